@@ -1,0 +1,42 @@
+# make run     set everything up if need be, then serve the lab
+# make test    lint, types, tests with coverage, browser tests
+# make bench   every benchmark, one JSON line a figure
+# make format  put the code into the house's format
+
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(if $(shell $(name) -c 'import sys, venv, ensurepip; print(1) if sys.version_info >= (3, 11) else None' 2>/dev/null),$(name))))
+BIN := .venv/bin
+LIGHT := OMP_WAIT_POLICY=PASSIVE GRADIO_ANALYTICS_ENABLED=False
+
+.PHONY: run test bench format
+.DELETE_ON_ERROR:
+
+run: .venv/ready
+	@$(LIGHT) $(BIN)/python app.py
+
+test: .venv/ready-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(LIGHT) $(BIN)/python -m tests.browser.setup
+	$(LIGHT) $(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+bench: .venv/ready-test
+	@set -e; for file in tests/benchmarks/[a-z]*.py; do \
+		$(LIGHT) $(BIN)/python -m tests.benchmarks.$$(basename $$file .py); done
+
+format: .venv/ready-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.venv/bin/uv:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with venv is needed (on Debian: apt install python3 python3-venv)."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+.venv/ready: requirements.txt | .venv/bin/uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt
+	@touch $@
+
+.venv/ready-test: requirements-dev.txt .venv/ready
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,27 @@
+"""Diffusion Lab's entry point, here and on Spaces: settings -> backend -> UI -> launch."""
+
+import os
+
+# Two thread pools that spin on two cores slow each other tenfold; must be set before torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+from lab import ui
+from lab.backends.local import LocalBackend
+from lab.settings import Settings
+
+
+def main() -> None:
+    """Serve the lab until interrupted."""
+    settings = Settings()
+    if settings.offline:
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    backend = LocalBackend(settings)
+    backend.warm("exact")
+    demo = ui.build(backend, settings)
+    demo.queue(api_open=False, max_size=settings.queue_size, default_concurrency_limit=settings.max_runs)
+    demo.launch(server_name=settings.host, server_port=settings.port, **ui.launch_options(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,241 @@
+"""Frozen run requests and streamed events: everything that crosses between the UI and a backend.
+
+Requests and events are picklable and hold no torch object, so any backend can carry them. Requests validate
+themselves; `explain` turns a validation error into one sentence a visitor can act on.
+"""
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeVar
+
+import numpy as np
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from lab.catalog import GROUPS, MODELS, SAMPLERS, SCHEDULES, SPACINGS
+
+MAX_SEED = 2**31 - 1
+MAX_PROMPT = 300  # characters
+MIN_T, MAX_T = 10, 4000
+
+
+def _known(table: dict[str, Any], what: str) -> AfterValidator:
+    def check(name: str) -> str:
+        if name not in table:
+            raise ValueError(f"there is no {what} named '{name[:40]}'; choose one of {', '.join(table)}")
+        return name
+
+    return AfterValidator(check)
+
+
+def _picture(value: Any) -> np.ndarray:
+    """A picture is a (height, width, 3) uint8 RGB array, at least 1 px and at most 1024 px on a side."""
+    if not (isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim == 3 and value.shape[2] == 3):
+        raise ValueError("a picture must be a (height, width, 3) array of bytes")
+    if not (min(value.shape[:2]) >= 1 and max(value.shape[:2]) <= 1024):
+        raise ValueError("a picture must be between 1 and 1024 pixels on each side")
+    return value
+
+
+Picture = Annotated[Any, BeforeValidator(_picture)]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+ModelName = Annotated[str, _known(MODELS, "model")]
+ScheduleName = Annotated[str, _known(SCHEDULES, "schedule")]
+SamplerName = Annotated[str, _known(SAMPLERS, "sampler")]
+SpacingName = Annotated[str, _known(SPACINGS, "spacing")]
+Prompt = Annotated[str, Field(max_length=MAX_PROMPT)]
+
+
+class Request(BaseModel):
+    """Base of all requests: immutable, unknown fields refused, NaN and infinity refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Condition(Request):
+    """What a picture should show. Empty fields do not restrict anything."""
+
+    prompt: Prompt = ""
+    group: Annotated[str, _known({"": "", **GROUPS}, "group")] = ""
+    style: Annotated[str, Field(max_length=40)] = ""
+
+
+class Forward(Request):
+    """A forward process: schedule, number of timesteps T, and the zero-terminal-SNR rescale (Lin et al. 2023)."""
+
+    schedule: ScheduleName = "linear"
+    T: Annotated[int, Field(ge=MIN_T, le=MAX_T)] = 1000
+    zero_snr: bool = False
+
+
+class LaneSettings(Request):
+    """One picture of a run. `mix` in (0, 1] moves x_T from `seed` towards `mix_seed` on the sphere (slerp)."""
+
+    sampler: SamplerName = "ddim"
+    steps: Annotated[int, Field(ge=1, le=1000)] = 20
+    eta: Annotated[float, Field(ge=0, le=1)] = 0.0
+    spacing: SpacingName = "trailing"
+    seed: Seed = 0
+    guidance_scale: Annotated[float, Field(ge=0, le=30)] = 1.0  # 1: plain conditional model, 0: unconditional
+    mix_seed: Seed | None = None
+    mix: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class SamplingRequest(Request):
+    """Draw pictures side by side: one per lane, all from the same model, condition and forward process.
+
+    Stochastic lanes draw the noise of a timestep from (seed, timestep), so lanes that meet a noise level draw
+    the same noise there whatever their step counts. With `reference_steps` > 0 one more lane, DDIM eta 0 with
+    that many steps from the first lane's x_T, runs along and every lane's RMS distance to it is reported.
+    """
+
+    model: ModelName = "exact"
+    condition: Condition = Condition()
+    forward: Forward = Forward()
+    lanes: Annotated[tuple[LaneSettings, ...], Field(min_length=1)]
+    reference_steps: Annotated[int, Field(ge=0, le=1000)] = 0
+
+    @model_validator(mode="after")
+    def _steps_fit(self) -> "SamplingRequest":
+        steps = max(self.reference_steps, *(lane.steps for lane in self.lanes))
+        if steps > self.forward.T:
+            raise ValueError(f"T is {self.forward.T}, below the {steps} steps of a lane; use at most T steps")
+        return self
+
+
+class InversionRequest(Request):
+    """DDIM inversion (Song et al. 2021, section 4.3): run the ODE up from `picture` to x_T, then down again."""
+
+    picture: Picture
+    model: ModelName = "exact"
+    condition: Condition = Condition()
+    forward: Forward = Forward()
+    steps: Annotated[int, Field(ge=2, le=1000)] = 50
+
+
+class NoisingRequest(Request):
+    """One frame of the forward process: x_t of `picture`, and what is known about it."""
+
+    picture: Picture
+    forward: Forward = Forward()
+    seed: Seed = 0
+    t: Annotated[int, Field(ge=0)] = 0  # 0 is the picture itself, T the last timestep
+    at_log_snr: float | None = None  # in place of t: the timestep whose log-SNR is nearest to this
+    chain: bool = True  # also walk the Markov chain step by step
+    recover: ModelName | None = None  # also ask this model for its predicted x_0
+
+    @model_validator(mode="after")
+    def _t_fits(self) -> "NoisingRequest":
+        if self.t > self.forward.T:
+            raise ValueError(f"t is {self.t}, beyond the last timestep T = {self.forward.T}")
+        return self
+
+
+@dataclass(frozen=True)
+class Step:
+    """One denoiser call of one lane, seen before the lane moves. The last Step of a lane has `i == n`, t = 0 and
+    shows the finished picture in both places. Pictures are (height, width, 3) uint8."""
+
+    lane: int  # index into request.lanes; -1 is the reference lane
+    i: int  # 0 .. n
+    n: int  # calls this lane will make
+    t: float  # training timestep of x_t, 0 .. T-1; -1 for the finished picture
+    log_snr: float  # log(alpha_bar / (1 - alpha_bar)); +inf for the finished picture
+    x_t: np.ndarray
+    x_0: np.ndarray  # predicted from x_t; for the finished picture, itself
+    elapsed_s: float  # since the run began
+
+
+@dataclass(frozen=True)
+class LaneResult:
+    """What is known of a lane once it is finished and, where asked, the reference is too."""
+
+    lane: int
+    picture: np.ndarray  # (height, width, 3) uint8
+    calls: int
+    elapsed_s: float
+    rms_to_reference: float | None = None  # of the finished pictures, in [-1, 1]
+    path_distance: float | None = None  # mean RMS of x_t to the reference's at equal log-SNR
+    nearest: np.ndarray | None = None  # exact denoiser: the nearest data picture
+    nearest_caption: str = ""
+    nearest_rms: float | None = None
+
+
+@dataclass(frozen=True)
+class InversionResult:
+    """Where DDIM inversion ended and what came back. Pictures are (height, width, 3) uint8."""
+
+    original: np.ndarray
+    x_T: np.ndarray
+    reconstruction: np.ndarray
+    error: np.ndarray  # (height, width) uint8: mean absolute difference of the channels, brightest = largest
+    rms: float  # root mean square of reconstruction - original, pictures in [-1, 1]
+    x_T_mean: float  # 0 and 1 where x_T is the standard normal noise it should be
+    x_T_deviation: float
+
+
+@dataclass(frozen=True)
+class NoisingFrame:
+    """One frame of the forward process. Pictures are (height, width, 3) uint8, values clipped for display."""
+
+    t: int
+    alpha_bar: float
+    alpha_bars: np.ndarray  # (T + 1,) of the whole forward process
+    log_snr: float
+    x_t: np.ndarray  # one jump: q(x_t | x_0)
+    chain: np.ndarray | None  # the Markov chain, step by step: q(x_t | x_{t-1})
+    psnr_db: float  # of x_t to x_0, unclipped values in [-1, 1]; +inf at t = 0
+    histogram: np.ndarray  # (bins,) density of the values of x_t over `histogram_edges`
+    histogram_edges: np.ndarray  # (bins + 1,)
+    spectrum: np.ndarray  # (radii,) radial mean power of x_t
+    spectrum_signal: np.ndarray  # (radii,) of the signal part sqrt(alpha_bar) x_0
+    spectrum_noise: float  # flat expected power of the noise part
+    recovered: np.ndarray | None  # predicted x_0, where asked
+    server_ms: float
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something the visitor should know about the run, in one sentence."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The run ended with an error; the message says what to do."""
+
+    text: str
+
+
+Event = Step | LaneResult | InversionResult | NoisingFrame | Note | Failed
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The steps of a finished or stopped run, kept for replay. `steps[lane]` is in order of i."""
+
+    request: SamplingRequest
+    steps: dict[int, tuple[Step, ...]] = field(default_factory=dict)
+    results: dict[int, LaneResult] = field(default_factory=dict)
+
+
+class LabError(Exception):
+    """An error whose text is meant for the visitor: what is wrong and what to do."""
+
+
+def explain(error: ValidationError) -> str:
+    """The first problem of a request in one sentence that names the field."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    text = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {text}." if where else f"{text[:1].upper()}{text[1:]}."
+
+
+AnyRequest = TypeVar("AnyRequest", bound=Request)
+
+
+def make_request(kind: type[AnyRequest], **values: Any) -> AnyRequest:
+    """A request from values that come from a visitor. Raises LabError, in words, where they do not fit."""
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        raise LabError(explain(error)) from error

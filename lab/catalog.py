@@ -1,0 +1,112 @@
+"""The tables of the lab: one aligned row per model, sampler and schedule. No heavy imports.
+
+Adding a sampler is adding a row to SAMPLERS; adding a model of a known family is adding a row to MODELS.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of the lab: weights (or data) plus the family that says how to load and call them."""
+
+    name: str
+    title: str
+    family: str  # a loader in lab/models/loaders.py
+    source: str  # a folder under assets/, a local diffusers folder or a hub id
+    size: int  # picture side in pixels
+    about: str
+    schedules: tuple[str, ...] = ("linear",)  # forward processes the model is valid for; the first is the default
+    conditions: tuple[str, ...] = ()  # which fields of capsule.Condition it understands
+    guided: bool = True  # has an unconditional twin, so classifier-free guidance applies
+    consistency: bool = False  # distilled for few-step sampling (LCM)
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A sampler of the lab: a diffusers scheduler with the options that make it the paper's algorithm."""
+
+    name: str
+    title: str
+    scheduler: str  # class name in diffusers, or in lab/engine/samplers.py
+    colour: str  # the one colour it has in pictures, curves and tables
+    paper: str
+    arxiv: str
+    about: str
+    stochastic: bool = False  # draws noise at every step
+    eta: bool = False  # has the DDIM eta dial
+    spacings: tuple[str, ...] = ("trailing", "leading", "linspace")
+    consistency: bool = False  # meant only for models distilled for it
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A forward process: how alpha-bar falls from 1 to 0."""
+
+    name: str
+    title: str
+    colour: str
+    paper: str
+    arxiv: str
+    about: str
+
+
+Row = TypeVar("Row", Model, Sampler, Schedule)
+
+
+def _by_name(*rows: Row) -> dict[str, Row]:
+    return {row.name: row for row in rows}
+
+
+# fmt: off
+SCHEDULES = _by_name(
+    Schedule("linear",        "Linear",        "#4269d0", "Ho et al. 2020",         "2006.11239", "beta_t rises on a straight line; a long tail of nearly pure noise."),
+    Schedule("scaled_linear", "Scaled linear", "#efb118", "Rombach et al. 2022",    "2112.10752", "sqrt(beta_t) rises on a straight line; Stable Diffusion's. A trace of the picture survives at t = T."),
+    Schedule("cosine",        "Cosine",        "#3ca951", "Nichol & Dhariwal 2021", "2102.09672", "alpha-bar follows a squared cosine: the picture drowns evenly."),
+    Schedule("sigmoid",       "Sigmoid",       "#a463f2", "Xu et al. 2022 (GeoDiff)", "2203.02923", "beta_t rises as a sigmoid: gentle at both ends."),
+)
+
+MODELS = _by_name(
+    Model("exact", "Exact denoiser (closed form)", "exact", "pictures", 64,
+          "No network: the optimal denoiser of the lab's picture set, E[x_0 | x_t], in closed form. The ground truth.",
+          schedules=tuple(SCHEDULES), conditions=("prompt", "group", "style")),
+)
+
+SAMPLERS = _by_name(
+    Sampler("ddpm",      "DDPM",            "DDPMScheduler",                   "#ff725c", "Ho et al. 2020",      "2006.11239", "Ancestral sampling: a noisy step down the chain that was run up.", stochastic=True, options={"variance_type": "fixed_small", "clip_sample": False}),
+    Sampler("ddim",      "DDIM",            "DDIM",                            "#4269d0", "Song et al. 2021",    "2010.02502", "Deterministic at eta 0, DDPM-like at eta 1.", eta=True, options={"clip_sample": False, "set_alpha_to_one": True}),
+    Sampler("pndm",      "PNDM",            "PNDMScheduler",                   "#9c6b4e", "Liu et al. 2022",     "2202.09778", "Pseudo linear multistep on the DDIM flow.", options={"skip_prk_steps": True, "set_alpha_to_one": True}),
+    Sampler("euler",     "Euler",           "EulerDiscreteScheduler",          "#3ca951", "Karras et al. 2022",  "2206.00364", "One Euler step of the probability-flow ODE in sigma."),
+    Sampler("euler_a",   "Euler ancestral", "EulerAncestralDiscreteScheduler", "#efb118", "Karras et al. 2022",  "2206.00364", "Euler down too far, then fresh noise back up.", stochastic=True),
+    Sampler("heun",      "Heun",            "HeunDiscreteScheduler",           "#6cc5b0", "Karras et al. 2022",  "2206.00364", "Second order: looks ahead, then averages; two calls a step."),
+    Sampler("dpmpp_2m",  "DPM++ 2M",        "DPMSolverMultistepScheduler",     "#a463f2", "Lu et al. 2022",      "2211.01095", "Second-order multistep solver in log-SNR; the usual fast choice.", options={"algorithm_type": "dpmsolver++", "final_sigmas_type": "zero"}),
+    Sampler("dpmpp_sde", "DPM++ 2M SDE",    "DPMSolverMultistepScheduler",     "#ff8ab7", "Lu et al. 2022",      "2211.01095", "The same solver for the reverse SDE: noise at every step.", stochastic=True, options={"algorithm_type": "sde-dpmsolver++", "final_sigmas_type": "zero"}),
+    Sampler("unipc",     "UniPC",           "UniPCMultistepScheduler",         "#97bbf5", "Zhao et al. 2023",    "2302.04867", "Predictor and corrector from the same calls.", options={"final_sigmas_type": "zero"}),
+    Sampler("deis",      "DEIS",            "DEISMultistepScheduler",          "#b58900", "Zhang & Chen 2023",   "2204.13902", "Exponential integrator with polynomial extrapolation of eps."),
+    Sampler("lcm",       "LCM",             "LCMScheduler",                    "#9498a0", "Luo et al. 2023",     "2310.04378", "Jump to x_0, noise it again, jump again; for distilled models.", stochastic=True, consistency=True, spacings=("trailing",)),
+)
+# fmt: on
+
+SPACINGS = {
+    "trailing": "ends at T: always starts from pure noise (Lin et al. 2023)",
+    "leading": "starts at 0: never visits the last timestep (DDIM's original code)",
+    "linspace": "both ends, evenly",
+}
+
+GROUPS = {
+    "smileys-emotion": "Smileys and emotion",
+    "people-body": "People and body",
+    "animals-nature": "Animals and nature",
+    "food-drink": "Food and drink",
+    "travel-places": "Travel and places",
+    "activities": "Activities",
+    "objects": "Objects",
+    "symbols": "Symbols",
+}
+
+
+def samplers_for(model: Model) -> dict[str, Sampler]:
+    """The samplers that make sense for `model`: LCM only where the model was distilled for it."""
+    return {name: row for name, row in SAMPLERS.items() if model.consistency or not row.consistency}

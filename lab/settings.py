@@ -1,0 +1,62 @@
+"""Settings of the whole lab, read once from the environment (prefix `LAB_`) and frozen.
+
+`table()` renders the documented table in README.md; a test keeps the two equal.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. Environment variable: `LAB_` plus the field's name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="LAB_", frozen=True, extra="ignore")
+
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for a classroom.")
+    port: int = Field(7860, ge=1, le=65535, description="Port to listen on.")
+    backend: Literal["local"] = Field("local", description="Where runs are executed.")
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, mps, cuda or cuda:N; auto takes a GPU."
+    )
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="Precision of the networks; auto: float32 on CPU, bfloat16 on CUDA."
+    )
+    threads: int = Field(0, ge=0, le=256, description="CPU threads for the mathematics; 0: one per core.")
+    device_budget_gb: float = Field(0, ge=0, description="Memory for models on the accelerator; 0: 80 % of it.")
+    host_budget_gb: float = Field(4, gt=0, description="Memory for models in the host.")
+    queue_size: int = Field(64, ge=1, description="Presses of Run that may wait; one more is refused with a message.")
+    max_runs: int = Field(16, ge=1, description="Runs that share the accelerator at one time.")
+    max_lanes: int = Field(64, ge=1, description="Pictures one run may make side by side.")
+    max_steps: int = Field(1000, ge=1, description="Steps one lane may take.")
+    max_lane_steps: int = Field(6000, ge=1, description="Denoiser calls one run may ask for, over all its lanes.")
+    max_batch_rows: int = Field(16, ge=1, description="Rows of one denoiser call.")
+    max_upload_mb: float = Field(20, gt=0, description="Size of an uploaded file.")
+    max_upload_pixels: int = Field(40_000_000, ge=4096, description="Pixels of an uploaded picture, before decoding.")
+    allowed_models: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Hub models visitors may load, comma-separated; empty: only the shipped ones."
+    )
+    offline: bool = Field(True, description="Never ask the Hugging Face hub for anything.")
+
+    def __init__(self, **values: Any) -> None:
+        if isinstance(values.get("allowed_models"), str):
+            values["allowed_models"] = split_names(values["allowed_models"])
+        super().__init__(**values)
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """The comma-separated names in `text`, blanks dropped."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def table() -> str:
+    """The settings as a Markdown table: variable, default, meaning."""
+    rows = ["| variable | default | meaning |", "| --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in ((), None) else f"`{field.default}`"
+        rows.append(f"| `LAB_{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(rows)
