@@ -1,0 +1,379 @@
+"""Every sampler of the catalog against diffusers' own loop, the papers' equations and data known in closed form."""
+
+import itertools
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+
+from lab.catalog import SAMPLERS, SPACINGS
+from lab.engine.lanes import Lane, StepNoise, drive
+from lab.engine.samplers import betas_of, join_prediction, make_scheduler, slerp, split_prediction
+
+T = 1000
+BETAS = torch.linspace(1e-4, 0.02, T, dtype=torch.float64)
+ALPHAS_CUMPROD = torch.cumprod(1 - BETAS, 0)
+SHAPE = (3, 8, 8)
+THEIRS = {"DDIM": "DDIMScheduler", "PNDM": "PNDMScheduler"}  # ours -> the class of diffusers that it mends
+# Our DDIM and PNDM differ from diffusers' where its stride T // steps is wrong, which "linspace" always is.
+SAME_AS_THEIRS = [
+    (name, spacing)
+    for name, row in SAMPLERS.items()
+    for spacing in row.spacings
+    if not (row.scheduler in THEIRS and spacing == "linspace")
+]
+
+
+class Gaussian:
+    """The exact denoiser of data N(m, s^2 I): a line in x_t, so nothing in it can amplify a rounding error.
+
+    A row's conditioning is its mean m.
+    """
+
+    shape = SHAPE
+
+    def __init__(self, prediction_type="epsilon", alphas_cumprod=ALPHAS_CUMPROD, deviation=0.4):
+        self.prediction_type, self.alphas_cumprod, self.deviation = prediction_type, alphas_cumprod, deviation
+        self.rows = []  # of each call
+
+    def __call__(self, x_t, t, conditioning):
+        self.rows.append(len(x_t))
+        a = level(self.alphas_cumprod, t).to(x_t)[:, None, None, None]
+        mean = torch.tensor(conditioning, dtype=x_t.dtype)[:, None, None, None]
+        gain = a.sqrt() * self.deviation**2 / (a * self.deviation**2 + 1 - a)
+        return join_prediction(mean + gain * (x_t - a.sqrt() * mean), x_t, a, self.prediction_type)
+
+
+class OnePicture(Gaussian):
+    """The exact denoiser of a set of one picture: E[x_0 | x_t] is that picture, whatever x_t."""
+
+    picture = torch.rand(SHAPE, generator=torch.Generator().manual_seed(5)) * 2 - 1
+
+    def __call__(self, x_t, t, conditioning):
+        a = level(self.alphas_cumprod, t).to(x_t)[:, None, None, None]
+        return join_prediction(self.picture.expand_as(x_t), x_t, a, self.prediction_type)
+
+
+def level(alphas_cumprod, t):
+    """alpha-bar at t by numpy, sigma linear between two timesteps; independent of the code under test."""
+    table = alphas_cumprod.clamp(min=2.0**-24).numpy()  # zero terminal SNR is taken as diffusers takes it
+    sigma = np.interp(np.asarray(t, dtype=np.float64), np.arange(len(table)), np.sqrt((1 - table) / table))
+    return torch.as_tensor(1 / (1 + sigma**2))
+
+
+def theirs(row, prediction_type, steps, spacing, alphas_cumprod=ALPHAS_CUMPROD):
+    """The scheduler as a user of diffusers would build it, without make_scheduler."""
+    cls = getattr(diffusers, THEIRS.get(row.scheduler, row.scheduler))
+    config = {
+        "trained_betas": betas_of(alphas_cumprod).tolist(),
+        "num_train_timesteps": len(alphas_cumprod),
+        "prediction_type": prediction_type,
+        "timestep_spacing": "trailing" if steps == 1 else spacing,
+        **row.options,
+    }
+    if spacing == "leading" and steps > 1 and "steps_offset" in cls.__init__.__wrapped__.__code__.co_varnames:
+        config["steps_offset"] = 1
+    scheduler = cls(**config)
+    scheduler.set_timesteps(steps)
+    return scheduler
+
+
+def plain_loop(scheduler, denoiser, seed, mean, scale=1.0, eta=0.0):
+    """diffusers' loop as its pipelines write it: one picture, one generator, guidance by the formula."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn((1, *SHAPE), generator=generator) * scheduler.init_noise_sigma
+    for t in scheduler.timesteps:
+        x_in = scheduler.scale_model_input(x, t)
+        prediction = denoiser(x_in, t[None], [mean])
+        if scale != 1:
+            unconditional = denoiser(x_in, t[None], [0.0])
+            prediction = unconditional + scale * (prediction - unconditional)
+        name = type(scheduler).__name__
+        if name == "DDIMScheduler":
+            x = scheduler.step(prediction, t, x, eta=eta, generator=generator).prev_sample
+        elif name in ("PNDMScheduler", "HeunDiscreteScheduler", "UniPCMultistepScheduler", "DEISMultistepScheduler"):
+            x = scheduler.step(prediction, t, x).prev_sample
+        else:
+            x = scheduler.step(prediction, t, x, generator=generator).prev_sample
+    return x[0]
+
+
+def lane(index, row, denoiser, steps, spacing, seed, mean=0.3, scale=1.0, eta=0.0, by="sequence"):
+    scheduler = make_scheduler(
+        row.scheduler, denoiser.alphas_cumprod, denoiser.prediction_type, steps, spacing, row.options
+    )
+    noise = StepNoise(seed, by)
+    return Lane(index, scheduler, noise.initial(SHAPE), noise, mean, 0.0, scale, eta)
+
+
+def picture_of(lanes, denoiser):
+    return {record.lane: record.x_0 for record in drive(denoiser, lanes) if record.i == record.n}
+
+
+def eta_of(row):
+    return 0.5 if row.eta else 0.0
+
+
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize("steps", [1, 4, 20])
+@pytest.mark.parametrize(("name", "spacing"), SAME_AS_THEIRS)
+def test_alone_equals_the_loop_of_diffusers(name, spacing, steps, prediction_type):
+    row, denoiser = SAMPLERS[name], Gaussian(prediction_type)
+    want = plain_loop(theirs(row, prediction_type, steps, spacing), denoiser, 11, 0.3, eta=eta_of(row))
+    got = picture_of([lane(0, row, denoiser, steps, spacing, 11, eta=eta_of(row))], denoiser)[0]
+    torch.testing.assert_close(got, want, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+def test_in_mixed_company_equals_the_loop_of_diffusers(prediction_type):
+    """All samplers, steps and spacings at once, guided and unguided lanes side by side, 16 rows a call."""
+    denoiser = Gaussian(prediction_type)
+    lanes, wants = [], []
+    cases = itertools.product(SAME_AS_THEIRS, (1, 4, 20))
+    for index, (((name, spacing), steps), scale) in enumerate(
+        zip(cases, itertools.cycle((1, 3, 0, 1.5)), strict=False)
+    ):
+        row, mean = SAMPLERS[name], 0.1 * (index % 7)
+        lanes.append(lane(index, row, denoiser, steps, spacing, index, mean, scale, eta_of(row)))
+        scheduler = theirs(row, prediction_type, steps, spacing)
+        wants.append(plain_loop(scheduler, denoiser, index, mean, scale, eta_of(row)))
+    denoiser.rows.clear()
+    got = picture_of(lanes, denoiser)
+    assert max(denoiser.rows) == 16 and len(lanes) > 60
+    for index, want in enumerate(wants):
+        torch.testing.assert_close(got[index], want, atol=1e-5, rtol=0, msg=lambda m, i=index: f"lane {i}: {m}")
+
+
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction", "sample"])
+@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_every_record_holds_the_x_0_of_its_x_t(name, spacing, prediction_type):
+    """x_0 and eps against the definitions in float64: x_t = sqrt(a) x_0 + sqrt(1 - a) eps, v = sqrt(a) eps - ..."""
+    row = SAMPLERS[name]
+    if spacing not in row.spacings:
+        spacing = row.spacings[0]
+    if name in ("pndm", "euler_a") and prediction_type == "sample":
+        prediction_type = "epsilon"  # these classes of diffusers have no x_0 prediction
+    denoiser = Gaussian(prediction_type)
+    for record in drive(denoiser, [lane(0, row, denoiser, 7, spacing, 1)]):
+        if record.i == record.n:
+            torch.testing.assert_close(record.x_0, record.x_t)
+            continue
+        a = float(level(ALPHAS_CUMPROD, record.t))
+        prediction = denoiser(record.x_t[None], torch.tensor([record.t]), [0.3])[0].double()
+        x_t = record.x_t.double()
+        x_0 = {
+            "epsilon": (x_t - (1 - a) ** 0.5 * prediction) / a**0.5,
+            "v_prediction": a**0.5 * x_t - (1 - a) ** 0.5 * prediction,
+            "sample": prediction,
+        }[prediction_type]
+        # From eps, x_0 is a difference divided by sqrt(a): float32's rounding grows by that (160 at t = 999).
+        tolerance = 1e-6 / a**0.5 if prediction_type == "epsilon" else 2e-6
+        torch.testing.assert_close(record.x_0.double(), x_0, atol=tolerance, rtol=0)
+        whole = a**0.5 * record.x_0.double() + (1 - a) ** 0.5 * record.eps.double()
+        torch.testing.assert_close(whole, x_t, atol=3e-6, rtol=0)
+        assert record.log_snr == pytest.approx(np.log(a / (1 - a)), abs=1e-6)
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.7])
+@pytest.mark.parametrize(("spacing", "steps"), [("linspace", 20), ("linspace", 7), ("trailing", 7), ("leading", 30)])
+def test_ddim_is_equation_12_along_its_timesteps(spacing, steps, eta):
+    """Song et al. 2021, equations 12 and 16 in float64, where diffusers' own stride is wrong."""
+    denoiser = Gaussian()
+    timesteps = [int(t) for t in make_scheduler("DDIM", ALPHAS_CUMPROD, "epsilon", steps, spacing).timesteps]
+    generator = torch.Generator().manual_seed(2)
+    x = torch.randn((1, *SHAPE), generator=generator).double()
+    for t, after in zip(timesteps, [*timesteps[1:], None], strict=True):
+        a, b = float(ALPHAS_CUMPROD[t]), 1.0 if after is None else float(ALPHAS_CUMPROD[after])
+        eps = denoiser(x, torch.tensor([t]), [0.3])
+        sigma = eta * ((1 - b) / (1 - a)) ** 0.5 * (1 - a / b) ** 0.5
+        x = b**0.5 * (x - (1 - a) ** 0.5 * eps) / a**0.5 + (1 - b - sigma**2) ** 0.5 * eps
+        if eta:
+            x = x + sigma * torch.randn((1, *SHAPE), generator=generator)
+    got = picture_of([lane(0, SAMPLERS["ddim"], denoiser, steps, spacing, 2, eta=eta)], denoiser)[0]
+    torch.testing.assert_close(got.double(), x[0], atol=1e-5, rtol=0)
+
+
+# How near a sampler comes to the one picture there is. All end by jumping to sigma = 0, which gives the picture up to
+# float32's rounding, since eps of point data is constant along the path. Two exceptions. PNDM extrapolates eps, with
+# factors up to 59/24, and so enlarges the rounding of the first step, where x_0 is known to 1 / sqrt(a) = 160 times
+# float32's digits. DEIS ends at the lowest sigma of the training schedule (0.01), by diffusers' design: what is left
+# is that much noise, up to three deviations of it.
+END_TOLERANCE = {"deis": 0.05, "pndm": 1e-3}
+
+
+@pytest.mark.parametrize("steps", [1, 3, 20, 30])
+@pytest.mark.parametrize(("name", "spacing"), [(n, s) for n, row in SAMPLERS.items() for s in row.spacings])
+def test_point_data_ends_at_the_point(name, spacing, steps):
+    denoiser = OnePicture()
+    row = SAMPLERS[name]
+    got = picture_of([lane(0, row, denoiser, steps, spacing, 3, eta=eta_of(row))], denoiser)[0]
+    torch.testing.assert_close(got, denoiser.picture, atol=END_TOLERANCE.get(name, 1e-4), rtol=0)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5, 9, 10])
+@pytest.mark.parametrize(("name", "spacing"), [(n, s) for n, row in SAMPLERS.items() for s in row.spacings])
+def test_short_chains_up_to_all_their_steps(name, spacing, steps):
+    """T = 10, the shortest chain the lab offers: every step count up to T works and stays finite."""
+    table = torch.cumprod(1 - torch.linspace(0.01, 0.6, 10, dtype=torch.float64), 0)
+    denoiser, row = OnePicture(alphas_cumprod=table), SAMPLERS[name]
+    records = list(drive(denoiser, [lane(0, row, denoiser, steps, spacing, 3, eta=eta_of(row))]))
+    assert all(0 <= record.t <= 9 for record in records[:-1])
+    assert all(bool(record.x_t.isfinite().all()) for record in records)
+
+
+@pytest.mark.parametrize("total", [50, T])
+def test_ddim_at_eta_1_and_full_steps_is_ddpm(total):
+    """With the same noise. Equation 16 at eta = 1 is the variance of q(x_{t-1} | x_t, x_0), the posterior variance
+    beta_t (1 - a_{t-1}) / (1 - a_t), which Ho et al. call sigma_t^2 = tilde beta_t and diffusers "fixed_small".
+    "fixed_large" (beta_t) is another sampler. The tolerance is float32's rounding over `total` steps.
+    """
+    table = ALPHAS_CUMPROD if total == T else torch.cumprod(1 - torch.linspace(2e-3, 0.3, 50, dtype=torch.float64), 0)
+    denoiser, ddpm = Gaussian(alphas_cumprod=table), SAMPLERS["ddpm"]
+    assert ddpm.options["variance_type"] == "fixed_small"
+    options = {**ddpm.options, "variance_type": "fixed_large"}
+    large = Lane(2, make_scheduler("DDPMScheduler", table, "epsilon", total, options=options), *noise_of(4), 0.3)
+    got = picture_of(
+        [
+            lane(0, ddpm, denoiser, total, "trailing", 4),
+            lane(1, SAMPLERS["ddim"], denoiser, total, "trailing", 4, eta=1.0),
+            large,
+        ],
+        denoiser,
+    )
+    torch.testing.assert_close(got[1], got[0], atol=2e-5, rtol=0)
+    assert (got[2] - got[0]).abs().max() > 1e-3
+
+
+def noise_of(seed):
+    noise = StepNoise(seed, "sequence")
+    return noise.initial(SHAPE), noise
+
+
+def drawn(records):
+    """The noise that a DDIM lane with eta = 1 drew at each timestep, solved from equation 12."""
+    found = {}
+    for now, later in itertools.pairwise(records):
+        a = float(ALPHAS_CUMPROD[int(now.t)])
+        b = 1.0 if later.t < 0 else float(ALPHAS_CUMPROD[int(later.t)])
+        sigma = ((1 - b) / (1 - a) * (1 - a / b)) ** 0.5
+        if sigma:
+            mean = b**0.5 * now.x_0.double() + (1 - b - sigma**2) ** 0.5 * now.eps.double()
+            found[now.t] = (later.x_t.double() - mean) / sigma
+    return found
+
+
+def test_level_noise_is_shared_by_lanes_that_meet_a_timestep():
+    denoiser = Gaussian()
+    ddim = SAMPLERS["ddim"]
+    lanes = [
+        lane(index, ddim, denoiser, steps, "trailing", seed, eta=1.0, by="level")
+        for index, (steps, seed) in enumerate([(10, 7), (20, 7), (10, 8)])
+    ]
+    records = list(drive(denoiser, lanes))
+    ten, twenty, other = (drawn([r for r in records if r.lane == index]) for index in range(3))
+    shared = ten.keys() & twenty.keys()
+    assert len(shared) == 9  # all of the ten steps' timesteps but the last, which draws nothing
+    for t in shared:
+        torch.testing.assert_close(ten[t], twenty[t], atol=1e-3, rtol=0)
+    for one, another in itertools.combinations([*ten.values(), *other.values()], 2):
+        # 192 values: the correlation of independent noise has deviation 1 / sqrt(192) = 0.07.
+        assert abs(float(torch.corrcoef(torch.stack([one.flatten(), another.flatten()]))[0, 1])) < 0.35
+
+
+def test_level_noise_is_independent_of_neighbours_and_of_x_T():
+    size = (100_000,)
+    noises = [StepNoise(seed).initial(size) for seed in (0, 1)]
+    for seed, t in itertools.product((0, 1, 2, 2**31 - 1), (0, 1, 2, 999)):
+        noises.append(torch.randn(size, generator=StepNoise(seed).at(t)))
+    correlation = torch.corrcoef(torch.stack(noises)) - torch.eye(len(noises))
+    assert correlation.abs().max() < 0.02  # six deviations of 1 / sqrt(100,000)
+    torch.testing.assert_close(noises[2], torch.randn(size, generator=StepNoise(0).at(0.0)))
+
+
+def test_noise_is_drawn_by_level_or_sequence_only():
+    with pytest.raises(ValueError, match="'level' or by 'sequence'"):
+        StepNoise(0, "weather")
+
+
+def test_inversion_and_back_returns_to_the_start_and_better_with_more_steps():
+    denoiser = Gaussian()
+    x_0 = 0.3 + 0.4 * torch.randn(SHAPE, generator=torch.Generator().manual_seed(9))
+    errors = []
+    for steps in (10, 50, 250):
+        up = make_scheduler("DDIMInversion", ALPHAS_CUMPROD, "epsilon", steps)
+        down = make_scheduler("DDIM", ALPHAS_CUMPROD, "epsilon", steps, options={"clip_sample": False})
+        assert list(up.timesteps) == list(down.timesteps.flip(0)) and up.timesteps[-1] == T - 1
+        x_T = picture_of([Lane(0, up, x_0, StepNoise(0), 0.3)], denoiser)[0]
+        back = picture_of([Lane(0, down, x_T, StepNoise(0), 0.3)], denoiser)[0]
+        errors.append(float((back - x_0).square().mean().sqrt()))
+    assert errors[0] > 2 * errors[1] > 4 * errors[2]  # first order: near five times a row
+    assert errors[2] < 0.02  # of data with deviation 0.4
+    # The flow of a Gaussian is known: it keeps the place in units of the marginal's deviation.
+    a = float(ALPHAS_CUMPROD[-1])
+    want = a**0.5 * 0.3 + (a * 0.4**2 + 1 - a) ** 0.5 * (x_0 - 0.3) / 0.4
+    torch.testing.assert_close(x_T, want, atol=0.1, rtol=0)
+
+
+def test_slerp_keeps_ends_norm_and_symmetry():
+    a, b = (torch.randn(SHAPE, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    torch.testing.assert_close(slerp(a, b, 0.0), a)
+    torch.testing.assert_close(slerp(a, b, 1.0), b)
+    torch.testing.assert_close(slerp(a, b, 0.3), slerp(b, a, 0.7))
+    unit_a, unit_b = a / a.norm(), b / b.norm()
+    for u in (0.1, 0.5, 0.8):
+        assert float(slerp(unit_a, unit_b, u).norm()) == pytest.approx(1, abs=1e-5)
+    half = slerp(unit_a, unit_b, 0.5)
+    assert float((half * unit_a).sum()) == pytest.approx(float((half * unit_b).sum()), abs=1e-6)
+    torch.testing.assert_close(slerp(a, a, 0.4), a)
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_every_class_gets_the_betas_of_the_model(name):
+    row = SAMPLERS[name]
+    table = torch.cumprod(1 - torch.linspace(0.001, 0.05, 300, dtype=torch.float64), 0)
+    for spacing in row.spacings:
+        scheduler = make_scheduler(row.scheduler, table, "epsilon", 10, spacing, row.options)
+        torch.testing.assert_close(scheduler.alphas_cumprod.double(), table, atol=1e-6, rtol=1e-4)
+        assert scheduler.config.prediction_type == "epsilon"
+    if "trailing" in row.spacings:
+        scheduler = make_scheduler(row.scheduler, table, "epsilon", 10, "trailing", row.options)
+        assert float(scheduler.timesteps[0]) == 299
+    one = make_scheduler(row.scheduler, table, "epsilon", 1, row.spacings[-1], row.options)
+    assert [float(t) for t in one.timesteps] == [299]
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_zero_terminal_snr_stays_finite(name):
+    """alpha-bar(T) = 0 (Lin et al. 2023): v-prediction is defined there, and every sampler starts from there."""
+    roots = ALPHAS_CUMPROD.sqrt()
+    table = ((roots - roots[-1]) * roots[0] / (roots[0] - roots[-1])) ** 2
+    denoiser = OnePicture("v_prediction", table)
+    row = SAMPLERS[name]
+    got = picture_of([lane(0, row, denoiser, 20, "trailing", 3)], denoiser)[0]
+    torch.testing.assert_close(got, denoiser.picture, atol=END_TOLERANCE.get(name, 1e-3), rtol=0)
+
+
+def test_each_call_makes_a_fresh_scheduler():
+    first, second = (make_scheduler("UniPCMultistepScheduler", ALPHAS_CUMPROD, "epsilon", 5) for _ in range(2))
+    assert first is not second and first.timesteps is not second.timesteps
+
+
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction", "sample"])
+def test_split_and_join_are_inverse(prediction_type):
+    x_0, eps = (torch.randn(SHAPE, dtype=torch.float64, generator=torch.Generator().manual_seed(s)) for s in (0, 1))
+    a = 0.37
+    x_t = a**0.5 * x_0 + (1 - a) ** 0.5 * eps
+    prediction = join_prediction(x_0, x_t, a, prediction_type)
+    got_x_0, got_eps = split_prediction(prediction, x_t, a, prediction_type)
+    torch.testing.assert_close(got_x_0, x_0)
+    torch.testing.assert_close(got_eps, eps)
+
+
+def test_unknown_prediction_types_are_refused():
+    x = torch.zeros(SHAPE)
+    with pytest.raises(ValueError, match="unknown prediction type 'score'"):
+        split_prediction(x, x, 0.5, "score")
+    with pytest.raises(ValueError, match="unknown prediction type 'score'"):
+        join_prediction(x, x, 0.5, "score")
