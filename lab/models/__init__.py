@@ -1,0 +1,1 @@
+"""Models: weights or data on one side, denoisers on the other."""

@@ -1,0 +1,115 @@
+"""The closed-form optimal denoiser of a finite picture set: no network, no training, the ground truth of the lab.
+
+For data {x_i} and x_t = sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) eps, the posterior over the data is
+p(i | x_t) = softmax_i( -||x_t - sqrt(alpha_bar) x_i||^2 / (2 (1 - alpha_bar)) ), and the prediction that a perfectly
+trained network would make is its mean, E[x_0 | x_t] = sum_i p(i | x_t) x_i (Karras et al. 2022, appendix B.3).
+A condition restricts the set; the unconditional twin is the whole of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lab.engine.samplers import alpha_bar_at, join_prediction
+
+
+@dataclass(frozen=True, eq=False)
+class Support:
+    """The pictures that a condition leaves: rows of the data, centred, with half their squared norms."""
+
+    indices: Tensor  # (n,) into the whole set
+    centred: Tensor  # (n, values) float32
+    half_norms: Tensor  # (n,) ||x_i - mean||^2 / 2
+
+
+class ExactData:
+    """A finite picture set on the device, ready to be denoised exactly. Shared by all views and threads; immutable.
+
+    `pixels` is (n, channels, height, width) in [-1, 1]. Everything is kept relative to the mean picture: that
+    makes the products small, and float32 keeps its digits where 1 - alpha_bar is small.
+    """
+
+    def __init__(self, pixels: Tensor) -> None:
+        if pixels.ndim != 4 or len(pixels) == 0:
+            raise ValueError("the picture set must be (n, channels, height, width) with n at least 1")
+        self.shape: tuple[int, int, int] = (pixels.shape[1], pixels.shape[2], pixels.shape[3])
+        flat = pixels.reshape(len(pixels), -1).float()
+        self.mean = flat.mean(0)
+        self.centred = flat - self.mean
+        self.half_norms = self.centred.square().sum(1) / 2
+        self.everything = Support(torch.arange(len(flat), device=flat.device), self.centred, self.half_norms)
+
+    def __len__(self) -> int:
+        return len(self.centred)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held, from the tensors."""
+        return sum(tensor.nbytes for tensor in (self.mean, self.centred, self.half_norms))
+
+    def support(self, indices: Tensor) -> Support:
+        """The restriction of the set to `indices` (n,), n at least 1."""
+        if len(indices) == 0:
+            raise ValueError("a support needs at least one picture")
+        indices = indices.to(self.centred.device)
+        return Support(indices, self.centred[indices], self.half_norms[indices])
+
+    def nearest(self, x_0: Tensor) -> tuple[int, float]:
+        """Index of the data picture nearest to x_0 (channels, height, width), and the RMS distance to it."""
+        flat = x_0.reshape(-1).to(self.centred) - self.mean
+        index = int((self.half_norms - self.centred @ flat).argmin())
+        return index, float((self.centred[index] - flat).square().mean().sqrt())
+
+
+class ExactDenoiser:
+    """A view of an ExactData through one forward process; a `Denoiser` of the engine, safe to share.
+
+    Conditioning of a row is a `Support`. Rows with the same support share one matrix product for the scores and
+    one for the mean.
+    """
+
+    def __init__(self, data: ExactData, alphas_cumprod: Tensor, prediction_type: str = "epsilon") -> None:
+        self.data = data
+        self.alphas_cumprod = alphas_cumprod
+        self.prediction_type = prediction_type
+        self.shape = data.shape
+
+    def __call__(self, x_t: Tensor, t: Tensor, conditioning: Sequence[Support]) -> Tensor:
+        """The optimal prediction for rows x_t (rows, channels, height, width) at timesteps t (rows,)."""
+        alpha_bar = alpha_bar_at(self.alphas_cumprod, t).to(x_t)
+        x_0 = self.posterior_mean(x_t, alpha_bar, conditioning)
+        return join_prediction(x_0, x_t, alpha_bar[:, None, None, None], self.prediction_type)
+
+    def posterior_mean(self, x_t: Tensor, alpha_bar: Tensor, conditioning: Sequence[Support]) -> Tensor:
+        """E[x_0 | x_t] for each row; alpha_bar is (rows,) in (0, 1)."""
+        flat = x_t.reshape(len(x_t), -1)
+        x_0 = torch.empty_like(flat)
+        for support, rows in _rows_by_support(conditioning).items():
+            weights = self.posterior(flat[rows], alpha_bar[rows], support)
+            x_0[rows] = weights @ support.centred + self.data.mean
+        return x_0.reshape(x_t.shape)
+
+    def posterior(self, flat: Tensor, alpha_bar: Tensor, support: Support) -> Tensor:
+        """p(i | x_t) over a support: flat (rows, values), alpha_bar (rows,) -> (rows, n), each row summing to 1.
+
+        Expanding the square leaves sqrt(a) <x_t - sqrt(a) mean, c_i> - a ||c_i||^2 / 2 with c_i the centred
+        picture; what does not depend on i cancels in the softmax, which subtracts the largest score first.
+        """
+        a = alpha_bar[:, None]
+        scores = (flat - a.sqrt() * self.data.mean) @ support.centred.T
+        return torch.softmax((a.sqrt() * scores - a * support.half_norms) / (1 - a), dim=1)
+
+    def score(self, x_t: Tensor, t: Tensor, conditioning: Sequence[Support]) -> Tensor:
+        """The exact score grad log q_t(x_t) = (sqrt(alpha_bar) E[x_0 | x_t] - x_t) / (1 - alpha_bar) (Tweedie)."""
+        alpha_bar = alpha_bar_at(self.alphas_cumprod, t).to(x_t)
+        a = alpha_bar[:, None, None, None]
+        return (a.sqrt() * self.posterior_mean(x_t, alpha_bar, conditioning) - x_t) / (1 - a)
+
+
+def _rows_by_support(conditioning: Sequence[Support]) -> dict[Support, list[int]]:
+    rows: dict[Support, list[int]] = {}
+    for row, support in enumerate(conditioning):
+        rows.setdefault(support, []).append(row)
+    return rows

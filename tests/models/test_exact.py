@@ -1,0 +1,114 @@
+"""The exact denoiser against an independent float64 computation and against Gaussian data."""
+
+import math
+
+import pytest
+import torch
+
+from lab.engine.samplers import alpha_bar_at, split_prediction
+from lab.models.exact import ExactData, ExactDenoiser
+
+T = 1000
+ALPHAS_CUMPROD = torch.cumprod(1 - torch.linspace(1e-4, 0.02, T, dtype=torch.float64), 0)
+
+
+def naive_posterior_mean(data, x_t, alpha_bar):
+    """One picture at a time, in float64, straight from the definition."""
+    logits = [
+        -float((x_t.double() - math.sqrt(alpha_bar) * x.double()).square().sum()) / (2 * (1 - alpha_bar)) for x in data
+    ]
+    top = max(logits)
+    weights = [math.exp(value - top) for value in logits]
+    return sum(w * x.double() for w, x in zip(weights, data, strict=True)) / sum(weights)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return torch.rand(200, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction", "sample"])
+def test_equals_an_independent_float64_computation(data, prediction_type):
+    generator = torch.Generator().manual_seed(1)
+    t = torch.tensor([0, 5, 50, 200, 500, 800, 999])
+    alpha_bar = ALPHAS_CUMPROD[t]
+    eps = torch.randn(len(t), 3, 8, 8, generator=generator)
+    a = alpha_bar[:, None, None, None].float()
+    x_t = a.sqrt() * data[: len(t)] + (1 - a).sqrt() * eps
+    exact = ExactData(data)
+    subset = exact.support(torch.arange(0, 200, 7))
+    supports = [exact.everything if row % 2 else subset for row in range(len(t))]
+
+    prediction = ExactDenoiser(exact, ALPHAS_CUMPROD, prediction_type)(x_t, t, supports)
+
+    for row, support in enumerate(supports):
+        level = float(alpha_bar[row])
+        want = naive_posterior_mean(data[support.indices], x_t[row], level)
+        got, _ = split_prediction(prediction[row].double(), x_t[row].double(), level, prediction_type)
+        # eps-prediction divides by sqrt(alpha_bar): 160 times float32's rounding at t = 999.
+        torch.testing.assert_close(got, want, atol=1e-4 if t[row] == 999 else 3e-5, rtol=0)
+
+
+def test_mixed_rows_equal_single_rows(data):
+    exact = ExactData(data)
+    denoiser = ExactDenoiser(exact, ALPHAS_CUMPROD)
+    x_t = torch.randn(6, 3, 8, 8, generator=torch.Generator().manual_seed(2))
+    t = torch.tensor([999.0, 700.0, 412.5, 100.0, 10.0, 0.0])
+    supports = [exact.support(torch.arange(row + 1)) if row % 2 else exact.everything for row in range(6)]
+    together = denoiser(x_t, t, supports)
+    alone = torch.cat([denoiser(x_t[r : r + 1], t[r : r + 1], supports[r : r + 1]) for r in range(6)])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
+
+
+def test_gaussian_data_has_the_closed_form():
+    """For x_0 ~ N(m, s^2), E[x_0 | x_t] = m + sqrt(a) s^2 (x_t - sqrt(a) m) / (a s^2 + 1 - a): a line in x_t."""
+    mean, deviation, a = 0.3, 0.5, 0.4
+    # Quantiles stand for the density better than random draws: the error is the rule's, not the sample's.
+    quantiles = mean + deviation * math.sqrt(2) * torch.erfinv(2 * (torch.arange(20000) + 0.5) / 20000 - 1)
+    exact = ExactData(quantiles.reshape(-1, 1, 1, 1))
+    denoiser = ExactDenoiser(exact, ALPHAS_CUMPROD)
+    x_t = torch.linspace(-1.5, 1.5, 13).reshape(-1, 1, 1, 1)
+    got = denoiser.posterior_mean(x_t, torch.full((13,), a), [exact.everything] * 13)
+    want = mean + math.sqrt(a) * deviation**2 * (x_t - math.sqrt(a) * mean) / (a * deviation**2 + 1 - a)
+    torch.testing.assert_close(got, want, atol=2e-3, rtol=0)
+
+
+def test_score_is_the_gradient_of_the_log_density(data):
+    """The score against autograd through log sum_i N(x; sqrt(a) x_i, (1 - a) I) in float64."""
+    exact = ExactData(data)
+    t = torch.tensor([300])
+    a = float(ALPHAS_CUMPROD[300])
+    x_t = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(3))
+    free = x_t.double().requires_grad_()
+    squares = (free - math.sqrt(a) * data.double()).square().sum((1, 2, 3))
+    torch.logsumexp(-squares / (2 * (1 - a)), 0).backward()
+    got = ExactDenoiser(exact, ALPHAS_CUMPROD).score(x_t, t, [exact.everything])
+    torch.testing.assert_close(got.double(), free.grad, atol=1e-4, rtol=1e-4)
+
+
+def test_low_noise_gives_back_the_picture_and_high_noise_the_mean(data):
+    exact = ExactData(data)
+    denoiser = ExactDenoiser(exact, ALPHAS_CUMPROD)
+    x_t = data[17:18] + 0.01 * torch.randn(1, 3, 8, 8)
+    near = denoiser.posterior_mean(x_t, torch.tensor([0.9999]), [exact.everything])
+    torch.testing.assert_close(near, data[17:18], atol=1e-5, rtol=0)
+    far = denoiser.posterior_mean(torch.randn(1, 3, 8, 8), torch.tensor([1e-9]), [exact.everything])
+    torch.testing.assert_close(far[0], data.mean(0), atol=1e-2, rtol=0)
+
+
+def test_nearest(data):
+    index, rms = ExactData(data).nearest(data[42] + 0.01)
+    assert index == 42
+    assert rms == pytest.approx(0.01, abs=1e-5)
+
+
+def test_fractional_timesteps_lie_between_their_neighbours():
+    levels = alpha_bar_at(ALPHAS_CUMPROD, torch.tensor([10.0, 10.5, 11.0]))
+    assert levels[0] == ALPHAS_CUMPROD[10] and levels[2] == ALPHAS_CUMPROD[11]
+    assert levels[0] > levels[1] > levels[2]
+
+
+@pytest.mark.parametrize("bad", [torch.zeros(0, 3, 8, 8), torch.zeros(3, 8, 8)])
+def test_an_empty_set_is_refused(bad):
+    with pytest.raises(ValueError, match="picture set"):
+        ExactData(bad)
