@@ -20,7 +20,8 @@ MIN_T, MAX_T = 10, 4000
 def _known(table: dict[str, Any], what: str) -> AfterValidator:
     def check(name: str) -> str:
         if name not in table:
-            raise ValueError(f"there is no {what} named '{name[:40]}'; choose one of {', '.join(table)}")
+            shown = name[:40].encode(errors="replace").decode()  # a lone surrogate cannot be printed
+            raise ValueError(f"there is no {what} named '{shown}'; choose one of {', '.join(filter(None, table))}")
         return name
 
     return AfterValidator(check)
@@ -79,6 +80,12 @@ class LaneSettings(Request):
     mix: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
+def _check_steps(request: Any, steps: int) -> Any:
+    if steps > request.forward.T:
+        raise ValueError(f"T is {request.forward.T}, below the {steps} steps of a lane; use at most T steps")
+    return request
+
+
 class SamplingRequest(Request):
     """Draw pictures side by side: one per lane, all from the same model, condition and forward process.
 
@@ -95,10 +102,7 @@ class SamplingRequest(Request):
 
     @model_validator(mode="after")
     def _steps_fit(self) -> "SamplingRequest":
-        steps = max(self.reference_steps, *(lane.steps for lane in self.lanes))
-        if steps > self.forward.T:
-            raise ValueError(f"T is {self.forward.T}, below the {steps} steps of a lane; use at most T steps")
-        return self
+        return _check_steps(self, max(self.reference_steps, *(lane.steps for lane in self.lanes)))
 
 
 class InversionRequest(Request):
@@ -109,6 +113,10 @@ class InversionRequest(Request):
     condition: Condition = Condition()
     forward: Forward = Forward()
     steps: Annotated[int, Field(ge=2, le=1000)] = 50
+
+    @model_validator(mode="after")
+    def _steps_fit(self) -> "InversionRequest":
+        return _check_steps(self, self.steps)
 
 
 class NoisingRequest(Request):
@@ -125,13 +133,13 @@ class NoisingRequest(Request):
     @model_validator(mode="after")
     def _t_fits(self) -> "NoisingRequest":
         if self.t > self.forward.T:
-            raise ValueError(f"t is {self.t}, beyond the last timestep T = {self.forward.T}")
+            raise ValueError(f"timestep t is {self.t}, beyond the last one, T = {self.forward.T}")
         return self
 
 
 @dataclass(frozen=True)
 class Step:
-    """One denoiser call of one lane, seen before the lane moves. The last Step of a lane has `i == n`, t = 0 and
+    """One denoiser call of one lane, seen before the lane moves. The last Step of a lane has `i == n`, t = -1 and
     shows the finished picture in both places. Pictures are (height, width, 3) uint8."""
 
     lane: int  # index into request.lanes; -1 is the reference lane
@@ -233,7 +241,7 @@ def explain(error: ValidationError) -> str:
 AnyRequest = TypeVar("AnyRequest", bound=Request)
 
 
-def make_request(kind: type[AnyRequest], **values: Any) -> AnyRequest:
+def make_request(kind: type[AnyRequest], /, **values: Any) -> AnyRequest:
     """A request from values that come from a visitor. Raises LabError, in words, where they do not fit."""
     try:
         return kind(**values)

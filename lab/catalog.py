@@ -77,7 +77,7 @@ MODELS = _by_name(
 SAMPLERS = _by_name(
     Sampler("ddpm",      "DDPM",            "DDPMScheduler",                   "#ff725c", "Ho et al. 2020",      "2006.11239", "Ancestral sampling: a noisy step down the chain that was run up.", stochastic=True, options={"variance_type": "fixed_small", "clip_sample": False}),
     Sampler("ddim",      "DDIM",            "DDIM",                            "#4269d0", "Song et al. 2021",    "2010.02502", "Deterministic at eta 0, DDPM-like at eta 1.", eta=True, options={"clip_sample": False, "set_alpha_to_one": True}),
-    Sampler("pndm",      "PNDM",            "PNDMScheduler",                   "#9c6b4e", "Liu et al. 2022",     "2202.09778", "Pseudo linear multistep on the DDIM flow.", options={"skip_prk_steps": True, "set_alpha_to_one": True}),
+    Sampler("pndm",      "PNDM",            "PNDM",                            "#9c6b4e", "Liu et al. 2022",     "2202.09778", "Pseudo linear multistep on the DDIM flow.", options={"skip_prk_steps": True, "set_alpha_to_one": True}),
     Sampler("euler",     "Euler",           "EulerDiscreteScheduler",          "#3ca951", "Karras et al. 2022",  "2206.00364", "One Euler step of the probability-flow ODE in sigma."),
     Sampler("euler_a",   "Euler ancestral", "EulerAncestralDiscreteScheduler", "#efb118", "Karras et al. 2022",  "2206.00364", "Euler down too far, then fresh noise back up.", stochastic=True),
     Sampler("heun",      "Heun",            "HeunDiscreteScheduler",           "#6cc5b0", "Karras et al. 2022",  "2206.00364", "Second order: looks ahead, then averages; two calls a step."),
@@ -105,6 +105,8 @@ GROUPS = {
     "objects": "Objects",
     "symbols": "Symbols",
 }
+
+STYLES = ("3D", "flat", "glossy", "sticker", "blob", "cartoon")  # of the picture set; lab/training/vector_sets.py
 
 
 def samplers_for(model: Model) -> dict[str, Sampler]:

@@ -223,19 +223,17 @@ def _check_limits(request: SamplingRequest, settings: Settings) -> None:
     total = sum(lane.steps for lane in request.lanes) + request.reference_steps
     if total > settings.max_lane_steps:
         raise LabError(
-            f"This run needs {total} denoiser calls; at most {settings.max_lane_steps} a run. "
+            f"This run takes {total} steps over all its lanes; at most {settings.max_lane_steps} a run. "
             "Take fewer steps or fewer lanes."
         )
 
 
 def _check_process(model: str, forward: Forward, steps: int, settings: Settings) -> None:
-    """Refuse a forward process that the model was not made for, and more steps than it or the settings allow."""
+    """Refuse a forward process that the model was not made for, and more steps than the settings allow."""
     if forward.schedule not in MODELS[model].schedules:
         raise LabError(f"'{MODELS[model].title}' was not made for the {forward.schedule} schedule.")
     if steps > settings.max_steps:
         raise LabError(f"{steps} steps asked for; a lane takes at most {settings.max_steps}.")
-    if steps > forward.T:
-        raise LabError(f"T is {forward.T}, below the {steps} steps of a lane; use at most T steps.")
 
 
 OPERATIONS: dict[type, Callable[[Any, House], Iterator[Event]]] = {

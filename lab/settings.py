@@ -6,7 +6,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     max_runs: int = Field(16, ge=1, description="Runs that share the accelerator at one time.")
     max_lanes: int = Field(64, ge=1, description="Pictures one run may make side by side.")
     max_steps: int = Field(1000, ge=1, description="Steps one lane may take.")
-    max_lane_steps: int = Field(6000, ge=1, description="Denoiser calls one run may ask for, over all its lanes.")
+    max_lane_steps: int = Field(6000, ge=1, description="Steps one run may take, over all its lanes.")
     max_batch_rows: int = Field(16, ge=1, description="Rows of one denoiser call.")
     max_upload_mb: float = Field(20, gt=0, description="Size of an uploaded file.")
     max_upload_pixels: int = Field(40_000_000, ge=4096, description="Pixels of an uploaded picture, before decoding.")
@@ -42,10 +42,10 @@ class Settings(BaseSettings):
     )
     offline: bool = Field(True, description="Never ask the Hugging Face hub for anything.")
 
-    def __init__(self, **values: Any) -> None:
-        if isinstance(values.get("allowed_models"), str):
-            values["allowed_models"] = split_names(values["allowed_models"])
-        super().__init__(**values)
+    @field_validator("allowed_models", mode="before")
+    @classmethod
+    def _split(cls, names: Any) -> Any:
+        return split_names(names) if isinstance(names, str) else names
 
 
 def split_names(text: str) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """The local backend: one worker thread owns the device; all runs share its denoiser calls."""
 
+import logging
 import queue
 import threading
 from collections.abc import Iterable, Iterator
@@ -12,6 +13,8 @@ from lab.models.cache import ModelCache
 from lab.models.loaders import LoadedModel, load
 from lab.operations import OPERATIONS, House
 from lab.settings import Settings
+
+log = logging.getLogger("lab")
 
 
 class _Ticket:
@@ -121,6 +124,14 @@ class LocalBackend:
                         return
             finally:
                 events.close()  # type: ignore[attr-defined]  # operations are generators; closing cancels their lanes
+        except LabError:
+            raise
+        except Exception as error:
+            log.exception("a run failed")
+            raise LabError(
+                f"The run failed inside the lab ({type(error).__name__}). Nothing else was affected: try again, with "
+                "fewer lanes or a smaller picture if it happens twice."
+            ) from error
         finally:
             self._places.release()
 

@@ -92,7 +92,7 @@ class LoadedExact:
         return ((x_0.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
 
     def from_picture(self, picture: np.ndarray) -> Tensor:
-        pixels = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() / 127.5 - 1
+        pixels = torch.tensor(picture).permute(2, 0, 1)[None].float() / 127.5 - 1
         if pixels.shape[2:] != self.shape[1:]:
             pixels = torch.nn.functional.interpolate(
                 pixels, self.shape[1:], mode="bicubic", antialias=True, align_corners=False

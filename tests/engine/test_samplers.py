@@ -352,7 +352,9 @@ def test_zero_terminal_snr_stays_finite(name):
     denoiser = OnePicture("v_prediction", table)
     row = SAMPLERS[name]
     got = picture_of([lane(0, row, denoiser, 20, "trailing", 3)], denoiser)[0]
-    torch.testing.assert_close(got, denoiser.picture, atol=END_TOLERANCE.get(name, 1e-3), rtol=0)
+    # alpha-bar(T) is taken as 2^-24, so PNDM, which works with eps, divides its first rounding by 2^-12.
+    tolerance = 0.02 if name == "pndm" else END_TOLERANCE.get(name, 1e-3)
+    torch.testing.assert_close(got, denoiser.picture, atol=tolerance, rtol=0)
 
 
 def test_each_call_makes_a_fresh_scheduler():

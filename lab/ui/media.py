@@ -1,0 +1,140 @@
+"""Pictures in and out: uploads opened with care, data URIs, PNG files that carry their settings."""
+
+import base64
+import csv
+import io
+import json
+import shutil
+import tempfile
+import time
+import warnings
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+
+from lab.capsule import LabError
+from lab.settings import ASSETS, Settings
+
+MAX_SIDE = 512
+CRISP_SIDE = 128  # up to here a picture travels losslessly and is enlarged without smoothing
+TRY = "Try a PNG, JPEG or WebP picture."
+
+
+def data_uri(pixels: np.ndarray, moving: bool = False) -> str:
+    """A (height, width, 3) or (height, width) uint8 picture as a data URI: PNG when small, else JPEG.
+
+    Noise cannot be packed without loss, so a picture of a film (`moving`) travels as JPEG whatever its size.
+    """
+    stream = io.BytesIO()
+    small = max(pixels.shape[:2]) <= CRISP_SIDE and not moving
+    if small:
+        Image.fromarray(pixels).save(stream, "PNG", compress_level=1)
+    else:
+        Image.fromarray(pixels).save(stream, "JPEG", quality=85, subsampling=0)
+    return f"data:image/{'png' if small else 'jpeg'};base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+def open_picture(path: str | Path, settings: Settings, max_side: int = MAX_SIDE) -> np.ndarray:
+    """A visitor's file as a square (side, side, 3) uint8 RGB picture, centre-cropped, side <= `max_side`.
+
+    Size in bytes and in pixels is checked before anything is decoded: a 20 KB PNG can hold 13,000 px squared,
+    a gigabyte in memory. EXIF rotation is applied, transparency is laid on white, 16-bit is scaled to 8.
+    Raises LabError with a sentence that says what to do.
+    """
+    path = Path(path)
+    megabytes = path.stat().st_size / 1e6
+    if megabytes == 0:
+        raise LabError(f"The file is empty (zero bytes). {TRY}")
+    if megabytes > settings.max_upload_mb:
+        raise LabError(
+            f"The file has {megabytes:.0f} MB; at most {settings.max_upload_mb:g} MB. Use a smaller picture."
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit below is stricter
+            image = Image.open(path)
+        width, height = image.size
+        if width * height > settings.max_upload_pixels:
+            limit = int(settings.max_upload_pixels**0.5)
+            raise LabError(
+                f"The picture is {width} x {height} pixels, too large to open here. "
+                f"Scale it down below about {limit} x {limit} and try again."
+            )
+        image.draft("RGB", (2 * max_side, 2 * max_side))  # lets JPEG decode at a fraction of its size
+        return _square(_rgb(ImageOps.exif_transpose(image)), max_side)
+    except UnidentifiedImageError:
+        raise LabError(f"This file is not a picture that can be read. {TRY}") from None
+    except Image.DecompressionBombError:
+        raise LabError("The picture has far too many pixels to open here. Scale it down and try again.") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise LabError(
+            f"The picture is damaged or cut short ({str(error)[:80]}). Save it again as PNG or JPEG."
+        ) from None
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """Any mode as RGB: 16-bit scaled, transparency laid on white."""
+    if image.mode.startswith("I") or image.mode == "F":
+        values = np.asarray(image, dtype=np.float64)
+        top = 65535.0 if image.mode.startswith("I") and values.max() > 255 else max(1.0, 255.0 * (values.max() > 1))
+        return Image.fromarray((np.nan_to_num(values / top).clip(0, 1) * 255).round().astype(np.uint8)).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _square(image: Image.Image, max_side: int) -> np.ndarray:
+    side = min(*image.size, max_side)
+    return np.asarray(ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS))
+
+
+def resize(pixels: np.ndarray, side: int) -> np.ndarray:
+    """A square picture at another side; box-filtered down, so that fine detail does not alias."""
+    if pixels.shape[0] == side:
+        return pixels
+    how = Image.Resampling.BOX if side < pixels.shape[0] else Image.Resampling.BICUBIC
+    return np.asarray(Image.fromarray(pixels).resize((side, side), how))
+
+
+def save_png(pixels: np.ndarray, path: Path, capsule: dict[str, Any]) -> Path:
+    """Write an exact PNG whose text chunk "diffusion-lab" holds the settings that made it, as JSON."""
+    text = PngImagePlugin.PngInfo()
+    text.add_text("diffusion-lab", json.dumps(capsule))
+    Image.fromarray(pixels).save(path, "PNG", pnginfo=text)
+    return path
+
+
+@dataclass(frozen=True)
+class Example:
+    """A picture that ships with the lab; a row of assets/images/index.csv."""
+
+    path: Path
+    title: str
+    alt: str
+    kind: str
+    credit: str  # author and licence
+
+
+@cache
+def examples(folder: Path = ASSETS / "images") -> tuple[Example, ...]:
+    """The example pictures, in the order of their index."""
+    with open(folder / "index.csv", newline="", encoding="utf-8") as file:
+        return tuple(
+            Example(folder / row["file"], row["title"], row["alt"], row["kind"], f"{row['author']}, {row['licence']}")
+            for row in csv.DictReader(file)
+        )
+
+
+def scratch_file(name: str) -> Path:
+    """A fresh path for a file that a visitor downloads; those older than an hour are removed on the way."""
+    folder = Path(tempfile.gettempdir()) / "diffusion-lab-exports"
+    folder.mkdir(exist_ok=True)
+    for old in folder.iterdir():
+        if time.time() - old.stat().st_mtime > 3600:
+            shutil.rmtree(old, ignore_errors=True)
+    return Path(tempfile.mkdtemp(dir=folder)) / name

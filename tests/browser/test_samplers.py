@@ -1,0 +1,97 @@
+"""The Samplers tab in a real browser."""
+
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from lab.settings import ASSETS
+
+
+@pytest.fixture
+def tab(page):
+    page.get_by_role("tab", name="Samplers").click()
+    return page
+
+
+def stage(tab):
+    return tab.locator("#samplers-stage")
+
+
+def pictures(tab):
+    """The data URIs on the stage."""
+    return stage(tab).locator("img").evaluate_all("images => images.map(image => image.src)")
+
+
+def finished(tab):
+    """Wait until Run can be pressed again."""
+    expect(tab.get_by_role("button", name="Run", exact=True)).to_be_enabled()
+
+
+def test_the_tab_moves_when_it_is_opened_and_ends_in_two_pictures(tab):
+    expect(stage(tab).locator("img").first).to_be_visible()
+    finished(tab)
+    expect(tab.get_by_text("2 pictures, 100 denoiser calls")).to_be_visible()
+    assert len(pictures(tab)) >= 2
+
+
+def test_the_replay_slider_goes_back_to_the_same_noise(tab):
+    expect(stage(tab).locator("img").first).to_be_visible()
+    finished(tab)
+    before = pictures(tab)
+    slider = tab.locator("#samplers-scrub input[type=range]")
+    slider.evaluate("s => { s.value = 0; s.dispatchEvent(new Event('input', {bubbles: true})); }")
+    expect(stage(tab).get_by_text("call 0/50").first).to_be_visible()
+    noise = pictures(tab)
+    assert noise != before
+    assert noise[0] == noise[2], "both lanes start from the same x_T"
+
+
+def test_stop_half_way_keeps_the_pictures(tab):
+    finished(tab)
+    tab.get_by_role("button", name="More").last.click()
+    tab.get_by_role("button", name="Lane by lane").click()
+    for lane in ("Lane 1", "Lane 2"):
+        row = tab.locator(".lane-row", has=tab.get_by_label(lane, exact=True))
+        row.get_by_label("Steps").fill("900")
+        row.get_by_label("Steps").press("Tab")
+    tab.get_by_role("button", name="Run", exact=True).click()
+    expect(tab.get_by_text(re.compile(r"2 lanes · \d+ of 1800"))).to_be_visible()
+    tab.get_by_role("button", name="Stop").click()
+    expect(tab.get_by_text("Stopped.")).to_be_visible()
+    finished(tab)
+    assert pictures(tab)
+
+
+def test_a_prompt_that_matches_nothing_is_answered(tab):
+    finished(tab)
+    tab.get_by_label("Prompt").fill("qwertzuiop")
+    tab.get_by_role("button", name="Run", exact=True).click()
+    expect(tab.get_by_text("No picture matches 'qwertzuiop'")).to_be_visible()
+    finished(tab)
+    assert pictures(tab), "what was there stays"
+
+
+def test_the_grid_plots_the_distance_to_the_reference(tab):
+    finished(tab)
+    tab.get_by_role("button", name="Who converges first?").click()
+    expect(tab.locator(".js-plotly-plot").last).to_be_visible()
+    finished(tab)
+    assert len(pictures(tab)) == 25
+
+
+def test_an_uploaded_photograph_is_inverted(tab, tmp_path):
+    finished(tab)
+    pixels = np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)
+    photo = next((ASSETS / "images").glob("*.jpg"), None)
+    if photo is None:
+        photo = tmp_path / "photo.png"
+        Image.fromarray(pixels).save(photo)
+    tab.get_by_text("Invert a picture").click()
+    tab.locator("input[type=file]:visible, [data-testid=file-upload]").last.set_input_files(photo)
+    expect(tab.locator("img[alt]:visible").last).to_be_visible()
+    tab.get_by_role("button", name="Run", exact=True).click()
+    expect(tab.get_by_text("Came back with an RMS error")).to_be_visible()
+    assert len(pictures(tab)) == 4

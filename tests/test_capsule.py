@@ -1,0 +1,169 @@
+"""Requests: frozen, picklable, and never satisfied with nonsense; whatever comes in, only LabError comes out."""
+
+import math
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from lab import capsule
+from lab.capsule import (
+    Condition,
+    Forward,
+    InversionRequest,
+    LabError,
+    LaneSettings,
+    NoisingRequest,
+    Request,
+    SamplingRequest,
+    Step,
+    make_request,
+)
+
+PICTURE = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+KINDS = (Condition, Forward, LaneSettings, SamplingRequest, InversionRequest, NoisingRequest)
+EXAMPLES = (
+    Condition(prompt="red apple", group="food-drink", style="flat"),
+    Forward(schedule="cosine", T=400, zero_snr=True),
+    LaneSettings(sampler="heun", steps=7, mix_seed=3, mix=0.5),
+    SamplingRequest(lanes=(LaneSettings(), LaneSettings(seed=5)), reference_steps=100),
+    InversionRequest(picture=PICTURE, steps=20),
+    NoisingRequest(picture=PICTURE, t=10, recover="exact"),
+)
+
+
+@pytest.mark.parametrize("request_", EXAMPLES, ids=lambda one: type(one).__name__)
+def test_requests_are_frozen_and_picklable(request_):
+    name = next(iter(type(request_).model_fields))
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(request_, name, getattr(request_, name))
+    back = pickle.loads(pickle.dumps(request_))
+    assert type(back) is type(request_)
+    for name in type(request_).model_fields:
+        assert np.all(getattr(back, name) == getattr(request_, name))
+
+
+def test_every_request_class_is_tried_here():
+    classes = {one for one in vars(capsule).values() if isinstance(one, type) and issubclass(one, Request)}
+    assert classes - {Request} == set(KINDS)
+
+
+def test_events_are_frozen_and_picklable():
+    step = Step(0, 1, 20, 949.0, -3.2, PICTURE, PICTURE, 0.1)
+    with pytest.raises(AttributeError):
+        step.i = 2
+    assert np.array_equal(pickle.loads(pickle.dumps(step)).x_t, PICTURE)
+
+
+def test_forward_processes_are_keys():
+    """Runs share a denoiser when they ask for the same process."""
+    assert {Forward(): 1}[Forward(schedule="linear", T=1000)] == 1
+
+
+def lanes(**values):
+    return {"lanes": [values]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "message"),
+    [
+        (SamplingRequest, {"lanes": []}, "lanes: .*at least 1"),
+        (SamplingRequest, {}, "lanes: Field required"),
+        (SamplingRequest, lanes(eta=math.nan), r"lanes\.0\.eta: .*finite"),
+        (SamplingRequest, lanes(guidance_scale=math.inf), r"lanes\.0\.guidance_scale: .*finite"),
+        (SamplingRequest, lanes(guidance_scale=-math.inf), r"lanes\.0\.guidance_scale: .*finite"),
+        (SamplingRequest, lanes(mix=math.nan), r"lanes\.0\.mix: .*finite"),
+        (SamplingRequest, lanes(steps=math.nan), r"lanes\.0\.steps: .*finite"),
+        (SamplingRequest, lanes(steps=0), r"lanes\.0\.steps: .*greater than or equal to 1"),
+        (SamplingRequest, lanes(steps=2.5), r"lanes\.0\.steps: .*integer"),
+        (SamplingRequest, lanes(steps=1001), r"lanes\.0\.steps: .*less than or equal to 1000"),
+        (SamplingRequest, lanes(seed=-1), r"lanes\.0\.seed: .*greater than or equal to 0"),
+        (SamplingRequest, lanes(seed=2**31), r"lanes\.0\.seed: .*less than or equal to 2147483647"),
+        (SamplingRequest, lanes(eta=1.1), r"lanes\.0\.eta: .*less than or equal to 1"),
+        (SamplingRequest, lanes(sampler="magic"), "there is no sampler named 'magic'; choose one of ddpm, ddim"),
+        (SamplingRequest, lanes(spacing="odd"), "there is no spacing named 'odd'; choose one of trailing"),
+        (SamplingRequest, lanes(colour="red"), r"lanes\.0\.colour: Extra inputs are not permitted"),
+        (SamplingRequest, {**lanes(), "model": "sd"}, "there is no model named 'sd'; choose one of exact"),
+        (SamplingRequest, {**lanes(steps=50), "forward": {"T": 20}}, "T is 20, below the 50 steps of a lane"),
+        (SamplingRequest, {**lanes(), "condition": {"group": "food"}}, "there is no group named 'food'"),
+        (SamplingRequest, {**lanes(), "condition": {"prompt": "a" * 301}}, "at most 300 characters"),
+        (Forward, {"T": 9}, "T: .*greater than or equal to 10"),
+        (Forward, {"T": 4001}, "T: .*less than or equal to 4000"),
+        (Forward, {"schedule": "<script>"}, "there is no schedule named '<script>'"),
+        (NoisingRequest, {"picture": PICTURE, "t": 1001}, r"t is 1001, beyond the last.* T = 1000"),
+        (NoisingRequest, {"picture": "holiday.png"}, "picture: a picture must be a .* array of bytes"),
+        (NoisingRequest, {"picture": PICTURE.astype(float)}, "picture: a picture must be a .* array of bytes"),
+        (NoisingRequest, {"picture": PICTURE[..., 0]}, "picture: a picture must be a .* array of bytes"),
+        (NoisingRequest, {"picture": PICTURE[:0]}, "between 1 and 1024 pixels"),
+        (NoisingRequest, {"picture": np.zeros((2, 1025, 3), np.uint8)}, "between 1 and 1024 pixels"),
+        (NoisingRequest, {"picture": PICTURE, "recover": "sd"}, "there is no model named 'sd'"),
+        (InversionRequest, {"picture": PICTURE, "steps": 1}, "steps: .*greater than or equal to 2"),
+        (Forward, {"kind": "linear"}, "kind: Extra inputs are not permitted"),
+    ],
+)
+def test_nonsense_is_refused_in_words(kind, values, message):
+    with pytest.raises(LabError, match=message) as caught:
+        make_request(kind, **values)
+    text = str(caught.value)
+    assert text.endswith(".") and "\n" not in text and len(text) < 300
+    assert "Value error" not in text and "pydantic" not in text
+
+
+def test_long_names_are_cut_in_messages():
+    with pytest.raises(LabError) as caught:
+        make_request(Forward, schedule="x" * 10_000)
+    assert len(str(caught.value)) < 300
+
+
+def test_steps_may_equal_T():
+    assert make_request(SamplingRequest, lanes=[{"steps": 20}], forward={"T": 20}).forward.T == 20
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1024, 1), (1024, 1024)])
+def test_pictures_up_to_the_limit_are_taken(size):
+    assert make_request(NoisingRequest, picture=np.zeros((*size, 3), np.uint8)).picture.shape[:2] == size
+
+
+FIELDS = sorted({name for kind in KINDS for name in kind.model_fields})
+WORDS = ["", "ddim", "linear", "exact", "trailing", "food-drink", "nan", "inf", "1e999", "-1", "\ud800", "\x00"]
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=True, allow_infinity=True)
+    | st.text(max_size=20)
+    | st.sampled_from(WORDS)
+    | st.sampled_from([10**400, 2**63, -0.0, 1e308])
+)
+keys = st.sampled_from(FIELDS) | st.text(max_size=8)
+values = st.recursive(
+    leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4), max_leaves=12
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@given(st.sampled_from(KINDS), st.dictionaries(keys, values, max_size=6), st.booleans())
+def test_whatever_comes_in_only_LabError_comes_out(kind, given_values, with_picture):
+    if with_picture and "picture" in kind.model_fields:
+        given_values = {**given_values, "picture": PICTURE}
+    try:
+        request = make_request(kind, **given_values)
+    except LabError as error:
+        assert str(error)
+    else:
+        assert isinstance(request, kind)
+        pickle.dumps(request)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(LaneSettings.model_fields, leaves)))
+def test_lanes_that_are_accepted_are_within_their_bounds(lane_values):
+    try:
+        lane = make_request(LaneSettings, **lane_values)
+    except LabError:
+        return
+    assert 1 <= lane.steps <= 1000 and 0 <= lane.eta <= 1 and 0 <= lane.mix <= 1
+    assert 0 <= lane.guidance_scale <= 30 and 0 <= lane.seed < 2**31

@@ -1,0 +1,201 @@
+"""The Samplers tab without a browser: what its controls ask for, what it paints, and what it says to bad input."""
+
+import threading
+from math import inf, nan
+from types import SimpleNamespace
+
+import gradio as gr
+import numpy as np
+import pytest
+
+from lab.capsule import InversionRequest, LabError, LaneResult, LaneSettings, Recording, SamplingRequest, Step
+from lab.catalog import MODELS, SAMPLERS, samplers_for
+from lab.settings import Settings
+from lab.ui import lane_view
+from lab.ui.tabs import samplers
+
+VISITOR = SimpleNamespace(session_hash="visitor")
+GREY = np.full((8, 8, 3), 128, np.uint8)
+
+
+class Backend:
+    """Records the request and answers with `events`."""
+
+    def __init__(self, *events):
+        self.events, self.request = events, None
+
+    def run(self, request, stop=None):
+        self.request = request
+        for event in self.events:
+            if isinstance(event, Exception):
+                raise event
+            yield event
+            if stop is not None and stop.is_set():
+                return
+
+
+def step(lane, i, n, log_snr):
+    return Step(lane, i, n, 10.0, log_snr, GREY, GREY, 0.1)
+
+
+def make_tab(*events):
+    with gr.Blocks():
+        tab = samplers._Tab(Backend(*events), Settings())
+        tab.lay_out()
+    return tab
+
+
+def values_of(tab, **changes):
+    """What the components hold when the page opens, with changes by attribute name."""
+    values = {
+        component: component.value for component in vars(tab).values() if isinstance(component, gr.components.Component)
+    }
+    values |= {component: component.value for row in tab.rows for component in row}
+    for name, value in changes.items():
+        values[getattr(tab, name)] = value
+    return values
+
+
+def run(tab, **changes):
+    """All updates of a press of Run, the last value of each component, and the last words to the visitor."""
+    last = {}
+    for update in tab.on_run(values_of(tab, **changes), VISITOR):
+        last |= update
+    return last
+
+
+def test_the_opening_controls_ask_for_the_first_preset():
+    tab = make_tab()
+    run(tab)
+    request = tab.backend.request
+    assert [(lane.sampler, lane.steps) for lane in request.lanes] == [("ddpm", 50), ("ddim", 50)]
+    assert len({lane.seed for lane in request.lanes}) == 1
+    assert request.condition.group == samplers.PRESETS[0].group
+
+
+@pytest.mark.parametrize("preset", samplers.PRESETS, ids=lambda preset: preset.title)
+def test_every_preset_makes_a_valid_request(preset):
+    tab = make_tab()
+    outputs = [*tab._preset_outputs(), *tab._row_outputs()]
+    values = values_of(tab) | dict(zip(outputs, tab.on_preset(preset), strict=True))
+    list(tab.on_run(values, VISITOR))
+    kind = InversionRequest if preset.experiment == "invert" else SamplingRequest
+    assert isinstance(tab.backend.request, kind)
+    if preset.experiment == "compare":
+        asked = [(lane.sampler, lane.steps, lane.eta) for lane in tab.backend.request.lanes]
+        assert asked == [(name, steps, float(eta)) for name, steps, eta in preset.lanes]
+    if preset.experiment == "grid":
+        assert tab.backend.request.reference_steps == 200
+
+
+def test_lanes_between_seeds_run_from_one_to_the_other():
+    tab = make_tab()
+    run(tab, experiment="between", mix_seed=9)
+    lanes = tab.backend.request.lanes
+    assert [lanes[0].mix, lanes[-1].mix] == [0, 1] and {lane.mix_seed for lane in lanes} == {9}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"seed": None}, "seed"),
+        ({"seed": -3}, "seed"),
+        ({"T": 5}, "T"),
+        ({"T": None}, "T"),
+        ({"T": nan}, "T"),
+        ({"T": 20}, "below the 50 steps"),
+        ({"prompt": "x" * 5000}, "prompt"),
+        ({"guidance": nan}, "guidance"),
+        ({"schedule": "nonsense"}, "schedule"),
+        ({"experiment": "invert"}, "Choose a picture"),
+        ({"experiment": "grid", "samplers": []}, "at least one sampler"),
+        ({"experiment": "between", "mix_seed": None}, "second seed"),
+    ],
+)
+def test_bad_input_is_answered_in_words(changes, words):
+    tab = make_tab()
+    last = run(tab, **changes)
+    assert words.lower() in last[tab.note].lower() and "bad" in last[tab.note]
+    assert last[tab.run]["interactive"] is True and last[tab.stop]["interactive"] is False
+    assert tab.stage not in last  # what was there stays
+
+
+def test_no_lane_chosen():
+    tab = make_tab()
+    values = values_of(tab) | {row[0]: "" for row in tab.rows}
+    last = {}
+    for update in tab.on_run(values, VISITOR):
+        last |= update
+    assert "at least one sampler" in last[tab.note]
+
+
+def test_an_error_of_the_backend_reaches_the_visitor_as_text():
+    tab = make_tab(LabError("No picture matches '<b>x</b>'."))
+    last = run(tab)
+    assert "&lt;b&gt;" in last[tab.note] and "<b>x" not in last[tab.note]
+
+
+def test_stop_keeps_what_was_made():
+    steps = [step(0, i, 50, float(i)) for i in range(50)]
+    tab = make_tab(*steps)
+    last = {}
+    for painted, update in enumerate(tab.on_run(values_of(tab), VISITOR)):
+        last |= update
+        if painted == 1:
+            tab.on_stop(VISITOR)
+    assert "Stopped" in last[tab.note]
+    assert 0 < len(last[tab.kept].recording.steps[0]) < 50
+
+
+def test_another_visitor_cannot_stop_it():
+    tab = make_tab(*[step(0, i, 5, float(i)) for i in range(5)])
+    tab.stops.fresh(VISITOR)
+    tab.on_stop(SimpleNamespace(session_hash="stranger"))
+    flag: threading.Event = tab.stops._events["visitor"]
+    assert not flag.is_set()
+
+
+def test_replay_aligns_lanes_by_log_snr_not_by_index():
+    request = SamplingRequest(lanes=(LaneSettings(steps=2), LaneSettings(steps=4)))
+    recording = Recording(
+        request,
+        {
+            0: (step(0, 0, 2, -4.0), step(0, 1, 2, 0.0), step(0, 2, 2, inf)),
+            1: (*(step(1, i, 4, level) for i, level in enumerate((-4.0, -2.0, 0.0, 4.0))), step(1, 4, 4, inf)),
+        },
+    )
+    noisiest = samplers.at_level(recording, 0)
+    assert {lane: s.i for lane, s in noisiest.items()} == {0: 0, 1: 0}
+    middle = samplers.at_level(recording, 50)  # log-SNR 0
+    assert {lane: s.i for lane, s in middle.items()} == {0: 1, 1: 2}
+    end = samplers.at_level(recording, 100)
+    assert {lane: s.i for lane, s in end.items()} == {0: 2, 1: 4}
+
+
+def test_difference_is_to_the_first_lane():
+    request = SamplingRequest(lanes=(LaneSettings(), LaneSettings()))
+    other = GREY.copy()
+    other[0, 0] = (128, 148, 128)
+    steps = {0: (step(0, 0, 1, 0.0),), 1: (Step(1, 0, 1, 10.0, 0.0, GREY, other, 0.1),)}
+    view = lane_view.View(request.lanes, {lane: seen[-1] for lane, seen in steps.items()}, {})
+    beside = samplers._beside(Recording(request, steps), view, "difference to the first lane")
+    assert beside[0][0].max() == 0
+    assert beside[1][0].max() == 20 and np.count_nonzero(beside[1][0]) == 1
+
+
+def test_captions_are_escaped():
+    result = LaneResult(0, GREY, 1, 0.1, nearest=GREY, nearest_caption="<script>alert(1)</script>", nearest_rms=0.0)
+    view = lane_view.View([LaneSettings()], {0: step(0, 1, 1, inf)}, {0: result})
+    assert "<script>" not in lane_view.cards(view)
+
+
+@pytest.mark.parametrize("count", range(1, 9))
+def test_cards_have_a_box_for_every_picture_before_there_is_one(count):
+    markup = lane_view.cards(lane_view.View([LaneSettings()] * count, {}, {}))
+    assert markup.count("<figure") == 2 * count and "<img" not in markup
+
+
+def test_the_samplers_offered_are_those_the_model_allows():
+    tab = make_tab()
+    offered = {name for _, name in tab.samplers.choices}
+    assert offered == set(samplers_for(MODELS["exact"])) and "lcm" in SAMPLERS and "lcm" not in offered
