@@ -106,13 +106,18 @@ class SamplingRequest(Request):
 
 
 class InversionRequest(Request):
-    """DDIM inversion (Song et al. 2021, section 4.3): run the ODE up from `picture` to x_T, then down again."""
+    """DDIM inversion (Song et al. 2021, section 4.3): run the ODE up from `picture` to x_T, then down again.
+
+    The start is the picture as it is at the lowest timestep of the run, with that level's trace of noise drawn from
+    `seed`: data never is without it there, and the exact denoiser's flow loses what it does not see.
+    """
 
     picture: Picture
     model: ModelName = "exact"
     condition: Condition = Condition()
     forward: Forward = Forward()
     steps: Annotated[int, Field(ge=2, le=1000)] = 50
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _steps_fit(self) -> "InversionRequest":

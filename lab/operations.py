@@ -24,7 +24,7 @@ from lab.capsule import (
 from lab.catalog import MODELS, SAMPLERS, samplers_for
 from lab.engine import noising as forward_process
 from lab.engine.lanes import Denoiser, Lane, Record, StepNoise, look
-from lab.engine.samplers import SMALLEST_ALPHA_BAR, make_scheduler, slerp, split_prediction
+from lab.engine.samplers import make_scheduler, slerp
 from lab.measures import path_distance, rms
 from lab.models.cache import ModelCache
 from lab.models.loaders import LoadedModel
@@ -87,7 +87,7 @@ def inversion(request: InversionRequest, house: House) -> Iterator[Event]:
         denoiser = model.denoiser(request.forward)
         conditional = model.conditioning(request.condition)
         x_0 = model.from_picture(request.picture)
-        noise = StepNoise(0)
+        noise = StepNoise(request.seed)
 
         def scheduler(name: str) -> Any:
             options = {"clip_sample": False, "set_alpha_to_one": True}
@@ -96,8 +96,10 @@ def inversion(request: InversionRequest, house: House) -> Iterator[Event]:
             )
 
         began = time.perf_counter()
-        x_T = down = x_0
-        for record in house.drive(denoiser, [Lane(0, scheduler("DDIMInversion"), x_0, noise, conditional)]):
+        up = scheduler("DDIMInversion")
+        lowest = float(denoiser.alphas_cumprod[int(up.timesteps[0])])
+        x_T = down = forward_process.q_sample(x_0, lowest, noise.initial(x_0.shape))
+        for record in house.drive(denoiser, [Lane(0, up, x_T, noise, conditional)]):
             x_T = record.x_t
             yield _step(record, model, time.perf_counter() - began)
         for record in house.drive(denoiser, [Lane(1, scheduler("DDIM"), x_T, noise, conditional)]):
@@ -149,21 +151,10 @@ def _recover(request: NoisingRequest, t: int, name: str, house: House) -> np.nda
     with house.cache.lease(name) as model:
         denoiser = model.denoiser(request.forward)
         x_0 = model.from_picture(request.picture)
-        eps = forward_process.gaussian(request.seed, 0, tuple(x_0.shape)).to(x_0)
-        t = max(t, 1)
-        alpha_bar = float(denoiser.alphas_cumprod[t - 1])
-        x_t = forward_process.q_sample(x_0, alpha_bar, eps)
-        prediction = denoiser(x_t[None], torch.tensor([t - 1]), [model.unconditional()])[0]
-        # eps / sqrt(alpha_bar) has no meaning at zero terminal SNR; the smallest level that samplers use has.
-        return model.to_picture(
-            split_prediction(prediction, x_t, max(alpha_bar, SMALLEST_ALPHA_BAR), denoiser.prediction_type)[0]
-        )
-
-
-def recover(house: House, model_name: str, x_t: torch.Tensor, t: int, forward: Forward) -> torch.Tensor:
-    """The model's predicted x_0 of one x_t (channels, height, width), unconditional; t counts 1 .. T."""
-    with house.cache.lease(model_name) as model:
-        return look(house.drive, model.denoiser(forward), x_t, t - 1, model.unconditional()).x_0
+        k = max(t, 1) - 1
+        eps = forward_process.gaussian(request.seed, 0, tuple(x_0.shape))
+        x_t = forward_process.q_sample(x_0, float(denoiser.alphas_cumprod[k]), eps)
+        return model.to_picture(look(house.drive, denoiser, x_t, k, model.unconditional()).x_0)
 
 
 def _lane(index: int, settings: LaneSettings, denoiser: Denoiser, conditional: Any, unconditional: Any) -> Lane:

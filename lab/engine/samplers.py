@@ -56,8 +56,8 @@ class DDIMInversion(diffusers.DDIMScheduler):
     """DDIM run upwards (Song et al. 2021, section 4.3): from a picture to the x_T that draws it.
 
     Each step predicts eps at the level it stands on and uses it to climb to the next level; the reverse run uses
-    eps at the upper level instead, and that difference is the reconstruction error. The picture itself is taken
-    as the state at the lowest timestep, as if it carried that trace of noise.
+    eps at the upper level instead, and that difference is the reconstruction error. It starts from the state at the
+    lowest timestep.
     """
 
     def set_timesteps(self, num_inference_steps: int, device: Any = None) -> None:

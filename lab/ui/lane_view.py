@@ -31,6 +31,7 @@ CSS = """
 .lane img, .cell img { width: 100%; height: 100%; display: block; image-rendering: pixelated; object-fit: cover; }
 .lane figcaption { position: absolute; left: 6px; bottom: 6px; font-size: 11px; line-height: 1; padding: 4px 6px;
   border-radius: 6px; background: rgb(255 255 255 / .88); color: #1f2430; }
+.lane figcaption sub { color: inherit !important; }
 .lane .foot { padding: 7px 12px 9px; font-size: 12px; color: var(--body-text-color-subdued); min-height: 66px;
   font-variant-numeric: tabular-nums; line-height: 1.45; }
 .lane .bar { height: 3px; background: var(--border-color-primary); margin: 6px 8px 0; border-radius: 2px; }

@@ -1,4 +1,4 @@
-"""The four charts of the forward-noising tab: pure functions from frames to figures."""
+"""The three charts of the forward-noising tab: pure functions from frames to figures."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from gradio.components.plot import PlotData
 from lab.capsule import NoisingFrame
 from lab.ui import plots, theme
 
+LOG_SNR_RANGE = [-13, 13]
 POINTS = 101  # of a curve; T may be 4000
 GAUSS_X = np.linspace(-4, 4, 81)
 GAUSS_Y = np.exp(-(GAUSS_X**2) / 2) / np.sqrt(2 * np.pi)
@@ -24,14 +25,41 @@ class Shown:
     frame: NoisingFrame
 
 
-def alpha_bar(shown: Sequence[Shown]) -> PlotData:
-    """Signal that is left, alpha-bar, against t; a dot where each picture is."""
-    return _over_t(shown, lambda bars: bars, "signal left, ᾱ", [-0.03, 1.05])
+def schedule(shown: Sequence[Shown]) -> PlotData:
+    """Signal that is left, alpha-bar (solid, left axis), and log-SNR (dotted, right axis) against t, with a dot on
+    both where each picture is."""
+    traces: list[dict[str, Any]] = []
+    for one in shown:
+        bars = one.frame.alpha_bars
+        ts = np.unique(np.linspace(0, len(bars) - 1, POINTS).round().astype(int))
+        dotted = {"line": {"dash": "dot", "width": 2}, "yaxis": "y2", "showlegend": False}
+        traces.append(plots.line(ts, bars[ts], one.name, one.colour))
+        traces.append(plots.line(ts, _log_snr(bars[ts]), f"{one.name}, log-SNR", one.colour, **dotted))
+    for one in shown:
+        bar = one.frame.alpha_bar
+        level = min(max(float(_log_snr(np.array([bar]))[0]), LOG_SNR_RANGE[0]), LOG_SNR_RANGE[1])
+        traces += [_dot(one, bar, 15, "y"), _dot(one, level, 11, "y2")]
+    last = len(shown[0].frame.alpha_bars) - 1
+    return plots.figure(
+        traces,
+        margin={**plots.MARGIN, "r": 52},
+        xaxis={"title": {"text": "t"}, "range": [-last * 0.01, last * 1.01]},
+        yaxis={"title": {"text": "signal left, ᾱ"}, "range": [-0.03, 1.05]},
+        yaxis2={
+            "title": {"text": "log-SNR"},
+            "range": LOG_SNR_RANGE,
+            "overlaying": "y",
+            "side": "right",
+            "showgrid": False,
+        },
+        showlegend=len(shown) > 1,
+    )
 
 
-def log_snr(shown: Sequence[Shown]) -> PlotData:
-    """log-SNR against t; a dot where each picture is."""
-    return _over_t(shown, _log_snr, "log-SNR", [-13, 13])
+def _dot(one: Shown, y: float, size: int, axis: str) -> dict[str, Any]:
+    marker = {"size": size, "color": one.colour, "line": {"width": 3, "color": "white"}}
+    return {"type": "scatter", "mode": "markers", "x": [one.frame.t], "y": [y], "yaxis": axis, "showlegend": False,
+            "name": "now", "marker": marker, "cliponaxis": False}  # fmt: skip
 
 
 def values(shown: Sequence[Shown]) -> PlotData:
@@ -75,34 +103,10 @@ def frequencies(shown: Sequence[Shown]) -> PlotData:
 
 
 CHARTS: dict[str, tuple[str, Callable[[Sequence[Shown]], PlotData]]] = {
-    "alpha_bar": ("Signal left", alpha_bar),
-    "log_snr": ("log-SNR", log_snr),
+    "schedule": ("Schedule", schedule),
     "values": ("Values", values),
     "frequencies": ("Frequencies", frequencies),
 }
-
-
-def _over_t(
-    shown: Sequence[Shown], of: Callable[[np.ndarray], np.ndarray], title: str, y_range: list[float]
-) -> PlotData:
-    traces: list[dict[str, Any]] = []
-    for one in shown:
-        bars = one.frame.alpha_bars
-        ts = np.unique(np.linspace(0, len(bars) - 1, POINTS).round().astype(int))
-        traces.append(plots.line(ts, of(bars[ts]), one.name, one.colour))
-    for one in shown:
-        at = min(max(float(of(np.array([one.frame.alpha_bar]))[0]), y_range[0]), y_range[1])
-        traces.append(
-            {"type": "scatter", "mode": "markers", "x": [one.frame.t], "y": [at], "showlegend": False, "name": "now",
-             "marker": {"size": 15, "color": one.colour, "line": {"width": 3, "color": "white"}}, "cliponaxis": False}
-        )  # fmt: skip
-    last = len(shown[0].frame.alpha_bars) - 1
-    return plots.figure(
-        traces,
-        xaxis={"title": {"text": "t"}, "range": [-last * 0.01, last * 1.01]},
-        yaxis={"title": {"text": title}, "range": y_range},
-        showlegend=len(shown) > 1,
-    )
 
 
 def _log_snr(alpha_bars: np.ndarray) -> np.ndarray:

@@ -97,11 +97,12 @@ def theme() -> gr.themes.Base:
 
 CSS = """
 /* page */
-.gradio-container { max-width: 1560px !important; margin: 0 auto; padding: 10px 32px 48px !important; }
+.gradio-container { max-width: 1560px !important; margin: 0 auto;
+  padding: 10px clamp(14px, 2.4vw, 32px) 48px !important; }
 /* a long equation scrolls in its own box; the page itself never widens */
 .gradio-container, .gradio-container > .main, .gradio-container > .main > .wrap, main.contain { min-width: 0 !important; }
 .gradio-container { width: 100%; } main.contain { max-width: 100%; }
-main.fillable, .main.fillable { padding: 0 !important; }
+.main.fillable { padding: 0 !important; }
 footer { display: none !important; }
 .lab-header { display: flex; align-items: center; gap: 12px; padding: 2px 0 6px; }
 .lab-header svg { width: 34px; height: 34px; flex: none; border-radius: 8px; }
@@ -226,7 +227,6 @@ footer { display: none !important; }
 button:focus-visible, input:focus-visible, [role=tab]:focus-visible, .lab-film a:focus-visible {
   outline: 2px solid var(--primary-500) !important; outline-offset: 2px; }
 @media (max-width: 700px) {
-  .gradio-container { padding: 12px 14px 40px !important; }
   .stage-row { gap: 20px !important; flex-direction: column !important; align-items: stretch !important; }
   .stage, .controls { min-width: 0 !important; max-width: 100% !important; width: 100% !important; flex: none !important; }
   .lab-words { max-width: 100%; }

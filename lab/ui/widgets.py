@@ -153,6 +153,11 @@ class Stops:
             if event := self._events.get(_session(request)):
                 event.set()
 
+    def owns(self, request: gr.Request, event: threading.Event) -> bool:
+        """Whether `event` still is the visitor's run: False once a newer one has taken the page over."""
+        with self._lock:
+            return self._events.get(_session(request)) is event
+
     def done(self, request: gr.Request, event: threading.Event) -> None:
         """Forget a run that has ended, unless a newer one took its place."""
         with self._lock:

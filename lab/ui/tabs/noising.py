@@ -37,7 +37,7 @@ class Preset:
     T: int = 1000
     rival: str = ""
     align: str = SAME_T
-    chart: str = "alpha_bar"
+    chart: str = "schedule"
     side: int = 128
 
 
@@ -46,10 +46,10 @@ PRESETS = (
     Preset("Half gone",                "fox-3d",           0.26, side=64),
     Preset("Invisible, not lost",      "red-apple-glossy", 0.62, side=64),
     Preset("Linear against cosine",    "butterfly-blob",   0.50, rival="cosine", side=64),
-    Preset("Same log-SNR", "chelsea",          0.30, rival="cosine", align=SAME_LEVEL, chart="log_snr"),
+    Preset("Same log-SNR", "chelsea",          0.30, rival="cosine", align=SAME_LEVEL, chart="schedule"),
     Preset("Detail drowns first", "astronaut",        0.12, chart="frequencies", side=256),
     Preset("Values turn normal",   "coffee",           0.60, chart="values", side=256),
-    Preset("The leak at t = T",        "sunflower-sticker", 1.00, "scaled_linear", rival=ZERO, chart="log_snr", side=64),
+    Preset("The leak at t = T",        "sunflower-sticker", 1.00, "scaled_linear", rival=ZERO, chart="schedule", side=64),
     Preset("Only ten steps",           "sailboat-flat",    0.30, "cosine", T=10, side=64),
 )
 # fmt: on
@@ -97,15 +97,14 @@ shapes. So denoising is drawing from coarse to fine
 )  # fmt: skip
 
 CHART_WORDS = {
-    "alpha_bar": "How much of the picture's variance is left in x<sub>t</sub>. The dot moves with t.",
-    "log_snr": "Signal against noise on a log scale: above 0 the picture is stronger, below 0 the noise. "
-    "Equal height means equally noisy.",
+    "schedule": "Solid: how much of the picture's variance is left in x<sub>t</sub>. Dotted: signal against noise on a "
+    "log scale; above 0 the picture is stronger, below 0 the noise, and equal height means equally noisy.",
     "values": "The values of all pixels. Whatever the picture was, they end as N(0, 1), the dotted bell.",
     "frequencies": "Power at each scale. In the shaded part the noise is stronger than the picture: "
     "fine detail goes first, coarse shapes last.",
 }
 
-RECOVERED_WORDS = "The exact denoiser's best guess from x_t alone, at 64 px."
+RECOVERED_WORDS = "The exact denoiser's best guess from noise of this level, on a 64 px copy."
 
 PICK_JS = """
 element.addEventListener('click', (event) => {
@@ -256,10 +255,10 @@ class _Tab:
         self.stops.set(request)
         try:
             forward = self._forward(values)
+            values = values | {self.t: min(_whole(values[self.t], "t"), forward.T)}
         except LabError as error:
             yield {self.note: widgets.note(str(error), bad=True)}
             return
-        values = values | {self.t: min(int(values[self.t]), forward.T)}
         yield self._answer(lambda: self._paint(values)) | {
             self.t: gr.update(maximum=forward.T, value=values[self.t]),
             self.align: gr.update(value=values[self.align], visible=bool(values[self.rival])),
@@ -323,8 +322,8 @@ class _Tab:
         stop = self.stops.fresh(request)
         yield {self.play: gr.update(interactive=False), self.stop: gr.update(interactive=True)}
         try:
-            T = self._forward(values).T
-            for i, t in enumerate(_clocked(values[self.t] if values[self.t] < T else 0, T, stop)):
+            T, start = self._forward(values).T, _whole(values[self.t], "t")
+            for i, t in enumerate(_clocked(start if 0 <= start < T else 0, T, stop)):
                 now = values | {self.t: t}
                 painted = self._paint(now, moving=True) | {self.t: t}
                 if i % PLAY_CHART_EVERY:  # a chart costs the browser more than all pictures
@@ -395,6 +394,8 @@ class _Tab:
         compared = len(shown) > 1
         title = shown[0].name if compared else "x_t in one jump"
         steps = f"{frame.t} small step{'' if frame.t == 1 else 's'}, each with its own noise: other grains, same statistics."
+        if frame.chain is not None and len(frame.chain) < len(frame.x_t):
+            steps += f" Walked at {len(frame.chain)} px."
         painted = {
             self.jump: widgets.picture(frame.x_t, title, _level(frame), colour=shown[0].colour, moving=moving),
             self.chain: widgets.picture(frame.chain, "Step by step", steps, moving=moving),
@@ -445,10 +446,10 @@ def _bind(handler: Any, preset: Preset) -> Any:
     return bound
 
 
-def _clocked(start: float, T: int, stop: threading.Event) -> Iterator[int]:
+def _clocked(start: int, T: int, stop: threading.Event) -> Iterator[int]:
     """t by the clock, at most PLAY_FPS times a second, until T or `stop`; the wait ends at once at `stop`."""
     began = time.monotonic()
-    t = int(start)
+    t = start
     while True:
         due = time.monotonic() + 1 / PLAY_FPS
         yield t

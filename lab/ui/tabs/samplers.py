@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
 from math import inf, isinf
@@ -32,7 +32,7 @@ from lab.ui import lane_view, media, plots, widgets
 TITLE = "Samplers"
 QUESTION = "How do you walk back from noise?"
 MAX_COMPARED = 8  # lane cards that still read on a projector
-EXAMPLE = ASSETS / "images" / "fox-3d.png"
+EXAMPLE = ASSETS / "images" / "red-apple-glossy.png"
 PAINT_EVERY_S = 0.08  # the browser has no backpressure: paint at 12 frames a second and drop the rest
 EXPERIMENTS = {
     "compare": "Compare lanes",
@@ -107,7 +107,7 @@ WORDS = {
     "between": "x<sub>T</sub> moves on a great circle from one seed to the other; DDIM turns the path of noises into a "
     "path of pictures. With the exact denoiser it jumps from picture to picture: a finite set has nothing in between.",
     "invert": "DDIM is a map that can be run upwards: from the picture to its own x<sub>T</sub>, and down again. "
-    "A picture that the model does not know comes back as the nearest thing it does.",
+    "A picture that the model knows comes back; any other comes back as something that it knows.",
 }
 
 
@@ -135,6 +135,8 @@ class _Tab:
                 self._lay_out_stage()
             with widgets.controls():
                 self._lay_out_controls()
+        with gr.Accordion("What am I looking at?", open=True):
+            gr.Markdown(ABOUT, elem_classes="lab-words", latex_delimiters=widgets.LATEX)
 
     def _lay_out_stage(self) -> None:
         first = _preset_lanes(PRESETS[0])
@@ -154,16 +156,15 @@ class _Tab:
             elem_id="samplers-second",
         )
         self.words = gr.HTML(widgets.words(WORDS["compare"]))
-        self.plot = widgets.plot("Distance to the reference run", visible=False)
+        self.plot = widgets.plot("Distance to the reference run", visible=False, elem_id="samplers-plot")
         with widgets.more("Numbers"):
             self.table = gr.HTML("Press Run first.")
-        gr.Markdown(ABOUT, elem_classes="lab-words", latex_delimiters=widgets.LATEX)
 
     def _lay_out_controls(self) -> None:
         with gr.Row():
             self.run = widgets.go("Run")
             self.stop = widgets.stop()
-        self.note = gr.HTML(widgets.note(""))
+        self.note = gr.HTML(widgets.note(""), elem_id="samplers-note")
         self.experiment = gr.Radio(
             [(title, name) for name, title in EXPERIMENTS.items()], value="compare", label="Experiment"
         )
@@ -314,18 +315,22 @@ class _Tab:
             self.stop: gr.update(interactive=True),
             self.note: widgets.note("Starting …"),
         }
+        made = self._invert(values, stop) if values[self.experiment] == "invert" else self._sample(values, stop)
         try:
-            if values[self.experiment] == "invert":
-                yield from self._invert(values, stop)
-            else:
-                yield from self._sample(values, stop)
+            for update in made:
+                if not self.stops.owns(request, stop):
+                    return  # a newer run paints this page now
+                yield update
         except LabError as error:
             yield {self.note: widgets.note(str(error), bad=True)}
         finally:
+            made.close()
+            mine = self.stops.owns(request, stop)
             self.stops.done(request, stop)
-        yield {self.run: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
+        if mine:
+            yield {self.run: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
 
-    def _sample(self, values: dict[Any, Any], stop: threading.Event) -> Iterator[dict[Any, Any]]:
+    def _sample(self, values: dict[Any, Any], stop: threading.Event) -> Generator[dict[Any, Any], None, None]:
         experiment = values[self.experiment]
         request = self._sampling_request(values)
         steps: dict[int, list[Step]] = {}
@@ -357,7 +362,7 @@ class _Tab:
             self.table: _table(done),
         }
 
-    def _invert(self, values: dict[Any, Any], stop: threading.Event) -> Iterator[dict[Any, Any]]:
+    def _invert(self, values: dict[Any, Any], stop: threading.Event) -> Generator[dict[Any, Any], None, None]:
         if not values[self.picture]:
             raise LabError("Choose a picture first: upload one, paste one or use the webcam.")
         request = make_request(
@@ -367,6 +372,7 @@ class _Tab:
             condition=self._condition(values),
             forward=self._forward(values),
             steps=values[self.steps],
+            seed=values[self.seed],
         )
         painted = -inf
         for event in self.backend.run(request, stop):
@@ -542,7 +548,7 @@ def _table(recording: Recording) -> str:
 
 def _inversion_panels(result: InversionResult) -> list[tuple[np.ndarray, str, str]]:
     return [
-        (result.original, "picture, x_0", "As the model sees it."),
+        (result.original, "picture, x_0", "As the model sees it; it starts with a trace of noise from the seed."),
         (result.x_T, "its x_T", f"Mean {result.x_T_mean:+.2f}, deviation {result.x_T_deviation:.2f}; noise has 0, 1."),
         (result.reconstruction, "drawn again", f"DDIM from that x_T. RMS error {result.rms:.3f}."),
         (result.error, "where it differs", "Brightest where the two differ most."),

@@ -1,0 +1,123 @@
+"""The Forward noising tab in a real browser: the first that a visitor sees."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from lab.settings import ASSETS
+
+expect.set_options(timeout=30_000)  # two cores, perhaps busy
+
+PHOTO = ASSETS / "images" / "rocket.jpg"
+
+
+@pytest.fixture
+def tab(page):
+    """The tab with its first scene complete."""
+    expect(page.locator("#noising-film img").first).to_be_visible()
+    return page
+
+
+def source(tab, name):
+    """The data URI that a picture shows."""
+    return tab.locator(f"#noising-{name} img").evaluate("image => image.src")
+
+
+def caption(tab):
+    return tab.locator("#noising-jump figcaption")
+
+
+def drag(tab, t):
+    tab.locator("#noising-t input[type=range]").evaluate(
+        "(slider, t) => { slider.value = t; slider.dispatchEvent(new Event('input', {bubbles: true})); }", t
+    )
+    expect(caption(tab)).to_contain_text(f"t = {t} ")
+
+
+def test_the_first_sight_is_a_picture_half_gone(tab):
+    expect(caption(tab)).to_contain_text("t = 260 ")
+    for name in ("jump", "chain", "recovered"):
+        assert source(tab, name).startswith("data:image/")
+    expect(tab.locator("#noising-chart .js-plotly-plot")).to_be_visible()
+    assert tab.locator("#noising-film button").count() == 9
+
+
+def test_a_drag_moves_all_pictures_and_keeps_their_places(tab):
+    before = {name: source(tab, name) for name in ("jump", "chain")}
+    boxes = [tab.locator(f"#noising-{name}").bounding_box() for name in ("jump", "chain", "recovered", "film")]
+    drag(tab, 800)
+    assert all(source(tab, name) != picture for name, picture in before.items())
+    assert boxes == [tab.locator(f"#noising-{name}").bounding_box() for name in ("jump", "chain", "recovered", "film")]
+    drag(tab, 260)
+    assert source(tab, "jump") == before["jump"]  # same seed, same picture
+
+
+def test_play_moves_and_stop_stops_half_way(tab):
+    drag(tab, 0)
+    before = source(tab, "jump")
+    tab.click("#noising-play")
+    expect(caption(tab)).to_contain_text(re.compile(r"t = [1-9]\d"))
+    tab.click("#noising-stop")
+    expect(tab.locator("#noising-play")).to_be_enabled()
+    stopped = caption(tab).inner_text()
+    assert source(tab, "jump") != before
+    tab.wait_for_timeout(1000)
+    assert caption(tab).inner_text() == stopped
+    assert "t = 1000 " not in stopped
+
+
+def test_an_uploaded_photograph_takes_the_place_of_the_example(tab):
+    before = source(tab, "jump")
+    tab.get_by_text("Your own picture").click()
+    tab.set_input_files("#noising-upload input[type=file]", PHOTO)
+    expect(tab.locator("#noising-examples button[aria-pressed=true]")).to_have_count(0)
+    expect(tab.locator("#noising-jump img")).not_to_have_attribute("src", before)
+
+
+def test_a_text_file_is_refused_in_words_and_the_picture_stays(tab, tmp_path):
+    before = source(tab, "jump")
+    (tmp_path / "holiday.png").write_text("not a picture")
+    tab.get_by_text("Your own picture").click()
+    tab.set_input_files("#noising-upload input[type=file]", tmp_path / "holiday.png")
+    expect(tab.locator("#noising-note")).to_contain_text("not a picture")
+    assert source(tab, "jump") == before
+
+
+def test_T_below_10_is_refused_in_words_and_mended(tab):
+    tab.fill("#noising-T input", "5")
+    tab.press("#noising-T input", "Enter")
+    expect(tab.locator("#noising-note")).to_contain_text("greater than or equal to 10")
+    tab.fill("#noising-T input", "4000")
+    tab.press("#noising-T input", "Enter")
+    expect(tab.locator("#noising-note")).not_to_contain_text("equal to 10")
+    drag(tab, 3500)
+
+
+def test_presets_compare_two_schedules_side_by_side(tab):
+    tab.get_by_role("button", name="Linear against cosine").click()
+    expect(tab.locator("#noising-other figcaption")).to_contain_text("Cosine")
+    expect(caption(tab)).to_contain_text("t = 500 ")
+    left, right = (tab.locator(f"#noising-{name} .box").bounding_box() for name in ("jump", "other"))
+    assert abs(left["width"] - right["width"]) < 2
+    assert left["y"] == right["y"]
+
+
+def test_a_frame_of_the_film_strip_is_a_place_to_go(tab):
+    tab.locator("#noising-film button").nth(2).click()
+    expect(caption(tab)).to_contain_text("t = 160 ")
+
+
+def test_the_frame_is_exported(tab):
+    tab.get_by_text("Export").click()
+    tab.click("#noising-png")
+    expect(tab.locator("#noising-file")).to_contain_text(".png")
+
+
+def test_on_a_phone_the_picture_comes_first_and_nothing_overflows(tab):
+    tab.set_viewport_size({"width": 390, "height": 844})
+    tab.wait_for_timeout(500)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    picture, schedule = (tab.locator(name).bounding_box() for name in ("#noising-jump .box", "#noising-schedule"))
+    assert picture["width"] > 340
+    assert picture["y"] < 300 < schedule["y"]
