@@ -7,7 +7,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 from lab import ui
-from lab.backends.local import LocalBackend
+from lab.backends.deferred import Deferred
 from lab.settings import Settings
 
 
@@ -16,11 +16,19 @@ def main() -> None:
     settings = Settings()
     if settings.offline:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    backend = LocalBackend(settings)
-    backend.warm("exact")
+    backend = Deferred()
     demo = ui.build(backend, settings)
     demo.queue(api_open=False, max_size=settings.queue_size, default_concurrency_limit=settings.max_runs)
-    demo.launch(server_name=settings.host, server_port=settings.port, **ui.launch_options(settings))
+    demo.launch(
+        server_name=settings.host, server_port=settings.port, prevent_thread_lock=True, **ui.launch_options(settings)
+    )
+
+    from lab.backends.local import LocalBackend  # imports torch: the page is open by now
+
+    local = LocalBackend(settings)
+    local.warm("exact")
+    backend.provide(local)
+    demo.block_thread()
 
 
 if __name__ == "__main__":
