@@ -91,6 +91,8 @@ def theme() -> gr.themes.Base:
         checkbox_label_background_fill="transparent",
         checkbox_label_background_fill_dark="transparent",
         checkbox_label_border_width="0px",
+        checkbox_label_border_color="transparent",
+        checkbox_label_border_color_dark="transparent",
         checkbox_label_padding="4px 8px 4px 0px",
     )
 
@@ -148,7 +150,7 @@ footer { display: none !important; }
 
 /* tables */
 .lab-table td, .lab-table th, .lab-table tr { border-width: 0 0 1px !important; }
-.lab-table { width: 100%; border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
+.lab-table { width: 100%; border: 0 !important; border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
 .lab-table th, .lab-table td { text-align: left; padding: 7px 10px;
   border-bottom: 1px solid var(--border-color-primary); }
 .lab-table th { color: var(--body-text-color-subdued); font-weight: 550; }

@@ -172,6 +172,21 @@ def test_replay_aligns_lanes_by_log_snr_not_by_index():
     assert {lane: s.i for lane, s in end.items()} == {0: 2, 1: 4}
 
 
+def test_replay_goes_from_noise_to_picture_and_can_be_stopped(monkeypatch):
+    monkeypatch.setattr(samplers, "PAINT_EVERY_S", 0)
+    tab = make_tab()
+    steps = (*(step(0, i, 4, float(i)) for i in range(4)), step(0, 4, 4, inf))
+    kept = samplers.Kept("compare", Recording(SamplingRequest(lanes=(LaneSettings(steps=4),)), {0: steps}))
+    updates = list(tab.on_replay({tab.kept: kept, tab.second: "x_t"}, VISITOR))
+    stages = [update[tab.stage] for update in updates if tab.stage in update]
+    assert "call 0/4" in stages[0] and "finished" in stages[-1] and len(stages) == samplers.REPLAY_FRAMES + 1
+    replay = tab.on_replay({tab.kept: kept, tab.second: "x_t"}, VISITOR)
+    next(replay), next(replay)
+    tab.on_stop(VISITOR)
+    assert len(list(replay)) <= 2
+    assert "press Run first" in next(tab.on_replay({tab.kept: None, tab.second: "x_t"}, VISITOR))[tab.note]
+
+
 def test_difference_is_to_the_first_lane():
     request = SamplingRequest(lanes=(LaneSettings(), LaneSettings()))
     other = GREY.copy()

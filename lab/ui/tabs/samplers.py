@@ -34,6 +34,7 @@ QUESTION = "How do you walk back from noise?"
 MAX_COMPARED = 8  # lane cards that still read on a projector
 EXAMPLE = ASSETS / "images" / "red-apple-glossy.png"
 PAINT_EVERY_S = 0.08  # the browser has no backpressure: paint at 12 frames a second and drop the rest
+REPLAY_FRAMES = 50  # four seconds
 EXPERIMENTS = {
     "compare": "Compare lanes",
     "grid": "Samplers × steps",
@@ -141,14 +142,11 @@ class _Tab:
     def _lay_out_stage(self) -> None:
         first = _preset_lanes(PRESETS[0])
         self.stage = gr.HTML(lane_view.cards(lane_view.View(first, {}, {})), elem_id="samplers-stage")
-        self.scrub = gr.Slider(
-            0,
-            100,
-            100,
-            step=0.5,
-            label="Replay, all lanes at the same log-SNR: noise to picture",
-            elem_id="samplers-scrub",
-        )
+        with gr.Row(elem_classes="replay"):
+            self.replay = gr.Button("Replay", scale=0, min_width=96, elem_id="samplers-replay")
+            self.scrub = gr.Slider(
+                0, 100, 100, step=0.5, label="From noise to picture, all lanes at the same log-SNR", elem_id="samplers-scrub"
+            )  # fmt: skip
         self.second = gr.Radio(
             list(BESIDE),
             value="x_t",
@@ -222,7 +220,10 @@ class _Tab:
         running = {**QUIET, "concurrency_id": "run", "concurrency_limit": self.settings.max_runs}
 
         self.run.click(self.on_run, inputs, painted, **running)
-        page.select(self.on_open, {*inputs, self.kept}, painted, **running)
+        page.select(self.on_open, {*inputs, self.kept, self.second}, painted, **running)
+        self.replay.click(
+            self.on_replay, {self.kept, self.second}, [self.stage, self.scrub, self.note, self.stop], **running
+        )
         for button, preset in zip(self.presets, PRESETS, strict=True):
             button.click(
                 partial(self.on_preset, preset), None, [*simple, *self._row_outputs()], queue=False, **QUIET
@@ -239,7 +240,16 @@ class _Tab:
         self.experiment.change(
             self.on_experiment,
             self.experiment,
-            [self.samplers, self.mix_seed, self.picture, self.lane_box, self.second, self.scrub, self.words],
+            [
+                self.samplers,
+                self.mix_seed,
+                self.picture,
+                self.lane_box,
+                self.second,
+                self.scrub,
+                self.replay,
+                self.words,
+            ],
             queue=False,
             **QUIET,
         )
@@ -293,6 +303,7 @@ class _Tab:
             gr.update(visible=compares),
             gr.update(visible=compares),
             gr.update(visible=name != "invert"),
+            gr.update(visible=name != "invert"),
             widgets.words(WORDS[name]),
         ]
 
@@ -301,11 +312,35 @@ class _Tab:
         return _paint(*kept, percent, second) if kept else gr.skip()
 
     def on_open(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
-        """A visitor who opens the tab for the first time finds it moving."""
-        if values[self.kept] is None:
-            yield from self.on_run(values, request)
-        else:
+        """A visitor who opens the tab for the first time finds it moving, and then sees it once more slowly."""
+        if values[self.kept] is not None:
             yield {}
+            return
+        kept = None
+        for update in self.on_run(values, request):
+            kept = update.get(self.kept) or kept
+            yield update
+        if kept:
+            yield from self.on_replay(values | {self.kept: kept}, request)
+
+    def on_replay(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
+        """Play the kept run from noise to picture in a few seconds, all lanes at the same noise level."""
+        if values[self.kept] is None:
+            yield {self.note: widgets.note("Nothing to replay yet: press Run first.", bad=True)}
+            return
+        stop = self.stops.fresh(request)
+        yield {self.stop: gr.update(interactive=True)}
+        try:
+            for frame in range(REPLAY_FRAMES + 1):
+                percent = 100 * frame / REPLAY_FRAMES
+                yield {self.scrub: percent, self.stage: _paint(*values[self.kept], percent, values[self.second])}
+                if stop.wait(PAINT_EVERY_S):
+                    break
+        finally:
+            mine = self.stops.owns(request, stop)
+            self.stops.done(request, stop)
+        if mine:
+            yield {self.stop: gr.update(interactive=False)}
 
     def on_run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """Stream a run; ends early at Stop and keeps what is there."""
@@ -494,7 +529,7 @@ def _progress(steps: dict[int, list[Step]], request: SamplingRequest) -> str:
 def _summary(recording: Recording) -> str:
     calls = sum(result.calls for result in recording.results.values())
     seconds = max((result.elapsed_s for result in recording.results.values()), default=0)
-    return f"{len(recording.results)} pictures, {calls} denoiser calls in {seconds:.1f} s. Drag the replay slider."
+    return f"{len(recording.results)} pictures, {calls} denoiser calls in {seconds:.1f} s. Press Replay or drag the slider."
 
 
 def _has_reference(recording: Recording) -> bool:
