@@ -207,8 +207,9 @@ class _Tab:
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         latest = {**quiet, "trigger_mode": "always_last"}
 
-        self.t.input(self.on_drag, inputs, frame, **latest)
-        self.t.input(self.on_recover, inputs, [self.recovered], **latest)
+        # Dragging goes past the queue: its bookkeeping costs more than a frame does.
+        self.t.input(self.on_drag, inputs, frame, queue=False, **latest)
+        self.t.input(self.on_recover, inputs, [self.recovered], queue=False, **latest)
         self.chart.input(self.on_chart, inputs, [self.plot, self.chart_words, self.note], **latest)
         gr.on([self.schedule.input, self.T.submit, self.T.blur, self.zero.input, self.seed.input, self.side.input, self.rival.input,
                self.align.input], self.on_scene, inputs, scene, **latest)  # fmt: skip

@@ -259,7 +259,7 @@ class _Tab:
             [self.kept, self.scrub, self.second],
             [self.stage],
             trigger_mode="always_last",
-            concurrency_limit=None,
+            queue=False,  # its bookkeeping costs more than a frame does
             **QUIET,
         )
 

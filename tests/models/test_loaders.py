@@ -1,0 +1,98 @@
+"""Loading the exact denoiser: what it offers the operations, and what it says where a condition cannot be met."""
+
+import numpy as np
+import pytest
+import torch
+
+from lab.capsule import Condition, Forward, LabError
+from lab.engine.noising import alphas_cumprod
+from lab.models.loaders import LoadedExact, load, pick_device
+from lab.models.pictures import PictureSet
+from lab.settings import Settings
+
+CAPTIONS = ("red apple, flat style", "green apple, 3D style", "cat, flat style", "hidden dog, flat style")
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
+    return PictureSet(
+        pixels=pixels,
+        captions=CAPTIONS,
+        styles=("flat", "3D", "flat", "flat"),
+        groups=("food-drink", "food-drink", "animals-nature", "animals-nature"),
+        concepts=("a", "b", "c", "d"),
+        keywords=((), (), ("pet",), ("pet",)),
+        held_out=np.array([False, False, False, True]),
+    )
+
+
+@pytest.fixture(scope="module")
+def loaded(pictures):
+    return LoadedExact(pictures, torch.device("cpu"))
+
+
+def test_held_out_pictures_are_never_used(loaded):
+    assert len(loaded.data) == 3
+    with pytest.raises(LabError, match="No picture matches 'dog'"):
+        loaded.conditioning(Condition(prompt="dog"))
+
+
+@pytest.mark.parametrize(
+    ("condition", "wanted"),
+    [
+        (Condition(), [0, 1, 2]),
+        (Condition(prompt="apple"), [0, 1]),
+        (Condition(prompt="apple", style="3D"), [1]),
+        (Condition(group="animals-nature"), [2]),
+        (Condition(prompt="pet"), [2]),
+    ],
+)
+def test_a_condition_restricts_the_set(loaded, condition, wanted):
+    assert loaded.conditioning(condition).indices.tolist() == wanted
+
+
+def test_equal_conditions_share_one_support_so_that_their_rows_share_a_product(loaded):
+    assert loaded.conditioning(Condition(prompt="apple")) is loaded.conditioning(Condition(prompt="apple"))
+    assert loaded.conditioning(Condition()) is loaded.unconditional()
+
+
+def test_what_matches_nothing_is_answered_with_what_comes_near(loaded):
+    with pytest.raises(LabError, match=r"No picture matches 'red aple' in Food and drink\. Did you mean red apple"):
+        loaded.conditioning(Condition(prompt="red aple", group="food-drink"))
+    with pytest.raises(LabError, match="Try a single word"):
+        loaded.conditioning(Condition(prompt="zzzzzz"))
+
+
+def test_one_denoiser_for_each_forward_process(loaded):
+    cosine = loaded.denoiser(Forward(schedule="cosine", T=100))
+    assert loaded.denoiser(Forward(schedule="cosine", T=100)) is cosine
+    assert loaded.denoiser(Forward()) is not cosine
+    torch.testing.assert_close(cosine.alphas_cumprod, alphas_cumprod("cosine", 100))
+
+
+def test_pictures_go_in_and_come_out_unchanged(loaded, pictures):
+    for picture in pictures.pixels:
+        assert (loaded.to_picture(loaded.from_picture(picture)) == picture).all()
+    x_0 = loaded.from_picture(np.full((200, 100, 3), 77, np.uint8))
+    assert x_0.shape == (3, 64, 64)
+    torch.testing.assert_close(x_0, torch.full((3, 64, 64), 77 / 127.5 - 1), atol=1e-3, rtol=0)
+
+
+def test_nearest_names_the_picture(loaded, pictures):
+    picture, caption, rms = loaded.nearest(loaded.from_picture(pictures.pixels[1]))
+    assert (picture == pictures.pixels[1]).all() and caption == CAPTIONS[1]
+    assert rms == pytest.approx(0, abs=1e-5)
+
+
+def test_bytes_are_those_of_the_tensors(loaded):
+    assert loaded.nbytes == 4 * (3 * 12288 + 12288 + 3)
+
+
+def test_the_shipped_set_loads_through_the_catalog():
+    shipped = load("exact", Settings(device="cpu"))
+    assert len(shipped.data) > 3000 and shipped.shape == (3, 64, 64)
+
+
+def test_a_named_device_is_taken_at_its_word():
+    assert pick_device(Settings(device="cpu")) == torch.device("cpu")
