@@ -187,6 +187,14 @@ def test_replay_goes_from_noise_to_picture_and_can_be_stopped(monkeypatch):
     assert "press Run first" in next(tab.on_replay({tab.kept: None, tab.second: "x_t"}, VISITOR))[tab.note]
 
 
+def test_a_very_long_run_keeps_what_the_slider_can_reach():
+    long = [step(0, i, 1000, float(i)) for i in range(1001)]
+    kept = samplers.thinned(long)
+    assert len(kept) == 201 and kept[0] is long[0] and kept[-1] is long[-1]
+    assert [s.i for s in kept] == sorted({s.i for s in kept})
+    assert samplers.thinned(long[:201]) == tuple(long[:201])
+
+
 def test_difference_is_to_the_first_lane():
     request = SamplingRequest(lanes=(LaneSettings(), LaneSettings()))
     other = GREY.copy()

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import inf, isinf
@@ -35,6 +35,7 @@ MAX_COMPARED = 8  # lane cards that still read on a projector
 EXAMPLE = ASSETS / "images" / "red-apple-glossy.png"
 PAINT_EVERY_S = 0.08  # the browser has no backpressure: paint at 12 frames a second and drop the rest
 REPLAY_FRAMES = 50  # four seconds
+REPLAY_POSITIONS = 201  # of the replay slider
 EXPERIMENTS = {
     "compare": "Compare lanes",
     "grid": "Samplers × steps",
@@ -145,7 +146,7 @@ class _Tab:
         with gr.Row(elem_classes="replay"):
             self.replay = gr.Button("Replay", scale=0, min_width=96, elem_id="samplers-replay")
             self.scrub = gr.Slider(
-                0, 100, 100, step=0.5, label="From noise to picture, all lanes at the same log-SNR", elem_id="samplers-scrub"
+                0, 100, 100, step=100 / (REPLAY_POSITIONS - 1), label="From noise to picture, all lanes at the same log-SNR", elem_id="samplers-scrub"
             )  # fmt: skip
         self.second = gr.Radio(
             list(BESIDE),
@@ -374,7 +375,7 @@ class _Tab:
         painted = -inf
 
         def recording() -> Recording:
-            return Recording(request, {lane: tuple(seen) for lane, seen in steps.items()}, dict(results))
+            return Recording(request, {lane: thinned(seen) for lane, seen in steps.items()}, dict(results))
 
         for event in self.backend.run(request, stop):
             if isinstance(event, Step):
@@ -475,6 +476,14 @@ class _Tab:
 
 def _preset_lanes(preset: Preset) -> list[LaneSettings]:
     return [LaneSettings(sampler=name, steps=steps, eta=eta, seed=preset.seed) for name, steps, eta in preset.lanes]
+
+
+def thinned(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps that the replay slider can reach: all of them, or evenly spaced ones of a very long run. A thousand
+    steps of eight lanes would hold 200 MB for a visitor who can only ever see a fifth of them."""
+    if len(steps) <= REPLAY_POSITIONS:
+        return tuple(steps)
+    return tuple(steps[round(i)] for i in np.linspace(0, len(steps) - 1, REPLAY_POSITIONS))
 
 
 def at_level(recording: Recording, percent: float) -> dict[int, Step]:
