@@ -58,6 +58,7 @@ class Preset:
     group: str
     seed: int
     lanes: tuple[tuple[str, int, float], ...]  # sampler, steps, eta
+    reference: int = 0  # DDIM steps of the reference run that distances are measured to
 
 
 DIALS = tuple(("ddim", 40, eta) for eta in (0, 0.25, 0.5, 0.75, 1))
@@ -72,8 +73,8 @@ PRESETS = (
     Preset("DDPM against DDIM",    "compare", "", "animals-nature",  11, (("ddpm", 50, 0), ("ddim", 50, 0))),
     Preset("The eta dial",         "compare", "", "food-drink",      0,  DIALS),
     Preset("Eight ways down",      "compare", "", "",                12, EIGHT),
-    Preset("How few steps?",       "compare", "", "travel-places",   5,  FEWER),
-    Preset("Who converges first?", "grid",    "", "animals-nature",  5,  SOLVERS),
+    Preset("How few steps?",       "compare", "", "travel-places",   5,  FEWER, reference=200),
+    Preset("Who converges first?", "grid",    "", "animals-nature",  5,  SOLVERS, reference=200),
     Preset("Walk between seeds",   "between", "", "smileys-emotion", 8,  (("ddim", 25, 0),)),
     Preset("There and back",       "invert",  "", "",                0,  (("ddim", 50, 0),)),
 )
@@ -289,9 +290,8 @@ class _Tab:
     def on_preset(self, preset: Preset) -> list[Any]:
         names = list(dict.fromkeys(name for name, _, _ in preset.lanes))
         steps = preset.lanes[0][1]
-        reference = 200 if preset.experiment == "grid" else 0
         picture = str(EXAMPLE) if preset.experiment == "invert" else None
-        head = [preset.experiment, preset.prompt, preset.group, preset.seed, names, steps, reference, picture]
+        head = [preset.experiment, preset.prompt, preset.group, preset.seed, names, steps, preset.reference, picture]
         return head + self._rows_from(list(preset.lanes))
 
     def on_experiment(self, name: str) -> list[Any]:
