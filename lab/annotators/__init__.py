@@ -1,0 +1,1 @@
+"""Annotators: picture in, conditioning map out."""

@@ -1,0 +1,118 @@
+"""The command line of training: `python -m lab.training data | RECIPE | evaluate`."""
+
+import argparse
+import json
+import os
+from dataclasses import fields, replace
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning threads starve the other processes
+
+import torch
+
+from lab.training import data
+from lab.training.cards import write_card
+from lab.training.corpus import load_corpus
+from lab.training.evaluate import MEASURES, Scene
+from lab.training.evaluate import evaluate as evaluate_models
+from lab.training.export import export
+from lab.training.recipes import RECIPES
+from lab.training.train import CHECKPOINT, Budget, Models, Options, Trainer, run
+
+ASSETS = Path("assets/models")
+
+
+def main(command_line: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m lab.training", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    data.add_arguments(commands.add_parser("data", help="build the picture set"))
+    for name, row in RECIPES.items():
+        add_recipe_arguments(commands.add_parser(name, help=row.recipe.__doc__))
+    add_evaluate_arguments(commands.add_parser("evaluate", help="measure the models and write their cards"))
+    arguments = parser.parse_args(command_line)
+    if arguments.command == "data":
+        data.main(arguments)
+    elif arguments.command == "evaluate":
+        evaluate(arguments)
+    elif arguments.export:
+        export(arguments.runs / arguments.command / "model", ASSETS / arguments.command)
+    else:
+        train(arguments)
+
+
+def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda: wider, longer, in bfloat16")
+    parser.add_argument("--minutes", type=float, help="how long this sitting lasts (default 30)")
+    parser.add_argument("--steps", type=int, help="how many steps this sitting lasts; goes before --minutes")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the checkpoint; with --minutes or --steps, for that much more"
+    )
+    parser.add_argument("--size", type=int, help="side of the pictures in pixels")
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--lr", type=float)
+    parser.add_argument(
+        "--channels", type=lambda text: tuple(map(int, text.split(","))), help="widths by level: 64,96,128"
+    )
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--people", type=int, help="how many generated people join the drawings")
+    parser.add_argument("--data", type=Path, help="picture folder (default: the built set, else the shipped one)")
+    parser.add_argument("--runs", type=Path, default=Path(".runs"), help="where checkpoints, logs and sheets are kept")
+    parser.add_argument("--export", action="store_true", help="only copy the trained model to assets/models")
+
+
+def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--only", nargs="*", choices=list(MEASURES), help="these models (default: all that are trained)"
+    )
+    parser.add_argument("--device", default="cpu", help="where pictures are generated")
+    parser.add_argument("--prompts", type=int, default=200, help="how many prompts to draw")
+    parser.add_argument("--size", type=int, default=Options.size, help="side of the pictures, as in training")
+    parser.add_argument("--people", type=int, default=Options.people, help="as in training; the last are held out")
+    parser.add_argument("--data", type=Path, help="picture folder, as in training")
+    parser.add_argument("--runs", type=Path, default=Path(".runs"))
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """Build the recipe, resume if asked, and run it."""
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
+    row, device = RECIPES[arguments.command], torch.device(arguments.device)
+    folder = arguments.runs / arguments.command
+    state = torch.load(folder / CHECKPOINT, map_location=device) if arguments.resume else None
+    changed = {f.name: value for f in fields(row.options) if (value := getattr(arguments, f.name, None)) is not None}
+    if state:
+        options = type(row.options)(**state["options"] | changed)
+    else:
+        options = replace(row.options, **(row.on_gpu if device.type == "cuda" else {}) | changed)
+    corpus = load_corpus(arguments.data, options.size, options.people)
+    recipe = row.recipe(options, corpus, device, find_models(arguments.runs))
+    longer = arguments.minutes is not None or arguments.steps is not None
+    trainer = Trainer(recipe, Budget(arguments.minutes or 30.0, arguments.steps))
+    if state:
+        trainer.load(state, continues=not longer)
+    run(trainer, folder)
+
+
+def find_models(runs: Path) -> Models:
+    """Where a model lies: its newest run, else what the lab ships."""
+
+    def find(name: str) -> Path:
+        trained = runs / name / "model"
+        return trained if trained.exists() else ASSETS / name
+
+    return find
+
+
+def evaluate(arguments: argparse.Namespace) -> None:
+    """Print the figures as one JSON document; write them into the cards: a shipped model's, else one in its run."""
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
+    corpus = load_corpus(arguments.data, arguments.size, arguments.people)
+    scene = Scene(corpus, find_models(arguments.runs), arguments.prompts, torch.device(arguments.device))
+    results = evaluate_models(scene, arguments.only)
+    print(json.dumps(results, indent=1))
+    for name, figures in results.items():
+        shipped = ASSETS / name
+        write_card(name, figures, arguments.runs / name, shipped if shipped.exists() else arguments.runs / name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,281 @@
+"""`python -m lab.training evaluate`: figures for every trained model, from held-out pictures and fixed seeds.
+
+Prints one JSON document and writes the figures into the model cards. A judge that no generator saw (the evaluator
+recipe: another architecture, another seed) reads the generated pictures. Where a figure depends on how well the
+judge or an extraction works at all, the same figure for real pictures stands beside it.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from diffusers import (
+    AutoencoderKL,
+    ControlNetModel,
+    StableDiffusionControlNetPipeline,
+    StableDiffusionPipeline,
+    UNet2DModel,
+)
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from torch import Tensor
+from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
+
+from lab.annotators.skeleton import draw_skeleton
+from lab.training.corpus import PEOPLE_GROUP, Corpus, to_device, to_pixels, to_unit
+from lab.training.losses import add_noise, hybrid_loss
+from lab.training.people import draw, random_figure, silhouette
+from lab.training.recipes.autoencoder import reconstruct
+from lab.training.recipes.clip import hidden_styles
+from lab.training.recipes.evaluator import load_judge, plain_captions
+from lab.training.recipes.latents import generate
+from lab.training.scores import (
+    CHOICES,
+    accuracy,
+    count,
+    edge_f1,
+    features,
+    foreground,
+    frechet,
+    nearest,
+    overlap,
+    recall,
+    unit,
+)  # fmt: skip
+from lab.training.train import Models
+from lab.training.wording import tokenize
+
+CPU = torch.device("cpu")
+SCALES = (0.0, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0)  # 0: without the caption, 1: without guidance
+EDGE_THRESHOLDS = (80, 160)
+FIGURES_SEED = 10_000  # of people who are in no training set
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What the figures are taken from: the corpus, where the models lie, and how many prompts to spend."""
+
+    corpus: Corpus
+    models: Models
+    prompts: int
+    device: torch.device = CPU  # where pictures are generated; all else is measured on the CPU
+
+
+def evaluate(scene: Scene, only: list[str] | None = None) -> dict[str, dict[str, Any]]:
+    """Figures by model, of those that are trained (and named, where names are given)."""
+    wanted = [name for name in only or MEASURES if scene.models(name).exists()]
+    return {name: MEASURES[name](scene) for name in wanted}
+
+
+def measure_autoencoder(scene: Scene) -> dict[str, Any]:
+    """PSNR (dB) and SSIM on held-out pictures, means of per-picture values."""
+    model = AutoencoderKL.from_pretrained(scene.models("autoencoder")).float().eval()
+    unseen = scene.corpus.unseen
+    rebuilt = to_pixels(reconstruct(model, to_unit(to_device(unseen.pixels, CPU))))
+    people = np.array([group == PEOPLE_GROUP for group in unseen.groups])
+    quality = np.array(
+        [
+            (peak_signal_noise_ratio(real, made), structural_similarity(real, made, channel_axis=2))
+            for real, made in zip(unseen.pixels, rebuilt, strict=True)
+        ]
+    )
+    return {
+        "psnr_db": quality[~people, 0].mean(), "ssim": quality[~people, 1].mean(), "pictures": int((~people).sum()),
+        "people_psnr_db": quality[people, 0].mean(), "people_ssim": quality[people, 1].mean(),
+        "parameters": count(model),
+    }  # fmt: skip
+
+
+def measure_clip(scene: Scene) -> dict[str, Any]:
+    """Retrieval among 100 drawings, both ways: concepts it trained on, in a style it did not see them in."""
+    folder = scene.models("clip")
+    tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+    text = CLIPTextModelWithProjection.from_pretrained(folder / "text_encoder").float().eval()
+    image = CLIPVisionModelWithProjection.from_pretrained(folder / "image_encoder").float().eval()
+    test = scene.corpus.training
+    test = distinct(test.select(hidden_styles(test)), CHOICES)
+    with torch.no_grad():
+        images = unit(image(pixel_values=to_unit(to_device(test.pixels, CPU))).image_embeds)
+        texts = unit(text(input_ids=tokenize(tokenizer, plain_captions(test))).text_embeds)
+    similar = images @ texts.T
+    return {
+        "choices": len(test), "parameters": count(text) + count(image),
+        "image_to_text_r1": recall(similar, 1), "image_to_text_r5": recall(similar, 5),
+        "text_to_image_r1": recall(similar.T, 1), "text_to_image_r5": recall(similar.T, 5),
+    }  # fmt: skip
+
+
+def measure_evaluator(scene: Scene) -> dict[str, Any]:
+    """The judge on real pictures: the ceiling of what it can say of generated ones."""
+    judge = load_judge(scene.models("evaluator"), CPU)
+    test = scene.corpus.training
+    drawings = distinct(test.select(hidden_styles(test)), CHOICES)
+    return {f"real_{name}_accuracy": accuracy(judge, part.pixels, plain_captions(part))
+            for name, part in (("drawings", drawings), ("people", distinct(unseen_people(scene), CHOICES)))}  # fmt: skip
+
+
+def measure_text_to_image(scene: Scene) -> dict[str, Any]:
+    """Caption accuracy by guidance scale, distance of feature statistics, nearest training pictures, and time."""
+    pipeline = load_pipeline(scene)
+    judge = load_judge(scene.models("evaluator"), CPU)
+    training = scene.corpus.training
+    drawings = distinct(
+        training.select(np.array([group != PEOPLE_GROUP for group in training.groups])), scene.prompts // 2
+    )
+    people = distinct(unseen_people(scene), scene.prompts - len(drawings))
+    asked = {"drawings": plain_captions(drawings), "people": plain_captions(people)}
+    curve, made = [], {}
+    for scale in SCALES:
+
+        def make(captions: list[str], seed: int, scale: float = scale) -> np.ndarray:
+            return generate(pipeline, captions if scale else [""] * len(captions), max(scale, 1.0), seed=seed)
+
+        drawn = {name: in_batches(make, captions) for name, captions in asked.items()}
+        scores = {name: accuracy(judge, drawn[name], captions) for name, captions in asked.items()}
+        curve.append({"scale": scale, "accuracy": float(np.mean(list(scores.values()))), **scores})
+        made[scale] = np.concatenate(list(drawn.values()))
+    best = max(curve, key=lambda point: point["accuracy"])
+    pictures = made[best["scale"]]
+    real = np.concatenate([drawings.pixels, people.pixels])
+    others = alike(training, len(drawings), len(people))
+    started = time.monotonic()
+    generate(pipeline, ["red apple"], 5.0)
+    seconds = time.monotonic() - started
+    return {
+        "parameters": count(pipeline.unet), "prompts": len(pictures), "choices": CHOICES, "curve": curve,
+        "best_scale": best["scale"], "accuracy": best["accuracy"],
+        "frechet": frechet(features(judge, pictures), features(judge, real)),
+        "frechet_floor_real_against_real": frechet(features(judge, others), features(judge, real)),
+        "nearest_training_rms": nearest(pictures, training.pixels),
+        "nearest_training_rms_of_unseen_real": nearest(scene.corpus.unseen.pixels[::4], training.pixels),
+        "seconds_per_picture_25_steps_guided": seconds,
+    }  # fmt: skip
+
+
+def measure_edges(scene: Scene) -> dict[str, Any]:
+    """F1 of edges found again in the generated picture, 2 px tolerance, with control and without."""
+    pipeline, controlled = load_pipeline(scene), load_controlled(scene, "controlnet-edges")
+    unseen = scene.corpus.unseen
+    chosen = unseen.select(np.linspace(0, len(unseen) - 1, min(len(unseen), scene.prompts // 2)).astype(int))
+    edges = np.stack([cv2.Canny(picture, *EDGE_THRESHOLDS) for picture in chosen.pixels])
+    hints = torch.from_numpy(edges).float()[:, None].expand(-1, 3, -1, -1) / 255
+    captions = list(chosen.captions)
+    return {
+        name: float(np.mean([edge_f1(cv2.Canny(p, *EDGE_THRESHOLDS), e) for p, e in zip(pictures, edges, strict=True)]))
+        for name, pictures in with_and_without(pipeline, controlled, captions, hints).items()
+    } | {"pictures": len(chosen), "parameters": count(controlled.controlnet)}
+
+
+def measure_pose(scene: Scene) -> dict[str, Any]:
+    """Overlap (intersection over union) of the generated person with the figure drawn from the same skeleton."""
+    pipeline, controlled = load_pipeline(scene), load_controlled(scene, "controlnet-pose")
+    size = scene.corpus.pixels.shape[1]
+    rng = np.random.default_rng(FIGURES_SEED)
+    figures = [random_figure(rng) for _ in range(scene.prompts // 2)]
+    truth = np.stack([silhouette(figure, size) for figure in figures])
+    skeletons = np.stack([draw_skeleton(figure.joints, figure.visible, size=size) for figure in figures])
+    hints = torch.from_numpy(skeletons).permute(0, 3, 1, 2).float() / 255
+    pictures = with_and_without(pipeline, controlled, [figure.caption for figure in figures], hints)
+    pictures["of_the_drawn_figure"] = np.stack([draw(figure, size) for figure in figures])  # the extraction's ceiling
+    return {
+        name: float(np.mean([overlap(foreground(p), t) for p, t in zip(made, truth, strict=True)]))
+        for name, made in pictures.items()
+    } | {"pictures": len(figures), "parameters": count(controlled.controlnet)}
+
+
+@torch.no_grad()
+def measure_pixel(scene: Scene) -> dict[str, Any]:
+    """L_vlb in bits per dimension on held-out drawings, one random t a picture (Improved DDPM, section 3)."""
+    from diffusers import DDPMScheduler
+
+    folder = scene.models("pixel")
+    model = UNet2DModel.from_pretrained(folder / "unet").float().eval()
+    signal = DDPMScheduler.from_pretrained(folder / "scheduler").alphas_cumprod
+    unseen = scene.corpus.unseen
+    unseen = unseen.select(np.array([group != PEOPLE_GROUP for group in unseen.groups]))
+    side = (model.config.sample_size,) * 2
+    small = np.stack([cv2.resize(picture, side, interpolation=cv2.INTER_AREA) for picture in unseen.pixels])
+    x_0, rng = to_unit(to_device(small, CPU)), torch.Generator().manual_seed(0)
+    t = torch.randint(len(signal), (len(x_0),), generator=rng)
+    eps = torch.randn(x_0.shape, generator=rng)
+    x_t = add_noise(x_0, eps, signal[t])
+    anything = torch.full_like(t, model.config.num_class_embeds - 1)
+    simple, bound = hybrid_loss(model(x_t, t, class_labels=anything).sample, x_0, eps, x_t, t, signal)
+    return {"bits_per_dimension": float(bound), "eps_mse": float(simple), "parameters": count(model)}
+
+
+def measure_student(scene: Scene) -> dict[str, Any]:
+    """Caption accuracy in 1, 2, 4 and 8 steps."""
+    pipeline = StableDiffusionPipeline.from_pretrained(scene.models("student"), safety_checker=None).to(scene.device)
+    judge = load_judge(scene.models("evaluator"), CPU)
+    captions = plain_captions(distinct(unseen_people(scene), scene.prompts // 2))
+    return {
+        f"people_accuracy_{steps}_steps": accuracy(
+            judge, in_batches(lambda part, seed: generate(pipeline, part, 4.0, steps, seed), captions), captions  # noqa: B023
+        )
+        for steps in (1, 2, 4, 8)
+    } | {"parameters": count(pipeline.unet)}  # fmt: skip
+
+
+MEASURES: dict[str, Callable[[Scene], dict[str, Any]]] = {
+    "autoencoder": measure_autoencoder,
+    "clip": measure_clip,
+    "evaluator": measure_evaluator,
+    "text-to-image": measure_text_to_image,
+    "controlnet-edges": measure_edges,
+    "controlnet-pose": measure_pose,
+    "pixel": measure_pixel,
+    "student": measure_student,
+}
+
+
+def load_pipeline(scene: Scene) -> StableDiffusionPipeline:
+    pipeline = StableDiffusionPipeline.from_pretrained(scene.models("text-to-image"), safety_checker=None)
+    return pipeline.to(scene.device)
+
+
+def load_controlled(scene: Scene, name: str) -> StableDiffusionControlNetPipeline:
+    controlnet = ControlNetModel.from_pretrained(scene.models(name)).to(scene.device)
+    parts = load_pipeline(scene).components | {"controlnet": controlnet}
+    return StableDiffusionControlNetPipeline(**parts, requires_safety_checker=False)
+
+
+def with_and_without(
+    pipeline: StableDiffusionPipeline, controlled: StableDiffusionControlNetPipeline, captions: list[str], hints: Tensor
+) -> dict[str, np.ndarray]:
+    """Pictures of the captions from equal noise, with the control pictures and without."""
+    return {
+        "with_control": in_batches(
+            lambda part, seed: generate(controlled, part, 3.0, seed=seed, image=hints[seed : seed + len(part)]),
+            captions,
+        ),
+        "without_control": in_batches(lambda part, seed: generate(pipeline, part, 3.0, seed=seed), captions),
+    }
+
+
+def in_batches(make: Callable[[list[str], int], np.ndarray], captions: list[str], batch: int = 25) -> np.ndarray:
+    """`make(captions, number of the first)` of each batch, joined."""
+    return np.concatenate([make(captions[i : i + batch], i) for i in range(0, len(captions), batch)])
+
+
+def unseen_people(scene: Scene) -> Corpus:
+    return scene.corpus.unseen.persons
+
+
+def distinct(corpus: Corpus, n: int) -> Corpus:
+    """At most n pictures, evenly spread, no two of one caption."""
+    _, first = np.unique(np.array(plain_captions(corpus)), return_index=True)
+    return corpus.select(np.sort(first)[np.linspace(0, len(first) - 1, min(n, len(first))).astype(int)])
+
+
+def alike(training: Corpus, drawings: int, people: int) -> np.ndarray:
+    """Random real pictures in the same mix of drawings and people."""
+    is_person = np.array([group == PEOPLE_GROUP for group in training.groups])
+    rng = np.random.default_rng(1)
+    chosen = [
+        rng.choice(np.flatnonzero(of), n, replace=False) for of, n in ((~is_person, drawings), (is_person, people))
+    ]
+    return training.pixels[np.concatenate(chosen)]

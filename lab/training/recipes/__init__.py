@@ -1,0 +1,38 @@
+"""The recipes by name; each is one file that reads from the options to the export."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from lab.training.recipes.autoencoder import Autoencoder, AutoencoderOptions
+from lab.training.recipes.clip import Clip, ClipOptions
+from lab.training.recipes.controlnet import ControlNetEdges, ControlNetOptions, ControlNetPose
+from lab.training.recipes.evaluator import Evaluator, EvaluatorOptions
+from lab.training.recipes.pixel import Pixel, PixelOptions
+from lab.training.recipes.student import Student, StudentOptions
+from lab.training.recipes.text_to_image import TextToImage, TextToImageOptions
+from lab.training.train import Options, Recipe
+
+
+@dataclass(frozen=True)
+class Row:
+    """A recipe, its options where two CPU cores train it, and what is different on a GPU."""
+
+    recipe: type[Recipe]
+    options: Options
+    on_gpu: dict[str, Any]
+
+
+# In the order in which they stand on one another. A GPU trains wider, but no wider than lets all weights together
+# stay under 80 MB in float16.
+# fmt: off
+RECIPES = {
+    "autoencoder":      Row(Autoencoder,     AutoencoderOptions(), {"batch": 64, "channels": (32, 64, 96)}),
+    "clip":             Row(Clip,            ClipOptions(),        {"batch": 512, "channels": (160, 192), "layers": (3, 4), "patch": 8}),
+    "text-to-image":    Row(TextToImage,     TextToImageOptions(), {"batch": 256, "channels": (80, 112, 160)}),
+    "controlnet-edges": Row(ControlNetEdges, ControlNetOptions(),  {"batch": 256}),
+    "controlnet-pose":  Row(ControlNetPose,  ControlNetOptions(),  {"batch": 256}),
+    "pixel":            Row(Pixel,           PixelOptions(),       {"batch": 256}),
+    "student":          Row(Student,         StudentOptions(),     {"batch": 256}),
+    "evaluator":        Row(Evaluator,       EvaluatorOptions(),   {"batch": 512}),
+}
+# fmt: on

@@ -1,0 +1,84 @@
+"""text-to-image: latent diffusion on captions (Rombach et al. 2022), as Stable Diffusion 1 conditions and noises."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from torch import Tensor
+
+from lab.training.corpus import Corpus
+from lab.training.recipes.latents import LatentOptions, LatentRecipe, generate, noise_scheduler
+from lab.training.records import tile
+from lab.training.train import Models
+
+PROMPTS = (
+    "red apple", "red heart", "grinning face", "cat face", "fire engine", "sun, flat style", "rocket", "pizza",
+    "blue apple", "green heart", "angry face", "tiger face, 3D style", "yellow car", "crescent moon", "tree", "fish",
+    "a person in a red shirt and blue trousers, waving, green background",
+    "a person in a yellow dress, jumping, blue background",
+    "a person with long black hair in a purple jumper and grey trousers, running, orange background",
+    "a person in a white shirt and black shorts, hands up, pink background",
+    "a person with curly red hair in a green jumper and brown skirt, sitting, white background",
+    "a person in a blue shirt and red trousers, dancing, yellow background",
+    "a person kicking", "a person in a pink dress, arms out",
+)  # fmt: skip
+SCALES = (1.0, 3.0, 6.0)
+
+
+@dataclass(frozen=True)
+class TextToImageOptions(LatentOptions):
+    batch: int = 32
+    channels: tuple[int, ...] = (64, 96, 128)
+    attention: tuple[bool, ...] = (False, True, True)  # cross-attention at each level
+
+
+class TextToImage(LatentRecipe[UNet2DConditionModel]):
+    """Latent diffusion on captions: drawings and people."""
+
+    name = "text-to-image"
+    options: TextToImageOptions
+
+    def __init__(self, options: TextToImageOptions, corpus: Corpus, device: torch.device, models: Models) -> None:
+        super().__init__(options, corpus, device, models)
+        torch.manual_seed(options.seed)
+        self.model = UNet2DConditionModel(
+            sample_size=options.size // 4,
+            down_block_types=tuple("CrossAttnDownBlock2D" if on else "DownBlock2D" for on in options.attention),
+            up_block_types=tuple("CrossAttnUpBlock2D" if on else "UpBlock2D" for on in reversed(options.attention)),
+            block_out_channels=options.channels,
+            layers_per_block=1,
+            norm_num_groups=8,
+            attention_head_dim=tuple(max(1, width // 32) for width in options.channels),  # the number of heads
+            cross_attention_dim=self.text.config.hidden_size,
+        ).to(device)
+
+    @staticmethod
+    def parts(models: Models) -> tuple[Path, Path, Path]:
+        return models("autoencoder"), models("clip") / "tokenizer", models("clip") / "text_encoder"
+
+    def loss(self, model: UNet2DConditionModel, rng: torch.Generator) -> dict[str, Tensor]:
+        batch = self.batch(rng)
+
+        def denoise(x_t: Tensor, t: Tensor) -> Tensor:
+            return model(x_t, t, encoder_hidden_states=batch.hidden).sample
+
+        return {"loss": self.denoising_loss(denoise, batch.latents, rng)}
+
+    def sheet(self, model: UNet2DConditionModel) -> np.ndarray:
+        """Each prompt from its own noise at guidance 1, 3 and 6: three rows for each dozen prompts."""
+        pipeline, steps = self.pipeline(model), self.options.sheet_steps
+        pictures = np.stack([generate(pipeline, list(PROMPTS), scale, steps) for scale in SCALES])
+        dozens = pictures.reshape(len(SCALES), -1, 12, *pictures.shape[2:]).swapaxes(0, 1)
+        return tile(dozens.reshape(-1, *pictures.shape[2:]), 12)
+
+    def pipeline(self, model: UNet2DConditionModel) -> StableDiffusionPipeline:
+        return StableDiffusionPipeline(
+            vae=self.autoencoder, text_encoder=self.text, tokenizer=self.tokenizer, unet=model,
+            scheduler=noise_scheduler(self.options), safety_checker=None, feature_extractor=None,
+            requires_safety_checker=False,
+        )  # fmt: skip
+
+    def export(self, model: UNet2DConditionModel, folder: Path) -> None:
+        self.pipeline(model).save_pretrained(folder)

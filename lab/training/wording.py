@@ -1,0 +1,68 @@
+"""Words for the models: the ways a picture can be asked for, and the tokenizer that reads them."""
+
+import json
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from tokenizers.pre_tokenizers import ByteLevel
+from torch import Tensor
+from transformers import CLIPTokenizer
+
+from lab.training.corpus import Corpus
+
+MAX_TOKENS = 32  # a person's full caption has about 20
+VARIANTS = 4
+
+
+def wordings(corpus: Corpus, seed: int = 0) -> list[list[str]]:
+    """VARIANTS texts for each picture: its caption, the caption less its style, and two looser ways to ask for it.
+
+    A drawing: "red apple, flat style", "red apple", then keywords ("fruit, apple", "red, fruit").
+    A person: the caption twice, then with parts left out ("a person in a red shirt and blue trousers, waving").
+    """
+    rng = np.random.default_rng(seed)
+    texts = []
+    for caption, style, keywords in zip(corpus.captions, corpus.styles, corpus.keywords, strict=True):
+        plain = caption.removesuffix(f", {style} style")
+        if keywords:
+            looser = [", ".join(rng.permutation(keywords)[: rng.integers(1, 4)]) for _ in range(VARIANTS - 2)]
+        else:
+            clauses = plain.split(", ")
+            kept = [sorted(rng.permutation(len(clauses))[: rng.integers(1, 3)]) for _ in range(VARIANTS - 2)]
+            looser = [", ".join(clauses[i] for i in chosen) for chosen in kept]
+        texts.append([caption, plain, *looser])
+    return texts
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int = 4096) -> CLIPTokenizer:
+    """A CLIPTokenizer with its own byte-level BPE merges (Sennrich et al. 2016; Radford et al. 2021, section 2.4).
+
+    Laid out as OpenAI's: every byte, every byte at a word's end, the merges, start and end; so no text is unknown.
+    """
+    alphabet = sorted(ByteLevel.alphabet())
+    learned = CLIPTokenizer().train_new_from_iterator(
+        texts, vocabulary - 2 * len(alphabet), initial_alphabet=alphabet, show_progress=False
+    )
+    merges = [tuple(pair) for pair in json.loads(learned.backend_tokenizer.to_str())["model"]["merges"]]
+    words = [*alphabet, *(f"{byte}</w>" for byte in alphabet), *("".join(pair) for pair in merges)]
+    words += ["<|startoftext|>", "<|endoftext|>"]
+    vocab = {word: i for i, word in enumerate(dict.fromkeys(words))}
+    return CLIPTokenizer(vocab=vocab, merges=merges, model_max_length=MAX_TOKENS)
+
+
+def tokenize(tokenizer: CLIPTokenizer, texts: list[str]) -> Tensor:
+    """(len(texts), MAX_TOKENS) int64, padded with end tokens as Stable Diffusion does."""
+    batch = tokenizer(texts, padding="max_length", truncation=True, max_length=MAX_TOKENS, return_tensors="pt")
+    return batch.input_ids
+
+
+def tokenize_wordings(tokenizer: CLIPTokenizer, corpus: Corpus) -> Tensor:
+    """(len(corpus), VARIANTS, MAX_TOKENS) int64."""
+    flat = [text for texts in wordings(corpus) for text in texts]
+    return tokenize(tokenizer, flat).reshape(len(corpus), VARIANTS, MAX_TOKENS)
+
+
+def ids_of(values: Iterable[str]) -> Tensor:
+    """Equal strings to equal numbers."""
+    return torch.from_numpy(np.unique(np.array(list(values)), return_inverse=True)[1])

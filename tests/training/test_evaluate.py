@@ -1,0 +1,112 @@
+"""Figures against cases whose answers are known, and the whole evaluation on the tiny models."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from lab.training.cards import flat, plot, write_card
+from lab.training.evaluate import MEASURES, Scene, evaluate
+from lab.training.export import export
+from lab.training.scores import edge_f1, foreground, frechet, nearest, overlap, recall
+
+
+def test_frechet_of_normals_has_a_closed_form():
+    """Equal covariances leave the squared distance of the means."""
+    features = np.random.default_rng(0).normal(size=(500, 4))
+    assert frechet(features, features) == pytest.approx(0, abs=1e-6)
+    assert frechet(features, features + (3, 0, 0, 0)) == pytest.approx(9, rel=1e-4)
+    assert frechet(features, 2 * features) == pytest.approx(
+        np.trace(np.cov(features.T)) + features.mean(0) @ features.mean(0), rel=1e-3
+    )
+
+
+def test_recall_counts_own_columns():
+    similar = torch.tensor([[0.9, 0.1, 0.0], [0.8, 0.5, 0.1], [0.2, 0.1, 0.3]])
+    assert recall(similar, 1) == pytest.approx(2 / 3)
+    assert recall(similar, 2) == 1
+
+
+def test_edges_within_two_pixels_agree_and_further_ones_do_not():
+    edges = np.zeros((20, 20), np.uint8)
+    edges[:, 5] = 255
+    assert edge_f1(edges, edges) == 1
+    assert edge_f1(np.roll(edges, 2, axis=1), edges) == 1
+    assert edge_f1(np.roll(edges, 5, axis=1), edges) == 0
+    both = edges | np.roll(edges, 8, axis=1)
+    assert edge_f1(both, edges) == pytest.approx(2 / 3)  # precision 1/2, recall 1
+    assert edge_f1(np.zeros_like(edges), edges) == 0
+
+
+def test_a_copied_training_picture_is_seen_as_one():
+    training = np.random.default_rng(0).integers(0, 256, size=(6, 8, 8, 3), dtype=np.uint8)
+    assert nearest(training[2:3], training)["smallest"] == pytest.approx(0, abs=0.05)
+    assert nearest(255 - training[2:3], training[2:3])["smallest"] > 50
+
+
+def test_the_foreground_is_what_differs_from_the_border():
+    picture = np.full((16, 16, 3), (170, 210, 245), np.uint8)
+    picture[4:12, 6:10] = (200, 30, 30)
+    mask = np.zeros((16, 16), bool)
+    mask[4:12, 6:10] = True
+    assert overlap(foreground(picture), mask) == 1
+
+
+def test_every_model_is_measured_and_gets_a_card(make, corpus, tmp_path, monkeypatch):
+    for name in MEASURES:
+        make.model(name)
+    monkeypatch.setattr("lab.training.evaluate.SCALES", (0.0, 1.0, 3.0))
+    results = evaluate(Scene(corpus, make.model, prompts=4))
+    assert set(results) == set(MEASURES)
+    json.dumps(results, allow_nan=False)
+    for name, figures in results.items():
+        write_card(name, figures, make.model(name).parent, tmp_path / name)
+        card = (tmp_path / name / "README.md").read_text()
+        assert all(value in card for _, value in flat(figures))
+        assert (tmp_path / name / "loss.png").exists() and (tmp_path / name / "samples.png").exists()
+
+
+def test_a_loss_plot_falls_where_the_loss_falls():
+    picture = plot([(step, 1 / step) for step in range(1, 200)])
+    blue = picture[..., 2].astype(int) - picture[..., 0] > 60
+    first, last = blue[:, 60:80], blue[:, -40:-20]
+    assert np.nonzero(first)[0].mean() < np.nonzero(last)[0].mean()
+
+
+def test_an_export_is_half_as_large_and_loads_alike(make, tmp_path):
+    from diffusers import AutoencoderKL
+
+    trained = make.model("autoencoder")
+    export(trained, tmp_path)
+    files = list(tmp_path.rglob("*.safetensors"))
+    assert all(file.stat().st_size < 9_000_000 for file in files)
+    ours, shipped = AutoencoderKL.from_pretrained(trained), AutoencoderKL.from_pretrained(tmp_path).float()
+    for a, b in zip(ours.state_dict().values(), shipped.state_dict().values(), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-3, rtol=1e-3)
+    assert shipped.config.scaling_factor == ours.config.scaling_factor
+
+
+def test_exports_are_sharded(tmp_path, monkeypatch):
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    monkeypatch.setattr("lab.training.export.SHARD", "40KB")
+    model = CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=100,
+            hidden_size=64,
+            intermediate_size=128,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            max_position_embeddings=8,
+            projection_dim=8,
+        )
+    )
+    model.save_pretrained(tmp_path / "trained")
+    export(tmp_path / "trained", tmp_path / "shipped")
+    assert len(list((tmp_path / "shipped").glob("*.safetensors"))) > 1
+    loaded = CLIPTextModel.from_pretrained(tmp_path / "shipped").float()
+    tokens = torch.arange(8)[None]
+    torch.testing.assert_close(
+        loaded(tokens).last_hidden_state, model.eval()(tokens).last_hidden_state, atol=2e-2, rtol=0
+    )

@@ -1,0 +1,155 @@
+"""Every recipe from end to end on a tiny configuration: it runs, resumes bit for bit, and diffusers loads it."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+from diffusers import (
+    AutoencoderKL,
+    ControlNetModel,
+    DDPMScheduler,
+    StableDiffusionControlNetPipeline,
+    StableDiffusionPipeline,
+    UNet2DModel,
+)  # fmt: skip
+from PIL import Image
+from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
+
+from lab.training.recipes import RECIPES
+from lab.training.records import LOG, read_log
+from lab.training.train import CHECKPOINT, Budget, Trainer, run
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(make, tmp_path, name):
+    whole = Trainer(make(name), Budget(steps=4))
+    records = list(whole.steps())
+
+    first = Trainer(make(name), Budget(steps=4))
+    steps = first.steps()
+    next(steps), next(steps)
+    first.save(tmp_path / CHECKPOINT)
+    second = Trainer(make(name), Budget(steps=99))
+    second.load(torch.load(tmp_path / CHECKPOINT), continues=True)
+    resumed = list(second.steps())
+
+    assert [record.losses for record in resumed] == [record.losses for record in records[2:]]
+    assert [record.lr for record in resumed] == [record.lr for record in records[2:]]
+    for ours, theirs in ((whole.recipe.model, second.recipe.model), (whole.ema, second.ema)):
+        for a, b in zip(ours.state_dict().values(), theirs.state_dict().values(), strict=True):
+            assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_run_leaves_a_log_a_sheet_a_checkpoint_and_an_export(make, name):
+    folder = make.model(name).parent
+    assert [row["step"] for row in read_log(folder / LOG)] == []  # three steps; rows come every ten
+    assert np.asarray(Image.open(folder / "sheet-0000003.png")).std() > 0
+    assert (folder / CHECKPOINT).exists() and any((folder / "model").iterdir())
+
+
+def test_a_second_sitting_goes_on_and_keeps_the_log(make, tmp_path):
+    run(Trainer(make("autoencoder"), Budget(steps=20)), tmp_path)
+    trainer = Trainer(make("autoencoder"), Budget(steps=10))
+    trainer.load(torch.load(tmp_path / CHECKPOINT), continues=False)
+    run(trainer, tmp_path)
+    assert [row["step"] for row in read_log(tmp_path / LOG)] == [10, 20, 30]
+
+
+def test_sigterm_ends_a_run_with_a_checkpoint(make, tmp_path):
+    trainer = Trainer(make("autoencoder"), Budget(minutes=5))
+    steps = trainer.steps
+
+    def interrupted():
+        for record in steps():
+            if record.step == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+            yield record
+
+    trainer.steps = interrupted
+    before = signal.getsignal(signal.SIGTERM)
+    run(trainer, tmp_path)
+    assert torch.load(tmp_path / CHECKPOINT)["step"] in (2, 3)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_the_autoencoder_loads_and_its_latents_have_unit_variance(make, corpus):
+    folder = make.model("autoencoder")
+    model = AutoencoderKL.from_pretrained(folder)
+    pictures = torch.from_numpy(corpus.training.pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+    with torch.no_grad():
+        latents = model.encode(pictures).latent_dist.mean * model.config.scaling_factor
+    assert latents.shape[1:] == (4, 8, 8)
+    assert float(latents.std()) == pytest.approx(1, abs=0.05)
+
+
+def test_clip_loads_with_its_own_tokenizer(make):
+    folder = make.model("clip")
+    tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
+    text = CLIPTextModelWithProjection.from_pretrained(folder / "text_encoder")
+    image = CLIPVisionModelWithProjection.from_pretrained(folder / "image_encoder")
+    tokens = tokenizer(["red square", "ZÉBRA ✿ 12!"], padding="max_length", return_tensors="pt").input_ids
+    assert tokens.shape == (2, 32)
+    ends = tokens == tokenizer.eos_token_id
+    assert (ends.int().diff(dim=1) >= 0).all()  # nothing unknown: the end comes once, then only padding
+    assert text(tokens).text_embeds.shape == image(torch.zeros(2, 3, 32, 32)).image_embeds.shape == (2, 16)
+
+
+@pytest.mark.parametrize("name", ["text-to-image", "student"])
+def test_text_to_image_loads_as_a_stable_diffusion_pipeline_with_equal_outputs(make, name):
+    loaded = StableDiffusionPipeline.from_pretrained(make.model(name), safety_checker=None)
+    loaded.set_progress_bar_config(disable=True)
+    recipe = make(name)
+    trainer = Trainer(recipe, Budget())
+    trainer.load(torch.load(make.model(name).parent / CHECKPOINT), continues=True)
+    ours = recipe.pipeline(trainer.ema)
+    ours.set_progress_bar_config(disable=True)
+    pictures = [
+        pipeline(
+            "red square", num_inference_steps=3, guidance_scale=4.0, generator=torch.manual_seed(0), output_type="np"
+        ).images
+        for pipeline in (loaded, ours)
+    ]
+    assert pictures[0].shape == (1, 32, 32, 3)
+    np.testing.assert_allclose(*pictures, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["controlnet-edges", "controlnet-pose"])
+def test_a_controlnet_starts_without_effect_and_loads_in_its_pipeline(make, name):
+    recipe = make(name)
+    x, t, hidden = torch.randn(1, 4, 8, 8), torch.tensor([500]), torch.randn(1, 32, recipe.text.config.hidden_size)
+    hint = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        down, mid = recipe.model(x, t, hidden, controlnet_cond=hint, return_dict=False)
+    assert not any(part.any() for part in (*down, mid))
+
+    base = StableDiffusionPipeline.from_pretrained(make.model("text-to-image"), safety_checker=None)
+    controlnet = ControlNetModel.from_pretrained(make.model(name))
+    pipeline = StableDiffusionControlNetPipeline(
+        **base.components | {"controlnet": controlnet}, requires_safety_checker=False
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    picture = pipeline("red square", image=hint, num_inference_steps=2, output_type="np").images
+    assert picture.shape == (1, 32, 32, 3)
+
+
+def test_training_a_controlnet_leaves_the_unet_alone(make):
+    recipe = make("controlnet-pose")
+    before = [weight.clone() for weight in recipe.unet.parameters()]
+    trainer = Trainer(recipe, Budget(steps=2))
+    list(trainer.steps())
+    assert all(torch.equal(a, b) for a, b in zip(before, recipe.unet.parameters(), strict=True))
+    assert any(weight.abs().sum() > 0 for weight in recipe.model.controlnet_mid_block.parameters())
+
+
+def test_pixel_loads_and_its_scheduler_reads_the_learned_variance(make):
+    folder = make.model("pixel")
+    model = UNet2DModel.from_pretrained(folder / "unet")
+    scheduler = DDPMScheduler.from_pretrained(folder / "scheduler")
+    x = torch.randn(2, 3, 8, 8)
+    with torch.no_grad():
+        output = model(x, 500, class_labels=torch.tensor([0, 2])).sample
+    assert output.shape == (2, 6, 8, 8)
+    assert scheduler.step(output, 500, x).prev_sample.shape == x.shape
