@@ -310,7 +310,7 @@ class _Tab:
 
     def on_scrub(self, kept: Kept | None, percent: float, second: str) -> str | dict[str, Any]:
         """All lanes at the noise level `percent` of the way from noise to picture."""
-        return _paint(*kept, percent, second) if kept else gr.skip()
+        return _paint(kept.experiment, kept.recording, percent, second) if kept else gr.skip()
 
     def on_open(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """A visitor who opens the tab for the first time finds it moving, and then sees it once more slowly."""
@@ -326,7 +326,8 @@ class _Tab:
 
     def on_replay(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """Play the kept run from noise to picture in a few seconds, all lanes at the same noise level."""
-        if values[self.kept] is None:
+        kept: Kept | None = values[self.kept]
+        if kept is None:
             yield {self.note: widgets.note("Nothing to replay yet: press Run first.", bad=True)}
             return
         stop = self.stops.fresh(request)
@@ -334,7 +335,10 @@ class _Tab:
         try:
             for frame in range(REPLAY_FRAMES + 1):
                 percent = 100 * frame / REPLAY_FRAMES
-                yield {self.scrub: percent, self.stage: _paint(*values[self.kept], percent, values[self.second])}
+                yield {
+                    self.scrub: percent,
+                    self.stage: _paint(kept.experiment, kept.recording, percent, values[self.second]),
+                }
                 if stop.wait(PAINT_EVERY_S):
                     break
         finally:
