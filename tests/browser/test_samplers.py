@@ -28,8 +28,9 @@ def pictures(tab):
 
 
 def finished(tab, summary="2 pictures, 100 denoiser calls"):
-    """Wait until a run has ended with these words and Run can be pressed again."""
+    """Wait until a run has ended with these words, its replay too, and Run can be pressed again."""
     expect(tab.locator("#samplers-note").get_by_text(summary)).to_be_visible()
+    expect(tab.get_by_role("button", name="Stop", exact=True)).to_be_disabled()
     expect(tab.get_by_role("button", name="Run", exact=True)).to_be_enabled()
 
 

@@ -224,7 +224,10 @@ class _Tab:
         self.run.click(self.on_run, inputs, painted, **running)
         page.select(self.on_open, {*inputs, self.kept, self.second}, painted, **running)
         self.replay.click(
-            self.on_replay, {self.kept, self.second}, [self.stage, self.scrub, self.note, self.stop], **running
+            self.on_replay,
+            {self.kept, self.second},
+            [self.stage, self.scrub, self.note, self.stop, self.run],
+            **running,
         )
         for button, preset in zip(self.presets, PRESETS, strict=True):
             button.click(
@@ -345,7 +348,8 @@ class _Tab:
             mine = self.stops.owns(request, stop)
             self.stops.done(request, stop)
         if mine:
-            yield {self.stop: gr.update(interactive=False)}
+            # Says again that Run can be pressed: of updates in quick succession the page keeps the last.
+            yield {self.stop: gr.update(interactive=False), self.run: gr.update(interactive=True)}
 
     def on_run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """Stream a run; ends early at Stop and keeps what is there."""
