@@ -212,14 +212,7 @@ class Note:
     text: str
 
 
-@dataclass(frozen=True)
-class Failed:
-    """The run ended with an error; the message says what to do."""
-
-    text: str
-
-
-Event = Step | LaneResult | InversionResult | NoisingFrame | Note | Failed
+Event = Step | LaneResult | InversionResult | NoisingFrame | Note
 
 
 @dataclass(frozen=True)
