@@ -1,30 +1,12 @@
 """Skeleton pictures: 18 joints drawn as OpenPose draws them, which is what pose ControlNets are trained on.
 
-Joint order is COCO-18 (Cao et al. 2019, "OpenPose"); right and left are the person's own. Limb order and the
-eighteen hues are those of the OpenPose rendering, limbs at 60 % brightness below joints at full brightness.
+The rendering of OpenPose (Cao et al. 2019): limbs at 60 % brightness below joints at full brightness.
 """
 
 import cv2
 import numpy as np
 
-JOINTS = (
-    "nose", "neck",
-    "right shoulder", "right elbow", "right wrist", "left shoulder", "left elbow", "left wrist",
-    "right hip", "right knee", "right ankle", "left hip", "left knee", "left ankle",
-    "right eye", "left eye", "right ear", "left ear",
-)  # fmt: skip
-
-LIMBS = (
-    (1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7),
-    (1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13),
-    (1, 0), (0, 14), (14, 16), (0, 15), (15, 17),
-)  # fmt: skip
-
-COLOURS = (
-    (255, 0, 0), (255, 85, 0), (255, 170, 0), (255, 255, 0), (170, 255, 0), (85, 255, 0),
-    (0, 255, 0), (0, 255, 85), (0, 255, 170), (0, 255, 255), (0, 170, 255), (0, 85, 255),
-    (0, 0, 255), (85, 0, 255), (170, 0, 255), (255, 0, 255), (255, 0, 170), (255, 0, 85),
-)  # fmt: skip
+from lab.annotators.joints import COLOURS, JOINTS, LIMBS
 
 _SUPERSAMPLE = 4
 
