@@ -12,11 +12,12 @@ import torch
 
 from lab.training import data
 from lab.training.cards import write_card
-from lab.training.corpus import load_corpus
+from lab.training.corpus import SHIPPED, load_corpus
 from lab.training.evaluate import MEASURES, Scene
 from lab.training.evaluate import evaluate as evaluate_models
 from lab.training.export import export
 from lab.training.recipes import RECIPES
+from lab.training.recipes.latents import LatentOptions
 from lab.training.train import CHECKPOINT, Budget, Models, Options, Trainer, run
 
 ASSETS = Path("assets/models")
@@ -54,8 +55,9 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
         "--channels", type=lambda text: tuple(map(int, text.split(","))), help="widths by level: 64,96,128"
     )
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--styles", type=names, help="of the drawings that latent diffusion learns: 3D,flat")
     parser.add_argument("--people", type=int, help="how many generated people join the drawings")
-    parser.add_argument("--data", type=Path, help="picture folder (default: the built set, else the shipped one)")
+    parser.add_argument("--data", type=Path, default=SHIPPED, help="picture folder (default: the one shipped)")
     parser.add_argument("--runs", type=Path, default=Path(".runs"), help="where checkpoints, logs and sheets are kept")
     parser.add_argument("--export", action="store_true", help="only copy the trained model to assets/models")
 
@@ -68,8 +70,13 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompts", type=int, default=200, help="how many prompts to draw")
     parser.add_argument("--size", type=int, default=Options.size, help="side of the pictures, as in training")
     parser.add_argument("--people", type=int, default=Options.people, help="as in training; the last are held out")
-    parser.add_argument("--data", type=Path, help="picture folder, as in training")
+    parser.add_argument("--data", type=Path, default=SHIPPED, help="picture folder, as in training")
+    parser.add_argument("--styles", type=names, default=LatentOptions.styles, help="of the drawings, as in training")
     parser.add_argument("--runs", type=Path, default=Path(".runs"))
+
+
+def names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
 
 
 def train(arguments: argparse.Namespace) -> None:
@@ -106,7 +113,9 @@ def evaluate(arguments: argparse.Namespace) -> None:
     """Print the figures as one JSON document; write them into the cards: a shipped model's, else one in its run."""
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
     corpus = load_corpus(arguments.data, arguments.size, arguments.people)
-    scene = Scene(corpus, find_models(arguments.runs), arguments.prompts, torch.device(arguments.device))
+    scene = Scene(
+        corpus, find_models(arguments.runs), arguments.prompts, torch.device(arguments.device), arguments.styles
+    )
     results = evaluate_models(scene, arguments.only)
     print(json.dumps(results, indent=1))
     for name, figures in results.items():

@@ -13,7 +13,7 @@ from torch import Tensor
 from lab.models.pictures import PictureSet
 from lab.training.people import people
 
-BUILT, SHIPPED = Path(".data/pictures"), Path("assets/pictures")
+SHIPPED = Path("assets/pictures")
 PEOPLE_GROUP = "people"
 
 
@@ -51,6 +51,10 @@ class Corpus:
     def training(self) -> "Corpus":
         return self.select(~self.held_out)
 
+    def drawn_in(self, styles: tuple[str, ...]) -> "Corpus":
+        """The drawings in these styles, and the people."""
+        return self.select(np.isin(np.array(self.styles), [*styles, ""]))
+
     @property
     def unseen(self) -> "Corpus":
         return self.select(self.held_out)
@@ -61,9 +65,8 @@ class Corpus:
         return self.select(np.isfinite(self.joints[:, 0, 0]))
 
 
-def load_corpus(folder: Path | None = None, size: int = 64, persons: int = 6_000, seed: int = 0) -> Corpus:
-    """The picture folder (the built set, else the shipped one) and `persons` people, the last of them held out too."""
-    folder = folder or (BUILT if (BUILT / "index.csv").exists() else SHIPPED)
+def load_corpus(folder: Path = SHIPPED, size: int = 64, persons: int = 6_000, seed: int = 0) -> Corpus:
+    """The pictures of the folder and `persons` people, the last of them held out too."""
     pictures = PictureSet.load(folder)
     pixels = pictures.pixels
     if pixels.shape[1] != size:

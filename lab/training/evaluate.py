@@ -31,7 +31,7 @@ from lab.training.people import draw, random_figure, silhouette
 from lab.training.recipes.autoencoder import reconstruct
 from lab.training.recipes.clip import hidden_styles
 from lab.training.recipes.evaluator import load_judge, plain_captions
-from lab.training.recipes.latents import generate
+from lab.training.recipes.latents import LatentOptions, generate
 from lab.training.scores import (
     CHOICES,
     accuracy,
@@ -62,6 +62,12 @@ class Scene:
     models: Models
     prompts: int
     device: torch.device = CPU  # where pictures are generated; all else is measured on the CPU
+    styles: tuple[str, ...] = LatentOptions.styles
+
+    @property
+    def asked(self) -> Corpus:
+        """What the latent diffusion models can be asked for: the drawings in their styles, and people."""
+        return self.corpus.drawn_in(self.styles)
 
 
 def evaluate(scene: Scene, only: list[str] | None = None) -> dict[str, dict[str, Any]]:
@@ -121,7 +127,7 @@ def measure_text_to_image(scene: Scene) -> dict[str, Any]:
     """Caption accuracy by guidance scale, distance of feature statistics, nearest training pictures, and time."""
     pipeline = load_pipeline(scene)
     judge = load_judge(scene.models("evaluator"), CPU)
-    training = scene.corpus.training
+    training = scene.asked.training
     drawings = distinct(
         training.select(np.array([group != PEOPLE_GROUP for group in training.groups])), scene.prompts // 2
     )
@@ -150,7 +156,7 @@ def measure_text_to_image(scene: Scene) -> dict[str, Any]:
         "frechet": frechet(features(judge, pictures), features(judge, real)),
         "frechet_floor_real_against_real": frechet(features(judge, others), features(judge, real)),
         "nearest_training_rms": nearest(pictures, training.pixels),
-        "nearest_training_rms_of_unseen_real": nearest(scene.corpus.unseen.pixels[::4], training.pixels),
+        "nearest_training_rms_of_unseen_real": nearest(scene.asked.unseen.pixels[::4], training.pixels),
         "seconds_per_picture_25_steps_guided": seconds,
     }  # fmt: skip
 
@@ -158,7 +164,7 @@ def measure_text_to_image(scene: Scene) -> dict[str, Any]:
 def measure_edges(scene: Scene) -> dict[str, Any]:
     """F1 of edges found again in the generated picture, 2 px tolerance, with control and without."""
     pipeline, controlled = load_pipeline(scene), load_controlled(scene, "controlnet-edges")
-    unseen = scene.corpus.unseen
+    unseen = scene.asked.unseen
     chosen = unseen.select(np.linspace(0, len(unseen) - 1, min(len(unseen), scene.prompts // 2)).astype(int))
     edges = np.stack([cv2.Canny(picture, *EDGE_THRESHOLDS) for picture in chosen.pixels])
     hints = torch.from_numpy(edges).float()[:, None].expand(-1, 3, -1, -1) / 255

@@ -116,7 +116,11 @@ class Trainer:
         self.recipe = recipe
         self.ema = copy.deepcopy(recipe.model).requires_grad_(False).eval()
         self.optimiser = torch.optim.AdamW(
-            recipe.parameters(), lr=recipe.options.lr, betas=(0.9, 0.99), weight_decay=recipe.options.weight_decay
+            recipe.parameters(),
+            lr=recipe.options.lr,
+            betas=(0.9, 0.99),
+            weight_decay=recipe.options.weight_decay,
+            fused=True,
         )
         self.step, self.seconds = 0, 0.0
         self.sitting = Sitting(budget)

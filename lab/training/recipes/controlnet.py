@@ -60,13 +60,14 @@ class ControlNet(LatentRecipe[ControlNetModel]):
 
     def loss(self, model: ControlNetModel, rng: torch.Generator) -> dict[str, Tensor]:
         batch = self.batch(rng)
+        hidden = self.hidden(batch.tokens)
         variant = torch.randint(self.hints.shape[1], batch.index.shape, generator=rng, device=self.device)
         hint = self.hints[batch.index, variant].float() / 255
 
         def denoise(x_t: Tensor, t: Tensor) -> Tensor:
-            down, mid = model(x_t, t, batch.hidden, controlnet_cond=hint, return_dict=False)
+            down, mid = model(x_t, t, hidden, controlnet_cond=hint, return_dict=False)
             return self.unet(
-                x_t, t, batch.hidden, down_block_additional_residuals=down, mid_block_additional_residual=mid
+                x_t, t, hidden, down_block_additional_residuals=down, mid_block_additional_residual=mid
             ).sample
 
         return {"loss": self.denoising_loss(denoise, batch.latents, rng)}

@@ -14,7 +14,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from lab.training.corpus import Corpus, draw_indices, to_device, to_pixels
+from lab.training.corpus import PEOPLE_GROUP, Corpus, draw_indices, to_device, to_pixels
 from lab.training.losses import add_noise, diffusion_loss
 from lab.training.recipes.autoencoder import encode
 from lab.training.train import M, Models, Options, Recipe
@@ -29,15 +29,17 @@ class LatentOptions(Options):
     lr: float = 1e-3
     prediction_type: str = "epsilon"
     unconditional: float = 0.1  # share of captions dropped, for classifier-free guidance (Ho & Salimans 2022)
+    styles: tuple[str, ...] = ("3D", "flat")  # of one hand: in the same minutes all six stay blurred (see the card)
+    people_share: float = 0.35  # of a batch; the people are many and differ less than the drawings
     sheet_steps: int = 25  # DDIM steps of a picture on the sample sheet
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Clean latents, the hidden states of their captions, and their places in the training set."""
+    """Clean latents, their captions, and their places in the training set."""
 
     latents: Tensor  # (batch, 4, size / 4, size / 4)
-    hidden: Tensor  # (batch, MAX_TOKENS, width)
+    tokens: Tensor  # (batch, MAX_TOKENS)
     index: Tensor  # (batch,)
 
 
@@ -51,7 +53,9 @@ class LatentRecipe(Recipe[M]):
 
     def __init__(self, options: LatentOptions, corpus: Corpus, device: torch.device, models: Models) -> None:
         self.options, self.device = options, device
+        corpus = corpus.drawn_in(options.styles)
         self.seen, self.unseen = corpus.training, corpus.unseen
+        self.weights = balanced(self.seen, options.people_share).to(device)
         autoencoder, tokenizer, text = self.parts(models)
         self.autoencoder = AutoencoderKL.from_pretrained(autoencoder).float().to(device).eval()
         self.tokenizer = CLIPTokenizer.from_pretrained(tokenizer)
@@ -69,11 +73,11 @@ class LatentRecipe(Recipe[M]):
 
     def batch(self, rng: torch.Generator) -> Batch:
         """Random pictures, each with one of its wordings: the full caption for half of them, nothing for some."""
-        index = draw_indices(len(self.latents), self.options.batch, rng)
+        index = torch.multinomial(self.weights, self.options.batch, replacement=True, generator=rng)
         variant = torch.tensor((0, 0, 0, 1, 1, 2), device=self.device)[draw_indices(6, len(index), rng)]
         dropped = torch.rand(len(index), generator=rng, device=self.device) < self.options.unconditional
         tokens = torch.where(dropped[:, None], self.nothing, self.tokens[index, variant])
-        return Batch(self.latents[index], self.hidden(tokens), index)
+        return Batch(self.latents[index], tokens, index)
 
     @torch.no_grad()
     def hidden(self, tokens: Tensor) -> Tensor:
@@ -86,6 +90,12 @@ class LatentRecipe(Recipe[M]):
         eps = torch.randn(x_0.shape, generator=rng, device=self.device)
         prediction = denoise(add_noise(x_0, eps, self.signal[t]), t)
         return diffusion_loss(prediction, self.options.prediction_type, x_0, eps, self.signal[t])
+
+
+def balanced(corpus: Corpus, people_share: float) -> Tensor:
+    """How likely each picture is drawn, (n,), so that people make up `people_share` of a batch (where there are both)."""
+    person = torch.tensor([group == PEOPLE_GROUP for group in corpus.groups])
+    return torch.where(person, people_share / person.sum(), (1 - people_share) / (~person).sum())
 
 
 def unit_latents(autoencoder: AutoencoderKL, pixels: np.ndarray) -> Tensor:

@@ -52,17 +52,17 @@ class Student(LatentRecipe[UNet2DConditionModel]):
 
     def loss(self, model: UNet2DConditionModel, rng: torch.Generator) -> dict[str, Tensor]:
         batch, skip = self.batch(rng), self.options.skip
-        n = len(batch.index)
+        hidden, n = self.hidden(batch.tokens), len(batch.index)
         later = (torch.randint(len(self.signal) // skip, (n,), generator=rng, device=self.device) + 1) * skip - 1
         earlier = (later - skip).clamp(min=0)
         low, high = self.options.scales
         scale = low + (high - low) * torch.rand(n, generator=rng, device=self.device)
         eps = torch.randn(batch.latents.shape, generator=rng, device=self.device)
         x_later = add_noise(batch.latents, eps, self.signal[later])
-        x_earlier = self.teacher_step(x_later, later, earlier, batch.hidden, scale)
-        predicted = self.consistency(model, x_later, later, batch.hidden, scale)
+        x_earlier = self.teacher_step(x_later, later, earlier, hidden, scale)
+        predicted = self.consistency(model, x_later, later, hidden, scale)
         with torch.no_grad():
-            wanted = self.consistency(model, x_earlier, earlier, batch.hidden, scale)
+            wanted = self.consistency(model, x_earlier, earlier, hidden, scale)
         huber = ((predicted - wanted).square() + 0.001**2).sqrt() - 0.001  # pseudo-Huber, as LCM's
         return {"loss": huber.mean()}
 
