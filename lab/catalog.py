@@ -21,6 +21,12 @@ class Model:
     conditions: tuple[str, ...] = ()  # which fields of capsule.Condition it understands
     guided: bool = True  # has an unconditional twin, so classifier-free guidance applies
     consistency: bool = False  # distilled for few-step sampling (LCM)
+    learned_variance: bool = False  # says how noisy each step of DDPM should be (Improved DDPM)
+    trained: bool = True  # a network: its forward process is the one it was trained under, all T = 1000 timesteps
+    latent: bool = False  # works on an autoencoder's latents, whose values are not pixels in [-1, 1]
+    controls: tuple[str, ...] = ()  # the rows of CONTROLS that were trained on it
+    guidance_scale: float = 1.0  # what suits it
+    perfect: str = ""  # the exact denoiser that lives in the same space: its perfect score beside the learned one
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class Sampler:
     eta: bool = False  # has the DDIM eta dial
     spacings: tuple[str, ...] = ("trailing", "leading", "linspace")
     consistency: bool = False  # meant only for models distilled for it
+    learned_variance: bool = False  # needs a model that learned its variance
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -53,7 +60,31 @@ class Schedule:
     about: str
 
 
-Row = TypeVar("Row", Model, Sampler, Schedule)
+@dataclass(frozen=True)
+class Guidance:
+    """A rule that combines the conditional and the unconditional prediction; lab/engine/guidance.py."""
+
+    name: str
+    title: str
+    colour: str
+    paper: str
+    arxiv: str
+    about: str
+    pixels_only: bool = False  # needs an x_0 whose values are pixels in [-1, 1]
+
+
+@dataclass(frozen=True)
+class Control:
+    """A ControlNet of the lab."""
+
+    name: str
+    title: str
+    source: str  # a folder under assets/, a local diffusers folder or a hub id
+    annotators: tuple[str, ...]  # what makes its maps; rows of lab/annotators
+    about: str
+
+
+Row = TypeVar("Row", Model, Sampler, Schedule, Guidance, Control)
 
 
 def _by_name(*rows: Row) -> dict[str, Row]:
@@ -71,11 +102,34 @@ SCHEDULES = _by_name(
 MODELS = _by_name(
     Model("exact", "Exact denoiser (closed form)", "exact", "pictures", 64,
           "No network: the optimal denoiser of the lab's picture set, E[x_0 | x_t], in closed form. The ground truth.",
-          schedules=tuple(SCHEDULES), conditions=("prompt", "group", "style")),
+          schedules=tuple(SCHEDULES), conditions=("prompt", "group", "style"), trained=False),
+    Model("text-to-image", "Miniature latent diffusion", "stable_diffusion", "models/text-to-image", 64,
+          "Trained here on the lab's pictures: Stable Diffusion's architecture with 6 M weights; drawings and people.",
+          schedules=("scaled_linear",), conditions=("prompt", "style"), latent=True, controls=("edges", "pose"), guidance_scale=3.0),
+    Model("pixel", "Miniature pixel diffusion", "pixel", "models/pixel", 32,
+          "Trained here at 32 px: Improved DDPM's learned variance and cosine schedule, one class for each group.",
+          schedules=("cosine",), conditions=("group",), learned_variance=True, guidance_scale=2.0, perfect="exact-32"),
+    Model("exact-32", "Exact denoiser at 32 px", "exact", "pictures", 32,
+          "The closed form on the pictures as the miniature pixel model saw them: the score that it tried to learn.",
+          schedules=tuple(SCHEDULES), conditions=("prompt", "group", "style"), trained=False),
+)
+
+CONTROLS = _by_name(
+    Control("edges", "Edges", "models/controlnet-edges", ("canny", "scribble", "map"), "White edges on black."),
+    Control("pose",  "Pose",  "models/controlnet-pose",  ("pose", "map"), "A skeleton in OpenPose's colours."),
+)
+
+GUIDANCE = _by_name(
+    Guidance("cfg",       "Classifier-free",       "#4269d0", "Ho & Salimans 2022",       "2207.12598", "eps_u + s (eps_c - eps_u) at every step."),
+    Guidance("rescaled",  "Rescaled",              "#3ca951", "Lin et al. 2023",          "2305.08891", "Guided, then brought back to the contrast of the conditional prediction."),
+    Guidance("interval",  "Interval",              "#efb118", "Kynkäänniemi et al. 2024", "2404.07724", "Guided only at middle noise levels, plain conditional elsewhere."),
+    Guidance("threshold", "Dynamic thresholding",  "#ff725c", "Saharia et al. 2022",      "2205.11487", "The predicted x_0 is squeezed back into the range of pixels.", pixels_only=True),
+    Guidance("apg",       "Adaptive projected",    "#a463f2", "Sadat et al. 2024",        "2410.02416", "Only the part of the difference that is orthogonal to the prediction, with negative momentum."),
 )
 
 SAMPLERS = _by_name(
     Sampler("ddpm",      "DDPM",            "DDPMScheduler",                   "#ff725c", "Ho et al. 2020",      "2006.11239", "Ancestral sampling: a noisy step down the chain that was run up.", stochastic=True, options={"variance_type": "fixed_small", "clip_sample": False}),
+    Sampler("ddpm_learned", "DDPM, learned variance", "DDPMScheduler",            "#d95f8c", "Nichol & Dhariwal 2021", "2102.09672", "The model itself says how much noise each step needs: better in few steps.", stochastic=True, learned_variance=True, options={"variance_type": "learned_range", "clip_sample": False}),
     Sampler("ddim",      "DDIM",            "DDIM",                            "#4269d0", "Song et al. 2021",    "2010.02502", "Deterministic at eta 0, DDPM-like at eta 1.", eta=True, options={"clip_sample": False, "set_alpha_to_one": True}),
     Sampler("pndm",      "PNDM",            "PNDM",                            "#9c6b4e", "Liu et al. 2022",     "2202.09778", "Pseudo linear multistep on the DDIM flow.", options={"skip_prk_steps": True, "set_alpha_to_one": True}),
     Sampler("euler",     "Euler",           "EulerDiscreteScheduler",          "#3ca951", "Karras et al. 2022",  "2206.00364", "One Euler step of the probability-flow ODE in sigma."),
@@ -110,5 +164,14 @@ STYLES = ("3D", "flat", "glossy", "sticker", "blob", "cartoon")  # of the pictur
 
 
 def samplers_for(model: Model) -> dict[str, Sampler]:
-    """The samplers that make sense for `model`: LCM only where the model was distilled for it."""
-    return {name: row for name, row in SAMPLERS.items() if model.consistency or not row.consistency}
+    """The samplers that make sense for `model`: LCM where it was distilled, learned variance where it has one."""
+    return {
+        name: row
+        for name, row in SAMPLERS.items()
+        if (model.consistency or not row.consistency) and (model.learned_variance or not row.learned_variance)
+    }
+
+
+def rules_for(model: Model) -> dict[str, Guidance]:
+    """The guidance rules that apply to `model`: dynamic thresholding only where x_0 is a picture."""
+    return {name: row for name, row in GUIDANCE.items() if not (model.latent and row.pixels_only)}

@@ -1,32 +1,64 @@
-"""Numbers shown beside pictures."""
+"""Numbers shown beside pictures. Pictures are (height, width, 3) uint8 RGB. Plain numpy: the page uses it too."""
 
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor
-
-from lab.engine.lanes import Record
+import cv2
+import numpy as np
 
 
-def rms(a: Tensor, b: Tensor) -> float:
-    """Root mean square difference of two tensors of one shape; pictures are in [-1, 1], so 0 to 2."""
-    return float((a - b).square().mean().sqrt())
+def picture_measures(picture: np.ndarray) -> dict[str, float]:
+    """What too much guidance does to a picture (height, width, 3) uint8; all in [0, 1].
 
-
-def path_distance(path: Sequence[Record], reference: Sequence[Record]) -> float:
-    """How far a lane strays from a long reference run: RMS of x_t between them at equal log-SNR, averaged over the
-    lane's own noise levels (its first, where all lanes are equal, left out). 0 for a path of one level.
-
-    Distances of finished pictures hide a solver's order where pictures are discrete, as with the exact denoiser:
-    they end in the same picture or in another one. Between two levels of the reference, x_t is interpolated in
-    log-SNR. Of calls that share a timestep (Heun's and PNDM's look-ahead) the last one is the state.
+    saturation: mean of (max - min) / max over the channels (HSV). clipped: share of pixels with a channel at 0 or
+    255, plain white paper not counted. contrast: standard deviation of the luma, 0.5 at most.
     """
-    states = list({record.t: record for record in path if record.i < record.n}.values())[1:]
-    levels = torch.tensor([record.log_snr for record in reference if record.i < record.n])
-    distances = []
-    for state in states:
-        above = int(torch.searchsorted(levels, state.log_snr).clamp(1, len(levels) - 1))
-        share = float((state.log_snr - levels[above - 1]) / (levels[above] - levels[above - 1]))
-        there = torch.lerp(reference[above - 1].x_t, reference[above].x_t, min(max(share, 0.0), 1.0))
-        distances.append(rms(state.x_t, there))
-    return sum(distances) / len(distances) if distances else 0.0
+    hsv = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV)
+    edge = ((picture == 0) | (picture == 255)).any(axis=2) & ~(picture == 255).all(axis=2)
+    return {
+        "saturation": float(hsv[..., 1].mean() / 255),
+        "clipped": float(edge.mean()),
+        "contrast": float(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).std() / 255),
+    }
+
+
+def diversity(pictures: Sequence[np.ndarray]) -> float:
+    """How far pictures of one prompt and scale lie apart: mean RMS over their pairs, values in [0, 1]; 0 for one."""
+    flat = np.stack([picture.reshape(-1).astype(np.float32) / 255 for picture in pictures])
+    pairs = [(i, j) for i in range(len(flat)) for j in range(i)]
+    return float(np.mean([np.sqrt(np.square(flat[i] - flat[j]).mean()) for i, j in pairs])) if pairs else 0.0
+
+
+EDGE_THRESHOLDS = 80, 160  # Canny's, for the edges of a finished picture
+MIN_CONTRAST = 40.0  # grey levels by which a figure differs from its background
+
+
+def edges_of(picture: np.ndarray) -> np.ndarray:
+    """The edges found again in a picture (height, width, 3) uint8: (height, width) bool."""
+    return cv2.Canny(picture, *EDGE_THRESHOLDS) > 0
+
+
+def near(lines: np.ndarray, tolerance_px: int = 2) -> np.ndarray:
+    """Where a pixel of `lines` (height, width) bool is at most `tolerance_px` away: (height, width) bool."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * tolerance_px + 1,) * 2)
+    return cv2.dilate(lines.astype(np.uint8), kernel) > 0
+
+
+def edge_f1(made: np.ndarray, wanted: np.ndarray, tolerance_px: int = 2) -> float:
+    """Harmonic mean of precision and recall of edge pixels, each right where the other has one within the tolerance."""
+    made, wanted = np.asarray(made) > 0, np.asarray(wanted) > 0
+    if not made.any() or not wanted.any():
+        return float(made.any() == wanted.any())
+    precision = near(wanted, tolerance_px)[made].mean()
+    recall = near(made, tolerance_px)[wanted].mean()
+    return float(2 * precision * recall / max(precision + recall, 1e-9))
+
+
+def foreground(picture: np.ndarray, contrast: float = MIN_CONTRAST) -> np.ndarray:
+    """Where a picture differs from its background, the median colour of its border; (height, width) bool."""
+    border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+    return np.abs(picture.astype(float) - np.median(border, axis=0)).max(axis=2) > contrast
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> float:
+    """Intersection over union of two masks."""
+    return float((a & b).sum() / max((a | b).sum(), 1))

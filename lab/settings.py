@@ -48,6 +48,13 @@ class Settings(BaseSettings):
         return split_names(names) if isinstance(names, str) else names
 
 
+def at_hand(source: str, settings: Settings) -> bool:
+    """Whether a catalog row's `source` can be loaded here: shipped, a folder of this machine, or an allowed hub id."""
+    if (ASSETS / source).exists():  # an absolute path stays itself
+        return True
+    return not settings.offline and source in settings.allowed_models
+
+
 def split_names(text: str) -> tuple[str, ...]:
     """The comma-separated names in `text`, blanks dropped."""
     return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -5,15 +5,16 @@ share a call. Lanes join and leave between ticks. A lane's picture does not depe
 scheduler, its own generator and its own rows.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from diffusers.schedulers.scheduling_utils import SchedulerOutput
 from torch import Tensor
 
-from lab.engine.guidance import classifier_free, needs
+from lab.engine.guidance import ClassifierFree
 from lab.engine.noising import stream_seed
 from lab.engine.samplers import alpha_bar_at, split_prediction
 
@@ -26,8 +27,19 @@ class Denoiser(Protocol):
     shape: tuple[int, int, int]  # (channels, height, width) of one x_t
 
     def __call__(self, x_t: Tensor, t: Tensor, conditioning: Sequence[Any]) -> Tensor:
-        """Predict for rows x_t (rows, channels, height, width) at timesteps t (rows,), one conditioning a row."""
+        """Predict for rows x_t (rows, channels, height, width) at timesteps t (rows,), one conditioning a row.
+
+        A model that learned its variance (Improved DDPM) adds as many channels again, which hold it.
+        """
         ...
+
+
+class Changing(ABC):
+    """Conditioning that is not the same at every step of a lane."""
+
+    @abstractmethod
+    def at(self, i: int, n: int) -> Any:
+        """The row's conditioning in call i of n."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +57,7 @@ class Record:
     x_t: Tensor  # variance-preserving, whatever space the scheduler works in
     x_0: Tensor
     eps: Tensor
+    halves: tuple[Tensor, Tensor] | None = None  # conditional and unconditional prediction of a guided call
 
 
 class StepNoise:
@@ -73,10 +86,11 @@ class StepNoise:
 
 
 class Lane:
-    """One picture being made: its own scheduler, noise, guidance scale and conditioning.
+    """One picture being made: its own scheduler, noise, guidance rule and conditioning.
 
     `x_T` is (channels, height, width), unit variance. `conditional` and `unconditional` are whatever the denoiser
-    takes as a row's conditioning. `eta` is passed to schedulers that know it.
+    takes as a row's conditioning, or `Changing`. `eta` is passed to schedulers that know it. Without a `rule` the
+    lane follows the plain conditional model.
     """
 
     def __init__(
@@ -87,35 +101,50 @@ class Lane:
         noise: StepNoise,
         conditional: Any,
         unconditional: Any = None,
-        guidance_scale: float = 1.0,
+        rule: ClassifierFree | None = None,
         eta: float = 0.0,
         scale_initial: bool = True,
     ) -> None:
         self.index, self.scheduler, self.noise = index, scheduler, noise
-        self.guidance_scale = guidance_scale
-        use_conditional, use_unconditional = needs(guidance_scale)
-        self.conditioning = [conditional] * use_conditional + [unconditional] * use_unconditional
+        self.rule = rule or ClassifierFree(1.0)
+        self.conditional, self.unconditional = conditional, unconditional
+        self.always_both = False  # ask for both halves even where the rule needs one
         self.timesteps = [float(t) for t in scheduler.timesteps]
         self.i, self.n = 0, len(self.timesteps)
         sample = x_T[None]
         self.sample = sample * scheduler.init_noise_sigma if scale_initial else sample
-        self._input: Tensor | None = None
+        self._input: Tensor | None = None  # what is known of the step ahead, once asked for
+        self._level: float | None = None
         parameters = type(scheduler).step.__code__.co_varnames
         self._extra: dict[str, Any] = {"eta": eta} if "eta" in parameters else {}
         self._takes_generator = "generator" in parameters
+        self._takes_variance = str(scheduler.config.get("variance_type", "")).startswith("learned")
 
     @property
     def done(self) -> bool:
         return self.i >= self.n
 
     @property
-    def rows(self) -> int:
-        """Rows this lane needs in a call: 2 when guided, else 1."""
-        return len(self.conditioning)
-
-    @property
     def t(self) -> float:
         return self.timesteps[self.i]
+
+    def rows(self, denoiser: Denoiser) -> int:
+        """Rows this lane needs in its next call: 2 when guided there, else 1."""
+        return sum(self._needs(denoiser))
+
+    def conditioning(self, denoiser: Denoiser) -> list[Any]:
+        """The conditioning of its rows: the conditional one first."""
+        halves = zip((self.conditional, self.unconditional), self._needs(denoiser), strict=True)
+        chosen = [half for half, needed in halves if needed]
+        return [half.at(self.i, self.n) if isinstance(half, Changing) else half for half in chosen]
+
+    def _needs(self, denoiser: Denoiser) -> tuple[bool, bool]:
+        return (True, True) if self.always_both else self.rule.needs(self._alpha_bar(denoiser))
+
+    def _alpha_bar(self, denoiser: Denoiser) -> float:
+        if self._level is None:
+            self._level = float(alpha_bar_at(denoiser.alphas_cumprod, torch.tensor(self.t)))
+        return self._level
 
     def model_input(self) -> Tensor:
         """x_t as the denoiser sees it, (1, channels, height, width)."""
@@ -125,22 +154,31 @@ class Lane:
 
     def advance(self, predictions: Tensor, denoiser: Denoiser) -> Iterator[Record]:
         """Take one step with this lane's rows of the prediction; yields its record, at the end also the picture."""
-        if len(predictions) == 2:
-            prediction = classifier_free(predictions[:1], predictions[1:], self.guidance_scale)
-        else:
-            prediction = predictions
         x_t = self.model_input()
-        alpha_bar = float(alpha_bar_at(denoiser.alphas_cumprod, torch.tensor(self.t)))
+        alpha_bar = self._alpha_bar(denoiser)
+        predictions, variances = predictions[:, : x_t.shape[1]], predictions[:, x_t.shape[1] :]
+        halves = (predictions[0].cpu(), predictions[1].cpu()) if len(predictions) == 2 else None
+        conditional, unconditional = self.rule.needs(alpha_bar)
+        if conditional and unconditional:
+            prediction = self.rule.combine(predictions[:1], predictions[1:], x_t, alpha_bar, denoiser.prediction_type)
+        else:
+            wanted = predictions[:1] if conditional else predictions[-1:]
+            prediction = self.rule.alone(wanted, x_t, alpha_bar, denoiser.prediction_type)
         x_0, eps = split_prediction(prediction, x_t, alpha_bar, denoiser.prediction_type)
-        yield Record(self.index, self.i, self.n, self.t, log_snr(alpha_bar), x_t[0].cpu(), x_0[0].cpu(), eps[0].cpu())
+        yield Record(
+            self.index, self.i, self.n, self.t, log_snr(alpha_bar), x_t[0].cpu(), x_0[0].cpu(), eps[0].cpu(), halves
+        )
 
+        if self._takes_variance:
+            variance = variances[:1] if conditional else variances[-1:]  # guidance leaves the variance alone
+            prediction = torch.cat([prediction, variance], dim=1)
         extra = dict(self._extra)
         if self._takes_generator:
             extra["generator"] = self.noise.at(self.t)
         self.sample = self.scheduler.step(
             prediction, self.scheduler.timesteps[self.i], self.sample, **extra
         ).prev_sample
-        self._input = None
+        self._input = self._level = None
         self.i += 1
         if self.done:
             final = self.sample[0].cpu()
@@ -190,11 +228,13 @@ class LaneLoop:
         if not chosen:
             return []
         lanes = [lane for _, lane in chosen]
-        x_t = torch.cat([lane.model_input().expand(lane.rows, -1, -1, -1) for lane in lanes])
-        t = torch.tensor([lane.t for lane in lanes for _ in range(lane.rows)])
-        predictions = self.denoiser(x_t, t, [row for lane in lanes for row in lane.conditioning])
+        conditioning = [lane.conditioning(self.denoiser) for lane in lanes]
+        counts = [len(rows) for rows in conditioning]
+        x_t = torch.cat([lane.model_input().expand(n, -1, -1, -1) for lane, n in zip(lanes, counts, strict=True)])
+        t = torch.tensor([lane.t for lane, n in zip(lanes, counts, strict=True) for _ in range(n)])
+        predictions = self.denoiser(x_t, t, [row for rows in conditioning for row in rows])
         records = []
-        for (run, lane), rows in zip(chosen, predictions.split([lane.rows for lane in lanes]), strict=True):
+        for (run, lane), rows in zip(chosen, predictions.split(counts), strict=True):
             records += [(run, record) for record in lane.advance(rows, self.denoiser)]
             if lane.done:
                 run.live.remove(lane)
@@ -211,11 +251,12 @@ class LaneLoop:
             if not queues[run]:
                 continue
             lane = queues[run][0]
-            if chosen and rows + lane.rows > self.max_rows:
+            needed = lane.rows(self.denoiser)
+            if chosen and rows + needed > self.max_rows:
                 self.runs = self.runs[turn - 1 :] + self.runs[: turn - 1]  # this run comes first next time
                 break
             chosen.append((run, queues[run].pop(0)))
-            rows += lane.rows
+            rows += needed
         return chosen
 
 
@@ -232,6 +273,7 @@ class _OneLook:
     """A schedule of a single call: look at x_t at timestep t and stay there."""
 
     init_noise_sigma = 1.0
+    config: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, t: float) -> None:
         self.timesteps = torch.tensor([t])

@@ -9,21 +9,30 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from diffusers import ControlNetModel
 from torch import Tensor
 
 from lab.capsule import Condition, Forward, LabError
-from lab.catalog import GROUPS, MODELS, Model
+from lab.catalog import CONTROLS, GROUPS, MODELS, Model
 from lab.engine.lanes import Denoiser
 from lab.engine.noising import alphas_cumprod
+from lab.models.clip import LoadedClip
 from lab.models.exact import ExactData, ExactDenoiser, Support
 from lab.models.pictures import PictureSet
+from lab.models.pixel import read_pixel
+from lab.models.stable_diffusion import LoadedStableDiffusion, load_pipeline
+from lab.models.tensors import to_signed, to_uint8
 from lab.settings import ASSETS, Settings
+
+PREVIEW_EXAMPLES = 48
+SCORER = "clip"
 
 
 class LoadedModel(Protocol):
     """What the operations need of a model, whatever its family."""
 
     shape: tuple[int, int, int]  # of x_t
+    latent: bool  # to_picture is a network's work, and preview is not
 
     @property
     def nbytes(self) -> int:
@@ -38,12 +47,16 @@ class LoadedModel(Protocol):
         """What the denoiser takes as a row's conditioning. Raises LabError where the condition cannot be met."""
         ...
 
-    def unconditional(self) -> Any:
-        """The conditioning of the unconditional twin."""
+    def unconditional(self, negative: str = "") -> Any:
+        """The conditioning of the unconditional twin, or of a negative prompt in its place."""
         ...
 
     def to_picture(self, x_0: Tensor) -> np.ndarray:
-        """(height, width, 3) uint8 of one x_0 or x_t (channels, height, width)."""
+        """(height, width, 3) uint8 of one x_0 (channels, height, width)."""
+        ...
+
+    def preview(self, x: Tensor) -> np.ndarray:
+        """(height, width, 3) uint8 of one x_0 or x_t, cheaply; smaller than the picture where that is what is cheap."""
         ...
 
     def from_picture(self, picture: np.ndarray) -> Tensor:
@@ -57,6 +70,8 @@ class LoadedModel(Protocol):
 
 class LoadedExact:
     """The exact denoiser of a picture set on the device, held-out pictures left out."""
+
+    latent = False
 
     def __init__(self, pictures: PictureSet, device: torch.device) -> None:
         self.pictures = pictures.select(~pictures.held_out)
@@ -85,19 +100,18 @@ class LoadedExact:
             return self.data.everything
         return self._support(condition)
 
-    def unconditional(self) -> Support:
-        return self.data.everything
+    def unconditional(self, negative: str = "") -> Support:
+        """All pictures; or, for a negative prompt, those it finds."""
+        return self.conditioning(Condition(prompt=negative))
 
     def to_picture(self, x_0: Tensor) -> np.ndarray:
-        return ((x_0.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+        return to_uint8(x_0)
+
+    def preview(self, x: Tensor) -> np.ndarray:
+        return to_uint8(x)
 
     def from_picture(self, picture: np.ndarray) -> Tensor:
-        pixels = torch.tensor(picture).permute(2, 0, 1)[None].float() / 127.5 - 1
-        if pixels.shape[2:] != self.shape[1:]:
-            pixels = torch.nn.functional.interpolate(
-                pixels, self.shape[1:], mode="bicubic", antialias=True, align_corners=False
-            )
-        return pixels[0].clamp(-1, 1)
+        return to_signed(picture, self.shape[1:])
 
     def nearest(self, x_0: Tensor) -> tuple[np.ndarray, str, float]:
         index, rms = self.data.nearest(x_0)
@@ -122,18 +136,59 @@ def _nothing_matches(condition: Condition, captions: tuple[str, ...]) -> str:
 
 
 def load_exact(model: Model, settings: Settings) -> LoadedModel:
-    """Family "exact": the shipped picture set."""
-    folder = Path(model.source) if Path(model.source).is_absolute() else ASSETS / model.source
-    return LoadedExact(PictureSet.load(folder), pick_device(settings))
+    """Family "exact": the pictures of a folder, at the model's size."""
+    return LoadedExact(PictureSet.load(Path(local(model.source))).resized(model.size), pick_device(settings))
 
 
-FAMILIES: dict[str, Callable[[Model, Settings], LoadedModel]] = {"exact": load_exact}
+def load_stable_diffusion(model: Model, settings: Settings) -> LoadedModel:
+    """Family "stable_diffusion": a folder or hub id that StableDiffusionPipeline opens, with the catalog's controls."""
+    device = pick_device(settings)
+    dtype = pick_dtype(settings, device)
+
+    def load_control(name: str) -> ControlNetModel:
+        try:
+            return ControlNetModel.from_pretrained(
+                local(CONTROLS[name].source), torch_dtype=dtype, local_files_only=settings.offline, low_cpu_mem_usage=False
+            )  # fmt: skip
+        except Exception as error:
+            raise LabError(f"The control '{CONTROLS[name].title}' could not be loaded: {error}") from error
+
+    pipeline = load_pipeline(local(model.source), dtype, device, settings.offline)
+    shipped = PictureSet.load(ASSETS / "pictures")
+    examples = shipped.pixels[:: len(shipped) // PREVIEW_EXAMPLES][:PREVIEW_EXAMPLES]
+    return LoadedStableDiffusion(pipeline, load_control, model.controls, examples, "style" in model.conditions)
 
 
-def load(name: str, settings: Settings) -> LoadedModel:
-    """Load the catalog's model `name`."""
+def load_pixel(model: Model, settings: Settings) -> LoadedModel:
+    """Family "pixel": a folder with a UNet2DModel and its scheduler."""
+    return read_pixel(Path(local(model.source)), pick_device(settings))
+
+
+FAMILIES: dict[str, Callable[[Model, Settings], LoadedModel]] = {
+    "exact": load_exact,
+    "stable_diffusion": load_stable_diffusion,
+    "pixel": load_pixel,
+}
+
+
+def load(name: str, settings: Settings) -> Any:
+    """Load the catalog's model `name`, or the CLIP that scores pictures."""
+    if name == SCORER:
+        return LoadedClip(ASSETS / "models" / SCORER)
     model = MODELS[name]
     return FAMILIES[model.family](model, settings)
+
+
+def local(source: str) -> str:
+    """A source under assets/ as a path; a folder elsewhere or a hub id as it is."""
+    return str(ASSETS / source) if (ASSETS / source).exists() else source
+
+
+def pick_dtype(settings: Settings, device: torch.device) -> torch.dtype:
+    """The precision that the settings ask for; "auto": bfloat16 on CUDA, else float32."""
+    if settings.dtype != "auto":
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[settings.dtype]
+    return torch.bfloat16 if device.type == "cuda" else torch.float32
 
 
 def pick_device(settings: Settings) -> torch.device:

@@ -9,10 +9,11 @@ import csv
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -97,6 +98,13 @@ class PictureSet:
             keywords=take(self.keywords),
             held_out=self.held_out[chosen],
         )
+
+    def resized(self, side: int) -> "PictureSet":
+        """The same pictures, averaged down to `side` pixels."""
+        if self.pixels.shape[1] == side:
+            return self
+        small = [cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA) for picture in self.pixels]
+        return replace(self, pixels=np.stack(small))
 
     def matching(self, caption: str = "", group: str = "", style: str = "") -> np.ndarray:
         """Which pictures a search means, as a mask (n,) bool; all False where nothing matches. Never raises.

@@ -93,6 +93,7 @@ class View:
     lanes: Sequence[LaneSettings]
     steps: Mapping[int, Step]
     results: Mapping[int, LaneResult]
+    marks: Sequence[str] = ()  # what tells lanes of equal settings apart: whose score they follow
 
 
 def cards(view: View, second: Mapping[int, tuple[np.ndarray, str]] | None = None) -> str:
@@ -104,7 +105,14 @@ def cards(view: View, second: Mapping[int, tuple[np.ndarray, str]] | None = None
     columns = {1: 2, 2: 2, 3: 3, 4: 2, 5: 3, 6: 3}.get(count, 4)
     pairs = count in (1, 4)  # these fill the stage side by side; other counts get one large picture with an inset
     body = "".join(
-        _card(index, lane, view.steps.get(index), view.results.get(index), (second or {}).get(index))
+        _card(
+            index,
+            lane,
+            view.steps.get(index),
+            view.results.get(index),
+            (second or {}).get(index),
+            view.marks[index] if view.marks else "",
+        )
         for index, lane in enumerate(view.lanes)
     )
     return f'<div class="lanes{"" if pairs else " compact"}" style="--columns:{columns}">{body}</div>'
@@ -116,8 +124,10 @@ def _card(
     step: Step | None,
     result: LaneResult | None,
     second: tuple[np.ndarray, str] | None,
+    mark: str,
 ) -> str:
     row = SAMPLERS[lane.sampler]
+    words = f"{mark} · {describe(lane)}" if mark else describe(lane)
     left = right = ""
     foot = "&nbsp;"
     left_caption = "x_t" if second is None else second[1]
@@ -130,8 +140,8 @@ def _card(
     done = 100 * step.i / step.n if step else 0
     hidden = ' class="same"' if finished and second is None else ""  # x_t is the picture now: no inset of itself
     return (
-        f'<section class="lane" style="--lane:{row.colour}" aria-label="{escape(row.title)} {escape(describe(lane))}">'
-        f"<header><b>{escape(row.title)}</b><span>{escape(describe(lane))}</span></header>"
+        f'<section class="lane" style="--lane:{row.colour}" aria-label="{escape(row.title)} {escape(words)}">'
+        f"<header><b>{escape(row.title)}</b><span>{escape(words)}</span></header>"
         f'<div class="pair"><figure{hidden}>{left}<figcaption>{subscripts(left_caption)}</figcaption></figure>'
         f"<figure>{right}<figcaption>{subscripts('x_0' if finished else 'predicted x_0')}</figcaption></figure></div>"
         f'<div class="bar"><i style="width:{done:.0f}%"></i></div><div class="foot">{foot}</div></section>'

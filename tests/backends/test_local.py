@@ -8,13 +8,16 @@ import torch
 
 from lab.backends.local import LocalBackend
 from lab.capsule import (
+    AnatomyRequest,
     Condition,
+    Control,
     Forward,
     InversionRequest,
     InversionResult,
     LabError,
     LaneResult,
     LaneSettings,
+    NoisingRequest,
     SamplingRequest,
     Step,
     make_request,
@@ -53,6 +56,7 @@ class ToyModel:
     """A LoadedModel without data; a row's conditioning is its prompt."""
 
     shape = SHAPE
+    latent = False
     nbytes = 4
 
     def __init__(self):
@@ -64,11 +68,14 @@ class ToyModel:
     def conditioning(self, condition):
         return condition.prompt
 
-    def unconditional(self):
-        return ""
+    def unconditional(self, negative=""):
+        return negative
 
     def to_picture(self, x_0):
         return ((x_0.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).numpy()
+
+    def preview(self, x):
+        return self.to_picture(x)
 
     def from_picture(self, picture):
         return torch.from_numpy(picture).permute(2, 0, 1).float() / 127.5 - 1
@@ -245,6 +252,14 @@ def test_a_run_that_was_never_started_takes_no_place(model):
     assert len(results_of(backend.run(request()))) == 1
 
 
+PICTURE = np.zeros((8, 8, 3), np.uint8)
+CONTROL = Control(name="edges", map=PICTURE)
+
+
+def latent(*lanes, forward=Forward(schedule="scaled_linear")):  # noqa: B008
+    return SamplingRequest(model="text-to-image", lanes=lanes or (LaneSettings(),), forward=forward)
+
+
 LIMITS = {"max_lanes": 3, "max_steps": 100, "max_lane_steps": 150}
 
 
@@ -256,9 +271,21 @@ LIMITS = {"max_lanes": 3, "max_steps": 100, "max_lane_steps": 150}
         (request(reference_steps=101), "101 steps asked for; a lane takes at most 100"),
         (request(*[LaneSettings(steps=60)] * 3), "takes 180 steps over all its lanes; at most 150 a run"),
         (request(LaneSettings(steps=90), reference_steps=90), "takes 180 steps over all its lanes; at most 150 a run"),
-        (request(LaneSettings(sampler="lcm", steps=4)), "LCM needs a model distilled for few steps"),
+        (request(LaneSettings(sampler="lcm", steps=4)), "LCM needs a model that was trained for it; 'Exact"),
+        (request(LaneSettings(sampler="ddpm_learned")), "DDPM, learned variance needs a model that was trained for it"),
+        (latent(LaneSettings(rule="threshold", guidance_scale=3)), "Dynamic thresholding needs pixels"),
+        (latent(forward=Forward()), "was not made for this forward process.*scaled linear schedule with T = 1000"),
+        (latent(forward=Forward(schedule="scaled_linear", T=500)), "was not made for this forward process"),
+        (latent(forward=Forward(schedule="scaled_linear", zero_snr=True)), "was not made for this forward process"),
+        (request(T=100, reference_steps=60, versus="pixel"), "was not made for this forward process"),
+        (request(controls=(CONTROL,)), "cannot be controlled. Choose another model"),
         (
-            InversionRequest(picture=np.zeros((8, 8, 3), np.uint8), steps=101),
+            AnatomyRequest(lane=LaneSettings(steps=101), scales=(1,)),
+            "101 steps asked for; a lane takes at most 100",
+        ),
+        (NoisingRequest(picture=PICTURE, recover="pixel"), "was not made for this forward process"),
+        (
+            InversionRequest(picture=PICTURE, steps=101),
             "101 steps asked for; a lane takes at most 100",
         ),
     ],
@@ -267,7 +294,7 @@ def test_limits_are_explained(model, asked, message):
     backend = make_backend(model, **LIMITS)
     with pytest.raises(LabError, match=message):
         list(backend.run(asked))
-    assert model.denoisers == {}  # refused before any work
+    assert not any(denoiser.calls for denoiser in model.denoisers.values())  # refused before any work
     assert len(results_of(backend.run(request(LaneSettings(steps=2))))) == 1
 
 

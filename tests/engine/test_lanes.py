@@ -5,11 +5,13 @@ import math
 import pytest
 import torch
 
-from lab.catalog import SAMPLERS, samplers_for
-from lab.engine.guidance import classifier_free, needs
+from lab.catalog import SAMPLERS as ALL_SAMPLERS
+from lab.engine.guidance import ClassifierFree, classifier_free
 from lab.engine.lanes import Lane, LaneLoop, Run, StepNoise, drive
 from lab.engine.samplers import make_scheduler, slerp
 from lab.models.exact import ExactData, ExactDenoiser
+
+SAMPLERS = {name: row for name, row in ALL_SAMPLERS.items() if not row.learned_variance}
 
 T = 1000
 ALPHAS_CUMPROD = torch.cumprod(1 - torch.linspace(1e-4, 0.02, T, dtype=torch.float64), 0)
@@ -43,7 +45,7 @@ def lane(index, name="ddim", steps=10, seed=0, conditional="c", unconditional="u
     scheduler = make_scheduler(row.scheduler, ALPHAS_CUMPROD, "epsilon", steps, "trailing", row.options)
     noise = StepNoise(seed)
     x_T = noise.initial(SHAPE) if x_T is None else x_T
-    return Lane(index, scheduler, x_T, noise, conditional, unconditional, scale, eta)
+    return Lane(index, scheduler, x_T, noise, conditional, unconditional, ClassifierFree(scale), eta)
 
 
 def finished(records):
@@ -154,7 +156,7 @@ def test_guidance_scales_need_their_rows(scale, rows):
     denoiser = Counting()
     list(drive(denoiser, [lane(0, scale=scale, steps=4)]))
     assert denoiser.calls == [rows] * 4
-    assert needs(scale) == ("c" in rows, "u" in rows)
+    assert ClassifierFree(scale).needs(0.5) == ("c" in rows, "u" in rows)
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.0, 3.0])
@@ -239,14 +241,3 @@ def test_interpolated_seeds_start_between_their_ends():
     a, b = StepNoise(1).initial(SHAPE), StepNoise(2).initial(SHAPE)
     records = list(drive(Counting(), [lane(0, steps=2, x_T=slerp(a, b, 0.5))]))
     assert records[0].x_t.norm() == pytest.approx(float((a.norm() + b.norm()) / 2), rel=0.02)
-
-
-def test_consistency_samplers_are_kept_from_other_models():
-    class Plain:
-        consistency = False
-
-    class Distilled:
-        consistency = True
-
-    assert "lcm" not in samplers_for(Plain)
-    assert "lcm" in samplers_for(Distilled)

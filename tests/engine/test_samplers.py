@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from lab.catalog import SAMPLERS, SPACINGS
+from lab.catalog import SAMPLERS as ALL_SAMPLERS
+from lab.catalog import SPACINGS
+from lab.engine.guidance import ClassifierFree
 from lab.engine.lanes import Lane, StepNoise, drive
 from lab.engine.samplers import betas_of, join_prediction, make_scheduler, slerp, split_prediction
+
+SAMPLERS = {name: row for name, row in ALL_SAMPLERS.items() if not row.learned_variance}
 
 T = 1000
 BETAS = torch.linspace(1e-4, 0.02, T, dtype=torch.float64)
@@ -104,7 +108,7 @@ def lane(index, row, denoiser, steps, spacing, seed, mean=0.3, scale=1.0, eta=0.
         row.scheduler, denoiser.alphas_cumprod, denoiser.prediction_type, steps, spacing, row.options
     )
     noise = StepNoise(seed, by)
-    return Lane(index, scheduler, noise.initial(SHAPE), noise, mean, 0.0, scale, eta)
+    return Lane(index, scheduler, noise.initial(SHAPE), noise, mean, 0.0, ClassifierFree(scale), eta)
 
 
 def picture_of(lanes, denoiser):

@@ -1,5 +1,6 @@
 """The Samplers tab without a browser: what its controls ask for, what it paints, and what it says to bad input."""
 
+import json
 import threading
 from math import inf, nan
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import pytest
 from lab.capsule import InversionRequest, LabError, LaneResult, LaneSettings, Recording, SamplingRequest, Step
 from lab.catalog import MODELS, SAMPLERS, samplers_for
 from lab.settings import Settings
-from lab.ui import lane_view
+from lab.ui import lane_view, samplers_view
 from lab.ui.tabs import samplers
 
 VISITOR = SimpleNamespace(session_hash="visitor")
@@ -76,8 +77,10 @@ def test_the_opening_controls_ask_for_the_first_preset():
 @pytest.mark.parametrize("preset", samplers.PRESETS, ids=lambda preset: preset.title)
 def test_every_preset_makes_a_valid_request(preset):
     tab = make_tab()
-    outputs = [*tab._preset_outputs(), *tab._row_outputs()]
-    values = values_of(tab) | dict(zip(outputs, tab.on_preset(preset), strict=True))
+    outputs = [*tab._preset_outputs(), *tab._model_outputs(), *tab._row_outputs()]
+    assert len(set(outputs)) == len(outputs)  # of two updates of one component the page would keep one
+    updates = dict(zip(outputs, tab.on_preset(preset), strict=True))
+    values = values_of(tab) | {c: u["value"] if isinstance(u, dict) else u for c, u in updates.items()}
     list(tab.on_run(values, VISITOR))
     kind = InversionRequest if preset.experiment == "invert" else SamplingRequest
     assert isinstance(tab.backend.request, kind)
@@ -164,11 +167,11 @@ def test_replay_aligns_lanes_by_log_snr_not_by_index():
             1: (*(step(1, i, 4, level) for i, level in enumerate((-4.0, -2.0, 0.0, 4.0))), step(1, 4, 4, inf)),
         },
     )
-    noisiest = samplers.at_level(recording, 0)
+    noisiest = samplers_view.at_level(recording, 0)
     assert {lane: s.i for lane, s in noisiest.items()} == {0: 0, 1: 0}
-    middle = samplers.at_level(recording, 50)  # log-SNR 0
+    middle = samplers_view.at_level(recording, 50)  # log-SNR 0
     assert {lane: s.i for lane, s in middle.items()} == {0: 1, 1: 2}
-    end = samplers.at_level(recording, 100)
+    end = samplers_view.at_level(recording, 100)
     assert {lane: s.i for lane, s in end.items()} == {0: 2, 1: 4}
 
 
@@ -189,10 +192,10 @@ def test_replay_goes_from_noise_to_picture_and_can_be_stopped(monkeypatch):
 
 def test_a_very_long_run_keeps_what_the_slider_can_reach():
     long = [step(0, i, 1000, float(i)) for i in range(1001)]
-    kept = samplers.thinned(long)
+    kept = samplers_view.thinned(long)
     assert len(kept) == 201 and kept[0] is long[0] and kept[-1] is long[-1]
     assert [s.i for s in kept] == sorted({s.i for s in kept})
-    assert samplers.thinned(long[:201]) == tuple(long[:201])
+    assert samplers_view.thinned(long[:201]) == tuple(long[:201])
 
 
 def test_difference_is_to_the_first_lane():
@@ -201,7 +204,7 @@ def test_difference_is_to_the_first_lane():
     other[0, 0] = (128, 148, 128)
     steps = {0: (step(0, 0, 1, 0.0),), 1: (Step(1, 0, 1, 10.0, 0.0, GREY, other, 0.1),)}
     view = lane_view.View(request.lanes, {lane: seen[-1] for lane, seen in steps.items()}, {})
-    beside = samplers._beside(Recording(request, steps), view, "difference to the first lane")
+    beside = samplers_view._beside(Recording(request, steps), view, "difference to the first lane")
     assert beside[0][0].max() == 0
     assert beside[1][0].max() == 20 and np.count_nonzero(beside[1][0]) == 1
 
@@ -222,3 +225,41 @@ def test_the_samplers_offered_are_those_the_model_allows():
     tab = make_tab()
     offered = {name for _, name in tab.samplers.choices}
     assert offered == set(samplers_for(MODELS["exact"])) and "lcm" in SAMPLERS and "lcm" not in offered
+
+
+def test_a_model_brings_its_own_samplers_conditions_and_forward_process():
+    tab = make_tab()
+    outputs = [*tab._model_outputs(), *tab._row_outputs()]
+    updates = dict(zip(outputs, tab.on_model("pixel", ["ddpm", "lcm"]), strict=True))
+    assert updates[tab.samplers]["value"] == ["ddpm"]
+    assert ("DDPM, learned variance", "ddpm_learned") in updates[tab.samplers]["choices"]
+    assert not updates[tab.prompt]["visible"] and updates[tab.group]["visible"] and updates[tab.versus]["visible"]
+    assert updates[tab.schedule]["value"] == "cosine" and not updates[tab.T]["interactive"]
+    run(tab, model="pixel", schedule="cosine", prompt="words it cannot read", group="food-drink", versus=True)
+    request = tab.backend.request
+    assert request.condition.prompt == "" and request.condition.group == "food-drink"
+    assert request.versus == "exact-32"
+
+
+def versus_recording(learned, perfect):
+    """One lane of each score; x_0 is flat grey of the given values, one a step."""
+    request = SamplingRequest(
+        model="pixel", versus="exact-32", lanes=(LaneSettings(steps=2),), forward={"schedule": "cosine"}
+    )
+    steps = {}
+    for lane, greys in enumerate((learned, perfect)):
+        pictures = [np.full((8, 8, 3), grey, np.uint8) for grey in greys]
+        steps[lane] = tuple(Step(lane, i, 2, 9.0 - i, float(i), x, x, 0.1) for i, x in enumerate(pictures))
+    return Recording(request, steps)
+
+
+def test_the_learned_score_is_measured_against_the_perfect_one():
+    recording = versus_recording(learned=(0, 100), perfect=(0, 151))
+    (curve,) = json.loads(samplers_view.chart(recording).plot)["data"]
+    assert curve["x"] == [0, 1] and curve["y"] == pytest.approx([0, 0.4])  # 51 / 127.5
+    markup = samplers_view.paint("compare", recording)
+    assert "learned score" in markup and "perfect score" in markup
+    beside = samplers_view._beside(
+        recording, lane_view.View((), {0: recording.steps[0][1], 1: recording.steps[1][1]}, {}), "difference"
+    )
+    assert [beside[lane][0].max() for lane in (0, 1)] == [51, 51]

@@ -2,14 +2,13 @@
 
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
-from math import inf, isinf
+from math import inf
 from typing import Any, NamedTuple
 
 import gradio as gr
-import numpy as np
 
 from lab.capsule import (
     Condition,
@@ -25,9 +24,9 @@ from lab.capsule import (
     Step,
     make_request,
 )
-from lab.catalog import GROUPS, MODELS, SAMPLERS, SCHEDULES, SPACINGS, STYLES, samplers_for
-from lab.settings import ASSETS, Settings
-from lab.ui import lane_view, media, plots, widgets
+from lab.catalog import GROUPS, MODELS, SCHEDULES, SPACINGS, STYLES, samplers_for
+from lab.settings import ASSETS, Settings, at_hand
+from lab.ui import lane_view, media, samplers_view, widgets
 
 TITLE = "Samplers"
 QUESTION = "How do you walk back from noise?"
@@ -35,7 +34,6 @@ MAX_COMPARED = 8  # lane cards that still read on a projector
 EXAMPLE = ASSETS / "images" / "red-apple-glossy.png"
 PAINT_EVERY_S = 0.08  # the browser has no backpressure: paint at 12 frames a second and drop the rest
 REPLAY_FRAMES = 50  # four seconds
-REPLAY_POSITIONS = 201  # of the replay slider
 EXPERIMENTS = {
     "compare": "Compare lanes",
     "grid": "Samplers × steps",
@@ -43,7 +41,6 @@ EXPERIMENTS = {
     "invert": "Invert a picture",
 }
 GRID_STEPS = (4, 5, 10, 20, 40)  # they divide the reference's 200, so their levels are among its own
-FLOOR = 1e-4  # equal pictures, on a logarithmic axis
 HIDDEN = gr.update(visible=False)
 MIXES = tuple(i / 7 for i in range(8))
 
@@ -59,12 +56,18 @@ class Preset:
     seed: int
     lanes: tuple[tuple[str, int, float], ...]  # sampler, steps, eta
     reference: int = 0  # DDIM steps of the reference run that distances are measured to
+    model: str = "exact"
+    guidance: float = 1.0
+    versus: bool = False  # the perfect score beside the learned one
 
 
 DIALS = tuple(("ddim", 40, eta) for eta in (0, 0.25, 0.5, 0.75, 1))
 FEWER = tuple(("ddim", steps, 0) for steps in (2, 5, 10, 20, 50, 100))
 EIGHT = tuple((name, 20, 0) for name in ["ddpm", "ddim", "euler", "euler_a", "heun", "dpmpp_2m", "dpmpp_sde", "unipc"])
 SOLVERS = tuple((name, 20, 0) for name in ["ddim", "euler", "heun", "dpmpp_2m", "unipc"])
+
+LEARNED = tuple((name, 20, 0) for name in ["ddpm", "ddim", "dpmpp_2m"])
+PAIR = (("ddpm", 50, 0), ("ddim", 50, 0))
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
@@ -77,6 +80,8 @@ PRESETS = (
     Preset("Who converges first?", "grid",    "", "animals-nature",  5,  SOLVERS, reference=200),
     Preset("Walk between seeds",   "between", "", "smileys-emotion", 8,  (("ddim", 25, 0),)),
     Preset("There and back",       "invert",  "", "",                0,  (("ddim", 50, 0),)),
+    Preset("A model that learned", "compare", "red heart", "",       1,  LEARNED, model="text-to-image", guidance=5.0),
+    Preset("Learned or perfect?",  "compare", "", "food-drink",      3,  PAIR, model="pixel", versus=True),
 )
 # fmt: on
 
@@ -132,7 +137,10 @@ class _Tab:
 
     def lay_out(self) -> None:
         self.kept = gr.State(None, time_to_live=3600)
-        self.presets = widgets.preset_row([preset.title for preset in PRESETS])
+        self.offered = [row for row in MODELS.values() if at_hand(row.source, self.settings)]
+        names = [row.name for row in self.offered]
+        self.shown = [preset for preset in PRESETS if preset.model in names]
+        self.presets = widgets.preset_row([preset.title for preset in self.shown])
         with widgets.grid():
             with widgets.stage():
                 self._lay_out_stage()
@@ -147,7 +155,7 @@ class _Tab:
         with gr.Row(elem_classes="replay"):
             self.replay = gr.Button("Replay", scale=0, min_width=96, elem_id="samplers-replay")
             self.scrub = gr.Slider(
-                0, 100, 100, step=100 / (REPLAY_POSITIONS - 1), label="From noise to picture, all lanes at the same log-SNR", elem_id="samplers-scrub"
+                0, 100, 100, step=100 / (samplers_view.REPLAY_POSITIONS - 1), label="From noise to picture, all lanes at the same log-SNR", elem_id="samplers-scrub"
             )  # fmt: skip
         self.second = gr.Radio(
             list(BESIDE),
@@ -168,6 +176,10 @@ class _Tab:
         self.experiment = gr.Radio(
             [(title, name) for name, title in EXPERIMENTS.items()], value="compare", label="Experiment"
         )
+        self.model = gr.Dropdown([(row.title, row.name) for row in self.offered], value="exact", label="Model")
+        self.versus = gr.Checkbox(
+            False, label="The perfect score beside it, from the same x_T", visible=False, elem_id="samplers-versus"
+        )
         self.prompt = gr.Textbox(label="Prompt", placeholder="apple, cat, fire engine … or leave empty", max_length=300)
         self.group = gr.Dropdown(
             [("All pictures", ""), *((title, name) for name, title in GROUPS.items())],
@@ -177,7 +189,7 @@ class _Tab:
         self.seed = gr.Number(PRESETS[0].seed, precision=0, minimum=0, label="Seed")
         self.mix_seed = gr.Number(2, precision=0, minimum=0, label="Second seed", visible=False)
         self.samplers = gr.Dropdown(
-            [(row.title, name) for name, row in samplers_for(MODELS["exact"]).items()],
+            _sampler_choices("exact"),
             value=[name for name, _, _ in PRESETS[0].lanes],
             multiselect=True,
             max_choices=MAX_COMPARED,
@@ -189,7 +201,6 @@ class _Tab:
             gr.Markdown("Every row is one lane. Give each its own sampler, steps, eta and spacing.")
             self.rows = [self._lay_out_lane(index) for index in range(MAX_COMPARED)]
         with widgets.more("More"):
-            self.model = gr.Dropdown([(row.title, name) for name, row in MODELS.items()], value="exact", label="Model")
             self.style = gr.Dropdown([("All styles", ""), *STYLES], value="", label="Style")
             self.schedule = gr.Dropdown(
                 [(row.title, name) for name, row in SCHEDULES.items()], value="linear", label="Schedule"
@@ -201,11 +212,14 @@ class _Tab:
     def _lay_out_lane(self, index: int) -> tuple[gr.Dropdown, gr.Number, gr.Number, gr.Dropdown]:
         known = _preset_lanes(PRESETS[0])
         lane = known[index] if index < len(known) else None
-        choices = [("—", ""), *((row.title, name) for name, row in samplers_for(MODELS["exact"]).items())]
         with gr.Row(elem_classes="lane-row"):
             return (
                 gr.Dropdown(
-                    choices, value=lane.sampler if lane else "", label=f"Lane {index + 1}", scale=3, min_width=110
+                    _lane_choices("exact"),
+                    value=lane.sampler if lane else "",
+                    label=f"Lane {index + 1}",
+                    scale=3,
+                    min_width=110,
                 ),
                 gr.Number(lane.steps if lane else 20, precision=0, label="Steps", scale=1, min_width=60),
                 gr.Number(0, label="Eta", minimum=0, maximum=1, step=0.05, scale=1, min_width=60),
@@ -216,7 +230,7 @@ class _Tab:
 
     def wire(self, page: gr.Tab) -> None:
         simple = self._preset_outputs()
-        advanced = [self.model, self.style, self.mix_seed, self.schedule, self.T, self.guidance]
+        advanced = [*self._model_outputs(), self.mix_seed]
         inputs = {*simple, *advanced, *self._row_outputs()}
         painted = [self.stage, self.plot, self.table, self.note, self.kept, self.scrub, self.run, self.stop]
         running = {**QUIET, "concurrency_id": "run", "concurrency_limit": self.settings.max_runs}
@@ -229,15 +243,22 @@ class _Tab:
             [self.stage, self.scrub, self.note, self.stop, self.run],
             **running,
         )
-        for button, preset in zip(self.presets, PRESETS, strict=True):
+        for button, preset in zip(self.presets, self.shown, strict=True):
             button.click(
-                partial(self.on_preset, preset), None, [*simple, *self._row_outputs()], queue=False, **QUIET
+                partial(self.on_preset, preset),
+                None,
+                [*simple, *self._model_outputs(), *self._row_outputs()],
+                queue=False,
+                **QUIET,
             ).then(self.on_run, inputs, painted, **running)
+        self.model.input(
+            self.on_model, [self.model, self.samplers], [*self._model_outputs(), *self._row_outputs()], queue=False, **QUIET
+        )  # fmt: skip
         self.stop.click(self.on_stop, None, None, queue=False, **QUIET)
         gr.on(
             [self.samplers.input, self.steps.input],
             self.on_choose,
-            [self.samplers, self.steps],
+            [self.samplers, self.steps, self.model],
             self._row_outputs(),
             queue=False,
             **QUIET,
@@ -269,8 +290,20 @@ class _Tab:
         )
 
     def _preset_outputs(self) -> list[Any]:
-        head = [self.experiment, self.prompt, self.group, self.seed, self.samplers, self.steps, self.reference]
-        return [*head, self.picture]
+        return [self.experiment, self.seed, self.steps, self.reference, self.picture]
+
+    def _model_outputs(self) -> list[Any]:
+        return [
+            self.model,
+            self.samplers,
+            self.versus,
+            self.prompt,
+            self.group,
+            self.style,
+            self.schedule,
+            self.T,
+            self.guidance,
+        ]
 
     def _row_outputs(self) -> list[Any]:
         return [component for row in self.rows for component in row]
@@ -278,24 +311,32 @@ class _Tab:
     def on_stop(self, request: gr.Request) -> None:
         self.stops.set(request)
 
-    def on_choose(self, samplers: list[str], steps: int) -> list[Any]:
+    def on_choose(self, samplers: list[str], steps: int, model: str) -> list[Any]:
         """The simple controls fill the lane rows."""
         lanes = [(name, int(steps or 1), 0.0) for name in samplers[:MAX_COMPARED]]
-        return self._rows_from(lanes)
+        return self._rows_from(lanes, model)
 
-    def _rows_from(self, lanes: list[tuple[str, int, float]]) -> list[Any]:
+    def _rows_from(self, lanes: list[tuple[str, int, float]], model: str) -> list[Any]:
+        choices = _lane_choices(model)
         values: list[Any] = []
         for index in range(MAX_COMPARED):
             name, steps, eta = lanes[index] if index < len(lanes) else ("", 20, 0.0)
-            values += [name, steps, eta, "trailing"]
+            values += [gr.update(choices=choices, value=name), steps, eta, "trailing"]
         return values
 
     def on_preset(self, preset: Preset) -> list[Any]:
         names = list(dict.fromkeys(name for name, _, _ in preset.lanes))
         steps = preset.lanes[0][1]
         picture = str(EXAMPLE) if preset.experiment == "invert" else None
-        head = [preset.experiment, preset.prompt, preset.group, preset.seed, names, steps, preset.reference, picture]
-        return head + self._rows_from(list(preset.lanes))
+        head = [preset.experiment, preset.seed, steps, preset.reference, picture]
+        fitted = _fitted(preset.model, names, preset)
+        return [*head, *fitted, *self._rows_from(list(preset.lanes), preset.model)]
+
+    def on_model(self, model: str, samplers: list[str]) -> list[Any]:
+        """Offer what the model can do: its samplers, conditions and forward process."""
+        kept = [name for name in samplers if name in samplers_for(MODELS[model])] or ["ddim"]
+        lanes = [(name, 20, 0.0) for name in kept]
+        return [*_fitted(model, kept), *self._rows_from(lanes, model)]
 
     def on_experiment(self, name: str) -> list[Any]:
         """Show the controls that the experiment has and no others."""
@@ -313,7 +354,7 @@ class _Tab:
 
     def on_scrub(self, kept: Kept | None, percent: float, second: str) -> str | dict[str, Any]:
         """All lanes at the noise level `percent` of the way from noise to picture."""
-        return _paint(kept.experiment, kept.recording, percent, second) if kept else gr.skip()
+        return samplers_view.paint(kept.experiment, kept.recording, percent, second) if kept else gr.skip()
 
     def on_open(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """A visitor who opens the tab for the first time finds it moving, and then sees it once more slowly."""
@@ -340,7 +381,7 @@ class _Tab:
                 percent = 100 * frame / REPLAY_FRAMES
                 yield {
                     self.scrub: percent,
-                    self.stage: _paint(kept.experiment, kept.recording, percent, values[self.second]),
+                    self.stage: samplers_view.paint(kept.experiment, kept.recording, percent, values[self.second]),
                 }
                 if stop.wait(PAINT_EVERY_S):
                     break
@@ -383,7 +424,9 @@ class _Tab:
         painted = -inf
 
         def recording() -> Recording:
-            return Recording(request, {lane: thinned(seen) for lane, seen in steps.items()}, dict(results))
+            return Recording(
+                request, {lane: samplers_view.thinned(seen) for lane, seen in steps.items()}, dict(results)
+            )
 
         for event in self.backend.run(request, stop):
             if isinstance(event, Step):
@@ -394,16 +437,20 @@ class _Tab:
                 notes.append(event.text)
             if time.monotonic() - painted > PAINT_EVERY_S:
                 painted = time.monotonic()
-                yield {self.stage: _paint(experiment, recording()), self.note: widgets.note(_progress(steps, request))}
+                yield {
+                    self.stage: samplers_view.paint(experiment, recording()),
+                    self.note: widgets.note(samplers_view.progress(steps, request)),
+                }
         done = recording()
-        ended = "Stopped. What was made stays and can be replayed." if stop.is_set() else _summary(done)
+        figure = samplers_view.chart(done)
+        ended = "Stopped. What was made stays and can be replayed." if stop.is_set() else samplers_view.summary(done)
         yield {
-            self.stage: _paint(experiment, done),
+            self.stage: samplers_view.paint(experiment, done),
             self.note: widgets.note(" ".join([ended, *notes])),
             self.kept: Kept(experiment, done),
             self.scrub: 100,
-            self.plot: gr.update(visible=True, value=_convergence(done)) if _has_reference(done) else HIDDEN,
-            self.table: _table(done),
+            self.plot: gr.update(visible=True, value=figure) if figure else HIDDEN,
+            self.table: samplers_view.table(done),
         }
 
     def _invert(self, values: dict[Any, Any], stop: threading.Event) -> Generator[dict[Any, Any], None, None]:
@@ -422,7 +469,7 @@ class _Tab:
         for event in self.backend.run(request, stop):
             if isinstance(event, InversionResult):
                 yield {
-                    self.stage: lane_view.panels(_inversion_panels(event)),
+                    self.stage: lane_view.panels(samplers_view.inversion_panels(event)),
                     self.note: widgets.note(f"Came back with an RMS error of {event.rms:.3f}."),
                     self.kept: None,
                 }
@@ -444,9 +491,10 @@ class _Tab:
     # From controls to requests
 
     def _condition(self, values: dict[Any, Any]) -> Condition:
-        return make_request(
-            Condition, prompt=values[self.prompt] or "", group=values[self.group] or "", style=values[self.style] or ""
-        )
+        """What is asked for, as far as the model understands it; the other fields are hidden and may hold old words."""
+        asked = {"prompt": values[self.prompt], "group": values[self.group], "style": values[self.style]}
+        known = MODELS[values[self.model]].conditions
+        return make_request(Condition, **{name: value for name, value in asked.items() if name in known and value})
 
     def _forward(self, values: dict[Any, Any]) -> Forward:
         return make_request(Forward, schedule=values[self.schedule], T=values[self.T])
@@ -479,129 +527,35 @@ class _Tab:
             forward=forward,
             lanes=tuple(make_request(LaneSettings, **lane) for lane in lanes),
             reference_steps=min(reference, forward.T),
+            versus=MODELS[values[self.model]].perfect if values[self.versus] and experiment == "compare" else None,
         )
+
+
+def _sampler_choices(model: str) -> list[tuple[str, str]]:
+    return [(row.title, name) for name, row in samplers_for(MODELS[model]).items()]
+
+
+def _lane_choices(model: str) -> list[tuple[str, str]]:
+    return [("—", ""), *_sampler_choices(model)]
+
+
+def _fitted(model: str, samplers: list[str], preset: Preset | None = None) -> list[Any]:
+    """Updates of the controls that depend on the model, in the order of `_model_outputs`, as a preset has them or with
+    what suits the model; without a preset the prompt keeps its words."""
+    row = MODELS[model]
+    prompt: dict[str, Any] = {"value": preset.prompt} if preset else {}
+    return [
+        model,
+        gr.update(choices=_sampler_choices(model), value=samplers),
+        gr.update(visible=bool(row.perfect), value=preset is not None and preset.versus),
+        gr.update(visible="prompt" in row.conditions, **prompt),
+        gr.update(visible="group" in row.conditions, value=preset.group if preset else ""),
+        gr.update(visible="style" in row.conditions, value=""),
+        gr.update(choices=[(SCHEDULES[name].title, name) for name in row.schedules], value=row.schedules[0]),
+        gr.update(value=1000, interactive=not row.trained),
+        preset.guidance if preset else row.guidance_scale,
+    ]
 
 
 def _preset_lanes(preset: Preset) -> list[LaneSettings]:
     return [LaneSettings(sampler=name, steps=steps, eta=eta, seed=preset.seed) for name, steps, eta in preset.lanes]
-
-
-def thinned(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """The steps that the replay slider can reach: all of them, or evenly spaced ones of a very long run. A thousand
-    steps of eight lanes would hold 200 MB for a visitor who can only ever see a fifth of them."""
-    if len(steps) <= REPLAY_POSITIONS:
-        return tuple(steps)
-    return tuple(steps[round(i)] for i in np.linspace(0, len(steps) - 1, REPLAY_POSITIONS))
-
-
-def at_level(recording: Recording, percent: float) -> dict[int, Step]:
-    """The step of every lane at one log-SNR: `percent` of the way from the noisiest level to the cleanest one.
-
-    A lane shows the last step it took at or before that level, so lanes are aligned by noise and not by index.
-    """
-    levels = [step.log_snr for steps in recording.steps.values() for step in steps if not isinf(step.log_snr)]
-    if not levels:
-        return {lane: steps[-1] for lane, steps in recording.steps.items()}
-    wanted = min(levels) + (max(levels) - min(levels)) * percent / 100
-    shown = {}
-    for lane, steps in recording.steps.items():
-        reached = [step for step in steps if step.log_snr <= wanted + 1e-6]
-        shown[lane] = steps[-1] if percent >= 100 else (reached or [steps[0]])[-1]
-    return shown
-
-
-def _paint(experiment: str, recording: Recording, percent: float = 100, second: str = "x_t") -> str:
-    lanes = recording.request.lanes
-    view = lane_view.View(lanes, at_level(recording, percent), recording.results if percent >= 100 else {})
-    if experiment == "grid":
-        samplers = list(dict.fromkeys(lane.sampler for lane in lanes))
-        return lane_view.grid(view, samplers, list(dict.fromkeys(lane.steps for lane in lanes)))
-    if experiment == "between":
-        return lane_view.strip(view, [f"{lane.mix:.0%}" for lane in lanes])
-    return lane_view.cards(view, _beside(recording, view, second))
-
-
-def _beside(recording: Recording, view: lane_view.View, second: str) -> dict[int, tuple[np.ndarray, str]] | None:
-    if second.startswith("difference") and 0 in view.steps:
-        base = view.steps[0].x_0.astype(np.int16)
-        return {
-            lane: (np.abs(step.x_0.astype(np.int16) - base).max(axis=2).astype(np.uint8), "difference to lane 1")
-            for lane, step in view.steps.items()
-        }
-    if second.startswith("nearest"):
-        return {
-            lane: (result.nearest, "nearest data picture")
-            for lane, result in recording.results.items()
-            if result.nearest is not None
-        }
-    return None
-
-
-def _progress(steps: dict[int, list[Step]], request: SamplingRequest) -> str:
-    made = sum(seen[-1].i for lane, seen in steps.items())
-    asked = sum(seen[-1].n for lane, seen in steps.items())
-    return f"{len(request.lanes)} lanes · {made} of {asked} denoiser calls"
-
-
-def _summary(recording: Recording) -> str:
-    calls = sum(result.calls for result in recording.results.values())
-    seconds = max((result.elapsed_s for result in recording.results.values()), default=0)
-    return f"{len(recording.results)} pictures, {calls} denoiser calls in {seconds:.1f} s. Press Replay or drag the slider."
-
-
-def _has_reference(recording: Recording) -> bool:
-    return any(result.rms_to_reference is not None for result in recording.results.values())
-
-
-def _convergence(recording: Recording) -> Any:
-    """Distance to the reference against denoiser calls, one line a sampler: along the path, and at its end."""
-    lines: dict[str, list[LaneResult]] = {}
-    for lane, result in sorted(recording.results.items()):
-        lines.setdefault(recording.request.lanes[lane].sampler, []).append(result)
-    traces = []
-    for name, results in lines.items():
-        row = SAMPLERS[name]
-        calls = [result.calls for result in results]
-        along = [max(result.path_distance or 0.0, FLOOR) for result in results]
-        end = [max(result.rms_to_reference or 0.0, FLOOR) for result in results]
-        common = {"mode": "lines+markers", "legendgroup": name}
-        traces.append(plots.line(calls, along, row.title, row.colour, **common))
-        traces.append(plots.line(calls, end, row.title, row.colour, **common, showlegend=False, xaxis="x2", yaxis="y2"))
-    across = {"title": {"text": "denoiser calls"}, "type": "log", "dtick": "D2"}
-    return plots.figure(
-        traces,
-        height=300,
-        xaxis={**across, "domain": [0, 0.46]},
-        yaxis={"title": {"text": "RMS, along the path"}, "type": "log"},
-        xaxis2={**across, "domain": [0.56, 1], "anchor": "y2"},
-        yaxis2={"title": {"text": "RMS, finished picture"}, "type": "log", "anchor": "x2"},
-        showlegend=True,
-    )
-
-
-def _table(recording: Recording) -> str:
-    rows = [
-        (
-            SAMPLERS[lane.sampler].title,
-            lane_view.describe(lane),
-            str(result.calls),
-            f"{result.elapsed_s:.2f} s",
-            "" if result.path_distance is None else f"{result.path_distance:.4f}",
-            "" if result.rms_to_reference is None else f"{result.rms_to_reference:.4f}",
-            result.nearest_caption,
-            "" if result.nearest_rms is None else f"{result.nearest_rms:.4f}",
-        )
-        for index, lane in enumerate(recording.request.lanes)
-        if (result := recording.results.get(index)) is not None
-    ]
-    head = ("sampler", "settings", "calls", "time", "RMS along path", "RMS at end", "nearest data picture", "at RMS")
-    return widgets.table(head, rows) if rows else ""
-
-
-def _inversion_panels(result: InversionResult) -> list[tuple[np.ndarray, str, str]]:
-    return [
-        (result.original, "picture, x_0", "As the model sees it; it starts with a trace of noise from the seed."),
-        (result.x_T, "its x_T", f"Mean {result.x_T_mean:+.2f}, deviation {result.x_T_deviation:.2f}; noise has 0, 1."),
-        (result.reconstruction, "drawn again", f"DDIM from that x_T. RMS error {result.rms:.3f}."),
-        (result.error, "where it differs", "Brightest where the two differ most."),
-    ]

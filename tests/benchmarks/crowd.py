@@ -1,0 +1,98 @@
+"""Latent diffusion for one user and for many, against diffusers' own pipeline called once a picture.
+
+The pipeline is the same weights in torch float32, its progress bar off. Ours is everything a press of Run does: the
+backend's worker, previews of every step and the decoded pictures.
+"""
+
+import threading
+import time
+
+import torch
+from diffusers import DDIMScheduler, StableDiffusionPipeline
+
+from lab.backends.local import LocalBackend
+from lab.capsule import Condition, Forward, LaneSettings, SamplingRequest, Step
+from lab.catalog import MODELS
+from lab.settings import ASSETS, Settings
+from tests.benchmarks._report import compare, medians_s, value
+
+MODEL = "text-to-image"
+STEPS = 25
+USERS = 8
+SCALES = (0, 1, 2, 3, 5, 7.5, 10, 15)
+SAMPLERS = ("ddim", "euler", "dpmpp_2m", "unipc")
+
+
+def request(*lanes: LaneSettings) -> SamplingRequest:
+    forward = Forward(schedule=MODELS[MODEL].schedules[0])
+    return SamplingRequest(model=MODEL, condition=Condition(prompt="red heart"), forward=forward, lanes=lanes)
+
+
+def guided(seed: int = 0, scale: float = 5.0, sampler: str = "ddim") -> LaneSettings:
+    return LaneSettings(sampler=sampler, steps=STEPS, seed=seed, guidance_scale=scale)
+
+
+def first_preview(backend: LocalBackend, asked: SamplingRequest) -> float:
+    """Seconds to the first step of a run."""
+    began = time.perf_counter()
+    events = backend.run(asked)
+    next(event for event in events if isinstance(event, Step))
+    seconds = time.perf_counter() - began
+    events.close()
+    return seconds
+
+
+def main() -> None:
+    backend = LocalBackend(Settings())
+    pipeline = StableDiffusionPipeline.from_pretrained(
+        ASSETS / "models" / MODEL, torch_dtype=torch.float32, low_cpu_mem_usage=False
+    )
+    pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
+    pipeline.set_progress_bar_config(disable=True)
+    words = f"{MODEL}, {torch.get_num_threads()} threads"
+
+    def naive(seed: int = 0, scale: float = 5.0) -> None:
+        pipeline("red heart", num_inference_steps=STEPS, guidance_scale=scale, generator=torch.manual_seed(seed))
+
+    def run(*lanes: LaneSettings) -> None:
+        for _ in backend.run(request(*lanes)):
+            pass
+
+    def crowd() -> None:
+        users = [threading.Thread(target=run, args=(guided(seed),)) for seed in range(USERS)]
+        for user in users:
+            user.start()
+        for user in users:
+            user.join()
+
+    def one_after_another() -> None:
+        for seed in range(USERS):
+            naive(seed)
+
+    alone, alone_naive = medians_s(lambda: run(guided()), naive)
+    value(f"one guided picture of {STEPS} steps, seconds; {words}", alone)
+    compare(f"one user alone; {words}", alone, alone_naive, "at most 0.60")
+    compare(f"{USERS} users; {words}", *medians_s(crowd, one_after_another), "at most 0.35")
+    compare(
+        f"sweep of {len(SCALES)} scales; {words}",
+        *medians_s(lambda: run(*(guided(scale=scale) for scale in SCALES)), lambda: [naive(scale=s) for s in SCALES]),
+        "at most 0.35",
+    )
+    compare(
+        f"{len(SAMPLERS)} samplers; {words}",
+        *medians_s(lambda: run(*(guided(sampler=name) for name in SAMPLERS)), lambda: [naive() for _ in SAMPLERS]),
+        "at most 0.45",
+    )
+    others = [threading.Thread(target=run, args=(guided(seed),)) for seed in range(1, USERS)]
+    for other in others:
+        other.start()
+    preview = first_preview(backend, request(guided()))
+    for other in others:
+        other.join()
+    compare(
+        f"first preview with {USERS - 1} others running; {words}", preview, (USERS - 1) * alone_naive, "at most 0.10"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Random networks of the shipped families, small enough to be made for a test; written as diffusers folders."""
+
+import json
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    ControlNetModel,
+    DDIMScheduler,
+    DDPMScheduler,
+    StableDiffusionPipeline,
+    UNet2DConditionModel,
+    UNet2DModel,
+)
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from lab.settings import ASSETS
+
+SIDE, LATENT = 32, 8  # pixels and latents
+TOKENIZER = ASSETS / "models" / "clip" / "tokenizer"
+UNET = {
+    "in_channels": 4, "block_out_channels": (16, 32), "layers_per_block": 1,
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"), "cross_attention_dim": 32, "attention_head_dim": 2,
+    "norm_num_groups": 8,
+}  # fmt: skip
+
+
+def text_to_image(folder, prediction_type="epsilon"):
+    """A Stable Diffusion pipeline, as the hub has it: its own DDIM settings differ from the lab's row."""
+    torch.manual_seed(0)
+    unet = UNet2DConditionModel(
+        **UNET, sample_size=LATENT, out_channels=4, up_block_types=("CrossAttnUpBlock2D", "UpBlock2D")
+    )
+    autoencoder = AutoencoderKL(
+        block_out_channels=(8, 16, 16), layers_per_block=1, latent_channels=4, norm_num_groups=4, sample_size=SIDE,
+        down_block_types=("DownEncoderBlock2D",) * 3, up_block_types=("UpDecoderBlock2D",) * 3, scaling_factor=0.7,
+    )  # fmt: skip
+    tokenizer = CLIPTokenizer.from_pretrained(TOKENIZER)
+    text_encoder = CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
+            max_position_embeddings=tokenizer.model_max_length, projection_dim=32, bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+        )
+    )  # fmt: skip
+    for block in (unet.down_blocks[1], unet.mid_block, unet.up_blocks[0]):
+        enlarge(block.attentions[0].transformer_blocks[0].attn2.to_v, 3)  # what is read from the prompt
+    enlarge(unet.conv_out, 0.5)
+    scheduler = DDIMScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False,
+        steps_offset=1, prediction_type=prediction_type,
+    )  # fmt: skip
+    StableDiffusionPipeline(
+        autoencoder, text_encoder, tokenizer, unet, scheduler, safety_checker=None, feature_extractor=None,
+        requires_safety_checker=False,
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
+def controlnet(folder, seed):
+    """A ControlNet whose zero convolutions are as trained ones are: not zero."""
+    torch.manual_seed(seed)
+    net = ControlNetModel(**UNET, conditioning_embedding_out_channels=(8, 16, 16))
+    for convolution in (*net.controlnet_down_blocks, net.controlnet_mid_block, net.controlnet_cond_embedding.conv_out):
+        torch.nn.init.normal_(convolution.weight, std=0.1)
+        torch.nn.init.normal_(convolution.bias, std=0.1)
+    net.save_pretrained(folder)
+    return folder
+
+
+def pixel(folder, classes=("animals-nature", "food-drink", "anything"), learned=True, clip=True, **scheduler):
+    """A pixel diffusion model with the shipped one's forward process; without `classes`, an unconditional one."""
+    torch.manual_seed(1)
+    unet = UNet2DModel(
+        sample_size=8, in_channels=3, out_channels=6 if learned else 3, block_out_channels=(16, 32), layers_per_block=1,
+        down_block_types=("DownBlock2D", "AttnDownBlock2D"), up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+        norm_num_groups=8, attention_head_dim=8, num_class_embeds=len(classes) or None,
+    )  # fmt: skip
+    if classes:
+        enlarge(unet.class_embedding, 3)
+    unet.save_pretrained(folder / "unet")
+    options = {"beta_schedule": "squaredcos_cap_v2", "variance_type": "learned_range" if learned else "fixed_small"}
+    DDPMScheduler(**{**options, "clip_sample": clip, **scheduler}).save_pretrained(folder / "scheduler")
+    if classes:
+        (folder / "classes.json").write_text(json.dumps(classes))
+    return folder
+
+
+@torch.no_grad()
+def enlarge(part, factor):
+    """Random weights say little; enlarged, what they are given matters."""
+    for weight in part.parameters():
+        weight.mul_(factor)

@@ -1,0 +1,142 @@
+"""Measures of pictures whose numbers are known."""
+
+import colorsys
+
+import numpy as np
+import pytest
+
+from lab.measures import diversity, edge_f1, edges_of, foreground, near, overlap, picture_measures
+
+
+def plain(colour, shape=(8, 8)):
+    return np.full((*shape, 3), colour, np.uint8)
+
+
+def halves(left, right, shape=(8, 8)):
+    picture = plain(left, shape)
+    picture[:, shape[1] // 2 :] = right
+    return picture
+
+
+def square(side=32, start=8, stop=24, colour=(0, 0, 0), paper=(255, 255, 255)):
+    picture = plain(paper, (side, side))
+    picture[start:stop, start:stop] = colour
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("picture", "saturation", "clipped", "contrast"),
+    [
+        (plain((128, 128, 128)), 0, 0, 0),
+        (plain((200, 100, 100)), 0.5, 0, 0),  # (max - min) / max
+        (plain((255, 0, 0)), 1, 1, 0),
+        (plain((254, 1, 1)), 253 / 254, 0, 0),
+        (plain((0, 0, 0)), 0, 1, 0),
+        (plain((255, 255, 255)), 0, 0, 0),  # white paper is not clipped
+        (plain((255, 255, 254)), 1 / 255, 1, 0),
+        (halves((0, 0, 0), (255, 255, 255)), 0, 0.5, 0.5),
+        (halves((100, 100, 100), (200, 100, 100)), 0.25, 0, 0.299 * 100 / 2 / 255),
+        (halves((255, 255, 255), (0, 90, 180)), 0.5, 0.5, (255 - 0.587 * 90 - 0.114 * 180) / 2 / 255),
+    ],
+)
+def test_numbers_of_plain_colours(picture, saturation, clipped, contrast):
+    measures = picture_measures(picture)
+    assert measures.keys() == {"saturation", "clipped", "contrast"}
+    # Bytes: OpenCV rounds saturation and luma to one of 255.
+    assert measures["saturation"] == pytest.approx(saturation, abs=0.003)
+    assert measures["clipped"] == pytest.approx(clipped, abs=1e-9)
+    assert measures["contrast"] == pytest.approx(contrast, abs=0.003)
+
+
+def test_saturation_is_that_of_hsv_on_any_picture():
+    picture = np.random.default_rng(0).integers(0, 256, (16, 20, 3), np.uint8)
+    want = np.mean([colorsys.rgb_to_hsv(*pixel)[1] for pixel in picture.reshape(-1, 3) / 255])
+    measures = picture_measures(picture)
+    assert measures["saturation"] == pytest.approx(want, abs=0.003)
+    luma = picture @ np.array([0.299, 0.587, 0.114]) / 255
+    assert measures["contrast"] == pytest.approx(luma.std(), abs=0.003)
+    assert all(0 <= value <= 1 and isinstance(value, float) for value in measures.values())
+
+
+def test_diversity_is_the_mean_distance_of_pairs():
+    black, grey, white = plain((0, 0, 0)), plain((51, 51, 51)), plain((255, 255, 255))
+    assert diversity([black, white]) == pytest.approx(1)
+    assert diversity([black, grey]) == pytest.approx(0.2)
+    assert diversity([black, grey, white]) == pytest.approx((0.2 + 0.8 + 1) / 3)
+    assert diversity([black, black, white]) == pytest.approx(2 / 3)
+    assert diversity([black, halves((0, 0, 0), (255, 255, 255))]) == pytest.approx(0.5**0.5)
+
+
+def test_one_picture_and_copies_have_no_diversity():
+    picture = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    assert diversity([picture]) == 0
+    assert diversity([picture] * 4) == 0
+
+
+def test_edges_lie_on_the_outline_and_nowhere_else():
+    edges = edges_of(square())
+    assert edges.shape == (32, 32) and edges.dtype == bool
+    outline = np.zeros((32, 32), bool)
+    outline[7:25, 7:25] = True
+    outline[9:23, 9:23] = False
+    assert edges.sum() > 50 and not (edges & ~outline).any()
+    assert not edges_of(plain((90, 90, 90), (32, 32))).any()
+
+
+@pytest.mark.parametrize("tolerance", [1, 2, 3])
+def test_near_reaches_as_far_as_its_tolerance(tolerance):
+    lines = np.zeros((15, 15), bool)
+    lines[7, 7] = True
+    reached = near(lines, tolerance)
+    assert reached[7].sum() == reached[:, 7].sum() == 2 * tolerance + 1
+    rows, columns = np.nonzero(reached)
+    assert np.hypot(rows - 7, columns - 7).max() <= tolerance * 1.2  # a disc on a grid, not a square
+    assert near(lines, tolerance).dtype == bool
+
+
+def line(column, length=20):
+    picture = np.zeros((length, 20), bool)
+    picture[:, column] = True
+    return picture
+
+
+def test_edges_count_within_the_tolerance():
+    assert edge_f1(line(5), line(5)) == edge_f1(line(5), line(7)) == edge_f1(line(7), line(5)) == 1
+    assert edge_f1(line(5), line(8)) == 0
+    assert edge_f1(line(5), line(8), tolerance_px=3) == 1
+    assert edge_f1(line(5).astype(np.uint8) * 255, line(5)) == 1  # maps of bytes, too
+
+
+def test_edge_f1_is_the_harmonic_mean_of_precision_and_recall():
+    both = line(3) | line(12)
+    assert edge_f1(both, line(3)) == pytest.approx(2 / 3)  # precision 1/2, recall 1
+    assert edge_f1(line(3), both) == pytest.approx(2 / 3)
+    three = both | line(17)
+    assert edge_f1(three, line(3)) == pytest.approx(0.5)  # 1/3 and 1
+    assert edge_f1(line(3) | line(8), line(3) | line(17)) == pytest.approx(0.5)  # 1/2 and 1/2
+
+
+def test_edge_f1_of_empty_pictures():
+    nothing = np.zeros((20, 20), bool)
+    assert edge_f1(nothing, nothing) == 1
+    assert edge_f1(nothing, line(3)) == edge_f1(line(3), nothing) == 0
+
+
+def test_the_foreground_is_what_differs_from_the_border():
+    mask = foreground(square(colour=(200, 30, 30)))
+    want = np.zeros((32, 32), bool)
+    want[8:24, 8:24] = True
+    assert (mask == want).all()
+    assert (foreground(square(colour=(255, 255, 0), paper=(0, 0, 90))) == want).all()
+    assert not foreground(square(colour=(220, 220, 220))).any()  # 35 grey levels: too faint
+    assert (foreground(square(colour=(220, 220, 220)), contrast=30) == want).all()
+    touching = square(start=0, stop=12)  # the figure may touch the border: the median is still the paper's
+    assert foreground(touching)[:12, :12].all() and foreground(touching).sum() == 144
+
+
+def test_overlap_is_intersection_over_union():
+    a, b = np.zeros((10, 10), bool), np.zeros((10, 10), bool)
+    a[:, :6], b[:, 4:] = True, True
+    assert overlap(a, b) == pytest.approx(0.2)
+    assert overlap(a, a) == 1 and overlap(a, ~a) == 0
+    assert overlap(a & ~a, b & ~b) == 0  # nothing and nothing
