@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from lab.catalog import GROUPS, MODELS, SAMPLERS, SCHEDULES, SPACINGS
+from lab.catalog import CONTROLS, GROUPS, GUIDANCE, MODELS, SAMPLERS, SCHEDULES, SPACINGS
 
 MAX_SEED = 2**31 - 1
 MAX_PROMPT = 300  # characters
@@ -41,6 +41,8 @@ Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 ModelName = Annotated[str, _known(MODELS, "model")]
 ScheduleName = Annotated[str, _known(SCHEDULES, "schedule")]
 SamplerName = Annotated[str, _known(SAMPLERS, "sampler")]
+RuleName = Annotated[str, _known(GUIDANCE, "guidance rule")]
+ControlName = Annotated[str, _known(CONTROLS, "control")]
 SpacingName = Annotated[str, _known(SPACINGS, "spacing")]
 Prompt = Annotated[str, Field(max_length=MAX_PROMPT)]
 
@@ -67,8 +69,33 @@ class Forward(Request):
     zero_snr: bool = False
 
 
+class Control(Request):
+    """A control map of a run: a ControlNet and the picture it follows, resized to the model's side."""
+
+    name: ControlName
+    map: Picture
+
+
+class Hold(Request):
+    """How a lane follows a control: `strength` scales the residuals, in calls i of n with start <= i/n, (i+1)/n <= end."""
+
+    strength: Annotated[float, Field(ge=0, le=3)] = 1.0
+    start: Annotated[float, Field(ge=0, le=1)] = 0.0
+    end: Annotated[float, Field(ge=0, le=1)] = 1.0
+
+    @model_validator(mode="after")
+    def _window_is_open(self) -> "Hold":
+        if self.start >= self.end:
+            raise ValueError(f"a control's window must start before it ends; {self.start:g} to {self.end:g} does not")
+        return self
+
+
 class LaneSettings(Request):
-    """One picture of a run. `mix` in (0, 1] moves x_T from `seed` towards `mix_seed` on the sphere (slerp)."""
+    """One picture of a run. `mix` in (0, 1] moves x_T from `seed` towards `mix_seed` on the sphere (slerp).
+
+    `holds` has one entry for each control of the run, or none. `guess` gives the control to the conditional half
+    only, its deep blocks at full strength and its shallow ones at a tenth (ControlNet's guess mode).
+    """
 
     sampler: SamplerName = "ddim"
     steps: Annotated[int, Field(ge=1, le=1000)] = 20
@@ -76,6 +103,9 @@ class LaneSettings(Request):
     spacing: SpacingName = "trailing"
     seed: Seed = 0
     guidance_scale: Annotated[float, Field(ge=0, le=30)] = 1.0  # 1: plain conditional model, 0: unconditional
+    rule: RuleName = "cfg"
+    holds: tuple[Hold, ...] = ()
+    guess: bool = False
     mix_seed: Seed | None = None
     mix: Annotated[float, Field(ge=0, le=1)] = 0.0
 
@@ -92,13 +122,27 @@ class SamplingRequest(Request):
     Stochastic lanes draw the noise of a timestep from (seed, timestep), so lanes that meet a noise level draw
     the same noise there whatever their step counts. With `reference_steps` > 0 one more lane, DDIM eta 0 with
     that many steps from the first lane's x_T, runs along and every lane's RMS distance to it is reported.
+    `negative` takes the place of the empty prompt in the unconditional half. With `measure`, results carry numbers.
+    With `versus` the lanes are drawn once more by another model of the same shape, from the same noise; lane i is
+    lane len(lanes) + i there.
     """
 
     model: ModelName = "exact"
     condition: Condition = Condition()
+    negative: Prompt = ""
+    controls: Annotated[tuple[Control, ...], Field(max_length=4)] = ()
+    measure: bool = False
+    versus: ModelName | None = None
     forward: Forward = Forward()
     lanes: Annotated[tuple[LaneSettings, ...], Field(min_length=1)]
     reference_steps: Annotated[int, Field(ge=0, le=1000)] = 0
+
+    @model_validator(mode="after")
+    def _holds_fit(self) -> "SamplingRequest":
+        for lane in self.lanes:
+            if lane.holds and len(lane.holds) != len(self.controls):
+                raise ValueError(f"the run has {len(self.controls)} controls, a lane holds {len(lane.holds)}")
+        return self
 
     @model_validator(mode="after")
     def _steps_fit(self) -> "SamplingRequest":
@@ -124,6 +168,21 @@ class InversionRequest(Request):
         return _check_steps(self, self.steps)
 
 
+class AnatomyRequest(Request):
+    """What guidance does at every step of one lane: both halves of the prediction, and x_0 at each of `scales`."""
+
+    model: ModelName = "exact"
+    condition: Condition = Condition()
+    negative: Prompt = ""
+    forward: Forward = Forward()
+    lane: LaneSettings
+    scales: Annotated[tuple[Annotated[float, Field(ge=0, le=30)], ...], Field(min_length=1, max_length=12)]
+
+    @model_validator(mode="after")
+    def _steps_fit(self) -> "AnatomyRequest":
+        return _check_steps(self, self.lane.steps)
+
+
 class NoisingRequest(Request):
     """One frame of the forward process: x_t of `picture`, and what is known about it."""
 
@@ -139,6 +198,28 @@ class NoisingRequest(Request):
     def _t_fits(self) -> "NoisingRequest":
         if self.t > self.forward.T:
             raise ValueError(f"timestep t is {self.t}, beyond the last one, T = {self.forward.T}")
+        return self
+
+
+class AnnotateRequest(Request):
+    """Make a conditioning map of side `size`: of `picture` by an annotator, or of a skeleton where `joints` are given.
+
+    `low`, `high` and `blur` are Canny's, at the map's side. `joints` are eighteen [x, y, visible] as fractions of the
+    picture, in the order of lab/annotators/joints.py.
+    """
+
+    picture: Picture | None = None
+    annotator: str = "map"
+    size: Annotated[int, Field(ge=16, le=1024)] = 64
+    low: Annotated[float, Field(ge=0, le=500)] = 80
+    high: Annotated[float, Field(ge=0, le=500)] = 160
+    blur: Annotated[float, Field(ge=0, le=20)] = 0
+    joints: tuple[tuple[float, float, float], ...] | None = None
+
+    @model_validator(mode="after")
+    def _has_something_to_draw(self) -> "AnnotateRequest":
+        if self.picture is None and self.joints is None:
+            raise ValueError("there is no picture yet; choose an example or upload one")
         return self
 
 
@@ -170,6 +251,24 @@ class LaneResult:
     nearest: np.ndarray | None = None  # exact denoiser: the nearest data picture
     nearest_caption: str = ""
     nearest_rms: float | None = None
+    measures: dict[str, float] = field(default_factory=dict)  # of the picture, where asked; lab/measures.py
+    residuals: np.ndarray | None = None  # (controls, calls, blocks) RMS of what ControlNets added, if any
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """One step of a guided lane, taken apart. Pictures are (height, width, 3) uint8."""
+
+    i: int
+    n: int
+    t: float
+    log_snr: float
+    x_t: np.ndarray
+    unconditional: np.ndarray  # eps_u, shown as a picture
+    conditional: np.ndarray  # eps_c
+    difference: np.ndarray  # (height, width) uint8: RMS over the channels of eps_c - eps_u, brightest = largest
+    norms: tuple[float, float, float]  # RMS of eps_u, eps_c and of their difference
+    x_0: tuple[np.ndarray, ...]  # predicted at each of the request's scales, all from this x_t
 
 
 @dataclass(frozen=True)
@@ -206,13 +305,23 @@ class NoisingFrame:
 
 
 @dataclass(frozen=True)
+class ConditioningMap:
+    """What a ControlNet follows. `joints` (18, 2) and `visible` (18,) of the skeleton in it, None where there is none."""
+
+    map: np.ndarray  # (size, size, 3) uint8
+    joints: np.ndarray | None = None
+    visible: np.ndarray | None = None
+    note: str = ""  # what the visitor should know: nobody was found
+
+
+@dataclass(frozen=True)
 class Note:
     """Something the visitor should know about the run, in one sentence."""
 
     text: str
 
 
-Event = Step | LaneResult | InversionResult | NoisingFrame | Note
+Event = Step | LaneResult | Anatomy | InversionResult | NoisingFrame | ConditioningMap | Note
 
 
 @dataclass(frozen=True)

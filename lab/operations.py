@@ -1,14 +1,27 @@
 """Request type -> generator of events: the only place that joins models and engine."""
 
+import math
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 import torch
 
+from lab.annotators import ANNOTATORS, hub, obstacle
+from lab.annotators import joints as skeletons
+from lab.annotators.canny import canny
+from lab.annotators.pose import find_pose, pose_map
+from lab.annotators.scribble import scribble
 from lab.capsule import (
+    Anatomy,
+    AnatomyRequest,
+    AnnotateRequest,
+    ConditioningMap,
     Event,
     Forward,
     InversionRequest,
@@ -21,15 +34,19 @@ from lab.capsule import (
     SamplingRequest,
     Step,
 )
-from lab.catalog import MODELS, SAMPLERS, samplers_for
+from lab.catalog import GUIDANCE, MODELS, SAMPLERS, SCHEDULES, rules_for, samplers_for
 from lab.engine import noising as forward_process
+from lab.engine.distances import path_distance, rms
+from lab.engine.guidance import classifier_free, make_rule
 from lab.engine.lanes import Denoiser, Lane, Record, StepNoise, look
-from lab.engine.samplers import make_scheduler, slerp
-from lab.measures import path_distance, rms
+from lab.engine.samplers import make_scheduler, slerp, split_prediction
+from lab.measures import picture_measures
 from lab.models.cache import ModelCache
-from lab.models.loaders import LoadedModel
+from lab.models.loaders import SCORER, LoadedModel
+from lab.models.stable_diffusion import Controlled, Hint, LoadedStableDiffusion
 from lab.settings import Settings
 
+MOST_DECODES = 120  # pictures decoded for one run's steps
 REFERENCE = -1  # the lane index of the long reference run
 
 
@@ -44,7 +61,7 @@ class House:
     """What operations work with: the settings, the models and whatever drives lanes."""
 
     settings: Settings
-    cache: ModelCache[LoadedModel]
+    cache: ModelCache[Any]  # of LoadedModel, and the scorer
     drive: Drive
     scenes: forward_process.Scenes = field(default_factory=forward_process.Scenes)
 
@@ -52,21 +69,37 @@ class House:
 def sampling(request: SamplingRequest, house: House) -> Iterator[Event]:
     """Draw the lanes of a request side by side; Steps as they come, then one LaneResult a lane."""
     _check_limits(request, house.settings)
+    if request.versus is None:
+        yield from _draw(request, house)
+        return
+    again = request.model_copy(update={"model": request.versus, "reference_steps": 0, "controls": (), "negative": ""})
+    _check_limits(again, house.settings)
+    with house.cache.lease(request.model) as model, house.cache.lease(again.model) as other:
+        if model.shape != other.shape:
+            raise LabError(f"'{MODELS[again.model].title}' works on other shapes; it cannot start from the same x_T.")
+        with closing(_draw(request, house)) as ours, closing(_draw(again, house)) as theirs:
+            for event, twin in zip_longest(ours, theirs):
+                if event is not None:
+                    yield event
+                if twin is not None:
+                    yield replace(twin, lane=len(request.lanes) + twin.lane)
+
+
+def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult, None, None]:
+    """The lanes of one model."""
     with house.cache.lease(request.model) as model:
         denoiser = model.denoiser(request.forward)
-        conditional = model.conditioning(request.condition)
-        lanes = [
-            _lane(index, settings, denoiser, conditional, model.unconditional())
-            for index, settings in enumerate(request.lanes)
-        ]
+        halves = _Halves(request, model)
+        lanes = [_lane(index, settings, denoiser, *halves.of(settings)) for index, settings in enumerate(request.lanes)]
         if request.reference_steps:
             first = request.lanes[0]
             settings = first.model_copy(
                 update={"sampler": "ddim", "steps": request.reference_steps, "eta": 0.0, "spacing": "trailing"}
             )
-            lanes.append(_lane(REFERENCE, settings, denoiser, conditional, model.unconditional()))
+            lanes.append(_lane(REFERENCE, settings, denoiser, *halves.of(settings)))
 
         began = time.perf_counter()
+        painter = _Painter(model, sum(lane.n for lane in lanes))
         paths: dict[int, list[Record]] = {lane.index: [] for lane in lanes}
         seconds: dict[int, float] = {}
         for record in house.drive(denoiser, lanes):
@@ -74,10 +107,115 @@ def sampling(request: SamplingRequest, house: House) -> Iterator[Event]:
             if not request.reference_steps:
                 paths[record.lane].clear()  # only the end is needed
             paths[record.lane].append(record)
-            yield _step(record, model, seconds[record.lane])
+            yield painter.step(record, seconds[record.lane])
         reference = paths.pop(REFERENCE, None)
-        for index, path in paths.items():
-            yield _result(index, path, reference, seconds[index], model)
+        for (index, path), lane in zip(paths.items(), lanes, strict=False):
+            result = _result(index, path, reference, seconds[index], model, painter.finished[index])
+            result = replace(result, residuals=_residuals(lane))
+            if request.measure:
+                result = replace(result, measures=_measures(result.picture, request.condition.prompt, house))
+            yield result
+
+
+def _residuals(lane: Lane) -> np.ndarray | None:
+    """What the ControlNets added to the conditional half; in calls without it (scale 0), to the unconditional one."""
+    if not isinstance(lane.conditional, Controlled):
+        return None
+    sizes = lane.conditional.residuals(lane.n)
+    if isinstance(lane.unconditional, Controlled):
+        alone = [i for i in lane.unconditional.seen if i not in lane.conditional.seen]
+        sizes[:, alone] = lane.unconditional.residuals(lane.n)[:, alone]
+    return sizes
+
+
+def _measures(picture: np.ndarray, prompt: str, house: House) -> dict[str, float]:
+    """Numbers of a finished picture; the CLIP score where there was a prompt."""
+    numbers = picture_measures(picture)
+    if prompt.strip():
+        with house.cache.lease(SCORER) as clip:
+            numbers["clip"] = clip.score(picture, prompt)
+    return numbers
+
+
+class _Halves:
+    """Conditional and unconditional conditioning of the lanes of a request; what lanes share is made once."""
+
+    def __init__(self, request: SamplingRequest, model: LoadedModel) -> None:
+        self.model = model
+        self.conditional = model.conditioning(request.condition)
+        self.unconditional = model.unconditional(request.negative)
+        self.hints: list[Hint] = []
+        if request.controls:
+            if not isinstance(model, LoadedStableDiffusion):
+                raise LabError(f"'{MODELS[request.model].title}' cannot be controlled. Choose another model.")
+            self.hints = [model.hint(control) for control in request.controls]
+
+    def of(self, lane: LaneSettings) -> tuple[Any, Any]:
+        """(conditional, unconditional) of a lane; in guess mode only the first is under control (Zhang et al. 2023)."""
+        if not (self.hints and lane.holds):
+            return self.conditional, self.unconditional
+        controlled = Controlled(self.conditional.hidden, self.hints, lane.holds, lane.guess)
+        if lane.guess:
+            return controlled, self.unconditional
+        return controlled, Controlled(self.unconditional.hidden, self.hints, lane.holds, guess=False)
+
+
+class _Painter:
+    """Turns records into Steps. Where a picture is a decoder's work, a run gets about MOST_DECODES of them: a step in
+    between shows its lane's latest one, and the last step is always its own."""
+
+    def __init__(self, model: LoadedModel, steps: int) -> None:
+        self.model = model
+        self.stride = math.ceil(steps / MOST_DECODES) if model.latent else 1
+        self.latest: dict[int, np.ndarray] = {}
+        self.finished: dict[int, np.ndarray] = {}
+
+    def step(self, record: Record, elapsed_s: float) -> Step:
+        if record.i == record.n:
+            x_t = x_0 = self.finished[record.lane] = self.model.to_picture(record.x_0)
+        else:
+            x_t = self.model.preview(record.x_t / 2)  # noise has twice a picture's range
+            if record.lane not in self.latest or record.i % self.stride == 0:
+                self.latest[record.lane] = self.model.to_picture(record.x_0)
+            x_0 = self.latest[record.lane]
+        return Step(record.lane, record.i, record.n, record.t, record.log_snr, x_t, x_0, elapsed_s)
+
+
+def anatomy(request: AnatomyRequest, house: House) -> Iterator[Event]:
+    """Draw one lane and take every guided step of it apart."""
+    sampled = SamplingRequest(
+        model=request.model, condition=request.condition, negative=request.negative, forward=request.forward,
+        lanes=(request.lane,),
+    )  # fmt: skip
+    _check_limits(sampled, house.settings)
+    with house.cache.lease(request.model) as model:
+        denoiser = model.denoiser(request.forward)
+        conditional, unconditional = _Halves(sampled, model).of(request.lane)
+        lane = _lane(0, request.lane, denoiser, conditional, unconditional)
+        lane.always_both = True
+        for record in house.drive(denoiser, [lane]):
+            if record.halves:
+                yield _anatomy(record, request.scales, denoiser, model)
+
+
+def _anatomy(record: Record, scales: Sequence[float], denoiser: Denoiser, model: LoadedModel) -> Anatomy:
+    x_t, alpha_bar = record.x_t, 1 / (1 + math.exp(-record.log_snr))
+    halves = [split_prediction(half, x_t, alpha_bar, denoiser.prediction_type) for half in record.halves or ()]
+    (clean, eps), (clean_u, eps_u) = halves
+    difference = eps - eps_u
+    heat = difference.square().mean(0).sqrt()
+    return Anatomy(
+        i=record.i,
+        n=record.n,
+        t=record.t,
+        log_snr=record.log_snr,
+        x_t=model.preview(x_t / 2),
+        unconditional=model.preview(eps_u / 2),
+        conditional=model.preview(eps / 2),
+        difference=(heat / heat.max().clamp(min=1e-9) * 255).to(torch.uint8).numpy(),
+        norms=tuple(float(part.square().mean().sqrt()) for part in (eps_u, eps, difference)),  # type: ignore[arg-type]
+        x_0=tuple(model.to_picture(classifier_free(clean, clean_u, scale)) for scale in scales),
+    )
 
 
 def inversion(request: InversionRequest, house: House) -> Iterator[Event]:
@@ -99,16 +237,17 @@ def inversion(request: InversionRequest, house: House) -> Iterator[Event]:
         up = scheduler("DDIMInversion")
         lowest = float(denoiser.alphas_cumprod[int(up.timesteps[0])])
         x_T = down = forward_process.q_sample(x_0, lowest, noise.initial(x_0.shape))
+        painter = _Painter(model, 2 * request.steps)
         for record in house.drive(denoiser, [Lane(0, up, x_T, noise, conditional)]):
             x_T = record.x_t
-            yield _step(record, model, time.perf_counter() - began)
+            yield painter.step(record, time.perf_counter() - began)
         for record in house.drive(denoiser, [Lane(1, scheduler("DDIM"), x_T, noise, conditional)]):
             down = record.x_0
-            yield _step(record, model, time.perf_counter() - began)
+            yield painter.step(record, time.perf_counter() - began)
         error = (down - x_0).abs().mean(0)
         yield InversionResult(
             original=model.to_picture(x_0),
-            x_T=model.to_picture(x_T),
+            x_T=model.preview(x_T),
             reconstruction=model.to_picture(down),
             error=(error / error.max().clamp(min=1e-6) * 255).to(torch.uint8).numpy(),
             rms=rms(down, x_0),
@@ -121,6 +260,8 @@ def noising(request: NoisingRequest, house: House) -> Iterator[Event]:
     """One frame of the forward process: x_t in one jump, by the chain where asked, and what is measured of it."""
     began = time.perf_counter()
     forward = request.forward
+    if request.recover:
+        _check_process(request.recover, forward, 1, house.settings)
     scene = house.scenes.get(request.picture, forward.schedule, forward.T, forward.zero_snr, request.seed)
     t = request.t if request.at_log_snr is None else forward_process.t_at_log_snr(scene.table, request.at_log_snr)
     x_t = scene.x_t(t)
@@ -144,6 +285,49 @@ def noising(request: NoisingRequest, house: House) -> Iterator[Event]:
         recovered=recovered,
         server_ms=(time.perf_counter() - began) * 1000,
     )
+
+
+def annotate(request: AnnotateRequest, house: House) -> Iterator[Event]:
+    """One conditioning map: a skeleton drawn from its joints, or what an annotator sees in a picture."""
+    if request.joints is not None:
+        try:
+            joints, visible = skeletons.from_list([list(joint) for joint in request.joints])
+        except ValueError as error:
+            raise LabError(f"These joints cannot be drawn: {error}.") from error
+        yield ConditioningMap(pose_map(joints, visible, request.size), joints, visible)
+        return
+    if request.annotator not in ANNOTATORS:
+        raise LabError(f"There is no annotator named '{request.annotator[:40]}'.")
+    if problem := obstacle(request.annotator, house.settings):
+        raise LabError(problem)
+    seen = request.picture
+    assert seen is not None  # the request has a picture or joints
+    picture = _at_side(seen, request.size)
+    if request.annotator == "pose":
+        yield _pose_of(seen, request.size)
+        return
+    if request.annotator == "canny":
+        picture = canny(picture, request.low, request.high, request.blur)
+    elif request.annotator == "scribble":
+        picture = scribble(picture)
+    elif request.annotator in hub.DETECTORS:
+        picture = _at_side(hub.detect(request.annotator, seen, house.settings), request.size)
+    yield ConditioningMap(picture)
+
+
+def _pose_of(picture: np.ndarray, size: int) -> ConditioningMap:
+    pose = find_pose(picture)
+    if pose is None:
+        return ConditioningMap(np.zeros((size, size, 3), np.uint8), note="No person was found in this picture.")
+    return ConditioningMap(pose_map(pose.joints, pose.visible, size), pose.joints, pose.visible)
+
+
+def _at_side(picture: np.ndarray, side: int) -> np.ndarray:
+    """A picture as (side, side, 3); averaged where it shrinks, as the pictures were that ControlNets learned from."""
+    if picture.shape[:2] == (side, side):
+        return picture
+    how = cv2.INTER_AREA if side < min(picture.shape[:2]) else cv2.INTER_CUBIC
+    return cv2.resize(picture, (side, side), interpolation=how)
 
 
 def _recover(request: NoisingRequest, t: int, name: str, house: House) -> np.ndarray:
@@ -172,23 +356,23 @@ def _lane(index: int, settings: LaneSettings, denoiser: Denoiser, conditional: A
     if settings.mix_seed is not None and settings.mix > 0:
         x_T = slerp(x_T, StepNoise(settings.mix_seed).initial(denoiser.shape), settings.mix)
     eta = settings.eta if row.eta else 0.0
-    return Lane(index, scheduler, x_T, noise, conditional, unconditional, settings.guidance_scale, eta)
-
-
-def _step(record: Record, model: LoadedModel, elapsed_s: float) -> Step:
-    x_0 = model.to_picture(record.x_0)
-    x_t = x_0 if record.i == record.n else model.to_picture(record.x_t / 2)  # noise has twice a picture's range
-    return Step(record.lane, record.i, record.n, record.t, record.log_snr, x_t, x_0, elapsed_s)
+    rule = make_rule(settings.rule, settings.guidance_scale)
+    return Lane(index, scheduler, x_T, noise, conditional, unconditional, rule, eta)
 
 
 def _result(
-    index: int, path: list[Record], reference: list[Record] | None, elapsed_s: float, model: LoadedModel
+    index: int,
+    path: list[Record],
+    reference: list[Record] | None,
+    elapsed_s: float,
+    model: LoadedModel,
+    picture: np.ndarray,
 ) -> LaneResult:
     end = path[-1]
     nearest = model.nearest(end.x_0)
     return LaneResult(
         lane=index,
-        picture=model.to_picture(end.x_0),
+        picture=picture,
         calls=end.n,
         elapsed_s=elapsed_s,
         rms_to_reference=rms(end.x_0, reference[-1].x_0) if reference else None,
@@ -204,9 +388,11 @@ def _check_limits(request: SamplingRequest, settings: Settings) -> None:
     for lane in request.lanes:
         if lane.sampler not in allowed:
             raise LabError(
-                f"{SAMPLERS[lane.sampler].title} needs a model distilled for few steps; "
+                f"{SAMPLERS[lane.sampler].title} needs a model that was trained for it; "
                 f"'{MODELS[request.model].title}' is not. Choose another sampler."
             )
+        if lane.rule not in rules_for(MODELS[request.model]):
+            raise LabError(f"{GUIDANCE[lane.rule].title} needs pixels in [-1, 1]; this model works on latents.")
     if len(request.lanes) > settings.max_lanes:
         raise LabError(f"{len(request.lanes)} pictures asked for; one run makes at most {settings.max_lanes}.")
     longest = max(request.reference_steps, *(lane.steps for lane in request.lanes))
@@ -221,8 +407,14 @@ def _check_limits(request: SamplingRequest, settings: Settings) -> None:
 
 def _check_process(model: str, forward: Forward, steps: int, settings: Settings) -> None:
     """Refuse a forward process that the model was not made for, and more steps than the settings allow."""
-    if forward.schedule not in MODELS[model].schedules:
-        raise LabError(f"'{MODELS[model].title}' was not made for the {forward.schedule} schedule.")
+    row = MODELS[model]
+    if forward.schedule not in row.schedules or (row.trained and forward != Forward(schedule=forward.schedule)):
+        raise LabError(
+            f"'{row.title}' was not made for this forward process. "
+            f"It was trained under the {SCHEDULES[row.schedules[0]].title.lower()} schedule with T = 1000."
+            if row.trained
+            else f"'{row.title}' was not made for the {forward.schedule} schedule."
+        )
     if steps > settings.max_steps:
         raise LabError(f"{steps} steps asked for; a lane takes at most {settings.max_steps}.")
 
@@ -231,4 +423,6 @@ OPERATIONS: dict[type, Callable[[Any, House], Iterator[Event]]] = {
     SamplingRequest: sampling,
     InversionRequest: inversion,
     NoisingRequest: noising,
+    AnatomyRequest: anatomy,
+    AnnotateRequest: annotate,
 }

@@ -11,8 +11,12 @@ from pydantic import ValidationError
 
 from lab import capsule
 from lab.capsule import (
+    AnatomyRequest,
+    AnnotateRequest,
     Condition,
+    Control,
     Forward,
+    Hold,
     InversionRequest,
     LabError,
     LaneSettings,
@@ -24,13 +28,21 @@ from lab.capsule import (
 )
 
 PICTURE = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
-KINDS = (Condition, Forward, LaneSettings, SamplingRequest, InversionRequest, NoisingRequest)
+KINDS = (
+    Condition, Forward, Control, Hold, LaneSettings, SamplingRequest, InversionRequest, AnatomyRequest, AnnotateRequest,
+    NoisingRequest,
+)  # fmt: skip
+CONTROLS = (Control(name="edges", map=PICTURE), Control(name="pose", map=PICTURE))
 EXAMPLES = (
     Condition(prompt="red apple", group="food-drink", style="flat"),
     Forward(schedule="cosine", T=400, zero_snr=True),
+    Control(name="edges", map=PICTURE),
+    Hold(strength=0.5, start=0.2, end=0.8),
     LaneSettings(sampler="heun", steps=7, mix_seed=3, mix=0.5),
     SamplingRequest(lanes=(LaneSettings(), LaneSettings(seed=5)), reference_steps=100),
     InversionRequest(picture=PICTURE, steps=20),
+    AnatomyRequest(lane=LaneSettings(rule="apg", guidance_scale=5), scales=(0, 1, 5), negative="blurry"),
+    AnnotateRequest(picture=PICTURE, annotator="canny", low=50, blur=1.5),
     NoisingRequest(picture=PICTURE, t=10, recover="exact"),
 )
 
@@ -83,7 +95,38 @@ def lanes(**values):
         (SamplingRequest, lanes(seed=-1), r"lanes\.0\.seed: .*greater than or equal to 0"),
         (SamplingRequest, lanes(seed=2**31), r"lanes\.0\.seed: .*less than or equal to 2147483647"),
         (SamplingRequest, lanes(eta=1.1), r"lanes\.0\.eta: .*less than or equal to 1"),
-        (SamplingRequest, lanes(sampler="magic"), "there is no sampler named 'magic'; choose one of ddpm, ddim"),
+        (
+            SamplingRequest,
+            lanes(sampler="magic"),
+            "there is no sampler named 'magic'; choose one of ddpm, ddpm_learned, ddim",
+        ),
+        (SamplingRequest, lanes(rule="force"), "there is no guidance rule named 'force'; choose one of cfg, rescaled"),
+        (SamplingRequest, {**lanes(), "versus": "sd"}, "there is no model named 'sd'; choose one of exact"),
+        (SamplingRequest, {**lanes(), "negative": "a" * 301}, "negative: .*at most 300 characters"),
+        (SamplingRequest, lanes(holds=[{}]), "The run has 0 controls, a lane holds 1"),
+        (SamplingRequest, {**lanes(holds=[{}]), "controls": CONTROLS}, "The run has 2 controls, a lane holds 1"),
+        (SamplingRequest, {**lanes(), "controls": CONTROLS * 3}, "controls: .*at most 4"),
+        (Control, {"name": "depth", "map": PICTURE}, "there is no control named 'depth'; choose one of edges, pose"),
+        (Control, {"name": "edges", "map": "edges.png"}, "map: a picture must be a .* array of bytes"),
+        (Hold, {"strength": 3.1}, "strength: .*less than or equal to 3"),
+        (Hold, {"strength": -0.1}, "strength: .*greater than or equal to 0"),
+        (Hold, {"strength": math.nan}, "strength: .*finite"),
+        (Hold, {"end": 1.5}, "end: .*less than or equal to 1"),
+        (Hold, {"start": 0.5, "end": 0.5}, "must start before it ends; 0.5 to 0.5 does not"),
+        (Hold, {"start": 0.75, "end": 0.25}, "must start before it ends; 0.75 to 0.25 does not"),
+        (AnnotateRequest, {}, "There is no picture yet; choose an example or upload one"),
+        (AnnotateRequest, {"picture": "holiday.png"}, "picture: a picture must be a .* array of bytes"),
+        (AnnotateRequest, {"picture": PICTURE, "size": 15}, "size: .*greater than or equal to 16"),
+        (AnnotateRequest, {"picture": PICTURE, "size": 1025}, "size: .*less than or equal to 1024"),
+        (AnnotateRequest, {"picture": PICTURE, "blur": math.nan}, "blur: .*finite"),
+        (AnnotateRequest, {"joints": [(0.5, math.inf, 1)]}, r"joints\.0\.1: .*finite"),
+        (AnnotateRequest, {"joints": [(0.5, 0.5)]}, r"joints\.0\.2: Field required"),
+        (AnatomyRequest, {"lane": {}, "scales": []}, "scales: .*at least 1"),
+        (AnatomyRequest, {"lane": {}, "scales": [1] * 13}, "scales: .*at most 12"),
+        (AnatomyRequest, {"lane": {}, "scales": [31]}, r"scales\.0: .*less than or equal to 30"),
+        (AnatomyRequest, {"lane": {}, "scales": [1, -1]}, r"scales\.1: .*greater than or equal to 0"),
+        (AnatomyRequest, {"lane": {}, "scales": [math.inf]}, r"scales\.0: .*finite"),
+        (AnatomyRequest, {"lane": {"steps": 50}, "scales": [1], "forward": {"T": 20}}, "T is 20, below the 50 steps"),
         (SamplingRequest, lanes(spacing="odd"), "there is no spacing named 'odd'; choose one of trailing"),
         (SamplingRequest, lanes(colour="red"), r"lanes\.0\.colour: Extra inputs are not permitted"),
         (SamplingRequest, {**lanes(), "model": "sd"}, "there is no model named 'sd'; choose one of exact"),
@@ -118,6 +161,13 @@ def test_long_names_are_cut_in_messages():
     assert len(str(caught.value)) < 300
 
 
+def test_a_lane_holds_every_control_or_none():
+    holding = {"holds": [{"strength": 0.5}, {"start": 0.5}]}
+    request = make_request(SamplingRequest, controls=CONTROLS, lanes=[holding, {}])
+    assert [len(lane.holds) for lane in request.lanes] == [2, 0]
+    assert request.lanes[0].holds == (Hold(strength=0.5), Hold(start=0.5))
+
+
 def test_steps_may_equal_T():
     assert make_request(SamplingRequest, lanes=[{"steps": 20}], forward={"T": 20}).forward.T == 20
 
@@ -147,8 +197,8 @@ values = st.recursive(
 @settings(max_examples=150, deadline=None, derandomize=True, database=None)
 @given(st.sampled_from(KINDS), st.dictionaries(keys, values, max_size=6), st.booleans())
 def test_whatever_comes_in_only_LabError_comes_out(kind, given_values, with_picture):
-    if with_picture and "picture" in kind.model_fields:
-        given_values = {**given_values, "picture": PICTURE}
+    if with_picture:
+        given_values = given_values | {name: PICTURE for name in ("picture", "map") if name in kind.model_fields}
     try:
         request = make_request(kind, **given_values)
     except LabError as error:

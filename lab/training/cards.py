@@ -40,6 +40,13 @@ TRIED = {
     ),
     "clip": (
         "Padding every text to 32 tokens cost about a third of a step; texts are cut to the longest of the batch.",
+        "Eight minutes on all 8,692 pictures of a full build: 29 % of captions found among 100. The 680 concepts that "
+        "are shipped, in 18 minutes: 46 %.",
+    ),
+    "text-to-image": (
+        "All six styles of 8,692 pictures, 1,998 steps of 32: right colours and backgrounds, upright figures, and no "
+        "drawing that a person would recognise.",
+        "The text encoder frozen as CLIP left it, for the first 2,698 steps: shapes hardly followed the words.",
     ),
 }
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import torch
 from scipy.linalg import sqrtm
 from torch import Tensor, nn
 
+from lab.measures import edge_f1 as edge_f1
+from lab.measures import foreground as foreground
+from lab.measures import overlap as overlap
 from lab.training.corpus import to_device, to_unit
 from lab.training.recipes.evaluator import Judge
 from lab.training.wording import tokenize
@@ -55,24 +57,3 @@ def nearest(pictures: np.ndarray, training: np.ndarray) -> dict[str, float]:
     data = torch.from_numpy(training).flatten(1).float()
     distances = torch.cdist(torch.from_numpy(pictures).flatten(1).float(), data).min(1).values / data.shape[1] ** 0.5
     return {"smallest": float(distances.min()), "median": float(distances.median())}
-
-
-def edge_f1(found: np.ndarray, wanted: np.ndarray, tolerance: int = 2) -> float:
-    """Harmonic mean of precision and recall of edge pixels, each right where the other has one within `tolerance`."""
-    if not found.any() or not wanted.any():
-        return float(found.any() == wanted.any())
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * tolerance + 1,) * 2)
-    precision = (cv2.dilate(wanted, kernel)[found > 0] > 0).mean()
-    recalled = (cv2.dilate(found, kernel)[wanted > 0] > 0).mean()
-    return float(2 * precision * recalled / max(precision + recalled, 1e-9))
-
-
-def foreground(picture: np.ndarray, contrast: float = 40.0) -> np.ndarray:
-    """Where a picture differs from its background, the median colour of its border; (size, size) bool."""
-    border = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
-    return np.abs(picture.astype(float) - np.median(border, axis=0)).max(axis=2) > contrast
-
-
-def overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Intersection over union of two masks."""
-    return float((a & b).sum() / max((a | b).sum(), 1))

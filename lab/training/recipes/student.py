@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from lab.training.corpus import Corpus
 from lab.training.losses import add_noise, expand
 from lab.training.recipes.latents import LatentOptions, LatentRecipe, generate
-from lab.training.recipes.text_to_image import PROMPTS
+from lab.training.recipes.text_to_image import PROMPTS, SHEET_SCALE
 from lab.training.records import tile
 from lab.training.train import Models
 
@@ -88,9 +88,10 @@ class Student(LatentRecipe[UNet2DConditionModel]):
         return (x - (1 - signal).sqrt() * eps) / signal.sqrt()
 
     def sheet(self, model: UNet2DConditionModel) -> np.ndarray:
-        """Each prompt in 1, 2, 4 and 8 steps at guidance 4."""
-        made = [generate(self.pipeline(model), list(PROMPTS), 4.0, steps=steps) for steps in (1, 2, 4, 8)]
-        return tile(np.concatenate(made), len(PROMPTS))
+        """Sixteen prompts in 1, 2, 4 and 8 steps."""
+        prompts = list(PROMPTS[::4])
+        made = [generate(self.pipeline(model), prompts, SHEET_SCALE, steps=steps) for steps in (1, 2, 4, 8)]
+        return tile(np.concatenate(made), len(prompts))
 
     def pipeline(self, model: UNet2DConditionModel) -> StableDiffusionPipeline:
         return StableDiffusionPipeline(

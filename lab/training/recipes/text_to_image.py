@@ -15,17 +15,26 @@ from lab.training.records import tile
 from lab.training.train import Models
 
 PROMPTS = (
-    "red apple", "red heart", "grinning face", "cat face", "fire engine", "sun, flat style", "rocket", "pizza",
-    "blue apple", "green heart", "angry face", "tiger face, 3D style", "yellow car", "crescent moon", "tree", "fish",
+    "red heart", "grinning face", "cat face", "red apple", "rocket", "pizza", "crescent moon", "fire engine",
+    "angry face", "tiger face", "blue heart", "fish", "tangerine", "frog", "sun", "soccer ball",
+    "smiling face with sunglasses", "dog face", "green heart", "strawberry", "airplane", "hamburger", "full moon", "taxi",
+    "crying cat", "panda", "broken heart", "banana", "sailboat", "doughnut", "cloud", "bus",
+    "face with tears of joy", "chicken", "yellow heart", "cherries", "house", "bread", "star", "cup of hot coffee",
     "a person in a red shirt and blue trousers, waving, green background",
     "a person in a yellow dress, jumping, blue background",
     "a person with long black hair in a purple jumper and grey trousers, running, orange background",
     "a person in a white shirt and black shorts, hands up, pink background",
     "a person with curly red hair in a green jumper and brown skirt, sitting, white background",
     "a person in a blue shirt and red trousers, dancing, yellow background",
-    "a person kicking", "a person in a pink dress, arms out",
+    "a person in a pink dress, arms out, grey background", "a person in a black jumper, standing, red background",
+    "a person in a green shirt and white trousers, waving", "a person in an orange dress, dancing",
+    "a person in a purple shirt and black trousers, hands up", "a person in a red jumper and blue skirt, jumping",
+    "a person in a yellow shirt and green shorts, running", "a person in a blue dress, sitting",
+    "a person in a grey jumper and red trousers, arms out", "a person in a brown shirt and orange trousers, standing",
+    "a person waving", "a person jumping", "a person running", "a person sitting",
+    "a person with hands up", "a person dancing", "a person in red", "a person in blue",
 )  # fmt: skip
-SCALES = (1.0, 3.0, 6.0)
+SHEET_SCALE = 4.0
 
 
 @dataclass(frozen=True)
@@ -82,11 +91,8 @@ class TextToImage(LatentRecipe[TextAndUNet]):
         return {"loss": self.denoising_loss(denoise, batch.latents, rng)}
 
     def sheet(self, model: TextAndUNet) -> np.ndarray:
-        """Each prompt from its own noise at guidance 1, 3 and 6: three rows for each dozen prompts."""
-        pipeline, steps = self.pipeline(model), self.options.sheet_steps
-        pictures = np.stack([generate(pipeline, list(PROMPTS), scale, steps) for scale in SCALES])
-        dozens = pictures.reshape(len(SCALES), -1, 12, *pictures.shape[2:]).swapaxes(0, 1)
-        return tile(dozens.reshape(-1, *pictures.shape[2:]), 12)
+        """Each of the 64 prompts from its own noise."""
+        return tile(generate(self.pipeline(model), list(PROMPTS), SHEET_SCALE, self.options.sheet_steps), 8)
 
     def pipeline(self, model: TextAndUNet) -> StableDiffusionPipeline:
         return StableDiffusionPipeline(

@@ -1,0 +1,281 @@
+"""Operations: guidance taken apart step by step, and two models drawn from the same noise."""
+
+import math
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import torch
+
+from lab.capsule import (
+    Anatomy,
+    AnatomyRequest,
+    Condition,
+    Forward,
+    LabError,
+    LaneResult,
+    LaneSettings,
+    NoisingRequest,
+    SamplingRequest,
+    Step,
+)
+from lab.catalog import GUIDANCE
+from lab.engine.lanes import drive
+from lab.models.cache import ModelCache
+from lab.operations import House, anatomy, noising, sampling
+from lab.settings import Settings
+
+SHAPE = (3, 8, 8)
+PROMPTS = {"": -0.2, "apple": 0.6, "blue": 0.3}  # the mean of the data that each stands for
+PATTERN = torch.randn(SHAPE, generator=torch.Generator().manual_seed(9))
+TYPES = ("epsilon", "v_prediction", "sample")
+
+
+class Gaussian:
+    """The exact denoiser of data N(m * pattern, 0.4^2 I), with a row's m by its prompt. Notes the rows of each call."""
+
+    shape = SHAPE
+
+    def __init__(self, prediction_type):
+        self.prediction_type, self.calls = prediction_type, []
+        self.alphas_cumprod = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64), 0)
+
+    def __call__(self, x_t, t, conditioning):
+        self.calls.append(list(conditioning))
+        a = self.alphas_cumprod[t.long()].to(x_t)[:, None, None, None]
+        mean = torch.tensor([PROMPTS[prompt] for prompt in conditioning])[:, None, None, None] * PATTERN
+        x_0 = mean + a.sqrt() * 0.16 / (a * 0.16 + 1 - a) * (x_t - a.sqrt() * mean)
+        eps = (x_t - a.sqrt() * x_0) / (1 - a).sqrt()
+        return {"epsilon": eps, "v_prediction": a.sqrt() * eps - (1 - a).sqrt() * x_0, "sample": x_0}[
+            self.prediction_type
+        ]
+
+
+class Toy:
+    """A LoadedModel whose pictures are its x_0, a grey level for each 1/127.5."""
+
+    shape, latent, nbytes = SHAPE, False, 4
+
+    def __init__(self, prediction_type="epsilon", shape=SHAPE):
+        self.shape, self.network = shape, Gaussian(prediction_type)
+
+    def denoiser(self, forward):
+        return self.network
+
+    def conditioning(self, condition):
+        return condition.prompt
+
+    def unconditional(self, negative=""):
+        return negative
+
+    def to_picture(self, x_0):
+        return ((x_0.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).numpy()
+
+    preview = to_picture
+
+    def from_picture(self, picture):
+        return torch.zeros(self.shape)
+
+    def nearest(self, x_0):
+        return None
+
+
+def make_house(**models):
+    records = []
+
+    def watched(denoiser, lanes):
+        for record in drive(denoiser, lanes):
+            records.append(record)
+            yield record
+
+    return House(Settings(device="cpu"), ModelCache(models.__getitem__), watched), records
+
+
+def taken_apart(toy, scales=(0, 1, 4), negative="", **lane):
+    """(anatomies, records) of one lane."""
+    house, records = make_house(exact=toy)
+    request = AnatomyRequest(
+        condition=Condition(prompt="apple"), negative=negative, scales=scales,
+        lane=LaneSettings(**{"steps": 6, "guidance_scale": 3, **lane}),
+    )  # fmt: skip
+    return list(anatomy(request, house)), records
+
+
+def picture(x):
+    """As the toy shows it, in float64."""
+    return (x.double().clamp(-1, 1).permute(1, 2, 0).numpy() + 1) * 127.5
+
+
+def halves(toy, record, negative=""):
+    """eps and x_0 of both halves in float64, from separate calls and the definitions."""
+    a = float(toy.network.alphas_cumprod[int(record.t)])
+    x_t = record.x_t.double()
+    found = []
+    for prompt in ("apple", negative):
+        told = toy.network(record.x_t[None], torch.tensor([record.t]), [prompt])[0].double()
+        x_0 = {
+            "epsilon": (x_t - (1 - a) ** 0.5 * told) / a**0.5,
+            "v_prediction": a**0.5 * x_t - (1 - a) ** 0.5 * told,
+            "sample": told,
+        }[toy.network.prediction_type]
+        found.append((x_0, (x_t - a**0.5 * x_0) / (1 - a) ** 0.5))
+    return found
+
+
+@pytest.mark.parametrize("negative", ["", "blue"])
+@pytest.mark.parametrize("prediction_type", TYPES)
+def test_x_0_at_each_scale_is_the_formula_from_both_halves(prediction_type, negative):
+    toy, scales = Toy(prediction_type), (0.0, 0.5, 1.0, 3.0, 7.5)
+    events, records = taken_apart(toy, scales, negative)
+    assert [event.i for event in events] == list(range(6)) and {event.n for event in events} == {6}
+    for event, record in zip(events, records[:-1], strict=True):
+        (clean, eps), (clean_u, eps_u) = halves(toy, record, negative)
+        assert len(event.x_0) == len(scales)
+        for scale, shown in zip(scales, event.x_0, strict=True):
+            want = picture(clean_u + scale * (clean - clean_u))
+            assert np.abs(shown - want).max() <= 1
+        for shown, want in (
+            (event.x_t, record.x_t / 2),
+            (event.conditional, eps / 2),
+            (event.unconditional, eps_u / 2),
+        ):
+            assert np.abs(shown - picture(want)).max() <= 1
+        sizes = [float(part.square().mean() ** 0.5) for part in (eps_u, eps, eps - eps_u)]
+        assert event.norms == pytest.approx(sizes, rel=1e-3, abs=1e-4)
+        heat = (eps - eps_u).square().mean(0).sqrt().numpy()
+        assert event.difference.shape == (8, 8) and event.difference.max() == 255
+        assert np.abs(event.difference - heat / heat.max() * 255).max() <= 2
+        assert event.t == record.t and event.log_snr == record.log_snr
+    assert min(event.norms[2] for event in events) > 1e-3  # the halves do differ
+
+
+@pytest.mark.parametrize("steps", [1, 7])
+@pytest.mark.parametrize("rule", GUIDANCE)
+@pytest.mark.parametrize("scale", [0.0, 1.0, 3.0])
+def test_every_step_is_taken_apart_whatever_the_rule_and_scale(rule, scale, steps):
+    """Also where the rule itself needs one half only; the lane still goes its rule's way."""
+    toy = Toy()
+    events, records = taken_apart(toy, rule=rule, guidance_scale=scale, steps=steps)
+    assert len(events) == steps and all(call == ["apple", ""] for call in toy.network.calls)
+    house, plain = make_house(exact=Toy())
+    lane = LaneSettings(steps=steps, guidance_scale=scale, rule=rule)
+    list(sampling(SamplingRequest(condition=Condition(prompt="apple"), lanes=[lane]), house))
+    torch.testing.assert_close(records[-1].x_0, plain[-1].x_0, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("sampler", ["heun", "pndm", "euler_a"])
+def test_a_call_is_an_event_for_samplers_that_call_more_often(sampler):
+    events, records = taken_apart(Toy(), sampler=sampler, steps=5)
+    assert len(events) == events[0].n == len(records) - 1
+    assert [event.i for event in events] == list(range(events[0].n))
+
+
+@pytest.mark.parametrize("count", [1, 12])
+def test_one_to_twelve_scales(count):
+    events, _ = taken_apart(Toy(), tuple(float(k) for k in range(count)))
+    assert {len(event.x_0) for event in events} == {count}
+
+
+def test_equal_halves_have_a_dark_difference():
+    events, _ = taken_apart(Toy(), negative="apple")
+    for event in events:
+        assert not event.difference.any() and event.norms[2] == 0
+        assert all((shown == event.x_0[0]).all() for shown in event.x_0)
+
+
+def test_an_anatomy_holds_no_torch_object():
+    (event, *_), _ = taken_apart(Toy())
+    assert isinstance(event, Anatomy)
+    for one in fields(event):
+        value = getattr(event, one.name)
+        values = value if isinstance(value, tuple) else (value,)
+        assert all(isinstance(part, np.ndarray | int | float) for part in values), one.name
+    assert event.log_snr == pytest.approx(math.log(4.0e-5), abs=0.1)  # alpha-bar(T) of the linear schedule
+
+
+# Two models
+
+
+def versus(house, *lanes, **more):
+    request = SamplingRequest(
+        condition=Condition(prompt="apple"), negative="blue", versus="exact-32", lanes=lanes, **more
+    )
+    return list(sampling(request, house))
+
+
+def test_versus_draws_every_lane_again_with_the_other_model_from_the_same_noise():
+    lanes = [LaneSettings(steps=5, seed=1, guidance_scale=2), LaneSettings(steps=8, seed=2, sampler="ddpm")]
+    house, _ = make_house(exact=Toy(), **{"exact-32": Toy("v_prediction")})
+    events = versus(house, *lanes, reference_steps=10)
+    steps, results = ([event for event in events if isinstance(event, kind)] for kind in (Step, LaneResult))
+    assert sorted(result.lane for result in results) == [0, 1, 2, 3]
+    for index in (0, 1):
+        own, other = ([step for step in steps if step.lane == k] for k in (index, index + 2))
+        assert [step.i for step in own] == [step.i for step in other] == list(range(lanes[index].steps + 1))
+        assert (own[0].x_t == other[0].x_t).all()
+    # The other model is drawn plainly: without the negative prompt and the reference of the first.
+    house, _ = make_house(**{"exact-32": Toy("v_prediction")})
+    alone = list(sampling(SamplingRequest(model="exact-32", condition=Condition(prompt="apple"), lanes=lanes), house))
+    pictures = {event.lane: event for event in results}
+    for event in alone:
+        if isinstance(event, LaneResult):
+            assert np.abs(pictures[event.lane + 2].picture.astype(int) - event.picture).max() <= 1
+            assert pictures[event.lane + 2].rms_to_reference is None
+            assert pictures[event.lane].rms_to_reference is not None
+
+
+def test_versus_needs_models_of_one_shape():
+    house, records = make_house(exact=Toy(), **{"exact-32": Toy(shape=(3, 4, 4))})
+    with pytest.raises(LabError, match="'Exact denoiser at 32 px' works on other shapes"):
+        versus(house, LaneSettings(steps=2))
+    assert records == []
+    assert all(entry["leases"] == 0 for entry in house.cache.resident().values())
+
+
+def test_stopping_a_run_of_two_models_gives_both_back():
+    house, _ = make_house(exact=Toy(), **{"exact-32": Toy()})
+    events = sampling(SamplingRequest(versus="exact-32", lanes=[LaneSettings(steps=50)]), house)
+    next(events)
+    assert {entry["leases"] for entry in house.cache.resident().values()} == {2}  # held for the run, and by its lanes
+    events.close()
+    assert {entry["leases"] for entry in house.cache.resident().values()} == {0}
+
+
+# Numbers and limits
+
+
+def test_results_carry_measures_where_asked_and_a_score_where_there_is_a_prompt():
+    class Scorer:
+        def score(self, picture, caption):
+            assert picture.shape == (8, 8, 3)
+            return 0.25 if caption == "apple" else -1
+
+    house, _ = make_house(exact=Toy(), clip=Scorer())
+    for prompt, names in (
+        ("apple", {"saturation", "clipped", "contrast", "clip"}),
+        (" ", {"saturation", "clipped", "contrast"}),
+    ):
+        PROMPTS.setdefault(prompt, 0.0)
+        request = SamplingRequest(condition=Condition(prompt=prompt), lanes=[LaneSettings(steps=2)], measure=True)
+        *_, result = sampling(request, house)
+        assert result.measures.keys() == names
+        assert result.measures.get("clip", 0.25) == 0.25
+    *_, result = sampling(SamplingRequest(lanes=[LaneSettings(steps=2)]), house)
+    assert result.measures == {}
+
+
+@pytest.mark.parametrize(
+    "forward", [Forward(), Forward(schedule="scaled_linear", T=2000), Forward(schedule="scaled_linear", zero_snr=True)]
+)
+def test_a_trained_model_recovers_only_from_the_process_it_knows(forward):
+    """Its table has a thousand timesteps: t = 2000 is not in it."""
+    house, records = make_house(**{"text-to-image": Toy()})
+    gone = NoisingRequest(
+        picture=np.zeros((8, 8, 3), np.uint8), t=forward.T, forward=forward, recover="text-to-image", chain=False
+    )
+    with pytest.raises(LabError, match="was not made for this forward process"):
+        list(noising(gone, house))
+    assert records == []
+    known = gone.model_copy(update={"forward": Forward(schedule="scaled_linear"), "t": 1000})
+    (frame,) = noising(known, house)
+    assert frame.recovered.shape == (8, 8, 3)
