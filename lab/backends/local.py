@@ -3,12 +3,12 @@
 import logging
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 
 from lab.capsule import Event, LabError, Request
-from lab.engine.lanes import Denoiser, Lane, LaneLoop, Record, Run
+from lab.engine.lanes import Denoiser, Lane, LaneLoop, Record, Run, out_of_memory
 from lab.models.cache import ModelCache
 from lab.models.loaders import LoadedModel, load
 from lab.operations import OPERATIONS, House
@@ -22,18 +22,19 @@ class _Ticket:
 
     def __init__(self, denoiser: Denoiser, run: Run) -> None:
         self.denoiser, self.run = denoiser, run
-        self.inbox: queue.SimpleQueue[Record | BaseException | None] = queue.SimpleQueue()
+        self.inbox: queue.SimpleQueue[Record | Exception | None] = queue.SimpleQueue()
 
 
 class Worker:
     """One thread that does all the mathematics. Runs on the same denoiser share each call; denoisers take turns.
 
-    A run that fails takes down only the runs that were in the same call. The thread starts with the first run and
-    is a daemon: it ends with the process.
+    A run that fails takes nobody with it (see LaneLoop). The thread starts with the first run and is a daemon: it ends
+    with the process. Should it die, the runs it had are told, and the next run starts another. `make_room` is asked
+    where a single lane does not fit the device.
     """
 
-    def __init__(self, max_rows: int) -> None:
-        self._max_rows = max_rows
+    def __init__(self, max_rows: int, make_room: Callable[[], bool] = lambda: False) -> None:
+        self._max_rows, self._make_room = max_rows, make_room
         self._arrivals: queue.SimpleQueue[_Ticket] = queue.SimpleQueue()
         self._loops: dict[int, tuple[LaneLoop, list[_Ticket]]] = {}  # by id of the denoiser, alive while it has runs
         self._start = threading.Lock()
@@ -46,7 +47,7 @@ class Worker:
         self._arrivals.put(ticket)
         try:
             while (item := ticket.inbox.get()) is not None:
-                if isinstance(item, BaseException):
+                if isinstance(item, Exception):
                     raise item
                 yield item
         finally:
@@ -59,10 +60,16 @@ class Worker:
                 self._thread.start()
 
     def _work(self) -> None:
-        while True:
-            self._admit(wait=not self._loops)
-            for key in list(self._loops):
-                self._tick(key)
+        try:
+            while True:
+                self._admit(wait=not self._loops)
+                for key in list(self._loops):
+                    self._tick(key)
+        finally:
+            for _, tickets in self._loops.values():
+                for ticket in tickets:
+                    ticket.inbox.put(RuntimeError("the worker died"))
+            self._loops.clear()
 
     def _admit(self, wait: bool) -> None:
         """Take in the runs that have arrived; with nothing else to do, sleep until one does."""
@@ -71,7 +78,7 @@ class Worker:
                 ticket = self._arrivals.get(block=wait)
                 wait = False
                 loop, tickets = self._loops.setdefault(
-                    id(ticket.denoiser), (LaneLoop(ticket.denoiser, self._max_rows), [])
+                    id(ticket.denoiser), (LaneLoop(ticket.denoiser, self._max_rows, self._make_room), [])
                 )
                 loop.add(ticket.run)
                 tickets.append(ticket)
@@ -80,15 +87,8 @@ class Worker:
 
     def _tick(self, key: int) -> None:
         loop, tickets = self._loops[key]
-        try:
-            records = loop.tick()
-        except Exception as error:
-            for ticket in tickets:
-                ticket.inbox.put(error)
-            del self._loops[key]
-            return
         inboxes = {ticket.run: ticket.inbox for ticket in tickets}
-        for run, record in records:
+        for run, record in loop.tick():
             inboxes[run].put(record)
         for ticket in [ticket for ticket in tickets if ticket.run.done]:
             ticket.inbox.put(None)
@@ -128,10 +128,7 @@ class LocalBackend:
             raise
         except Exception as error:
             log.exception("a run failed")
-            raise LabError(
-                f"The run failed inside the lab ({type(error).__name__}). Nothing else was affected: try again, with "
-                "fewer lanes or a smaller picture if it happens twice."
-            ) from error
+            raise LabError(_in_words(error)) from error
         finally:
             self._places.release()
 
@@ -146,3 +143,18 @@ class LocalBackend:
         thread = threading.Thread(target=work, name="lab-warm", daemon=True)
         thread.start()
         return thread
+
+
+def _in_words(error: Exception) -> str:
+    """What a visitor is told of an error that nobody expected."""
+    if out_of_memory(error):
+        return (
+            "The lab ran out of memory for this run, even with one picture at a time. Nothing else was affected: try "
+            "again when fewer runs are under way, or choose a smaller model."
+        )
+    if isinstance(error, FloatingPointError):
+        return "The model's prediction stopped being a number. Try a lower guidance scale or strength, or another seed."
+    return (
+        f"The run failed inside the lab ({type(error).__name__}). Nothing else was affected: try again, with fewer lanes "
+        "or a smaller picture if it happens twice."
+    )

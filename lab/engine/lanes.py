@@ -211,34 +211,79 @@ class LaneLoop:
     Fairness: runs are served in turn, starting behind the last one served, each giving its least advanced lanes
     first; so a run of sixty lanes does not keep a run of one waiting. A lane that alone needs more than
     `max_rows` still gets its call.
+
+    Faults stay with their run. Where the device runs out of memory the call is made again in halves, and later
+    calls are no larger than what worked; a single lane that does not fit asks `make_room` (true: try again). Any other
+    error in a shared call makes each of its lanes call alone, so that only the culprit's run fails.
     """
 
-    def __init__(self, denoiser: Denoiser, max_rows: int = 16) -> None:
-        self.denoiser, self.max_rows = denoiser, max_rows
+    def __init__(self, denoiser: Denoiser, max_rows: int = 16, make_room: Callable[[], bool] = lambda: False) -> None:
+        self.denoiser, self.max_rows, self._make_room = denoiser, max_rows, make_room
         self.runs: list[Run] = []
 
     def add(self, run: Run) -> None:
         self.runs.append(run)
 
     @torch.no_grad()
-    def tick(self) -> list[tuple[Run, Record]]:
-        """Advance as many lanes as fit one call by one call each; returns what they recorded."""
+    def tick(self) -> list[tuple[Run, Record | Exception]]:
+        """Advance as many lanes as fit one call by one call each; what they recorded, or what their run failed of."""
         self.runs = [run for run in self.runs if not run.done]
         chosen = self._choose()
-        if not chosen:
-            return []
-        lanes = [lane for _, lane in chosen]
-        conditioning = [lane.conditioning(self.denoiser) for lane in lanes]
-        counts = [len(rows) for rows in conditioning]
-        x_t = torch.cat([lane.model_input().expand(n, -1, -1, -1) for lane, n in zip(lanes, counts, strict=True)])
-        t = torch.tensor([lane.t for lane, n in zip(lanes, counts, strict=True) for _ in range(n)])
-        predictions = self.denoiser(x_t, t, [row for rows in conditioning for row in rows])
-        records = []
-        for (run, lane), rows in zip(chosen, predictions.split(counts), strict=True):
-            records += [(run, record) for record in lane.advance(rows, self.denoiser)]
+        seen: list[tuple[Run, Record | Exception]] = []
+        for (run, lane), rows in zip(chosen, self._predict([lane for _, lane in chosen]), strict=True):
+            if run.cancelled:  # by another of its lanes, just now
+                continue
+            try:
+                if isinstance(rows, Exception):
+                    raise rows
+                seen += [(run, record) for record in lane.advance(rows, self.denoiser)]
+            except Exception as error:
+                seen.append((run, error))
+                run.cancel()
             if lane.done:
                 run.live.remove(lane)
-        return records
+        return seen
+
+    def _predict(self, lanes: list[Lane]) -> list[Tensor | Exception]:
+        """Each lane's rows of one shared prediction, or what went wrong with them."""
+        if not lanes:
+            return []
+        try:
+            predictions = self._call(lanes)
+        except Exception as error:
+            if len(lanes) > 1 and out_of_memory(error):
+                half = len(lanes) // 2
+                self.max_rows = max(1, min(self.max_rows, sum(lane.rows(self.denoiser) for lane in lanes) // 2))
+                return self._predict(lanes[:half]) + self._predict(lanes[half:])
+            if len(lanes) > 1:
+                return [rows for lane in lanes for rows in self._predict([lane])]
+            return self._predict(lanes) if out_of_memory(error) and self._make_room() else [error]
+        return [
+            rows if rows.isfinite().all() else FloatingPointError("a prediction is not finite") for rows in predictions
+        ]
+
+    def _call(self, lanes: list[Lane]) -> Sequence[Tensor]:
+        """One denoiser call. Rows that are equal are computed once: the lanes of a sweep share their first step, where
+        x_T, t and conditioning are the same."""
+        places: dict[Any, int] = {}
+        rows: list[tuple[Tensor, float, Any]] = []
+        taken: list[list[int]] = []
+        for lane in lanes:
+            x_t = lane.model_input()
+            mine: list[int] = []
+            for conditioning in lane.conditioning(self.denoiser):
+                key = (x_t.numpy().tobytes(), lane.t, id(conditioning)) if lane.i == 0 else (id(lane), len(mine))
+                if key not in places:
+                    places[key] = len(rows)
+                    rows.append((x_t, lane.t, conditioning))
+                mine.append(places[key])
+            taken.append(mine)
+        predictions = self.denoiser(
+            torch.cat([x_t for x_t, _, _ in rows]),
+            torch.tensor([t for _, t, _ in rows]),
+            [conditioning for _, _, conditioning in rows],
+        )
+        return [predictions[mine] for mine in taken]
 
     def _choose(self) -> list[tuple[Run, Lane]]:
         queues = {run: sorted(run.live, key=lambda lane: lane.i / lane.n) for run in self.runs}
@@ -260,12 +305,19 @@ class LaneLoop:
         return chosen
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether a device or the host had no memory left; torch's CPU allocator says so in a plain RuntimeError."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+
+
 def drive(denoiser: Denoiser, lanes: Iterable[Lane], max_rows: int = 16) -> Iterator[Record]:
     """Run `lanes` to their end in this thread, yielding records as they come. Closing the generator stops them."""
     loop, run = LaneLoop(denoiser, max_rows), Run(lanes)
     loop.add(run)
     while not run.done:
         for _, record in loop.tick():
+            if isinstance(record, Exception):
+                raise record
             yield record
 
 

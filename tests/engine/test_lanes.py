@@ -74,7 +74,7 @@ def test_company_does_not_change_a_picture(exact, name):
 def test_a_run_of_one_gets_a_row_of_every_tick_beside_a_run_of_sixty():
     denoiser = Counting()
     loop = LaneLoop(denoiser, max_rows=16)
-    crowd = Run([lane(i, conditional="crowd") for i in range(60)])
+    crowd = Run([lane(i, seed=i, conditional="crowd") for i in range(60)])
     single = Run([lane(0, conditional="single")])
     loop.add(crowd)
     loop.add(single)
@@ -241,3 +241,122 @@ def test_interpolated_seeds_start_between_their_ends():
     a, b = StepNoise(1).initial(SHAPE), StepNoise(2).initial(SHAPE)
     records = list(drive(Counting(), [lane(0, steps=2, x_T=slerp(a, b, 0.5))]))
     assert records[0].x_t.norm() == pytest.approx(float((a.norm() + b.norm()) / 2), rel=0.02)
+
+
+class Failing(Counting):
+    """Fails as `fault(rows of the call)` says; else predicts zeros."""
+
+    def __init__(self, fault):
+        super().__init__()
+        self.fault = fault
+
+    def __call__(self, x_t, t, conditioning):
+        prediction = super().__call__(x_t, t, conditioning)
+        return self.fault(conditioning, prediction)
+
+
+def at_most(limit):
+    def fault(conditioning, prediction):
+        if len(conditioning) > limit:
+            raise torch.OutOfMemoryError("out of memory")
+        return prediction
+
+    return fault
+
+
+def ended(loop, runs, ticks=100):
+    """The finished lanes and the errors of each run, in its order."""
+    seen = {run: [] for run in runs}
+    for _ in range(ticks):
+        for run, item in loop.tick():
+            if isinstance(item, Exception):
+                seen[run].append(item)
+            elif item.i == item.n:
+                seen[run].append(item.lane)
+    return [seen[run] for run in runs]
+
+
+def test_out_of_memory_makes_calls_smaller_and_loses_nothing():
+    denoiser = Failing(at_most(3))
+    loop = LaneLoop(denoiser, max_rows=16)
+    runs = [Run([lane(i, seed=i, steps=4) for i in range(6)]), Run([lane(9, seed=9, steps=4)])]
+    for run in runs:
+        loop.add(run)
+    first, second = ended(loop, runs)
+    assert sorted(first) == list(range(6)) and second == [9]
+    assert loop.max_rows == 2  # seven rows failed, then four of them
+    assert max(len(call) for call in denoiser.calls[-3:]) <= 3
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError(), MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+)
+def test_a_lane_that_does_not_fit_asks_for_room_and_else_fails_alone(error):
+    room = [True, True, False]
+
+    def fault(conditioning, prediction):
+        if "heavy" in conditioning and len(room) > 1:
+            raise error
+        return prediction
+
+    heavy, light = Run([lane(0, steps=3, conditional="heavy")]), Run([lane(1, seed=1, steps=3, conditional="light")])
+    loop = LaneLoop(Failing(fault), make_room=lambda: room.pop(0))
+    loop.add(heavy)
+    loop.add(light)
+    assert ended(loop, [heavy, light]) == [[0], [1]] and room == [False]
+
+    heavy, light = Run([lane(0, steps=3, conditional="heavy")]), Run([lane(1, seed=1, steps=3, conditional="light")])
+    loop = LaneLoop(Failing(fault), make_room=lambda: False)
+    room[:] = [True, True]
+    loop.add(heavy)
+    loop.add(light)
+    assert ended(loop, [heavy, light]) == [[error], [1]]
+
+
+def test_an_error_fails_only_the_run_it_belongs_to():
+    def fault(conditioning, prediction):
+        if "poison" in conditioning:
+            raise ZeroDivisionError
+        return prediction
+
+    poisoned = Run([lane(0, conditional="good"), lane(1, seed=1, conditional="poison")])
+    other = Run([lane(2, seed=2, steps=4, conditional="good")])
+    loop = LaneLoop(Failing(fault))
+    loop.add(poisoned)
+    loop.add(other)
+    (failure,), finished = ended(loop, [poisoned, other])
+    assert isinstance(failure, ZeroDivisionError) and poisoned.done and finished == [2]
+
+
+def test_a_prediction_that_is_not_finite_fails_its_own_run():
+    def fault(conditioning, prediction):
+        prediction = prediction.clone()
+        prediction[[row == "bad" for row in conditioning]] = float("nan")
+        return prediction
+
+    bad, good = Run([lane(0, conditional="bad")]), Run([lane(1, seed=1, steps=4, conditional="good")])
+    loop = LaneLoop(Failing(fault))
+    loop.add(bad)
+    loop.add(good)
+    (failure,), finished = ended(loop, [bad, good])
+    assert isinstance(failure, FloatingPointError) and finished == [1]
+
+
+def test_the_first_step_of_a_sweep_is_computed_once():
+    """Five scales of one seed: their first call needs one conditional and one unconditional row."""
+    denoiser = Counting()
+    scales = (0.0, 1.0, 3.0, 5.0, 7.5)
+    list(drive(denoiser, [lane(i, scale=scale, steps=3) for i, scale in enumerate(scales)]))
+    assert sorted(denoiser.calls[0]) == ["c", "u"]
+    assert len(denoiser.calls[1]) == 8  # later they differ: 3 guided lanes and 2 halves
+
+
+def test_a_shared_first_step_changes_no_picture(exact):
+    few, everything = exact.data.support(torch.arange(5)), exact.data.everything
+    scales = (0.0, 1.0, 3.0)
+    sweep = finished(
+        drive(exact, [lane(i, conditional=few, unconditional=everything, scale=s) for i, s in enumerate(scales)])
+    )
+    for i, scale in enumerate(scales):
+        alone = finished(drive(exact, [lane(i, conditional=few, unconditional=everything, scale=scale)]))
+        torch.testing.assert_close(sweep[i], alone[i], atol=1e-5, rtol=1e-5)
