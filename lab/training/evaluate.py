@@ -151,7 +151,7 @@ def measure_text_to_image(scene: Scene) -> dict[str, Any]:
     generate(pipeline, ["red apple"], 5.0)
     seconds = time.monotonic() - started
     return {
-        "parameters": count(pipeline.unet), "prompts": len(pictures), "choices": CHOICES, "curve": curve,
+        "parameters": count(pipeline.unet), "prompts": len(pictures), "choices": min(CHOICES, len(drawings), len(people)), "curve": curve,
         "best_scale": best["scale"], "accuracy": best["accuracy"],
         "frechet": frechet(features(judge, pictures), features(judge, real)),
         "frechet_floor_real_against_real": frechet(features(judge, others), features(judge, real)),
