@@ -6,10 +6,10 @@ from typing import Any
 import gradio as gr
 
 from lab.settings import ASSETS, Settings
-from lab.ui import lane_view, theme, widgets
-from lab.ui.tabs import noising, samplers
+from lab.ui import controlnet_view, guidance_view, lane_view, theme, widgets
+from lab.ui.tabs import controlnet, guidance, noising, samplers
 
-TABS = (noising, samplers)
+TABS = (noising, samplers, guidance, controlnet)
 FAVICON = Path(__file__).with_name("favicon.svg")
 
 
@@ -30,7 +30,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     """What `demo.launch()` needs for look and limits; address and port are the caller's."""
     return {
         "theme": theme.theme(),
-        "css": theme.CSS + lane_view.CSS,
+        "css": theme.CSS + lane_view.CSS + guidance_view.CSS + controlnet_view.CSS,
         "favicon_path": str(FAVICON),
         "allowed_paths": [str(ASSETS / "images")],
         "max_file_size": int(settings.max_upload_mb * 1_000_000),

@@ -1,0 +1,41 @@
+// A click on a result shows it as large as the screen; arrows go on, Escape or a click goes back.
+// Runs as gr.HTML's js_on_load: `element` and `trigger` are given.
+function show(figure) {
+  document.querySelector('.held-full')?.remove();
+  const image = figure.querySelector('img');
+  if (!image) return;
+  const full = document.createElement('div');
+  full.className = 'held-full';
+  full.tabIndex = -1;
+  full.setAttribute('role', 'dialog');
+  full.setAttribute('aria-label', 'Full-size view');
+  const large = image.cloneNode(), words = document.createElement('p');
+  words.textContent = figure.getAttribute('aria-label');
+  full.append(large, words);
+  const close = () => { full.remove(); figure.focus({preventScroll: true}); };
+  full.addEventListener('click', close);
+  full.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape') close();
+    const all = [...element.querySelectorAll('figure[data-pick]')].filter((one) => one.querySelector('img'));
+    const step = {ArrowRight: 1, ArrowLeft: -1}[event.key];
+    if (step) pick(all[(all.indexOf(figure) + step + all.length) % all.length]);
+  });
+  (element.closest('.gradio-container') || document.body).append(full);
+  full.focus();
+}
+function pick(figure) {
+  element.querySelectorAll('figure[aria-pressed=true]').forEach((one) => one.setAttribute('aria-pressed', 'false'));
+  figure.setAttribute('aria-pressed', 'true');
+  show(figure);
+  trigger('click', {pick: Number(figure.dataset.pick)});
+}
+element.addEventListener('click', (event) => {
+  const figure = event.target.closest('figure[data-pick]');
+  if (figure) pick(figure);
+});
+element.addEventListener('keydown', (event) => {
+  if ((event.key === 'Enter' || event.key === ' ') && event.target.matches('figure[data-pick]')) {
+    event.preventDefault();
+    pick(event.target);
+  }
+});

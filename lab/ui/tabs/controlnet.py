@@ -1,0 +1,524 @@
+"""Tab: ControlNet. A map of lines or of a pose steers what is drawn; how hard, how long and how faithfully."""
+
+import threading
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from math import inf
+from typing import Any
+
+import gradio as gr
+
+from lab.capsule import Condition, Forward, LabError, LaneResult, Note, Step, make_request
+from lab.catalog import CONTROLS, MODELS
+from lab.settings import Settings, at_hand
+from lab.ui import controlnet_charts, controlnet_maps, controlnet_run, controlnet_view, media, widgets
+from lab.ui.controlnet_maps import FIRST, HAND, Maps, Source
+from lab.ui.controlnet_run import EXPERIMENTS, Agreement, Dials, Finished, Plan
+
+TITLE = "ControlNet"
+SAMPLER = "dpmpp_2m"  # good pictures in ten calls: a drawing must answer within two seconds
+PAINT_EVERY_S = 0.08
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+WORN = "a person in a red shirt and blue trousers"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One click that shows something striking. A map is (annotator, name of a sketch, a pose or an example file)."""
+
+    title: str
+    maps: tuple[tuple[str, str], ...]
+    prompt: str
+    experiment: str = "strengths"
+    strengths: str = "0, 0.5, 1, 1.5"
+    pose_strengths: str = "0, 0.5, 1"
+    seed: int = 0
+    count: int = 2
+    guess: bool = False
+    live: bool = False
+
+
+# fmt: off
+PRESETS = (
+    Preset("How hard to hold",       (("canny", "red-apple-glossy"),),             "red apple"),
+    Preset("Draw an emoji",          (("scribble", "heart"),),                     "red heart",     strengths="1", live=True),
+    Preset("Same lines, other words", (("canny", "fox-3d"),),                      "blue cat face", strengths="0, 0.7, 1.4"),
+    Preset("Strike a pose",          ((HAND, "jumping"),),                         f"{WORN}, jumping, green background"),
+    Preset("From a photograph",      (("pose", "arms-raised"),),                   f"{WORN}, hands up, white background", strengths="0, 0.5, 1"),
+    Preset("When is shape decided?", (("canny", "sailboat-flat"),),                "sailboat", "windows", count=1),
+    Preset("Edges and pose",         (("scribble", "house"), (HAND, "waving")),    f"{WORN}, waving", "pairs", "0, 0.5, 1", count=1),
+    Preset("Without words",          (("canny", "butterfly-blob"),),               "", strengths="0, 0.5, 1", count=1, guess=True),
+)
+# fmt: on
+
+
+def build(backend: Any, settings: Settings, page: gr.Tab) -> None:
+    """Lay out the tab on `page` and wire it to `backend`."""
+    tab = _Tab(backend, settings)
+    tab.lay_out()
+    tab.wire(page)
+
+
+class _Tab:
+    """The components of the tab and what they do. Holds nothing of any visitor: that lives in gr.State."""
+
+    def __init__(self, backend: Any, settings: Settings) -> None:
+        self.backend, self.settings = backend, settings
+        self.stops = widgets.Stops()
+        self.models = [row for row in MODELS.values() if row.controls and at_hand(row.source, settings)]
+        self.maps = Maps(backend, settings, self.models[0].size)
+
+    # Layout
+
+    def lay_out(self) -> None:
+        first = PRESETS[0]
+        self.sources = gr.State(FIRST, time_to_live=7200)
+        self.kept = gr.State(None, time_to_live=3600)
+        self.picked = gr.State(None, time_to_live=3600)
+        self.presets = widgets.preset_row([preset.title for preset in PRESETS])
+        with widgets.grid():
+            with widgets.stage():
+                self._lay_out_stage(first)
+            with widgets.controls():
+                self._lay_out_controls(first)
+        with gr.Accordion("What am I looking at?", open=True):
+            gr.Markdown(controlnet_view.ABOUT, elem_classes="lab-words", latex_delimiters=widgets.LATEX)
+
+    def _lay_out_stage(self, first: Preset) -> None:
+        self.stage = gr.HTML(_empty_grid(first), js_on_load=controlnet_view.STAGE_JS, elem_id="controlnet-stage")
+        views, charts = (
+            [(one.capitalize(), one) for one in names] for names in (controlnet_view.VIEWS, controlnet_view.CHARTS)
+        )
+        self.view = _segments(views, controlnet_view.VIEWS[0], "Show", "controlnet-view")
+        self.view_words = gr.HTML(widgets.words(controlnet_view.view_words(controlnet_view.VIEWS[0])))
+        self.chart = _segments(charts, controlnet_view.CHARTS[0], "Chart", "controlnet-chart-choice")
+        self.plot = widgets.plot(
+            "Faithfulness or residuals", value=controlnet_charts.nothing(), elem_id="controlnet-plot"
+        )
+        self.chart_words = gr.HTML(widgets.words(controlnet_view.CHART_WORDS[controlnet_view.CHARTS[0]]))
+
+    def _lay_out_controls(self, first: Preset) -> None:
+        with gr.Row():
+            self.run = widgets.go("Run", elem_id="controlnet-run")
+            self.stop = widgets.stop(elem_id="controlnet-stop")
+        self.note = gr.HTML(widgets.note(""), elem_id="controlnet-note")
+        self.prompt = gr.Textbox(
+            first.prompt, label="Prompt", show_label=False, placeholder="Prompt, or nothing", max_length=300,
+            elem_id="controlnet-prompt",
+        )  # fmt: skip
+        names = [(CONTROLS[name].title, name) for name in CONTROLS]
+        with gr.Row(elem_classes="map-choice"):
+            self.control = _segments(names, "edges", "Map of", "controlnet-control")
+            self.annotator = _segments(self.maps.annotators("edges"), "canny", "Map from", "controlnet-annotator")
+        # Its choices follow the control; a click under way may carry one of before, which on_annotator answers itself.
+        self.annotator.preprocess = lambda payload: payload
+        self.gallery = gr.HTML(
+            controlnet_view.gallery("edges"), js_on_load=controlnet_view.PICK_JS, elem_id="controlnet-gallery"
+        )
+        empty = controlnet_maps.editor("edges", FIRST["edges"], self.maps.side)
+        self.editor = gr.HTML(empty, js_on_load=controlnet_view.EDITOR_JS, elem_id="controlnet-editor")
+        with gr.Row() as self.canny:
+            self.low = gr.Slider(0, 500, 80, step=1, label="Low", min_width=90, buttons=[], elem_id="controlnet-low")
+            self.high = gr.Slider(
+                0, 500, 160, step=1, label="High", min_width=90, buttons=[], elem_id="controlnet-high"
+            )
+            self.blur = gr.Slider(0, 3, 0, step=0.1, label="Blur", min_width=90, buttons=[], elem_id="controlnet-blur")
+        with widgets.more("Your own picture"):
+            self.upload = widgets.picture_input(
+                "Upload, paste or take a picture", height=240, elem_id="controlnet-upload"
+            )
+        self.experiment = gr.Radio([(title, name) for name, (title, _) in EXPERIMENTS.items()], value="strengths", label="Experiment",
+                                   elem_id="controlnet-experiment")  # fmt: skip
+        with gr.Row():
+            self.strengths = gr.Textbox(
+                first.strengths, label="Strengths", min_width=120, elem_id="controlnet-strengths"
+            )
+            self.pose_strengths = gr.Textbox(first.pose_strengths, label="Pose strengths", min_width=120, visible=False)
+            self.starts = gr.Textbox(
+                "0, 0.2, 0.4, 0.6", label="Starts", min_width=120, visible=False, elem_id="controlnet-starts"
+            )
+            self.ends = gr.Textbox("0.2, 0.4, 0.6, 1", label="Ends", min_width=120, visible=False)
+        self.live = gr.Checkbox(first.live, label="Run at every stroke", elem_id="controlnet-live")
+        with widgets.more("More"):
+            with gr.Row():
+                self.seed = gr.Number(first.seed, precision=0, minimum=0, label="First seed", min_width=110)
+                self.count = gr.Slider(1, 8, first.count, step=1, label="Seeds", min_width=110)
+            with gr.Row():
+                self.start = gr.Slider(
+                    0, 1, 0, step=0.05, label="Window start", min_width=110, elem_id="controlnet-start"
+                )
+                self.end = gr.Slider(0, 1, 1, step=0.05, label="Window end", min_width=110, elem_id="controlnet-end")
+            self.strength = gr.Slider(0, 2, 1, step=0.1, label="Strength in the grid of windows")
+            self.guess = gr.Checkbox(first.guess, label="Guess mode beside it")
+            self.guidance = gr.Slider(0, 10, 3, step=0.5, label="Guidance scale (1: plain conditional model)")
+            self.steps = gr.Slider(1, 50, 10, step=1, label="Steps")
+            self.negative = gr.Textbox(label="Negative prompt", max_length=300)
+            self.model = gr.Dropdown(
+                [(row.title, row.name) for row in self.models], value=self.models[0].name, label="Model"
+            )
+        with widgets.more("Export"):
+            with gr.Row():
+                self.png = gr.Button("Picture, PNG", min_width=90, elem_id="controlnet-png")
+                self.map_png = gr.Button("Map, PNG", min_width=90, elem_id="controlnet-map-png")
+                self.csv = gr.Button("Numbers, CSV", min_width=90, elem_id="controlnet-csv")
+            self.files = gr.File(
+                label="Your files", interactive=False, visible=False, file_count="multiple", elem_id="controlnet-file"
+            )
+
+    # Wiring
+
+    def wire(self, page: gr.Tab) -> None:
+        settings = {
+            self.prompt, self.control, self.annotator, self.low, self.high, self.blur, self.experiment, self.strengths,
+            self.pose_strengths, self.starts, self.ends, self.live, self.seed, self.count, self.start, self.end, self.strength,
+            self.guess, self.guidance, self.steps, self.negative, self.model, self.view, self.chart,
+        }  # fmt: skip
+        inputs = {*settings, self.sources}
+        mapped = [self.sources, self.editor, self.annotator, self.canny, self.gallery, self.note]
+        painted = [self.stage, self.plot, self.note, self.kept, self.picked, self.run, self.stop]
+        chosen = [
+            *mapped, *self._fields(), self.control, self.prompt, self.experiment, self.seed, self.count, self.start, self.end,
+            self.low, self.high, self.blur, self.strength, self.guess, self.live,
+        ]  # fmt: skip
+        running = {**QUIET, "concurrency_id": "run", "concurrency_limit": self.settings.max_runs}
+        latest = {**QUIET, "queue": False, "trigger_mode": "always_last"}
+
+        gr.on(
+            [self.low.input, self.high.input, self.blur.input],
+            self.on_canny,
+            inputs,
+            [self.sources, self.editor, self.note],
+            **latest,
+        )
+        self.control.input(self.on_control, inputs, mapped, **latest)
+        self.annotator.input(self.on_annotator, inputs, mapped, **latest)
+        self.experiment.input(self.on_experiment, self.experiment, self._fields(), **latest)
+        self.gallery.click(self.on_starter, inputs, mapped, queue=False, **QUIET).then(
+            self.on_live, inputs, painted, **running
+        )
+        self.upload.input(self.on_upload, {*inputs, self.upload}, mapped, **QUIET)
+        self.editor.input(self.on_edit, inputs, mapped, **latest).then(self.on_live, inputs, painted, **running)
+
+        self.run.click(self.on_run, inputs, painted, **running)
+        self.stop.click(self.on_stop, None, None, queue=False, **QUIET)
+        for button, preset in zip(self.presets, PRESETS, strict=True):
+            button.click(partial(self.on_preset, preset), None, chosen, queue=False, **QUIET).then(
+                self.on_run, inputs, painted, **running
+            )
+        page.select(self.on_open, {*inputs, self.kept}, [*dict.fromkeys([*chosen, *painted])], **running)
+
+        self.view.input(self.on_view, {self.view, self.kept, self.picked}, [self.stage, self.view_words], **latest)
+        self.chart.input(self.on_chart, {self.chart, self.kept, self.picked}, [self.plot, self.chart_words], **latest)
+        self.stage.click(self.on_pick, {self.chart, self.kept}, [self.picked, self.plot], queue=False, **QUIET)
+        saved: dict[str, Any] = {"api_visibility": "private", "show_progress_on": self.files}
+        self.png.click(self.save_picture, {self.kept, self.picked}, [self.files, self.note], **saved)
+        self.map_png.click(self.save_map, {self.sources, self.control}, [self.files, self.note], **saved)
+        self.csv.click(self.save_numbers, {self.kept}, [self.files, self.note], **saved)
+
+    def _fields(self) -> list[Any]:
+        """What belongs to one experiment or another."""
+        return [self.strengths, self.pose_strengths, self.starts, self.ends]
+
+    # The map
+
+    def on_control(self, values: dict[Any, Any]) -> dict[Any, Any]:
+        return self._mapped(values, values[self.control], values[self.sources][values[self.control]])
+
+    def on_annotator(self, values: dict[Any, Any]) -> dict[Any, Any]:
+        control, name = values[self.control], values[self.annotator]
+        before: Source = values[self.sources][control]
+        if name not in [known for _, known in self.maps.annotators(control)]:
+            return {self.annotator: before.annotator}
+        return self._made(values, control, replace(before, annotator=name))
+
+    def on_canny(self, values: dict[Any, Any]) -> dict[Any, Any]:
+        """A slider moved: the map alone is sent, so that it follows within a tenth of a second."""
+        made = self._made(values, "edges", values[self.sources]["edges"])
+        return {part: made[part] for part in (self.sources, self.editor, self.note)}
+
+    def on_starter(self, values: dict[Any, Any], event: gr.EventData) -> dict[Any, Any]:
+        """A sketch, a pose or an example picture."""
+        control = values[self.control]
+        known = controlnet_view.starters(control)
+        index = int(event.pick) % len(known)
+        one = known[index]
+        if one.path is None:
+            source = self.maps.begin("scribble" if one.kind == "sketch" else HAND, one.title)
+        else:
+            picture = media.open_picture(one.path, self.settings)
+            source = self.maps.pictured(control, values[self.sources][control].annotator, picture)
+        return self._made(values, control, source, index)
+
+    def on_upload(self, values: dict[Any, Any]) -> dict[Any, Any]:
+        """Take the visitor's picture; one that cannot be read leaves the old map where it is."""
+        if values[self.upload] is None:
+            return {self.note: widgets.note("")}
+        control = values[self.control]
+
+        def take() -> dict[Any, Any]:
+            picture = media.open_picture(values[self.upload], self.settings)
+            before = values[self.sources][control].annotator
+            return self._made(values, control, self.maps.pictured(control, before, picture))
+
+        return self._answer(take)
+
+    def on_edit(self, values: dict[Any, Any], event: gr.EventData) -> dict[Any, Any]:
+        """A stroke on the map, or a joint that was dragged; the page has painted it already."""
+        control = values[self.control]
+
+        def edit() -> dict[Any, Any]:
+            after = self.maps.edited(control, values[self.sources][control], event)
+            return {self.sources: values[self.sources] | {control: after}, self.note: widgets.note("")}
+
+        return self._answer(edit)
+
+    def _made(self, values: dict[Any, Any], control: str, source: Source, picked: int | None = None) -> dict[Any, Any]:
+        """Make the map of a source and show it; where that cannot be done, say why."""
+        note = ""
+        try:
+            source, note = self.maps.made(source, values[self.low], values[self.high], values[self.blur])
+        except LabError as error:
+            source, note = replace(source, map=None, joints=None), str(error)
+        shown = self._mapped(values, control, source, picked)
+        return shown | {self.note: widgets.note(note, bad=bool(note))}
+
+    def _mapped(
+        self, values: dict[Any, Any], control: str, source: Source, picked: int | None = None
+    ) -> dict[Any, Any]:
+        return {
+            self.sources: values[self.sources] | {control: source},
+            self.editor: controlnet_maps.editor(control, source, self.maps.side),
+            self.annotator: gr.update(choices=self.maps.annotators(control), value=source.annotator),
+            self.canny: gr.update(visible=source.annotator == "canny"),
+            self.gallery: controlnet_view.gallery(control, picked),
+        }
+
+    # The run
+
+    def on_experiment(self, name: str) -> list[Any]:
+        return [gr.update(visible=name != "windows", label="Edge strengths" if name == "pairs" else "Strengths"),
+                gr.update(visible=name == "pairs"), gr.update(visible=name == "windows"), gr.update(visible=name == "windows")]  # fmt: skip
+
+    def on_preset(self, preset: Preset) -> dict[Any, Any]:
+        """Everything a preset sets. What it shows is its run's, which follows."""
+        plain, looks = self._preset(preset)
+        return plain | looks
+
+    def _preset(self, preset: Preset) -> tuple[dict[Any, Any], dict[Any, Any]]:
+        """Plain values of a preset, and updates of what is shown."""
+        plain: dict[Any, Any] = {
+            self.prompt: preset.prompt, self.experiment: preset.experiment, self.seed: preset.seed, self.count: preset.count,
+            self.guess: preset.guess, self.live: preset.live, self.strengths: preset.strengths, self.sources: FIRST,
+            self.pose_strengths: preset.pose_strengths, self.low: 80, self.high: 160, self.blur: 0,
+            self.start: 0, self.end: 1, self.strength: 1,
+        }  # fmt: skip
+        looks: dict[Any, Any] = {}
+        for annotator, name in preset.maps:
+            control = "pose" if annotator in (HAND, "pose") else "edges"
+            looks = self._made(plain, control, self.maps.begin(annotator, name))
+            plain |= {self.control: control, self.sources: looks[self.sources]}
+        fields = zip(self._fields(), self.on_experiment(preset.experiment), strict=True)
+        looks |= {field: update | ({"value": plain[field]} if field in plain else {}) for field, update in fields}
+        return plain, looks
+
+    def on_open(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
+        """A visitor who opens the tab for the first time finds it moving."""
+        if values[self.kept] is not None:
+            yield {}
+            return
+        plain, looks = self._preset(PRESETS[0])
+        yield plain | looks
+        yield from self.on_run(values | plain, request)
+
+    def on_live(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
+        """The run that follows a stroke, where the visitor wants one; nothing while there is nothing to follow."""
+        source: Source = values[self.sources][values[self.control]]
+        if not values[self.live] or source.map is None or not source.map.any():
+            yield {}
+            return
+        yield from self.on_run(values, request)
+
+    def on_stop(self, request: gr.Request) -> None:
+        self.stops.set(request)
+
+    def on_run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
+        """Stream a run; ends early at Stop and keeps what is there."""
+        stop = self.stops.fresh(request)
+        yield {
+            self.run: gr.update(interactive=False),
+            self.stop: gr.update(interactive=True),
+            self.note: widgets.note("Starting …"),
+        }
+        made = self._sample(values, stop)
+        try:
+            for update in made:
+                if not self.stops.owns(request, stop):
+                    return  # a newer run paints this page now
+                yield update
+        except LabError as error:
+            yield {self.note: widgets.note(str(error), bad=True)}
+        finally:
+            made.close()
+            mine = self.stops.owns(request, stop)
+            self.stops.done(request, stop)
+        if mine:
+            yield {self.run: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
+
+    def _sample(self, values: dict[Any, Any], stop: threading.Event) -> Generator[dict[Any, Any], None, None]:
+        plan = self._plan(values)
+        steps: dict[int, Step] = {}
+        results: dict[int, LaneResult] = {}
+        agreements: dict[int, Agreement] = {}
+        notes: list[str] = []
+        painted, every = -inf, PAINT_EVERY_S * max(1.0, len(plan.places) / 12)
+        done = Finished(plan, steps, results, agreements)
+        for event in self.backend.run(plan.request, stop):
+            if isinstance(event, Step):
+                steps[event.lane] = event
+                if event.i == event.n:
+                    agreements[event.lane] = controlnet_run.agreement(plan, event.x_0)
+            elif isinstance(event, LaneResult):
+                results[event.lane] = event
+            elif isinstance(event, Note):
+                notes.append(event.text)
+            if time.monotonic() - painted > every:
+                painted = time.monotonic()
+                calls = sum(step.i for step in steps.values()), sum(lane.steps for lane in plan.request.lanes)
+                yield {
+                    self.stage: controlnet_view.grid(done),
+                    self.note: widgets.note(f"{len(plan.places)} pictures · {calls[0]} of {calls[1]} calls"),
+                }
+        if not stop.is_set():
+            yield {self.stage: controlnet_view.grid(done, values[self.view])}
+            try:
+                self._seek_people(done)
+            except LabError as error:
+                notes.append(str(error))  # the pictures are there all the same
+        ended = "Stopped. What was made stays." if stop.is_set() else controlnet_charts.summary(done)
+        picked = max(results, default=None, key=lambda lane: plan.request.lanes[lane].holds[0].strength)
+        yield {
+            self.stage: controlnet_view.grid(done, values[self.view], picked),
+            self.note: widgets.note(" ".join([ended, *notes])),
+            self.kept: done,
+            self.picked: picked,
+            self.plot: controlnet_charts.chart(values[self.chart], done, picked),
+        }
+
+    def _seek_people(self, done: Finished) -> None:
+        """Look for the person in every picture that a pose steered."""
+        if done.plan.pose is None:
+            return
+        for lane, result in done.results.items():
+            seen = self.maps.seek(result.picture)
+            share = None
+            if seen.joints is not None and seen.visible is not None:
+                share = controlnet_run.joint_agreement(seen.joints, seen.visible, *done.plan.pose)
+            measured = done.agreements[lane]
+            done.agreements[lane] = replace(measured, found=seen.joints, joints_within=share, person_sought=True)
+
+    # From controls to requests
+
+    def _plan(self, values: dict[Any, Any]) -> Plan:
+        """What the controls ask for."""
+        experiment, model = values[self.experiment], MODELS[values[self.model]]
+        names = ("edges", "pose") if experiment == "pairs" else (values[self.control],)
+        request = {
+            "model": model.name,
+            "condition": make_request(Condition, prompt=values[self.prompt] or ""),
+            "negative": values[self.negative] or "",
+            "controls": tuple(controlnet_maps.control_of(name, values[self.sources][name]) for name in names),
+            "forward": Forward(schedule=model.schedules[0]),
+        }
+        lane = {"sampler": SAMPLER, "steps": values[self.steps], "guidance_scale": values[self.guidance]}
+        source: Source = values[self.sources]["pose"]
+        asked = None
+        if "pose" in names and source.joints is not None and source.visible is not None:
+            asked = (source.joints, source.visible)
+        dials = Dials(*(values[getattr(self, name)] for name in Dials._fields))
+        return controlnet_run.plan(experiment, dials, self.settings.max_lanes, request, lane, asked)
+
+    # What is done with results
+
+    def on_view(self, values: dict[Any, Any]) -> dict[Any, Any]:
+        kept: Finished | None = values[self.kept]
+        words = {self.view_words: widgets.words(controlnet_view.view_words(values[self.view]))}
+        return words | (
+            {self.stage: controlnet_view.grid(kept, values[self.view], values[self.picked])} if kept else {}
+        )
+
+    def on_chart(self, values: dict[Any, Any]) -> dict[Any, Any]:
+        kept: Finished | None = values[self.kept]
+        words = {self.chart_words: widgets.words(controlnet_view.CHART_WORDS[values[self.chart]])}
+        return words | (
+            {self.plot: controlnet_charts.chart(values[self.chart], kept, values[self.picked])} if kept else {}
+        )
+
+    def on_pick(self, values: dict[Any, Any], event: gr.EventData) -> dict[Any, Any]:
+        kept: Finished | None = values[self.kept]
+        if kept is None or int(event.pick) not in kept.steps:
+            return {self.picked: None}
+        return {
+            self.picked: int(event.pick),
+            self.plot: controlnet_charts.chart(values[self.chart], kept, int(event.pick)),
+        }
+
+    def save_picture(self, values: dict[Any, Any]) -> dict[Any, Any]:
+        def save() -> dict[Any, Any]:
+            kept, lane = _finished(values[self.kept]), values[self.picked]
+            lane = lane if lane in kept.steps else min(kept.steps)
+            if kept.steps[lane].i < kept.steps[lane].n:
+                raise LabError("This picture was stopped before it was finished. Choose another one or press Run.")
+            path = media.scratch_file(f"controlnet-{lane}.png")
+            return self._files(media.save_png(kept.steps[lane].x_0, path, controlnet_view.capsule(kept.plan, lane)))
+
+        return self._answer(save)
+
+    def save_map(self, values: dict[Any, Any]) -> dict[Any, Any]:
+        def save() -> dict[Any, Any]:
+            control = controlnet_maps.control_of(values[self.control], values[self.sources][values[self.control]])
+            return self._files(
+                media.save_png(
+                    control.map, media.scratch_file(f"{control.name}-map.png"), {"kind": "map", "control": control.name}
+                )
+            )
+
+        return self._answer(save)
+
+    def save_numbers(self, values: dict[Any, Any]) -> dict[Any, Any]:
+        def save() -> dict[Any, Any]:
+            kept = _finished(values[self.kept])
+            return self._files(controlnet_charts.save_numbers(kept, media.scratch_file("controlnet.csv")),
+                               controlnet_charts.save_residuals(kept, media.scratch_file("controlnet-residuals.csv")))  # fmt: skip
+
+        return self._answer(save)
+
+    def _files(self, *paths: Any) -> dict[Any, Any]:
+        return {self.files: gr.update(value=[str(path) for path in paths], visible=True), self.note: widgets.note("")}
+
+    def _answer(self, work: Any) -> dict[Any, Any]:
+        """What `work` paints, or a sentence about why it cannot; the page keeps what it shows."""
+        try:
+            return work()
+        except LabError as error:
+            return {self.note: widgets.note(str(error), bad=True)}
+
+
+def _finished(kept: Finished | None) -> Finished:
+    if kept is None or not kept.steps:
+        raise LabError("There is no picture yet: press Run first.")
+    return kept
+
+
+def _segments(choices: list[tuple[str, str]], value: str, label: str, elem_id: str) -> gr.Radio:
+    """A radio as a row of segments; its label is for screen readers."""
+    return gr.Radio(
+        choices, value=value, label=label, show_label=False, container=False, elem_classes="segments", elem_id=elem_id
+    )
+
+
+def _empty_grid(preset: Preset) -> str:
+    """The boxes of a preset before there is a picture in them, so that nothing jumps when they come."""
+    count = len(preset.strengths.split(","))
+    return controlnet_view.empty_grid(preset.count, count)

@@ -1,0 +1,179 @@
+"""The ControlNet tab in a real browser: a drawn picture, an upload, a dragged joint, a stop, and how it looks."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from lab.settings import ASSETS
+from tests.browser.conftest import SCREENSHOTS
+
+expect.set_options(timeout=60_000)  # two cores, perhaps busy
+
+
+@pytest.fixture
+def tab(page):
+    """The tab after its first run."""
+    page.get_by_role("tab", name="ControlNet").click()
+    finished(page)
+    return page
+
+
+def note(page):
+    return page.locator("#controlnet-note")
+
+
+def finished(page, words="pictures in"):
+    """Wait until a run has ended with these words and another can begin."""
+    expect(note(page).get_by_text(words)).to_be_visible()
+    expect(page.locator("#controlnet-run")).to_be_enabled()
+    expect(page.locator("#controlnet-stop")).to_be_disabled()
+
+
+def pictures(page):
+    return page.locator("#controlnet-stage img").evaluate_all("images => images.map(image => image.src)")
+
+
+def lit(page):
+    """Pixels of the map that are not black."""
+    return page.locator("#controlnet-editor canvas").evaluate(
+        "c => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+        " let n = 0; for (let i = 0; i < d.length; i += 4) n += d[i] + d[i + 1] + d[i + 2] > 60; return n; }"
+    )
+
+
+def settle(page, count):
+    """Wait until the map has `count(pixels)` lit."""
+    page.wait_for_function(
+        "want => { const c = document.querySelector('#controlnet-editor canvas'); if (!c) return false;"
+        " const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0;"
+        " for (let i = 0; i < d.length; i += 4) n += d[i] > 60; return want ? n > 20 : n === 0; }",
+        arg=count,
+    )
+
+
+def draw(page, *corners):
+    """A line through points given as fractions of the map."""
+    box = page.locator("#controlnet-editor canvas")
+    box.scroll_into_view_if_needed()
+    at = box.bounding_box()
+    places = [(at["x"] + x * at["width"], at["y"] + y * at["height"]) for x, y in corners]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=12)
+    page.mouse.up()
+
+
+def set_strengths(page, text):
+    page.locator("#controlnet-strengths textarea, #controlnet-strengths input").fill(text)
+
+
+def test_the_tab_opens_moving_and_ends_in_a_sweep(tab):
+    assert len(pictures(tab)) == 8
+    settle(tab, True)
+    expect(tab.locator("#controlnet-plot .js-plotly-plot")).to_be_visible()
+    figure = tab.locator("#controlnet-stage figure").nth(1)
+    expect(figure).to_contain_text("strength 0.5 · window 0–1 · seed 0")
+    figure.click()
+    expect(tab.get_by_role("dialog", name="Full-size view")).to_be_visible()
+    tab.keyboard.press("Escape")
+    expect(tab.get_by_role("dialog", name="Full-size view")).to_have_count(0)
+
+
+def test_a_drawn_picture_runs_at_every_stroke(tab):
+    tab.get_by_role("button", name="Draw an emoji").click()
+    finished(tab, "2 pictures in")
+    before = pictures(tab)
+    tab.get_by_role("button", name="Clear", exact=True).click()
+    settle(tab, False)
+    draw(tab, (0.5, 0.1), (0.85, 0.85), (0.15, 0.85), (0.5, 0.1))
+    settle(tab, True)
+    expect(note(tab).get_by_text(re.compile(r"Starting|2 pictures · \d+ of 20 calls")).first).to_be_visible()
+    finished(tab, "2 pictures in")
+    assert lit(tab) > 60
+    assert len(pictures(tab)) == len(before) == 2
+
+
+def test_an_empty_canvas_is_answered(tab):
+    tab.get_by_role("button", name="Clear", exact=True).click()
+    settle(tab, False)
+    tab.wait_for_timeout(500)
+    tab.locator("#controlnet-run").click()
+    finished(tab, "no map of edges")
+    assert len(pictures(tab)) == 8, "what was there stays"
+
+
+def test_an_uploaded_photograph_becomes_edges_and_a_text_file_is_refused(tab, tmp_path):
+    tab.get_by_role("button", name="Your own picture").click()
+    upload = tab.locator("#controlnet-upload [data-testid=file-upload]")
+    before = tab.locator("#controlnet-editor canvas").get_attribute("data-src")
+    upload.set_input_files(ASSETS / "images" / "chelsea.jpg")
+    canvas = tab.locator("#controlnet-editor canvas")
+    expect(canvas).not_to_have_attribute("data-src", before)
+    settle(tab, True)
+    photograph = lit(tab)
+    slider = tab.locator("#controlnet-high input[type=range]")
+    slider.evaluate("s => { s.value = 480; s.dispatchEvent(new Event('input', {bubbles: true})); }")
+    tab.wait_for_function(
+        "before => document.querySelector('#controlnet-editor canvas').dataset.src !== before",
+        arg=canvas.get_attribute("data-src"),
+    )
+    tab.wait_for_timeout(500)
+    assert lit(tab) < photograph, "a higher threshold keeps fewer edges"
+    tab.get_by_label("Clear").last.click()
+    (tmp_path / "notes.png").write_text("not a picture")
+    upload.set_input_files(tmp_path / "notes.png")
+    expect(note(tab).get_by_text("not a picture")).to_be_visible()
+
+
+def test_a_dragged_joint_moves_the_skeleton(tab):
+    tab.get_by_role("button", name="Strike a pose").click()
+    finished(tab)
+    wrist = tab.locator("#controlnet-editor circle[data-joint='4']")
+    wrist.scroll_into_view_if_needed()
+    at, board = wrist.bounding_box(), tab.locator("#controlnet-editor .board").bounding_box()
+    tab.mouse.move(at["x"] + at["width"] / 2, at["y"] + at["height"] / 2)
+    tab.mouse.down()
+    tab.mouse.move(board["x"] + 0.1 * board["width"], board["y"] + 0.9 * board["height"], steps=8)
+    tab.mouse.up()
+    x, y = (float(wrist.get_attribute(name)) for name in ("cx", "cy"))
+    assert abs(x - 100) < 15 and abs(y - 900) < 15
+    tab.wait_for_timeout(800)
+    set_strengths(tab, "1")
+    tab.locator("#controlnet-run").click()
+    finished(tab, "2 pictures in")
+
+
+def test_stop_keeps_what_is_done(tab):
+    tab.get_by_role("button", name="More ▼").click()
+    steps = tab.get_by_label("number input for Steps").last
+    steps.fill("50")
+    steps.press("Tab")
+    tab.locator("#controlnet-run").click()
+    expect(note(tab).get_by_text(re.compile(r"8 pictures · \d+ of 400 calls"))).to_be_visible()
+    tab.locator("#controlnet-stop").click()
+    finished(tab, "Stopped.")
+    assert len(pictures(tab)) == 8
+
+
+def test_conflicting_windows_and_too_many_pictures_are_answered(tab):
+    set_strengths(tab, ", ".join(str(i / 100) for i in range(100)))
+    tab.locator("#controlnet-run").click()
+    finished(tab, "200 pictures asked for; one run makes at most 64")
+    tab.get_by_text("Start × end").click()
+    starts = tab.locator("#controlnet-starts textarea, #controlnet-starts input")
+    starts.fill("1")
+    tab.locator("#controlnet-run").click()
+    finished(tab, "No window is open")
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_looks(tab, width, look):
+    tab.evaluate(f"document.body.classList.toggle('dark', {str(look == 'dark').lower()})")
+    tab.set_viewport_size({"width": width, "height": 900 if width > 700 else 844})
+    tab.wait_for_timeout(700)
+    assert tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, "nothing sticks out"
+    SCREENSHOTS.mkdir(exist_ok=True)
+    tab.screenshot(path=SCREENSHOTS / f"controlnet-{width}-{look}.png", full_page=True)

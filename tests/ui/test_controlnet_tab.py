@@ -1,0 +1,400 @@
+"""The ControlNet tab without a browser: maps, what its controls ask for, what it measures, and what it says to bad input."""
+
+import csv
+import json
+from math import inf, nan
+from pathlib import Path
+from types import SimpleNamespace
+
+import gradio as gr
+import numpy as np
+import pytest
+from PIL import Image
+
+from lab.annotators.canny import canny
+from lab.annotators.joints import POSES, default_pose, to_list
+from lab.capsule import AnnotateRequest, ConditioningMap, LaneResult, SamplingRequest, Step
+from lab.catalog import MODELS
+from lab.operations import OPERATIONS
+from lab.settings import ASSETS, Settings
+from lab.ui import controlnet_charts, controlnet_run, controlnet_view, media
+from lab.ui.controlnet_run import Agreement
+from lab.ui.tabs import controlnet
+
+VISITOR = SimpleNamespace(session_hash="visitor")
+GREY = np.full((64, 64, 3), 128, np.uint8)
+HOUSE = SimpleNamespace(settings=Settings())
+
+
+class Backend:
+    """Makes maps as the lab does; answers a run with finished grey pictures, which it can be told to stop before."""
+
+    def __init__(self, steps=2):
+        self.steps, self.request = steps, None
+
+    def run(self, request, stop=None):
+        if isinstance(request, AnnotateRequest):
+            yield from OPERATIONS[AnnotateRequest](request, HOUSE)
+            return
+        self.request = request
+        for i in range(self.steps + 1):
+            for lane in range(len(request.lanes)):
+                yield Step(lane, i, self.steps, 10.0, inf, GREY, GREY, 0.1)
+                if stop is not None and stop.is_set():
+                    return
+        for lane in range(len(request.lanes)):
+            sizes = np.full((len(request.controls), self.steps, 3), 0.5, np.float32)
+            yield LaneResult(lane, GREY, self.steps, 0.2, residuals=sizes)
+
+
+def make_tab():
+    with gr.Blocks():
+        tab = controlnet._Tab(Backend(), Settings())
+        tab.lay_out()
+    return tab
+
+
+def values_of(tab, **changes):
+    """What the components hold when the page opens, with changes by attribute name."""
+    values = {part: part.value for part in vars(tab).values() if isinstance(part, gr.components.Component)}
+    return values | {getattr(tab, name): value for name, value in changes.items()}
+
+
+def settled(values, update):
+    """The values after an update of the page."""
+    plain = {
+        part: value["value"] if isinstance(value, dict) and "value" in value else value
+        for part, value in update.items()
+    }
+    return values | {
+        part: value for part, value in plain.items() if not (isinstance(value, dict) and "__type__" in value)
+    }
+
+
+def with_map(tab, control="edges", pick=0, **changes):
+    values = values_of(tab, control=control, **changes)
+    return settled(values, tab.on_starter(values, SimpleNamespace(pick=pick)))
+
+
+def run(tab, values):
+    last = {}
+    for update in tab.on_run(values, VISITOR):
+        last |= update
+    return last
+
+
+def source(values, tab, control="edges"):
+    return values[tab.sources][control]
+
+
+@pytest.mark.parametrize("preset", controlnet.PRESETS, ids=lambda preset: preset.title)
+def test_every_preset_runs_and_is_measured(preset):
+    tab = make_tab()
+    values = settled(values_of(tab), tab.on_preset(preset))
+    last = run(tab, values)
+    request = tab.backend.request
+    assert isinstance(request, SamplingRequest) and request.condition.prompt == preset.prompt
+    assert request.forward.schedule == MODELS[request.model].schedules[0]
+    assert len(request.controls) == len(preset.maps) and all(control.map.any() for control in request.controls)
+    assert len(last[tab.kept].agreements) == len(request.lanes) and "pictures in" in last[tab.note]
+    assert last[tab.plot] is not None
+
+
+def test_the_first_visit_runs_the_first_preset_and_a_second_does_not():
+    tab = make_tab()
+    last = {}
+    for update in tab.on_open(values_of(tab), VISITOR):
+        last |= update
+    assert tab.backend.request.condition.prompt == controlnet.PRESETS[0].prompt
+    assert list(tab.on_open(values_of(tab, kept=last[tab.kept]), VISITOR)) == [{}]
+
+
+def test_a_run_is_strengths_by_seeds():
+    tab = make_tab()
+    run(tab, with_map(tab, strengths="0, 0.5;1", seed=3, count=2, start=0.2, end=0.8))
+    lanes = tab.backend.request.lanes
+    assert [(lane.seed, lane.holds[0].strength) for lane in lanes] == [(s, h) for s in (3, 4) for h in (0, 0.5, 1)]
+    assert {(lane.holds[0].start, lane.holds[0].end) for lane in lanes} == {(0.2, 0.8)}
+
+
+def test_guess_mode_stands_beside_the_same_seed():
+    tab = make_tab()
+    run(tab, with_map(tab, strengths="1", count=1, guess=True))
+    assert [(lane.seed, lane.guess) for lane in tab.backend.request.lanes] == [(0, False), (0, True)]
+
+
+def test_windows_that_end_before_they_start_have_no_picture():
+    tab = make_tab()
+    last = run(tab, with_map(tab, experiment="windows", starts="0, 0.5", ends="0.5, 1"))
+    windows = [(lane.holds[0].start, lane.holds[0].end) for lane in tab.backend.request.lanes]
+    assert windows == [(0, 0.5), (0, 1), (0.5, 1)]
+    assert last[tab.stage].count("void") == 1
+
+
+def test_edges_and_pose_steer_together_with_two_strengths():
+    tab = make_tab()
+    values = with_map(tab, "pose", 1)
+    values = settled(values, tab.on_starter(values | {tab.control: "edges"}, SimpleNamespace(pick=2)))
+    run(tab, values | {tab.experiment: "pairs", tab.strengths: "0.5, 1", tab.pose_strengths: "0, 2"})
+    request = tab.backend.request
+    assert [control.name for control in request.controls] == ["edges", "pose"]
+    assert [tuple(hold.strength for hold in lane.holds) for lane in request.lanes] == [
+        (0.5, 0),
+        (1, 0),
+        (0.5, 2),
+        (1, 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"strengths": ""}, "at least one number"),
+        ({"strengths": "a lot"}, "must be numbers"),
+        ({"strengths": "-1"}, "strength"),
+        ({"strengths": "nan"}, "strength"),
+        ({"seed": None}, "First seed is not a number"),
+        ({"count": nan}, "Seeds is not a number"),
+        ({"steps": 0}, "steps"),
+        ({"prompt": "x" * 400}, "prompt"),
+        ({"start": 0.8, "end": 0.2}, "must start before it ends"),
+        ({"start": 0.5, "end": 0.5}, "must start before it ends"),
+        ({"experiment": "windows", "starts": "0.8", "ends": "0.2"}, "No window is open"),
+        ({"experiment": "pairs"}, "no map of pose"),
+        ({"strengths": ", ".join(map(str, range(100)))}, "at most 64"),
+        ({"count": 40}, "at most 64"),
+    ],
+)
+def test_bad_input_is_answered_in_words(changes, words):
+    tab = make_tab()
+    last = run(tab, with_map(tab) | {getattr(tab, name): value for name, value in changes.items()})
+    assert words.lower() in last[tab.note].lower() and "bad" in last[tab.note]
+    assert last[tab.run]["interactive"] is True and last[tab.stop]["interactive"] is False
+    assert tab.stage not in last and tab.backend.request is None
+
+
+def test_an_empty_canvas_is_answered():
+    tab = make_tab()
+    assert "canvas is empty" in run(tab, values_of(tab))[tab.note]
+    update = tab.on_edit(
+        values_of(tab), SimpleNamespace(drawn=controlnet_view._exact_uri(np.zeros((64, 64, 3), np.uint8)))
+    )
+    assert "canvas is empty" in run(tab, settled(values_of(tab), update))[tab.note]
+    assert list(tab.on_live(values_of(tab, live=True), VISITOR)) == [{}]  # nothing to follow, nothing said
+
+
+def test_what_is_drawn_is_the_map_pixel_for_pixel():
+    tab = make_tab()
+    drawn = np.zeros((64, 64, 3), np.uint8)
+    drawn[10:50, 20] = 255
+    update = tab.on_edit(values_of(tab), SimpleNamespace(drawn=controlnet_view._exact_uri(drawn)))
+    run(tab, settled(values_of(tab), update))
+    np.testing.assert_array_equal(tab.backend.request.controls[0].map, drawn)
+    assert tab.editor not in update  # the page painted it already
+
+
+@pytest.mark.parametrize("drawn", [None, "", "data:image/png;base64,!!!", "data:text/html;base64,AAAA", "x" * 10])
+def test_a_broken_drawing_is_answered_and_the_map_stays(drawn):
+    tab = make_tab()
+    update = tab.on_edit(with_map(tab), SimpleNamespace(drawn=drawn))
+    assert "Draw it again" in update[tab.note] and tab.sources not in update
+
+
+def test_a_drawing_of_many_pixels_is_not_decoded(monkeypatch):
+    small_file = controlnet_view._exact_uri(np.zeros((2000, 2000, 3), np.uint8))
+    assert len(small_file) < controlnet_view.MAX_DRAWN
+    with pytest.raises(Exception, match="Draw it again"):
+        controlnet_view.drawn_map(small_file)
+
+
+def test_canny_follows_its_sliders():
+    tab = make_tab()
+    values = with_map(tab, pick=len(controlnet_view.SKETCHES) + 2, annotator="canny")
+    values = settled(values, tab.on_annotator(values | {tab.annotator: "canny"}))
+    cat = controlnet_view.starters("edges")[len(controlnet_view.SKETCHES) + 2]
+    assert cat.path.stem == "chelsea"
+    tight = settled(values, tab.on_canny(values | {tab.low: 300, tab.high: 480}))
+    loose = settled(values, tab.on_canny(values | {tab.low: 20, tab.high: 60}))
+    blurred = settled(values, tab.on_canny(values | {tab.blur: 2.0}))
+    counts = [source(one, tab).map.astype(bool).sum() for one in (tight, values, loose)]
+    assert counts[0] < counts[1] < counts[2]
+    assert source(blurred, tab).map.sum() < source(values, tab).map.sum()
+    request = AnnotateRequest(picture=media.open_picture(cat.path, Settings()), annotator="map", size=64)
+    (small,) = OPERATIONS[AnnotateRequest](request, HOUSE)
+    np.testing.assert_array_equal(source(values, tab).map, canny(small.map, 80, 160))
+
+
+def test_a_photograph_gives_its_pose_and_one_without_a_person_opens_the_editor(tmp_path):
+    tab = make_tab()
+    photo = ASSETS / "annotators" / "people" / "arms-raised.jpg"
+    values = values_of(tab, control="pose", upload=str(photo))
+    values = settled(values, tab.on_upload(values))
+    found = source(values, tab, "pose")
+    assert found.annotator == "pose" and found.joints[4][1] < found.joints[2][1]  # a raised wrist above its shoulder
+    Image.fromarray(GREY).save(tmp_path / "grey.png")
+    update = tab.on_upload(values | {tab.upload: str(tmp_path / "grey.png")})
+    assert "No person was found" in update[tab.note] and "Drag the joints" in update[tab.note]
+    after = source(settled(values, update), tab, "pose")
+    assert after.annotator == "hand" and after.map.any() and after.picture is not None
+    np.testing.assert_allclose(after.joints, default_pose(), atol=1e-3)
+
+
+def test_dragged_joints_are_drawn_and_bad_ones_answered():
+    tab = make_tab()
+    values = with_map(tab, "pose", 2)
+    before = source(values, tab, "pose")
+    joints = to_list(before.joints, before.visible)
+    joints[4] = [0.9, 0.1, 1]
+    after = source(settled(values, tab.on_edit(values, SimpleNamespace(joints=joints))), tab, "pose")
+    np.testing.assert_allclose(after.joints[4], (0.9, 0.1))
+    assert (after.map != before.map).any()
+    assert "Move one again" in tab.on_edit(values, SimpleNamespace(joints=[[1, 2]]))[tab.note]
+
+
+def test_a_wrong_file_is_answered_and_the_map_stays(tmp_path):
+    tab = make_tab()
+    (tmp_path / "notes.png").write_text("not a picture")
+    values = with_map(tab)
+    update = tab.on_upload(values | {tab.upload: str(tmp_path / "notes.png")})
+    assert "not a picture" in update[tab.note] and tab.sources not in update
+    assert tab.on_upload(values | {tab.upload: None})[tab.note]
+
+
+def test_an_unknown_annotator_changes_nothing():
+    tab = make_tab()
+    assert tab.on_annotator(values_of(tab, annotator="pose")) == {tab.annotator: "scribble"}
+
+
+@pytest.mark.parametrize("control", ["edges", "pose"])
+def test_all_starters_make_maps(control):
+    tab = make_tab()
+    for pick in range(len(controlnet_view.starters(control))):
+        assert source(with_map(tab, control, pick), tab, control).map.any()
+
+
+def test_stop_keeps_what_was_made_and_measures_finished_pictures():
+    tab = make_tab()
+    tab.backend.steps = 50
+    last = {}
+    for painted, update in enumerate(tab.on_run(with_map(tab), VISITOR)):
+        last |= update
+        if painted == 1:
+            tab.on_stop(VISITOR)
+    assert "Stopped" in last[tab.note] and last[tab.kept].steps and "<img" in last[tab.stage]
+    assert last[tab.picked] is None
+    tab.on_stop(SimpleNamespace(session_hash="stranger"))  # has nothing to stop
+
+
+def test_every_cell_tells_its_strength_window_and_seed():
+    tab = make_tab()
+    last = run(tab, with_map(tab, strengths="0, 1.5", seed=7, count=1, start=0.1, end=0.6))
+    for strength in ("0", "1.5"):
+        assert f"strength {strength} · window 0.1–0.6 · seed 7" in last[tab.stage]
+
+
+def test_a_picked_result_shows_its_residuals_and_is_exported_with_its_settings():
+    tab = make_tab()
+    values = with_map(tab, strengths="0, 1", count=1, chart="residuals")
+    values = settled(values, run(tab, values))
+    assert values[tab.picked] == 1  # the strongest
+    update = tab.on_pick(values, SimpleNamespace(pick=0))
+    assert update[tab.picked] == 0
+    (heat,) = json.loads(update[tab.plot].plot)["data"]
+    assert np.shape(heat["z"]) == (3, 2)  # blocks, calls
+    (path,) = tab.save_picture(values)[tab.files]["value"]
+    image = Image.open(path)
+    capsule = json.loads(image.text["diffusion-lab"])
+    np.testing.assert_array_equal(np.asarray(image), GREY)
+    assert capsule["lanes"][0]["holds"][0]["strength"] == 1 and capsule["controls"][0]["name"] == "edges"
+    again = controlnet_view.drawn_map(capsule["controls"][0]["map"])
+    np.testing.assert_array_equal(again, tab.backend.request.controls[0].map)
+
+
+def test_numbers_are_exported_as_csv():
+    tab = make_tab()
+    values = with_map(tab, strengths="0, 1", count=2)
+    assert "press Run first" in tab.save_numbers(values)[tab.note]
+    values = settled(values, run(tab, values))
+    numbers, sizes = (
+        [*csv.DictReader(Path(path).read_text("utf-8").splitlines())]
+        for path in tab.save_numbers(values)[tab.files]["value"]
+    )
+    assert (
+        len(numbers) == 4
+        and {row["strength"] for row in numbers} == {"0.0", "1.0"}
+        and all(row["edge_f1"] for row in numbers)
+    )
+    assert len(sizes) == 4 * 2 * 3 and sizes[0]["rms"] == "0.5"
+    (path,) = tab.save_map(values)[tab.files]["value"]
+    np.testing.assert_array_equal(np.asarray(Image.open(path)), source(values, tab).map)
+
+
+def test_a_picture_that_is_its_map_agrees_with_it():
+    circle = np.zeros((64, 64, 3), np.uint8)
+    yy, xx = np.mgrid[:64, :64]
+    disc = (xx - 32) ** 2 + (yy - 32) ** 2 < 400
+    picture = np.where(disc[..., None], (200, 30, 30), (255, 255, 255)).astype(np.uint8)
+    circle = canny(picture)
+    assert controlnet_run.edge_agreement(picture, circle) > 0.99
+    assert controlnet_run.edge_agreement(GREY, circle) == 0
+    shown = controlnet_view.against_edges(picture, circle)
+    assert (shown[circle.any(axis=2)] == 255).all()  # every line found
+    missed = controlnet_view.against_edges(GREY, circle)[circle.any(axis=2)]
+    assert (missed == (232, 89, 12)).all()
+
+
+def test_a_figure_with_flesh_on_covers_its_skeleton():
+    joints = POSES["hands up"]
+    (made,) = OPERATIONS[AnnotateRequest](AnnotateRequest(joints=to_list(joints), size=64), HOUSE)
+    flesh = controlnet_run.near(made.map.max(axis=2) > 40, 3)
+    figure = np.where(flesh[..., None], (40, 60, 200), (255, 255, 255)).astype(np.uint8)
+    other = np.where(flesh[..., None][:, ::-1].transpose(1, 0, 2), (40, 60, 200), (255, 255, 255)).astype(np.uint8)
+    good, bad = (controlnet_run.silhouette_agreement(one, made.map) for one in (figure, other))
+    assert good > 0.95 and bad < 0.5
+
+
+def test_joints_are_found_again_within_a_tenth_of_the_side():
+    joints, seen = default_pose(), np.ones(18, bool)
+    moved = joints.copy()
+    moved[4] += 0.2
+    assert controlnet_run.joint_agreement(joints, seen, joints, seen) == 1
+    assert controlnet_run.joint_agreement(moved, seen, joints, seen) == pytest.approx(17 / 18)
+    assert controlnet_run.joint_agreement(joints, ~seen, joints, seen) == 0
+
+
+def test_where_nobody_is_found_again_it_is_said():
+    tab = make_tab()
+    last = run(tab, with_map(tab, "pose", 0, strengths="1", count=1))
+    assert "finds nobody" in last[tab.note]
+    assert last[tab.kept].agreements[0] == Agreement(silhouette=0.0, person_sought=True)
+
+
+def test_the_curve_is_the_mean_over_the_seeds():
+    tab = make_tab()
+    values = with_map(tab, strengths="0, 1", count=2)
+    done = run(tab, values)[tab.kept]
+    for lane, value in enumerate((0.1, 0.5, 0.3, 0.9)):
+        done.agreements[lane] = Agreement(edge_f1=value)
+    curve, dots = json.loads(controlnet_charts.faithfulness(done).plot)["data"]
+    assert curve["x"] == [0, 1] and curve["y"] == pytest.approx([0.2, 0.7]) and len(dots["x"]) == 4
+
+
+def test_words_of_visitors_are_escaped():
+    tab = make_tab()
+    last = run(tab, with_map(tab, strengths="<script>"))
+    assert "<script>" not in last[tab.note]
+
+
+def test_a_hub_annotator_is_refused_in_words_without_a_network():
+    tab = make_tab()
+    assert [name for _, name in tab.maps.annotators("edges")] == ["canny", "scribble", "map"]
+    with pytest.raises(Exception, match="offline"):
+        list(OPERATIONS[AnnotateRequest](AnnotateRequest(picture=GREY, annotator="hed"), HOUSE))
+    with pytest.raises(Exception, match="no annotator named"):
+        list(OPERATIONS[AnnotateRequest](AnnotateRequest(picture=GREY, annotator="nonsense"), HOUSE))
+
+
+def test_a_map_of_another_size_is_brought_to_the_models():
+    tall = np.zeros((200, 100, 3), np.uint8)
+    (made,) = OPERATIONS[AnnotateRequest](AnnotateRequest(picture=tall, annotator="map", size=64), HOUSE)
+    assert isinstance(made, ConditioningMap) and made.map.shape == (64, 64, 3) and made.joints is None
