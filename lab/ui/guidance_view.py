@@ -87,7 +87,7 @@ CSS = """
 .curves circle { stroke: var(--body-background-fill); stroke-width: 1; }
 .curves [data-key] { cursor: pointer; }
 .curves [data-key]:hover { stroke: var(--body-text-color); stroke-width: 2; }
-.curves.two { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+@media (min-width: 701px) { .curves.two { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
 .curve-legend { display: flex; flex-wrap: wrap; gap: 4px 16px; font-size: 13px; padding-bottom: 8px; min-height: 27px;
   color: var(--body-text-color-subdued); }
 .curve-legend i { display: inline-block; width: 16px; height: 4px; border-radius: 2px; margin-right: 6px;
@@ -107,7 +107,8 @@ CSS = """
   .look { grid-template-columns: minmax(0, 1fr); }
   .look .halves { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .look .guesses { grid-template-columns: repeat(4, minmax(0, 1fr)); }
-  .curves, .curves.two { grid-template-columns: minmax(0, 1fr); }
+  .curves, .curves.two { display: flex; overflow-x: auto; scroll-snap-type: x proximity; scrollbar-width: thin; }
+  .curves figure { flex: 0 0 82%; scroll-snap-align: start; }
 }
 """
 

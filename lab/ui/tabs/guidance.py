@@ -64,7 +64,7 @@ PRESETS = (
     Preset("Four rules",           "rules", DEFAULT_MODEL, "grinning face", "1",          "1, 3, 5, 7.5, 10, 15", rules=("cfg", "rescaled", "interval", "apg")),
     Preset("All seeds alike",      "sweep", DEFAULT_MODEL, "red apple",     "1, 2, 3, 4", "1, 3, 7.5, 15"),
     Preset("Anything but",         "sweep", DEFAULT_MODEL, "heart",         "1, 2",       "1, 2, 3, 5, 7.5", negative="red"),
-    Preset("Rules, exactly",       "rules", "exact",       "apple",         "3",          "1, 2, 3, 5, 7.5, 10, 15", rules=("cfg", "rescaled", "interval", "threshold", "apg")),
+    Preset("Rules, exactly",       "rules", "exact",       "person",        "1",          "1, 2, 3, 5, 7.5, 10, 15", rules=("cfg", "rescaled", "interval", "threshold", "apg")),
 )
 # fmt: on
 
@@ -78,7 +78,8 @@ $$\tilde\epsilon = \epsilon_\theta(x_t) + s\,\big(\epsilon_\theta(x_t, c) - \eps
 Every cell of a column has the same scale, every cell of a row **the same $x_T$**: along a row only guidance differs.
 A negative prompt takes the place of the empty one, so the step also moves away from it. Between 0 and 1 both are mixed;
 above 1 the prompt is overstated: pictures fit it better, seeds look more alike, and colours burn as the values leave
-the range that the model knows. The rules try to keep the first and to spare you the last:
+the range that the model knows. With exact scores hardly anything burns: both halves come to agree on one picture of the
+set, and guidance decides on which. The rules try to keep the fidelity and to spare you the burn:
 
 """ + "\n".join(f"- *{row.title}* ({widgets.paper(row)}): {row.about}" for row in GUIDANCE.values())
 
