@@ -26,7 +26,7 @@ def main() -> None:
     from lab.backends.local import LocalBackend  # imports torch: the page is open by now
 
     local = LocalBackend(settings)
-    local.warm("exact")
+    local.warm("exact", "text-to-image")
     backend.provide(local)
     demo.block_thread()
 

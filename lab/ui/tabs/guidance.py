@@ -177,7 +177,7 @@ class _Tab:
             first.prompt, label="Prompt", max_length=300, elem_id="guidance-prompt", visible="prompt" in row.conditions
         )
         self.negative = gr.Textbox(
-            first.negative, label="Negative prompt", placeholder="what to move away from; empty: no prompt at all",
+            first.negative, label="Negative prompt", placeholder="what to move away from",
             max_length=300, elem_id="guidance-negative", visible="prompt" in row.conditions,
         )  # fmt: skip
         self.group = gr.Dropdown(

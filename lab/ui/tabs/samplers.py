@@ -359,7 +359,7 @@ class _Tab:
     def on_open(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """A visitor who opens the tab for the first time finds it moving, and then sees it once more slowly."""
         if values[self.kept] is not None:
-            yield {}
+            yield {self.note: gr.skip()}
             return
         kept = None
         for update in self.on_run(values, request):
