@@ -14,7 +14,7 @@
 """
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from html import escape
 from typing import Any, Protocol
 
@@ -22,7 +22,10 @@ import gradio as gr
 import numpy as np
 from gradio.data_classes import ImageData
 
+from lab.capsule import LabError
 from lab.ui import media
+
+Update = dict[Any, Any]  # components to what they show next
 
 MARK = (
     '<svg viewBox="0 0 8 8" aria-hidden="true" shape-rendering="crispEdges"><rect width="8" height="8" fill="#14181f"/>'
@@ -163,6 +166,46 @@ class Stops:
         with self._lock:
             if self._events.get(_session(request)) is event:
                 del self._events[_session(request)]
+
+
+class Runs:
+    """Run, Stop and the sentence beside them: how a tab streams what a press of Run makes."""
+
+    def __init__(self, run: gr.Button, stop: gr.Button, note: gr.HTML) -> None:
+        self.run, self.stop, self.note = run, stop, note
+        self.stops = Stops()
+
+    def stream(
+        self, request: gr.Request, work: Callable[[threading.Event], Generator[Update, None, Update]]
+    ) -> Iterator[Update]:
+        """The updates of `work(stop)` until it ends, Stop is pressed or a newer run of this page takes over.
+
+        What `work` returns is its last update. The buttons come back with it and not after it: of two updates in quick
+        succession the page keeps the last.
+        """
+        stop = self.stops.fresh(request)
+        yield {
+            self.run: gr.update(interactive=False),
+            self.stop: gr.update(interactive=True),
+            self.note: note("Starting …"),
+        }
+        made = work(stop)
+        try:
+            while True:
+                update = next(made)
+                if not self.stops.owns(request, stop):
+                    return
+                yield update
+        except StopIteration as end:
+            last: Update = end.value
+        except LabError as error:
+            last = {self.note: note(str(error), bad=True)}
+        finally:
+            made.close()
+            mine = self.stops.owns(request, stop)
+            self.stops.done(request, stop)
+        if mine:
+            yield last | {self.run: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
 
 
 def _session(request: gr.Request) -> str:

@@ -1,7 +1,6 @@
 """The picture reader and its search, on the shipped pictures and on small folders made here."""
 
 import csv
-import time
 from pathlib import Path
 
 import numpy as np
@@ -115,28 +114,16 @@ def test_group_and_style_restrict_the_search(folder: Path) -> None:
 @pytest.mark.parametrize(
     "query", ["???", "'; DROP TABLE", "\x00\ud800", "(((((", "[a-z]*", "../../etc", "🍎", "ﬂ" * 9, "x" * 10**6]
 )
-def test_hostile_queries_match_nothing_and_are_quick(shipped: PictureSet, query: str) -> None:
-    start = time.perf_counter()
+def test_hostile_queries_match_nothing(shipped: PictureSet, query: str) -> None:
     assert not shipped.matching(query, group="", style="").any()
     assert not shipped.matching("", group=query).any()
     assert not shipped.matching("", style=query).any()
-    assert time.perf_counter() - start < 1
 
 
 def test_search_of_an_empty_set(folder: Path) -> None:
     nothing = PictureSet.load(folder).select(np.array([], int))
     assert nothing.matching("apple", "food-drink", "flat").shape == (0,)
     assert nothing.matching().shape == (0,)
-
-
-def test_shipped_search_is_fast(shipped: PictureSet) -> None:
-    shipped.matching("warm up")
-    times = []
-    for query in ("red apple", "cat", "fruit, flat style", "happy faces", "nothing like it"):
-        start = time.perf_counter()
-        shipped.matching(query)
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.02
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,7 @@ def test_stop_keeps_the_finished_cells_and_the_next_run_makes_the_rest(monkeypat
 
 def test_another_visitor_cannot_stop_it():
     tab = make_tab()
-    event = tab.stops.fresh(VISITOR)
+    event = tab.runs.stops.fresh(VISITOR)
     tab.on_stop(SimpleNamespace(session_hash="stranger"))
     assert not event.is_set()
 

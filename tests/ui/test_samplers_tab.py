@@ -152,9 +152,9 @@ def test_stop_keeps_what_was_made():
 
 def test_another_visitor_cannot_stop_it():
     tab = make_tab(*[step(0, i, 5, float(i)) for i in range(5)])
-    tab.stops.fresh(VISITOR)
+    tab.runs.stops.fresh(VISITOR)
     tab.on_stop(SimpleNamespace(session_hash="stranger"))
-    flag: threading.Event = tab.stops._events["visitor"]
+    flag: threading.Event = tab.runs.stops._events["visitor"]
     assert not flag.is_set()
 
 

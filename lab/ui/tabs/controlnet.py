@@ -16,6 +16,7 @@ from lab.settings import Settings, at_hand
 from lab.ui import controlnet_charts, controlnet_maps, controlnet_run, controlnet_view, media, widgets
 from lab.ui.controlnet_maps import FIRST, HAND, Maps, Source
 from lab.ui.controlnet_run import EXPERIMENTS, Agreement, Dials, Finished, Plan
+from lab.ui.widgets import Update
 
 TITLE = "ControlNet"
 SAMPLER = "dpmpp_2m"  # good pictures in ten calls: a drawing must answer within two seconds
@@ -66,7 +67,6 @@ class _Tab:
 
     def __init__(self, backend: Any, settings: Settings) -> None:
         self.backend, self.settings = backend, settings
-        self.stops = widgets.Stops()
         self.models = [row for row in MODELS.values() if row.controls and at_hand(row.source, settings)]
         self.maps = Maps(backend, settings, self.models[0].size)
 
@@ -104,6 +104,7 @@ class _Tab:
             self.run = widgets.go("Run", elem_id="controlnet-run")
             self.stop = widgets.stop(elem_id="controlnet-stop")
         self.note = gr.HTML(widgets.note(""), elem_id="controlnet-note")
+        self.runs = widgets.Runs(self.run, self.stop, self.note)
         self.prompt = gr.Textbox(
             first.prompt, label="Prompt", show_label=False, placeholder="Prompt, or nothing", max_length=300,
             elem_id="controlnet-prompt",
@@ -326,7 +327,7 @@ class _Tab:
     def on_open(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """A visitor who opens the tab for the first time finds it moving."""
         if values[self.kept] is not None:
-            yield {}
+            yield {self.note: gr.skip()}  # nothing at all would be an error of Gradio's
             return
         plain, looks = self._preset(PRESETS[0])
         yield plain | looks
@@ -336,37 +337,18 @@ class _Tab:
         """The run that follows a stroke, where the visitor wants one; nothing while there is nothing to follow."""
         source: Source = values[self.sources][values[self.control]]
         if not values[self.live] or source.map is None or not source.map.any():
-            yield {}
+            yield {self.note: gr.skip()}  # nothing at all would be an error of Gradio's
             return
         yield from self.on_run(values, request)
 
     def on_stop(self, request: gr.Request) -> None:
-        self.stops.set(request)
+        self.runs.stops.set(request)
 
     def on_run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """Stream a run; ends early at Stop and keeps what is there."""
-        stop = self.stops.fresh(request)
-        yield {
-            self.run: gr.update(interactive=False),
-            self.stop: gr.update(interactive=True),
-            self.note: widgets.note("Starting …"),
-        }
-        made = self._sample(values, stop)
-        try:
-            for update in made:
-                if not self.stops.owns(request, stop):
-                    return  # a newer run paints this page now
-                yield update
-        except LabError as error:
-            yield {self.note: widgets.note(str(error), bad=True)}
-        finally:
-            made.close()
-            mine = self.stops.owns(request, stop)
-            self.stops.done(request, stop)
-        if mine:
-            yield {self.run: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
+        yield from self.runs.stream(request, partial(self._sample, values))
 
-    def _sample(self, values: dict[Any, Any], stop: threading.Event) -> Generator[dict[Any, Any], None, None]:
+    def _sample(self, values: dict[Any, Any], stop: threading.Event) -> Generator[Update, None, Update]:
         plan = self._plan(values)
         steps: dict[int, Step] = {}
         results: dict[int, LaneResult] = {}
@@ -398,7 +380,7 @@ class _Tab:
                 notes.append(str(error))  # the pictures are there all the same
         ended = "Stopped. What was made stays." if stop.is_set() else controlnet_charts.summary(done)
         picked = max(results, default=None, key=lambda lane: plan.request.lanes[lane].holds[0].strength)
-        yield {
+        return {
             self.stage: controlnet_view.grid(done, values[self.view], picked),
             self.note: widgets.note(" ".join([ended, *notes])),
             self.kept: done,

@@ -29,6 +29,7 @@ from lab.measures import picture_measures
 from lab.settings import Settings, at_hand
 from lab.ui import guidance_charts, guidance_view, media, widgets
 from lab.ui.guidance_view import Cell, Look, Painter, Plan, Sweep, make_plan
+from lab.ui.widgets import Update
 
 TITLE = "Guidance"
 DEFAULT_MODEL = "text-to-image"
@@ -107,7 +108,7 @@ class _Tab:
 
     def __init__(self, backend: Any, settings: Settings) -> None:
         self.backend, self.settings = backend, settings
-        self.stops, self.looks = widgets.Stops(), widgets.Stops()  # of sweeps and of anatomies: a click stops no run
+        self.looks = widgets.Stops()  # of anatomies, apart from the runs': a click stops no run
         self.offered = [row for row in MODELS.values() if row.guided and at_hand(row.source, settings)]
         names = [row.name for row in self.offered]
         self.shown = [preset for preset in PRESETS if preset.model in names]
@@ -168,6 +169,7 @@ class _Tab:
             self.run = widgets.go("Run", elem_id="guidance-run")
             self.stop = widgets.stop(interactive=False, elem_id="guidance-stop")
         self.note = gr.HTML(widgets.note(""), elem_id="guidance-note")
+        self.runs = widgets.Runs(self.run, self.stop, self.note)
         self.experiment = gr.Radio(
             [(title, name) for name, title in EXPERIMENTS.items()], value=first.experiment, label="Experiment",
             elem_id="guidance-experiment",
@@ -231,7 +233,7 @@ class _Tab:
         self.stop.click(self.on_stop, None, None, queue=False, **QUIET)
 
     def on_stop(self, request: gr.Request) -> None:
-        self.stops.set(request)
+        self.runs.stops.set(request)
         self.looks.set(request)
 
     def on_preset(self, preset: Preset) -> list[Any]:
@@ -259,30 +261,9 @@ class _Tab:
 
     def on_run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """Stream the cells that are not there yet; ends early at Stop and keeps what is finished."""
-        stop = self.stops.fresh(request)
-        yield {
-            self.run: gr.update(interactive=False),
-            self.stop: gr.update(interactive=True),
-            self.note: widgets.note("Starting …"),
-        }
-        made = self._sweep(values, stop)
-        try:
-            for update in made:
-                if not self.stops.owns(request, stop):
-                    return  # a newer run paints this page now
-                yield update
-        except LabError as error:
-            if self.stops.owns(request, stop):
-                yield {self.note: widgets.note(str(error), bad=True), **self._idle()}
-        finally:
-            made.close()
-            self.stops.done(request, stop)
+        yield from self.runs.stream(request, partial(self._sweep, values))
 
-    def _idle(self) -> dict[Any, Any]:
-        """Part of a run's last update and not one of its own: of two in quick succession the page keeps the last."""
-        return {self.run: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
-
-    def _sweep(self, values: dict[Any, Any], stop: threading.Event) -> Generator[dict[Any, Any], None, None]:
+    def _sweep(self, values: dict[Any, Any], stop: threading.Event) -> Generator[Update, None, Update]:
         plan = self._plan(values)
         before: Sweep | None = values[self.kept]
         sweep = before.with_plan(plan) if before else Sweep(plan)
@@ -305,7 +286,7 @@ class _Tab:
                 painted = time.monotonic()
                 yield {self.stage: painter.grid(), self.note: widgets.note(painter.progress(missing))}
         done = Sweep(plan, painter.cells)
-        yield {
+        return {
             self.stage: painter.grid(stopped=True),
             self.note: widgets.note(" ".join([painter.ended(missing, time.monotonic() - began), *notes])),
             self.kept: done,
@@ -313,7 +294,6 @@ class _Tab:
             self.csv: gr.update(
                 value=str(guidance_charts.save_sweep(done, media.scratch_file("guidance.csv"))), interactive=True
             ),
-            **self._idle(),
         }
 
     # One cell, taken apart

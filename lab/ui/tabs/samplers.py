@@ -27,6 +27,7 @@ from lab.capsule import (
 from lab.catalog import GROUPS, MODELS, SCHEDULES, SPACINGS, STYLES, samplers_for
 from lab.settings import ASSETS, Settings, at_hand
 from lab.ui import lane_view, media, samplers_view, widgets
+from lab.ui.widgets import Update
 
 TITLE = "Samplers"
 QUESTION = "How do you walk back from noise?"
@@ -131,7 +132,6 @@ class _Tab:
 
     def __init__(self, backend: Any, settings: Settings) -> None:
         self.backend, self.settings = backend, settings
-        self.stops = widgets.Stops()
 
     # Layout
 
@@ -173,6 +173,7 @@ class _Tab:
             self.run = widgets.go("Run")
             self.stop = widgets.stop()
         self.note = gr.HTML(widgets.note(""), elem_id="samplers-note")
+        self.runs = widgets.Runs(self.run, self.stop, self.note)
         self.experiment = gr.Radio(
             [(title, name) for name, title in EXPERIMENTS.items()], value="compare", label="Experiment"
         )
@@ -309,7 +310,7 @@ class _Tab:
         return [component for row in self.rows for component in row]
 
     def on_stop(self, request: gr.Request) -> None:
-        self.stops.set(request)
+        self.runs.stops.set(request)
 
     def on_choose(self, samplers: list[str], steps: int, model: str) -> list[Any]:
         """The simple controls fill the lane rows."""
@@ -374,7 +375,7 @@ class _Tab:
         if kept is None:
             yield {self.note: widgets.note("Nothing to replay yet: press Run first.", bad=True)}
             return
-        stop = self.stops.fresh(request)
+        stop = self.runs.stops.fresh(request)
         yield {self.stop: gr.update(interactive=True)}
         try:
             for frame in range(REPLAY_FRAMES + 1):
@@ -386,36 +387,18 @@ class _Tab:
                 if stop.wait(PAINT_EVERY_S):
                     break
         finally:
-            mine = self.stops.owns(request, stop)
-            self.stops.done(request, stop)
+            mine = self.runs.stops.owns(request, stop)
+            self.runs.stops.done(request, stop)
         if mine:
             # Says again that Run can be pressed: of updates in quick succession the page keeps the last.
             yield {self.stop: gr.update(interactive=False), self.run: gr.update(interactive=True)}
 
     def on_run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """Stream a run; ends early at Stop and keeps what is there."""
-        stop = self.stops.fresh(request)
-        yield {
-            self.run: gr.update(interactive=False),
-            self.stop: gr.update(interactive=True),
-            self.note: widgets.note("Starting …"),
-        }
-        made = self._invert(values, stop) if values[self.experiment] == "invert" else self._sample(values, stop)
-        try:
-            for update in made:
-                if not self.stops.owns(request, stop):
-                    return  # a newer run paints this page now
-                yield update
-        except LabError as error:
-            yield {self.note: widgets.note(str(error), bad=True)}
-        finally:
-            made.close()
-            mine = self.stops.owns(request, stop)
-            self.stops.done(request, stop)
-        if mine:
-            yield {self.run: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
+        make = self._invert if values[self.experiment] == "invert" else self._sample
+        yield from self.runs.stream(request, partial(make, values))
 
-    def _sample(self, values: dict[Any, Any], stop: threading.Event) -> Generator[dict[Any, Any], None, None]:
+    def _sample(self, values: dict[Any, Any], stop: threading.Event) -> Generator[Update, None, Update]:
         experiment = values[self.experiment]
         request = self._sampling_request(values)
         steps: dict[int, list[Step]] = {}
@@ -444,7 +427,7 @@ class _Tab:
         done = recording()
         figure = samplers_view.chart(done)
         ended = "Stopped. What was made stays and can be replayed." if stop.is_set() else samplers_view.summary(done)
-        yield {
+        return {
             self.stage: samplers_view.paint(experiment, done),
             self.note: widgets.note(" ".join([ended, *notes])),
             self.kept: Kept(experiment, done),
@@ -453,7 +436,7 @@ class _Tab:
             self.table: samplers_view.table(done),
         }
 
-    def _invert(self, values: dict[Any, Any], stop: threading.Event) -> Generator[dict[Any, Any], None, None]:
+    def _invert(self, values: dict[Any, Any], stop: threading.Event) -> Generator[Update, None, Update]:
         if not values[self.picture]:
             raise LabError("Choose a picture first: upload one, paste one or use the webcam.")
         request = make_request(
@@ -466,9 +449,10 @@ class _Tab:
             seed=values[self.seed],
         )
         painted = -inf
+        last: Update = {self.note: widgets.note("Stopped.")}
         for event in self.backend.run(request, stop):
             if isinstance(event, InversionResult):
-                yield {
+                last = {
                     self.stage: lane_view.panels(samplers_view.inversion_panels(event)),
                     self.note: widgets.note(f"Came back with an RMS error of {event.rms:.3f}."),
                     self.kept: None,
@@ -485,8 +469,7 @@ class _Tab:
                     ),
                     self.note: widgets.note(f"{way}, call {event.i} of {event.n}"),
                 }
-        if stop.is_set():
-            yield {self.note: widgets.note("Stopped.")}
+        return last
 
     # From controls to requests
 
