@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any, Protocol
@@ -43,7 +43,7 @@ from lab.engine.samplers import make_scheduler, slerp, split_prediction
 from lab.measures import picture_measures
 from lab.models.cache import ModelCache
 from lab.models.loaders import SCORER, LoadedModel
-from lab.models.stable_diffusion import Controlled, Hint, LoadedStableDiffusion
+from lab.models.stable_diffusion import Controlled, LoadedControl
 from lab.settings import Settings
 
 MOST_DECODES = 120  # pictures decoded for one run's steps
@@ -87,9 +87,11 @@ def sampling(request: SamplingRequest, house: House) -> Iterator[Event]:
 
 def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult, None, None]:
     """The lanes of one model."""
-    with house.cache.lease(request.model) as model:
+    with ExitStack() as leases:
+        model = leases.enter_context(house.cache.lease(request.model))
+        controls = [leases.enter_context(house.cache.lease(control.name)) for control in request.controls]
         denoiser = model.denoiser(request.forward)
-        halves = _Halves(request, model)
+        halves = _Halves(request, model, controls)
         lanes = [_lane(index, settings, denoiser, *halves.of(settings)) for index, settings in enumerate(request.lanes)]
         if request.reference_steps:
             first = request.lanes[0]
@@ -140,15 +142,13 @@ def _measures(picture: np.ndarray, prompt: str, house: House) -> dict[str, float
 class _Halves:
     """Conditional and unconditional conditioning of the lanes of a request; what lanes share is made once."""
 
-    def __init__(self, request: SamplingRequest, model: LoadedModel) -> None:
-        self.model = model
+    def __init__(self, request: SamplingRequest, model: LoadedModel, controls: Sequence[LoadedControl] = ()) -> None:
         self.conditional = model.conditioning(request.condition)
         self.unconditional = model.unconditional(request.negative)
-        self.hints: list[Hint] = []
-        if request.controls:
-            if not isinstance(model, LoadedStableDiffusion):
-                raise LabError(f"'{MODELS[request.model].title}' cannot be controlled. Choose another model.")
-            self.hints = [model.hint(control) for control in request.controls]
+        side = MODELS[request.model].size
+        self.hints = [
+            loaded.hint(control.map, side) for loaded, control in zip(controls, request.controls, strict=True)
+        ]
 
     def of(self, lane: LaneSettings) -> tuple[Any, Any]:
         """(conditional, unconditional) of a lane; in guess mode only the first is under control (Zhang et al. 2023)."""
@@ -393,6 +393,11 @@ def _check_limits(request: SamplingRequest, settings: Settings) -> None:
             )
         if lane.rule not in rules_for(MODELS[request.model]):
             raise LabError(f"{GUIDANCE[lane.rule].title} needs pixels in [-1, 1]; this model works on latents.")
+    for control in request.controls:
+        if control.name not in MODELS[request.model].controls:
+            raise LabError(
+                f"'{MODELS[request.model].title}' has no control named '{control.name}'. Choose another model or remove it."
+            )
     if len(request.lanes) > settings.max_lanes:
         raise LabError(f"{len(request.lanes)} pictures asked for; one run makes at most {settings.max_lanes}.")
     longest = max(request.reference_steps, *(lane.steps for lane in request.lanes))

@@ -54,7 +54,7 @@ class Gaussian:
 class Toy:
     """A LoadedModel whose pictures are its x_0, a grey level for each 1/127.5."""
 
-    shape, latent, nbytes = SHAPE, False, 4
+    shape, latent = SHAPE, False
 
     def __init__(self, prediction_type="epsilon", shape=SHAPE):
         self.shape, self.network = shape, Gaussian(prediction_type)
@@ -88,7 +88,7 @@ def make_house(**models):
             records.append(record)
             yield record
 
-    return House(Settings(device="cpu"), ModelCache(models.__getitem__), watched), records
+    return House(Settings(device="cpu"), ModelCache(lambda name, shelf: models[name]), watched), records
 
 
 def taken_apart(toy, scales=(0, 1, 4), negative="", **lane):
@@ -229,16 +229,16 @@ def test_versus_needs_models_of_one_shape():
     with pytest.raises(LabError, match="'Exact denoiser at 32 px' works on other shapes"):
         versus(house, LaneSettings(steps=2))
     assert records == []
-    assert all(entry["leases"] == 0 for entry in house.cache.resident().values())
+    assert all(model.leases == 0 for model in house.cache.resident())
 
 
 def test_stopping_a_run_of_two_models_gives_both_back():
     house, _ = make_house(exact=Toy(), **{"exact-32": Toy()})
     events = sampling(SamplingRequest(versus="exact-32", lanes=[LaneSettings(steps=50)]), house)
     next(events)
-    assert {entry["leases"] for entry in house.cache.resident().values()} == {2}  # held for the run, and by its lanes
+    assert {model.leases for model in house.cache.resident()} == {2}  # held for the run, and by its lanes
     events.close()
-    assert {entry["leases"] for entry in house.cache.resident().values()} == {0}
+    assert {model.leases for model in house.cache.resident()} == {0}
 
 
 # Numbers and limits

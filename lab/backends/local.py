@@ -4,13 +4,14 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import torch
 
 from lab.capsule import Event, LabError, Request
 from lab.engine.lanes import Denoiser, Lane, LaneLoop, Record, Run, out_of_memory
 from lab.models.cache import ModelCache
-from lab.models.loaders import LoadedModel, load
+from lab.models.loaders import make_cache
 from lab.operations import OPERATIONS, House
 from lab.settings import Settings
 
@@ -100,13 +101,13 @@ class Worker:
 class LocalBackend:
     """Executes requests in this process. Safe to call from many threads."""
 
-    def __init__(self, settings: Settings, cache: ModelCache[LoadedModel] | None = None) -> None:
+    def __init__(self, settings: Settings, cache: ModelCache[Any] | None = None) -> None:
         if settings.threads:
             torch.set_num_threads(settings.threads)
         self.settings = settings
-        self.cache = cache or ModelCache(lambda name: load(name, settings))
+        self.cache = cache or make_cache(settings)
         self._places = threading.Semaphore(settings.max_runs)
-        self._house = House(settings, self.cache, Worker(settings.max_batch_rows).drive)
+        self._house = House(settings, self.cache, Worker(settings.max_batch_rows, self.cache.shed).drive)
 
     def run(self, request: Request, stop: threading.Event | None = None) -> Iterator[Event]:
         """The events of a request. Setting `stop`, or closing the generator, ends the run within one step.

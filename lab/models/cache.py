@@ -1,75 +1,403 @@
-"""ModelCache: every weight of the process, loaded at most once, held by leases."""
+"""ModelCache: every weight of the process, loaded at most once, shared by content, held by leases, within budgets.
 
+A model is made of parts (a UNet, an autoencoder, a text encoder, a picture set). While it loads it asks a `Shelf` for
+each part by a key that stands for its content; a part that is there already is shared. Bytes are counted from the
+tensors, each storage once. On a machine with an accelerator a model is on the device, in host memory or gone; without
+one there is only host memory.
+"""
+
+import gc
+import logging
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
 
 from lab.capsule import LabError
 
+log = logging.getLogger("lab")
+
+PATIENCE_S = 60.0  # how long a load waits for models in use to be given back
+CPU = torch.device("cpu")
+
+
+class Part(Protocol):
+    """Something with weights: an nn.Module, or whatever offers these two."""
+
+    def to(self, device: torch.device, /) -> Any: ...
+
+    def tensors(self) -> Iterator[Tensor]: ...
+
+
+P = TypeVar("P")
 Loaded = TypeVar("Loaded")
+
+
+def nbytes_of(part: Any) -> int:
+    """Bytes of a part's tensors; tensors that share a storage count once."""
+    tensors = [*part.parameters(), *part.buffers()] if isinstance(part, nn.Module) else part.tensors()
+    return sum({tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors}.values())
+
+
+@dataclass
+class _Shelved:
+    part: Any
+    owners: set[str] = field(default_factory=set)
+    on_device: bool = False
+
+    def __post_init__(self) -> None:
+        self._fixed = nbytes_of(self.part) if isinstance(self.part, nn.Module) else None
+
+    @property
+    def nbytes(self) -> int:
+        """Counted once for networks, which keep their weights; anew for parts that remember things."""
+        return nbytes_of(self.part) if self._fixed is None else self._fixed
+
+
+class Shelf(Protocol):
+    """Where a loading model gets its parts: `shelf(key, make)` makes a part or finds the one that is there.
+
+    Parts are made in host memory; the cache moves them. `key` stands for the part's content.
+    """
+
+    def __call__(self, key: str, make: Callable[[], P]) -> P: ...
+
+
+def alone(key: str, make: Callable[[], P]) -> P:
+    """A shelf for a model outside any cache."""
+    return make()
+
+
+class _Shelf:
+    """The cache's shelf, for one model that loads."""
+
+    def __init__(self, shelved: dict[str, _Shelved], owner: str) -> None:
+        self._shelved, self._owner = shelved, owner
+
+    def __call__(self, key: str, make: Callable[[], P]) -> P:
+        if key not in self._shelved:
+            self._shelved[key] = _Shelved(make())
+        self._shelved[key].owners.add(self._owner)
+        return self._shelved[key].part
 
 
 @dataclass
 class _Entry(Generic[Loaded]):
+    name: str
     loaded: Loaded
     leases: int = 0
+    used: float = 0.0  # when it was last leased
+    ready: bool = False  # where it can run; False while it is moved
+
+
+@dataclass(frozen=True)
+class Resident:
+    """A model that the cache holds."""
+
+    name: str
+    on_device: bool
+    nbytes: int  # of all its parts
+    own_nbytes: int  # of the parts that no other model has
+    leases: int
+    pinned: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What leasing a model would do now."""
+
+    name: str
+    load: bool  # from its source
+    move: bool  # from host memory to the device
+    evict: tuple[str, ...]  # models that would leave the device (or, without one, memory)
 
 
 class ModelCache(Generic[Loaded]):
-    """Loads models through `load(name)` and hands them out as leases.
+    """Loads models through `load(name, shelf)` and hands them out as leases.
 
-    Single flight: however many ask for a model at once, it is loaded once and the others wait for it. A load that
-    fails leaves the cache as it was; every waiter gets the error, which names the model, and the next lease tries
-    again. Loads are serialised by one lock. Nothing is evicted.
+    Single flight: however many ask for a model at once, it is loaded once and the others wait for it. Loads and moves
+    are serialised by one lock; a model that is ready is leased without it. Over budget, the least recently used model
+    that nobody leases and that is not pinned leaves: from the device to host memory, from there altogether. Where all
+    are in use, a load waits for one. A load that fails leaves the cache as it was; everyone who waited for it gets an
+    error that names the model, and the next lease tries again.
+
+    Budgets are in bytes. `weigh(name)` estimates the bytes of a model that is not loaded, so that room is made before;
+    `title(name)` is what errors call it.
     """
 
-    def __init__(self, load: Callable[[str], Loaded]) -> None:
-        self._load = load
+    def __init__(
+        self,
+        load: Callable[[str, Shelf], Loaded],
+        device: torch.device = CPU,
+        device_budget: float = math.inf,
+        host_budget: float = math.inf,
+        weigh: Callable[[str], int] = lambda name: 0,
+        title: Callable[[str], str] = lambda name: f"model '{name}'",
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self._load, self._weigh, self._title, self._patience_s = load, weigh, title, patience_s
+        self.device, self._two_places = device, device.type != "cpu"
+        self.device_budget, self.host_budget = device_budget, host_budget
         self._entries: dict[str, _Entry[Loaded]] = {}
-        self._loading = threading.Lock()  # held while loading
-        self._books = threading.Lock()  # held for moments, to read and write the entries
+        self._shelved: dict[str, _Shelved] = {}
+        self._pinned: set[str] = set()
+        self._arriving = ""  # the model that is being loaded or moved: its parts are wanted where they are
+        self._moving = threading.Lock()  # held while loading or moving
+        self._books = threading.Condition()  # held for moments, to read and write entries; notified when a lease ends
 
     @contextmanager
     def lease(self, name: str) -> Iterator[Loaded]:
-        """The loaded model, for the length of the `with` block. Raises LabError where it cannot be loaded."""
+        """The model, ready on its device, for the length of the `with` block. Raises LabError where that cannot be."""
         entry = self._take(name)
         try:
             yield entry.loaded
         finally:
             with self._books:
                 entry.leases -= 1
+                self._books.notify_all()
 
-    def resident(self) -> dict[str, dict[str, Any]]:
-        """What is loaded: name -> bytes and leases now."""
+    def pin(self, *names: str) -> None:
+        """Never evict these models once they are loaded."""
         with self._books:
-            return {
-                name: {"bytes": getattr(entry.loaded, "nbytes", 0), "leases": entry.leases}
-                for name, entry in self._entries.items()
-            }
+            self._pinned.update(names)
 
-    def _take(self, name: str) -> _Entry[Loaded]:
-        entry = self._resident(name)
-        if entry:
-            return entry
-        with self._loading:
-            entry = self._resident(name)  # loaded while we waited for the lock
-            if entry:
-                return entry
-            try:
-                loaded = self._load(name)
-            except LabError:
-                raise
-            except Exception as error:
-                raise LabError(f"The model '{name}' could not be loaded: {error}") from error
-            with self._books:
-                self._entries[name] = entry = _Entry(loaded, leases=1)
-            return entry
+    def resident(self) -> list[Resident]:
+        """What is loaded, most recently used first."""
+        with self._books:
+            entries = sorted(self._entries.values(), key=lambda entry: -entry.used)
+            return [self._describe(entry) for entry in entries]
 
-    def _resident(self, name: str) -> _Entry[Loaded] | None:
+    def plan(self, name: str) -> Plan:
+        """What leasing `name` would load, move and evict if nothing else changed."""
         with self._books:
             entry = self._entries.get(name)
-            if entry:
-                entry.leases += 1
+            if entry and entry.ready:
+                return Plan(name, load=False, move=False, evict=())
+            needed = (
+                sum(part.nbytes for part in self._parts(name) if not part.on_device) if entry else self._weigh(name)
+            )
+            free = (self.device_budget if self._two_places else self.host_budget) - self._used(self._two_places)
+            evicted = []
+            for victim in self._evictable(self._two_places):
+                if needed <= free:
+                    break
+                free += self._only_for(victim, self._two_places)
+                evicted.append(victim.name)
+            return Plan(name, load=entry is None, move=self._two_places, evict=tuple(evicted))
+
+    def used(self) -> tuple[int, int]:
+        """Bytes on the device and in host memory."""
+        with self._books:
+            return self._used(on_device=True), self._used(on_device=False)
+
+    def shed(self) -> bool:
+        """Move the least recently used model that nobody leases off the device, where its step ran out of memory.
+
+        False where there is none.
+        """
+        with self._moving:
+            gone = self._evict_one(self._two_places)
+            self._trim_host()
+            return gone
+
+    # Taking
+
+    def _take(self, name: str) -> _Entry[Loaded]:
+        entry = self._if_ready(name)
+        if entry:
             return entry
+        with self._moving:
+            entry = self._if_ready(name)  # made ready while we waited for the lock
+            if entry:
+                return entry
+            self._arriving = name
+            try:
+                entry = self._entries.get(name) or self._loaded(name)
+                self._bring(entry)
+                self._trim_host()
+            finally:
+                self._arriving = ""
+            with self._books:
+                entry.ready = True
+                entry.leases += 1
+                entry.used = time.monotonic()
+                return entry
+
+    def _if_ready(self, name: str) -> _Entry[Loaded] | None:
+        with self._books:
+            entry = self._entries.get(name)
+            if entry is None or not entry.ready:
+                return None
+            entry.leases += 1
+            entry.used = time.monotonic()
+            return entry
+
+    def _loaded(self, name: str) -> _Entry[Loaded]:
+        """Load from the source into host memory."""
+        self._make_room(name, self._weigh(name), on_device=False)
+        try:
+            entry = _Entry(name, self._load(name, _Shelf(self._shelved, name)))
+        except Exception as error:
+            self._disown(name)
+            if isinstance(error, LabError):
+                raise
+            log.warning("the model %s could not be loaded", name, exc_info=True)
+            raise LabError(f"The {self._title(name)} could not be loaded: {first_line(error)}") from error
+        with self._books:
+            self._entries[name] = entry
+        try:
+            self._make_room(name, 0, on_device=False)  # what it really weighs
+        except LabError:
+            self._drop(entry)
+            raise
+        return entry
+
+    def _bring(self, entry: _Entry[Loaded]) -> None:
+        """Move what is missing to the device; where that fails all is back where it was."""
+        if not self._two_places:
+            return
+        missing = [part for part in self._parts(entry.name) if not part.on_device]
+        self._make_room(entry.name, sum(part.nbytes for part in missing), on_device=True)
+        moved: list[_Shelved] = []
+        try:
+            for part in missing:
+                while True:
+                    try:
+                        part.part.to(self.device)
+                        break
+                    except torch.OutOfMemoryError:  # something else holds the memory that the budget promised
+                        if not self._evict_one(on_device=True):
+                            raise
+                part.on_device = True
+                moved.append(part)
+        except Exception as error:
+            for part in [*moved, *missing[len(moved) : len(moved) + 1]]:
+                part.part.to(CPU)
+                part.on_device = False
+            raise LabError(
+                f"The device has no memory left for the {self._title(entry.name)}. Try again when others have finished, or "
+                "choose a smaller model."
+            ) from error
+
+    # Leaving
+
+    def _make_room(self, name: str, needed: int, on_device: bool) -> None:
+        """Evict until `needed` more bytes fit; waits for leases to end where everything is in use."""
+        budget = self.device_budget if on_device else self.host_budget
+        if needed > budget or self._weight(name) > budget:
+            raise LabError(
+                f"The {self._title(name)} needs {max(needed, self._weight(name)) / 1e9:.2f} GB; the lab may use {budget / 1e9:.2f} GB. "
+                "Choose a smaller model."
+            )
+        until = time.monotonic() + self._patience_s
+        while True:
+            with self._books:
+                if self._used(on_device) + needed <= budget:
+                    return
+            if self._evict_one(on_device):
+                continue
+            with self._books:
+                if not self._evictable(on_device) and not self._books.wait(until - time.monotonic()):
+                    raise LabError(
+                        f"There is no room for the {self._title(name)}: all loaded models are in use. Try again in a moment."
+                    )
+            if time.monotonic() > until:
+                raise LabError(f"There is no room for the {self._title(name)} now. Try again in a moment.")
+
+    def _evict_one(self, on_device: bool) -> bool:
+        with self._books:
+            victims = self._evictable(on_device)
+            if not victims:
+                return False
+            victim = victims[0]
+            victim.ready = False  # from here on nobody can lease it without the lock that we hold
+        if on_device:
+            self._to_host(victim)
+        else:
+            self._drop(victim)
+        return True
+
+    def _to_host(self, entry: _Entry[Loaded]) -> None:
+        for part in self._parts(entry.name):
+            if part.on_device and not self._others(part, entry.name, on_device=True):
+                part.part.to(CPU)
+                part.on_device = False
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _trim_host(self) -> None:
+        """What was moved off the device may have filled the host; for a moment both were there."""
+        while self._used(on_device=False) > self.host_budget and self._evict_one(on_device=False):
+            pass
+
+    def _drop(self, entry: _Entry[Loaded]) -> None:
+        with self._books:
+            self._entries.pop(entry.name, None)
+        self._disown(entry.name)
+        gc.collect()
+
+    def _disown(self, name: str) -> None:
+        """Take `name` off all parts; parts of nobody are gone."""
+        with self._books:
+            for key, part in list(self._shelved.items()):
+                part.owners.discard(name)
+                if not part.owners:
+                    del self._shelved[key]
+
+    # Book-keeping; the caller holds `_books` or `_moving`
+
+    def _parts(self, name: str) -> list[_Shelved]:
+        return [part for part in self._shelved.values() if name in part.owners]
+
+    def _weight(self, name: str) -> int:
+        return sum(part.nbytes for part in self._parts(name))
+
+    def _used(self, on_device: bool) -> int:
+        return sum(part.nbytes for part in self._shelved.values() if part.on_device == on_device)
+
+    def _others(self, part: _Shelved, name: str, on_device: bool) -> bool:
+        """Whether a part serves another model that is ready or arriving; in host memory, any other at all."""
+        return any(
+            not on_device or owner == self._arriving or (owner in self._entries and self._entries[owner].ready)
+            for owner in part.owners - {name}
+        )
+
+    def _only_for(self, entry: _Entry[Loaded], on_device: bool) -> int:
+        """Bytes that evicting it would free."""
+        parts = [part for part in self._parts(entry.name) if part.on_device == on_device]
+        return sum(part.nbytes for part in parts if not self._others(part, entry.name, on_device))
+
+    def _evictable(self, on_device: bool) -> list[_Entry[Loaded]]:
+        """Models that may leave and would free something, least recently used first."""
+        found = [
+            entry
+            for entry in self._entries.values()
+            if entry.leases == 0
+            and entry.name not in self._pinned
+            and entry.name != self._arriving
+            and (not self._two_places or entry.ready == on_device)
+            and self._only_for(entry, on_device) > 0
+        ]
+        return sorted(found, key=lambda entry: entry.used)
+
+    def _describe(self, entry: _Entry[Loaded]) -> Resident:
+        parts = self._parts(entry.name)
+        return Resident(
+            name=entry.name,
+            on_device=self._two_places and entry.ready,
+            nbytes=sum(part.nbytes for part in parts),
+            own_nbytes=sum(part.nbytes for part in parts if part.owners == {entry.name}),
+            leases=entry.leases,
+            pinned=entry.name in self._pinned,
+        )
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, short enough for a visitor."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

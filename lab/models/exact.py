@@ -6,7 +6,9 @@ trained network would make is its mean, E[x_0 | x_t] = sum_i p(i | x_t) x_i (Kar
 A condition restricts the set; the unconditional twin is the whole of it.
 """
 
-from collections.abc import Sequence
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,7 +29,7 @@ class Support:
 
 
 class ExactData:
-    """A finite picture set on the device, ready to be denoised exactly. Shared by all views and threads; immutable.
+    """A finite picture set on the device, ready to be denoised exactly. Shared by all views and threads.
 
     `pixels` is (n, channels, height, width) in [-1, 1]. Everything is kept relative to the mean picture: that
     makes the products small, and float32 keeps its digits where 1 - alpha_bar is small.
@@ -42,21 +44,42 @@ class ExactData:
         self.centred = flat - self.mean
         self.half_norms = self.centred.square().sum(1) / 2
         self.everything = Support(torch.arange(len(flat), device=flat.device), self.centred, self.half_norms)
+        self._supports: OrderedDict[bytes, Support] = OrderedDict()
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self.centred)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes held, from the tensors."""
-        return sum(tensor.nbytes for tensor in (self.mean, self.centred, self.half_norms))
+    def tensors(self) -> Iterator[Tensor]:
+        """Everything held, for whoever counts bytes; supports are views of it or kept beside it."""
+        yield from (self.mean, self.centred, self.half_norms)
+        with self._lock:
+            yield from [tensor for kept in self._supports.values() for tensor in (kept.centred, kept.half_norms)]
+
+    def to(self, device: torch.device) -> "ExactData":
+        """Move all of it, while nobody denoises with it. Supports are forgotten: they are made again on the device."""
+        self.mean, self.centred, self.half_norms = (
+            part.to(device) for part in (self.mean, self.centred, self.half_norms)
+        )
+        self.everything = Support(torch.arange(len(self), device=device), self.centred, self.half_norms)
+        with self._lock:
+            self._supports.clear()
+        return self
 
     def support(self, indices: Tensor) -> Support:
-        """The restriction of the set to `indices` (n,), n at least 1."""
+        """The restriction of the set to `indices` (n,), n at least 1; the same object for the same indices, as long as
+        all supports together take less than the set itself."""
         if len(indices) == 0:
             raise ValueError("a support needs at least one picture")
-        indices = indices.to(self.centred.device)
-        return Support(indices, self.centred[indices], self.half_norms[indices])
+        key = indices.cpu().numpy().tobytes()
+        with self._lock:
+            if key not in self._supports:
+                indices = indices.to(self.centred.device)
+                self._supports[key] = Support(indices, self.centred[indices], self.half_norms[indices])
+            self._supports.move_to_end(key)
+            while len(self._supports) > 1 and sum(len(kept.indices) for kept in self._supports.values()) > len(self):
+                self._supports.popitem(last=False)
+            return self._supports[key]
 
     def nearest(self, x_0: Tensor) -> tuple[int, float]:
         """Index of the data picture nearest to x_0 (channels, height, width), and the RMS distance to it."""

@@ -1,6 +1,9 @@
 """One function per model family: a catalog row in, a loaded model out."""
 
 import difflib
+import json
+import logging
+import math
 import threading
 from collections.abc import Callable
 from functools import lru_cache
@@ -9,23 +12,29 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from diffusers import ControlNetModel
+from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from lab.capsule import Condition, Forward, LabError
-from lab.catalog import CONTROLS, GROUPS, MODELS, Model
+from lab.catalog import CONTROLS, GROUPS, MODELS, Control, Model
 from lab.engine.lanes import Denoiser
 from lab.engine.noising import alphas_cumprod
-from lab.models.clip import LoadedClip
+from lab.models.cache import ModelCache, Shelf, alone, first_line
+from lab.models.clip import read_clip
 from lab.models.exact import ExactData, ExactDenoiser, Support
 from lab.models.pictures import PictureSet
 from lab.models.pixel import read_pixel
-from lab.models.stable_diffusion import LoadedStableDiffusion, load_pipeline
+from lab.models.sources import content_key, folder_of, variant_of, weight_of
+from lab.models.stable_diffusion import LoadedControl, LoadedStableDiffusion, Parts
 from lab.models.tensors import to_signed, to_uint8
 from lab.settings import ASSETS, Settings
 
+log = logging.getLogger("lab")
+
 PREVIEW_EXAMPLES = 48
 SCORER = "clip"
+PIPELINES = ("StableDiffusionPipeline",)
 
 
 class LoadedModel(Protocol):
@@ -33,11 +42,6 @@ class LoadedModel(Protocol):
 
     shape: tuple[int, int, int]  # of x_t
     latent: bool  # to_picture is a network's work, and preview is not
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes it holds, from the tensors."""
-        ...
 
     def denoiser(self, forward: Forward) -> Denoiser:
         """The model under a forward process; the same object for the same process, so that runs can share calls."""
@@ -69,22 +73,16 @@ class LoadedModel(Protocol):
 
 
 class LoadedExact:
-    """The exact denoiser of a picture set on the device, held-out pictures left out."""
+    """The exact denoiser of a picture set."""
 
     latent = False
 
-    def __init__(self, pictures: PictureSet, device: torch.device) -> None:
-        self.pictures = pictures.select(~pictures.held_out)
-        pixels = torch.from_numpy(self.pictures.pixels).permute(0, 3, 1, 2).to(device).float() / 127.5 - 1
-        self.data = ExactData(pixels)
-        self.shape = self.data.shape
+    def __init__(self, pictures: PictureSet, data: ExactData) -> None:
+        self.pictures, self.data = pictures, data
+        self.shape = data.shape
         self._lock = threading.Lock()
         self._denoisers: dict[Forward, ExactDenoiser] = {}
-        self._support = lru_cache(maxsize=64)(self._make_support)
-
-    @property
-    def nbytes(self) -> int:
-        return self.data.nbytes
+        self._found = lru_cache(maxsize=256)(self._search)
 
     def denoiser(self, forward: Forward) -> ExactDenoiser:
         with self._lock:
@@ -98,7 +96,7 @@ class LoadedExact:
     def conditioning(self, condition: Condition) -> Support:
         if condition == Condition():
             return self.data.everything
-        return self._support(condition)
+        return self.data.support(self._found(condition))
 
     def unconditional(self, negative: str = "") -> Support:
         """All pictures; or, for a negative prompt, those it finds."""
@@ -117,11 +115,11 @@ class LoadedExact:
         index, rms = self.data.nearest(x_0)
         return self.pictures.pixels[index], self.pictures.captions[index], rms
 
-    def _make_support(self, condition: Condition) -> Support:
+    def _search(self, condition: Condition) -> Tensor:
         found = np.flatnonzero(self.pictures.matching(condition.prompt, condition.group, condition.style))
         if len(found) == 0:
             raise LabError(_nothing_matches(condition, self.pictures.captions))
-        return self.data.support(torch.from_numpy(found))
+        return torch.from_numpy(found)
 
 
 def _nothing_matches(condition: Condition, captions: tuple[str, ...]) -> str:
@@ -135,60 +133,128 @@ def _nothing_matches(condition: Condition, captions: tuple[str, ...]) -> str:
     return f"No picture matches {' '.join(asked)}.{hint}"
 
 
-def load_exact(model: Model, settings: Settings) -> LoadedModel:
-    """Family "exact": the pictures of a folder, at the model's size."""
-    return LoadedExact(PictureSet.load(Path(local(model.source))).resized(model.size), pick_device(settings))
+def load_exact(row: Model, settings: Settings, shelf: Shelf) -> LoadedModel:
+    """Family "exact": the pictures of a folder at the model's size, held-out ones left out."""
+    pictures = PictureSet.load(folder_of(row.source, settings)).resized(row.size)
+    pictures = pictures.select(~pictures.held_out)
+
+    def read() -> ExactData:
+        return ExactData(torch.from_numpy(pictures.pixels).permute(0, 3, 1, 2).float() / 127.5 - 1)
+
+    return LoadedExact(pictures, shelf(f"exact/{row.source}/{row.size}", read))
 
 
-def load_stable_diffusion(model: Model, settings: Settings) -> LoadedModel:
-    """Family "stable_diffusion": a folder or hub id that StableDiffusionPipeline opens, with the catalog's controls."""
-    device = pick_device(settings)
-    dtype = pick_dtype(settings, device)
-
-    def load_control(name: str) -> ControlNetModel:
-        try:
-            return ControlNetModel.from_pretrained(
-                local(CONTROLS[name].source), torch_dtype=dtype, local_files_only=settings.offline, low_cpu_mem_usage=False
-            )  # fmt: skip
-        except Exception as error:
-            raise LabError(f"The control '{CONTROLS[name].title}' could not be loaded: {error}") from error
-
-    pipeline = load_pipeline(local(model.source), dtype, device, settings.offline)
+def load_stable_diffusion(row: Model, settings: Settings, shelf: Shelf) -> LoadedModel:
+    """Family "stable_diffusion": a folder or hub id that StableDiffusionPipeline opens; its safety checker stays out."""
+    dtype = pick_dtype(settings)
+    folder = folder_of(row.source, settings, half=dtype != torch.float32)
+    kind = json.loads((folder / "model_index.json").read_text())["_class_name"]
+    if kind not in PIPELINES:
+        raise LabError(f"It is a {kind}; the lab knows {' and '.join(PIPELINES)}.")
     shipped = PictureSet.load(ASSETS / "pictures")
     examples = shipped.pixels[:: len(shipped) // PREVIEW_EXAMPLES][:PREVIEW_EXAMPLES]
-    return LoadedStableDiffusion(pipeline, load_control, model.controls, examples, "style" in model.conditions)
+    parts = Parts(
+        unet=_part(folder / "unet", UNet2DConditionModel, dtype, shelf),
+        autoencoder=_part(folder / "vae", AutoencoderKL, dtype, shelf),
+        text=_part(folder / "text_encoder", CLIPTextModel, dtype, shelf),
+        tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
+        scheduler=DDIMScheduler.from_pretrained(folder / "scheduler"),
+    )
+    return LoadedStableDiffusion(parts, examples, "style" in row.conditions)
 
 
-def load_pixel(model: Model, settings: Settings) -> LoadedModel:
+def load_control(row: Control, settings: Settings, shelf: Shelf) -> LoadedControl:
+    """A ControlNet: a folder or hub id that ControlNetModel opens."""
+    dtype = pick_dtype(settings)
+    folder = folder_of(row.source, settings, half=dtype != torch.float32)
+    return _part(folder, ControlNetModel, dtype, shelf, LoadedControl)
+
+
+def load_pixel(row: Model, settings: Settings, shelf: Shelf) -> LoadedModel:
     """Family "pixel": a folder with a UNet2DModel and its scheduler."""
-    return read_pixel(Path(local(model.source)), pick_device(settings))
+    return read_pixel(folder_of(row.source, settings), shelf)
 
 
-FAMILIES: dict[str, Callable[[Model, Settings], LoadedModel]] = {
+def _part(
+    folder: Path, kind: Any, dtype: torch.dtype, shelf: Shelf, dress: Callable[[Any], Any] = lambda net: net
+) -> Any:
+    """A network of a folder in host memory, read at most once while anyone has it."""
+
+    def read() -> Any:
+        variant = variant_of(folder, half=dtype != torch.float32)
+        plain = {} if kind is CLIPTextModel else {"low_cpu_mem_usage": False}  # else diffusers asks for accelerate
+        net = kind.from_pretrained(folder, torch_dtype=dtype, variant=variant, use_safetensors=True, **plain)
+        return dress(net.to(dtype).eval().requires_grad_(False))
+
+    return shelf(content_key(folder, kind.__name__, dtype), read)
+
+
+FAMILIES: dict[str, Callable[[Model, Settings, Shelf], LoadedModel]] = {
     "exact": load_exact,
     "stable_diffusion": load_stable_diffusion,
     "pixel": load_pixel,
 }
 
 
-def load(name: str, settings: Settings) -> Any:
-    """Load the catalog's model `name`, or the CLIP that scores pictures."""
-    if name == SCORER:
-        return LoadedClip(ASSETS / "models" / SCORER)
-    model = MODELS[name]
-    return FAMILIES[model.family](model, settings)
+def load(name: str, settings: Settings, shelf: Shelf = alone) -> Any:
+    """Load a row of MODELS, a row of CONTROLS, or the CLIP that scores pictures. Raises LabError that names it."""
+    try:
+        if name == SCORER:
+            return read_clip(ASSETS / "models" / SCORER, shelf)
+        if name in CONTROLS:
+            return load_control(CONTROLS[name], settings, shelf)
+        return FAMILIES[MODELS[name].family](MODELS[name], settings, shelf)
+    except LabError as error:
+        raise LabError(f"The {title_of(name)} could not be loaded: {error}") from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        log.warning("the %s could not be loaded", title_of(name), exc_info=True)
+        raise LabError(
+            f"The {title_of(name)} could not be loaded: {first_line(error)}. Its files may be damaged or incomplete: "
+            "choose another model, and ask whoever runs the lab to fetch them again."
+        ) from error
 
 
-def local(source: str) -> str:
-    """A source under assets/ as a path; a folder elsewhere or a hub id as it is."""
-    return str(ASSETS / source) if (ASSETS / source).exists() else source
+def title_of(name: str) -> str:
+    """What a visitor knows a cached thing as."""
+    if name in CONTROLS:
+        return f"control '{CONTROLS[name].title}'"
+    return f"model '{MODELS[name].title}'" if name in MODELS else f"model '{name}'"
 
 
-def pick_dtype(settings: Settings, device: torch.device) -> torch.dtype:
+def weigh(name: str, settings: Settings) -> int:
+    """Bytes that `load(name)` will take, as far as its files tell; 0 where they are not on this machine yet."""
+    source = f"models/{SCORER}" if name == SCORER else (CONTROLS.get(name) or MODELS[name]).source
+    folder = ASSETS / source
+    return weight_of(folder, torch.float32 if name == SCORER else pick_dtype(settings)) if folder.is_dir() else 0
+
+
+def make_cache(settings: Settings) -> ModelCache[Any]:
+    """The lab's cache: the catalog's loaders, the device and the budgets of the settings."""
+    device = pick_device(settings)
+    return ModelCache(
+        lambda name, shelf: load(name, settings, shelf),
+        device,
+        settings.device_budget_gb * 1e9 or 0.8 * _memory_of(device),
+        settings.host_budget_gb * 1e9,
+        lambda name: weigh(name, settings),
+        title_of,
+    )
+
+
+def _memory_of(device: torch.device) -> float:
+    """Bytes of a device's memory."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[1]
+    return torch.mps.recommended_max_memory() if device.type == "mps" else math.inf
+
+
+def pick_dtype(settings: Settings) -> torch.dtype:
     """The precision that the settings ask for; "auto": bfloat16 on CUDA, else float32."""
     if settings.dtype != "auto":
         return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[settings.dtype]
-    return torch.bfloat16 if device.type == "cuda" else torch.float32
+    return torch.bfloat16 if pick_device(settings).type == "cuda" else torch.float32
 
 
 def pick_device(settings: Settings) -> torch.device:

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from lab.capsule import Condition, Forward, LabError
 from lab.engine.samplers import alpha_bar_at, join_prediction, split_prediction
+from lab.models.cache import Shelf, alone
+from lab.models.sources import content_key
 from lab.models.tensors import to_signed, to_uint8
 
 
@@ -59,10 +61,6 @@ class LoadedPixel:
         self.shape = self._denoiser.shape
         self.classes = tuple(classes)
 
-    @property
-    def nbytes(self) -> int:
-        return sum(tensor.nbytes for tensor in self._denoiser.unet.state_dict().values())
-
     def denoiser(self, forward: Forward) -> PixelDenoiser:
         return self._denoiser
 
@@ -89,11 +87,16 @@ class LoadedPixel:
         return None
 
 
-def read_pixel(folder: Path, device: torch.device) -> LoadedPixel:
-    """The model in a folder, on the device."""
-    unet = UNet2DModel.from_pretrained(folder / "unet", low_cpu_mem_usage=False).eval().requires_grad_(False)
+def read_pixel(folder: Path, shelf: Shelf = alone) -> LoadedPixel:
+    """The model in a folder."""
+
+    def read() -> UNet2DModel:
+        unet = UNet2DModel.from_pretrained(folder / "unet", torch_dtype=torch.float32, low_cpu_mem_usage=False)
+        return unet.eval().requires_grad_(False)
+
+    unet = shelf(content_key(folder / "unet"), read)
     scheduler = DDPMScheduler.from_pretrained(folder / "scheduler")
     classes = json.loads((folder / "classes.json").read_text()) if unet.config.num_class_embeds else ()
     if len(classes) != (unet.config.num_class_embeds or 0):
         raise ValueError(f"classes.json names {len(classes)} classes, the network has {unet.config.num_class_embeds}")
-    return LoadedPixel(unet.float().to(device), scheduler, classes)
+    return LoadedPixel(unet, scheduler, classes)

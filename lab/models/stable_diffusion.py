@@ -1,20 +1,21 @@
-"""Latent diffusion on text (Rombach et al. 2022): any folder or hub id that loads as a StableDiffusionPipeline.
+"""Latent diffusion on text (Rombach et al. 2022): the parts of any folder that loads as a StableDiffusionPipeline.
 
 The engine sees a `Denoiser` whose rows are conditioned on a `TextRow`: the hidden states of a prompt and, where a
 ControlNet (Zhang et al. 2023) steers the row, its signals. Rows with and without control share one UNet call.
 """
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import ControlNetModel, StableDiffusionPipeline
+from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from torch import Tensor, nn
+from transformers import CLIPTextModel, CLIPTokenizer
 
-from lab.capsule import Condition, Control, Forward, Hold, LabError
+from lab.capsule import Condition, Forward, Hold
 from lab.engine.lanes import Changing
 from lab.models.tensors import to_signed, to_uint8
 
@@ -87,10 +88,10 @@ def strengths_of(net: ControlNetModel, strength: float, guess: bool) -> Tensor:
 class LatentDenoiser:
     """The UNet with its ControlNets as a `Denoiser`. Works on the device; what goes in and comes out is on the CPU."""
 
-    def __init__(self, pipeline: StableDiffusionPipeline) -> None:
-        self.unet = pipeline.unet
-        self.alphas_cumprod: Tensor = pipeline.scheduler.alphas_cumprod
-        self.prediction_type: str = pipeline.scheduler.config.prediction_type
+    def __init__(self, unet: UNet2DConditionModel, scheduler: Any) -> None:
+        self.unet = unet
+        self.alphas_cumprod: Tensor = scheduler.alphas_cumprod
+        self.prediction_type: str = scheduler.config.prediction_type
         side = self.unet.config.sample_size
         self.shape = (self.unet.config.in_channels, side, side)
 
@@ -99,7 +100,7 @@ class LatentDenoiser:
         """Predict for rows x_t (rows, channels, height, width) at timesteps t (rows,)."""
         x = x_t.to(self.unet.device, self.unet.dtype)
         t = t.to(self.unet.device)
-        hidden = torch.stack([row.hidden for row in conditioning])
+        hidden = torch.stack([row.hidden for row in conditioning]).to(x.device)
         down, middle = self._residuals(x, t, hidden, conditioning)
         prediction = self.unet(
             x, t, hidden, down_block_additional_residuals=down, mid_block_additional_residual=middle
@@ -136,38 +137,52 @@ def signals_by_net(conditioning: Sequence[TextRow]) -> dict[ControlNetModel, lis
     return found
 
 
-class LoadedStableDiffusion:
-    """A text-to-image latent diffusion model on its device, and the ControlNets that were trained on it.
+@dataclass(frozen=True)
+class Parts:
+    """What a Stable Diffusion folder holds."""
 
-    `controls` gives the folder of each; they are loaded when first asked for. `examples` (n, height, width, 3) are
-    pictures to fit the preview on. Safe to share.
+    unet: UNet2DConditionModel
+    autoencoder: AutoencoderKL
+    text: CLIPTextModel
+    tokenizer: CLIPTokenizer
+    scheduler: Any  # only its configuration and its forward process are used: schedulers hold state
+
+
+class LoadedControl(nn.Module):
+    """A ControlNet and the encoder of its hints, apart, so that a hint is encoded once a run and not once a call."""
+
+    def __init__(self, net: ControlNetModel) -> None:
+        super().__init__()
+        self.encoder, net.controlnet_cond_embedding = net.controlnet_cond_embedding, nn.Identity()
+        self.net = net
+
+    @torch.inference_mode()
+    def hint(self, picture: np.ndarray, side: int) -> Hint:
+        """A control picture (height, width, 3) uint8, resized to the model's side and encoded."""
+        pixels = to_signed(picture, (side, side)) / 2 + 0.5
+        return Hint(self.net, self.encoder(pixels[None].to(self.net.device, self.net.dtype))[0])
+
+
+class LoadedStableDiffusion:
+    """A text-to-image latent diffusion model. `examples` (n, height, width, 3) are pictures to fit the preview on.
+
+    Its parts may be moved while nobody leases it; what it remembers stays on the CPU. Safe to share.
     """
 
     latent = True
 
-    def __init__(
-        self,
-        pipeline: StableDiffusionPipeline,
-        load_control: Callable[[str], ControlNetModel],
-        controls: Sequence[str],
-        examples: np.ndarray,
-        styled: bool = False,
-    ) -> None:
-        self.pipeline, self.styled = pipeline, styled
-        self.autoencoder, self.text, self.tokenizer = pipeline.vae, pipeline.text_encoder, pipeline.tokenizer
-        self._denoiser = LatentDenoiser(pipeline)
+    def __init__(self, parts: Parts, examples: np.ndarray, styled: bool = False) -> None:
+        self.autoencoder, self.text, self.tokenizer, self.styled = (
+            parts.autoencoder,
+            parts.text,
+            parts.tokenizer,
+            styled,
+        )
+        self._denoiser = LatentDenoiser(parts.unet, parts.scheduler)
         self.shape = self._denoiser.shape
-        self.side = self.shape[1] * pipeline.vae_scale_factor
-        self.controls, self._load_control = tuple(controls), load_control
-        self._nets: dict[str, tuple[ControlNetModel, nn.Module]] = {}
-        self._lock = threading.Lock()
+        self.side = self.shape[1] * 2 ** (len(parts.autoencoder.config.block_out_channels) - 1)
+        self._examples = examples
         self._hidden = lru_cache(maxsize=CACHED_PROMPTS)(self._encode)
-        self._to_rgb = self._fit_preview(examples)
-
-    @property
-    def nbytes(self) -> int:
-        parts = [self.pipeline.unet, self.autoencoder, self.text, *(m for pair in self._nets.values() for m in pair)]
-        return sum(tensor.nbytes for part in parts for tensor in part.state_dict().values())
 
     def denoiser(self, forward: Forward) -> LatentDenoiser:
         return self._denoiser
@@ -180,20 +195,6 @@ class LoadedStableDiffusion:
 
     def unconditional(self, negative: str = "") -> TextRow:
         return TextRow(self._hidden(negative.strip()))
-
-    def hint(self, control: Control) -> Hint:
-        """A control picture, resized to the model's side and encoded. Raises LabError for a control it has not."""
-        if control.name not in self.controls:
-            raise LabError(f"This model has no control named '{control.name}'. Choose another model or remove it.")
-        net, encoder = self._net(control.name)
-        picture = to_signed(control.map, (self.side, self.side)) / 2 + 0.5
-        with torch.inference_mode():
-            encoded = encoder(picture[None].to(net.device, net.dtype))[0]
-        return Hint(net, encoded)
-
-    def controlled(self, row: TextRow, hints: Sequence[Hint], holds: Sequence[Hold], guess: bool = False) -> Controlled:
-        """A row's prompt under control; fresh for each lane, since it remembers what was added."""
-        return Controlled(row.hidden, hints, holds, guess)
 
     @torch.inference_mode()
     def to_picture(self, x_0: Tensor) -> np.ndarray:
@@ -219,7 +220,7 @@ class LoadedStableDiffusion:
 
     @torch.inference_mode()
     def _encode(self, prompt: str) -> Tensor:
-        """The hidden states of a prompt, (tokens, width), on the device."""
+        """The hidden states of a prompt, (tokens, width)."""
         tokens = self.tokenizer(
             prompt,
             padding="max_length",
@@ -227,32 +228,13 @@ class LoadedStableDiffusion:
             truncation=True,
             return_tensors="pt",
         ).input_ids
-        return self.text(tokens.to(self.text.device))[0][0]
+        return self.text(tokens.to(self.text.device))[0][0].cpu()
 
-    def _net(self, name: str) -> tuple[ControlNetModel, nn.Module]:
-        """A ControlNet and its hint encoder, apart, so that a hint is encoded once a run and not once a call."""
-        with self._lock:
-            if name not in self._nets:
-                net = self._load_control(name).to(self.pipeline.unet.device, self.pipeline.unet.dtype).eval()
-                encoder, net.controlnet_cond_embedding = net.controlnet_cond_embedding, nn.Identity()
-                self._nets[name] = (net, encoder)
-            return self._nets[name]
-
-    def _fit_preview(self, examples: np.ndarray) -> Tensor:
-        """Least squares from the latents of `examples`, and a one, to their pixels: (3, channels + 1)."""
+    @cached_property
+    def _to_rgb(self) -> Tensor:
+        """Least squares from the latents of the examples, and a one, to their pixels: (3, channels + 1)."""
         side = self.shape[1:]
-        latents = torch.stack([self.from_picture(picture) for picture in examples]).transpose(0, 1).flatten(1)
-        pixels = torch.stack([to_signed(picture, side) for picture in examples]).transpose(0, 1).flatten(1)
+        latents = torch.stack([self.from_picture(picture) for picture in self._examples]).transpose(0, 1).flatten(1)
+        pixels = torch.stack([to_signed(picture, side) for picture in self._examples]).transpose(0, 1).flatten(1)
         known = torch.cat([latents, torch.ones(1, latents.shape[1])])
         return torch.linalg.lstsq(known.T, pixels.T).solution.T
-
-
-def load_pipeline(source: str, dtype: torch.dtype, device: torch.device, offline: bool) -> StableDiffusionPipeline:
-    """The pipeline of a folder or hub id, without its safety checker, on the device."""
-    pipeline = StableDiffusionPipeline.from_pretrained(
-        source, torch_dtype=dtype, local_files_only=offline, low_cpu_mem_usage=False, safety_checker=None,
-        requires_safety_checker=False,
-    )  # fmt: skip
-    for part in (pipeline.unet, pipeline.vae, pipeline.text_encoder):
-        part.eval().requires_grad_(False)
-    return pipeline.to(device)

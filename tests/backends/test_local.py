@@ -57,7 +57,6 @@ class ToyModel:
 
     shape = SHAPE
     latent = False
-    nbytes = 4
 
     def __init__(self):
         self.denoisers = {}
@@ -95,7 +94,11 @@ def backend(model):
 
 
 def make_backend(model, **settings):
-    return LocalBackend(Settings(device="cpu", **settings), ModelCache(lambda name: model))
+    return LocalBackend(Settings(device="cpu", **settings), ModelCache(lambda name, shelf: model))
+
+
+def leases(backend):
+    return {model.name: model.leases for model in backend.cache.resident()}
 
 
 def request(*lanes, prompt="", T=1000, **more):
@@ -157,7 +160,7 @@ def test_stop_ends_a_run_within_one_step(backend, model, how):
     # A later run goes through the same worker: when it is finished, the stopped one has had its turn and left.
     list(backend.run(request(LaneSettings(steps=20), prompt="later")))
     assert sum("stopped" in call for call in denoiser.calls) <= 2  # the call seen and the one under way
-    assert backend.cache.resident()["exact"]["leases"] == 0
+    assert leases(backend) == {"exact": 0}
 
 
 def test_a_run_that_is_stopped_leaves_the_others_alone(backend, model):
@@ -218,7 +221,7 @@ def test_an_error_reaches_the_runs_of_its_denoiser_only(backend, model):
     assert len(results_of(healthy)) == 1
     # The worker lives, and so does the denoiser that failed.
     assert len(results_of(backend.run(request(prompt="fine", T=500)))) == 1
-    assert backend.cache.resident()["exact"]["leases"] == 0
+    assert leases(backend) == {"exact": 0}
 
 
 def test_an_error_does_not_keep_its_place(model):
@@ -278,7 +281,7 @@ LIMITS = {"max_lanes": 3, "max_steps": 100, "max_lane_steps": 150}
         (latent(forward=Forward(schedule="scaled_linear", T=500)), "was not made for this forward process"),
         (latent(forward=Forward(schedule="scaled_linear", zero_snr=True)), "was not made for this forward process"),
         (request(T=100, reference_steps=60, versus="pixel"), "was not made for this forward process"),
-        (request(controls=(CONTROL,)), "cannot be controlled. Choose another model"),
+        (request(controls=(CONTROL,)), "has no control named 'edges'. Choose another model"),
         (
             AnatomyRequest(lane=LaneSettings(steps=101), scales=(1,)),
             "101 steps asked for; a lane takes at most 100",
@@ -368,16 +371,16 @@ def test_inversion_climbs_comes_down_and_reports(backend):
 
 def test_warm_loads_in_the_background(model):
     loads = []
-    backend = LocalBackend(Settings(device="cpu"), ModelCache(lambda name: loads.append(name) or model))
+    backend = LocalBackend(Settings(device="cpu"), ModelCache(lambda name, shelf: loads.append(name) or model))
     backend.warm("exact").join(PATIENCE_S)
     assert loads == ["exact"]
     list(backend.run(request(LaneSettings(steps=1))))
     assert loads == ["exact"]
-    assert backend.cache.resident() == {"exact": {"bytes": 4, "leases": 0}}
+    assert leases(backend) == {"exact": 0}
 
 
 def test_a_model_that_does_not_load_is_an_error_in_words():
-    def load(name):
+    def load(name, shelf):
         raise OSError("the file is gone")
 
     backend = LocalBackend(Settings(device="cpu", max_runs=1), ModelCache(load))

@@ -1,30 +1,64 @@
-"""ModelCache: one load however many ask, failed loads leave no trace, leases are counted."""
+"""ModelCache: one load however many ask, parts shared by content, budgets kept, nothing in use evicted, faults leave
+no trace."""
 
+import random
 import threading
+from dataclasses import dataclass
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lab.capsule import LabError
-from lab.models.cache import ModelCache
+from lab.models.cache import ModelCache, Plan, nbytes_of
 
 PATIENCE_S = 30
+ELSEWHERE = torch.device("meta")  # a device that is not the CPU; Weights only note that they were sent there
+
+
+class Weights:
+    """A part of `size` float32 numbers that notes where it is."""
+
+    def __init__(self, size):
+        self.values, self.device, self.out_of_memory = torch.zeros(size), torch.device("cpu"), 0
+
+    def tensors(self):
+        yield self.values
+
+    def to(self, device):
+        if device != torch.device("cpu") and self.out_of_memory:
+            self.out_of_memory -= 1
+            raise torch.OutOfMemoryError("out of memory")
+        self.device = device
+
+
+@dataclass
+class Model:
+    name: str
+    parts: list
 
 
 class Loader:
-    """Counts its loads; can be held at a gate, and fails while `error` is set."""
+    """Counts its loads; can be held at a gate, and fails while `error` is set. `recipes`: name -> {part: numbers}."""
 
-    def __init__(self):
+    def __init__(self, recipes=None):
+        self.recipes = recipes or {}
         self.loads, self.error = [], None
         self.gate = threading.Event()
         self.gate.set()
 
-    def __call__(self, name):
+    def __call__(self, name, shelf):
         self.loads.append(name)
         assert self.gate.wait(PATIENCE_S)
+        recipe = self.recipes.get(name, {f"weights of {name}": 4})
+        parts = [shelf(key, lambda size=size: Weights(size)) for key, size in recipe.items()]
         if self.error:
             raise self.error
-        return torch.randn(4)
+        return Model(name, parts)
+
+    def weigh(self, name):
+        return 4 * sum(self.recipes[name].values())
 
 
 @pytest.fixture
@@ -35,6 +69,20 @@ def loader():
 @pytest.fixture
 def cache(loader):
     return ModelCache(loader)
+
+
+def touch(cache, *names):
+    for name in names:
+        with cache.lease(name):
+            pass
+
+
+def names_of(cache):
+    return [model.name for model in cache.resident()]
+
+
+def leases_of(cache, name):
+    return next(model.leases for model in cache.resident() if model.name == name)
 
 
 def ask_from_threads(cache, names):
@@ -56,54 +104,61 @@ def ask_from_threads(cache, names):
     return threads, got
 
 
+def join(threads):
+    for thread in threads:
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive()
+
+
+# Single flight
+
+
 def test_sixteen_threads_load_once(cache, loader):
     loader.gate.clear()
     threads, got = ask_from_threads(cache, ["a"] * 16)
     loader.gate.set()
-    for thread in threads:
-        thread.join(PATIENCE_S)
+    join(threads)
     assert loader.loads == ["a"]
-    assert isinstance(got[0], torch.Tensor) and all(loaded is got[0] for loaded in got)
-    assert cache.resident()["a"]["leases"] == 0
+    assert isinstance(got[0], Model) and all(loaded is got[0] for loaded in got)
+    assert leases_of(cache, "a") == 0
 
 
 def test_different_models_are_loaded_once_each(cache, loader):
     threads, got = ask_from_threads(cache, ["a", "b", "c", "d"] * 4)
-    for thread in threads:
-        thread.join(PATIENCE_S)
+    join(threads)
     assert sorted(loader.loads) == ["a", "b", "c", "d"]
     for index in range(4):
         assert {id(loaded) for loaded in got[index::4]} == {id(got[index])}
-    assert len({id(loaded) for loaded in got}) == 4
-    assert cache.resident().keys() == {"a", "b", "c", "d"}
+    assert sorted(names_of(cache)) == ["a", "b", "c", "d"]
 
 
 def test_a_resident_model_is_leased_while_another_loads(cache, loader):
-    with cache.lease("a"):
-        pass
+    touch(cache, "a")
     loader.gate.clear()
     threads, got = ask_from_threads(cache, ["b"])
     with cache.lease("a") as loaded:  # would hang here if leases waited for loads
-        assert isinstance(loaded, torch.Tensor)
+        assert loaded.name == "a"
     loader.gate.set()
-    threads[0].join(PATIENCE_S)
-    assert isinstance(got[0], torch.Tensor)
+    join(threads)
+    assert got[0].name == "b"
 
 
 def test_leases_are_counted_and_given_back(cache):
     with cache.lease("a") as first, cache.lease("a") as second:
         assert first is second
-        assert cache.resident() == {"a": {"bytes": 16, "leases": 2}}
-    assert cache.resident()["a"]["leases"] == 0
+        assert leases_of(cache, "a") == 2
     with pytest.raises(ZeroDivisionError), cache.lease("a"):
         raise ZeroDivisionError
-    assert cache.resident()["a"]["leases"] == 0
+    assert leases_of(cache, "a") == 0
+
+
+# Failing loads
 
 
 @pytest.mark.parametrize("error", [OSError("no such file"), MemoryError("out of memory"), KeyError("unet")])
 def test_a_failing_load_changes_nothing_and_names_the_model(cache, loader, error):
     with cache.lease("good"):
-        before = cache.resident()
+        before, used = cache.resident(), cache.used()
         loader.error = error
         with (
             pytest.raises(LabError, match=r"The model 'broken' could not be loaded: ") as caught,
@@ -111,7 +166,7 @@ def test_a_failing_load_changes_nothing_and_names_the_model(cache, loader, error
         ):
             raise AssertionError("a failed load gave a lease")
         assert caught.value.__cause__ is error
-        assert cache.resident() == before
+        assert cache.resident() == before and cache.used() == used
 
 
 def test_the_next_lease_tries_again(cache, loader):
@@ -119,18 +174,16 @@ def test_the_next_lease_tries_again(cache, loader):
     with pytest.raises(LabError), cache.lease("a"):
         pass
     loader.error = None
-    with cache.lease("a") as loaded:
-        assert isinstance(loaded, torch.Tensor)
+    touch(cache, "a")
     assert loader.loads == ["a", "a"]
 
 
 def test_every_waiter_of_a_failing_load_gets_the_error(cache, loader):
     loader.error = OSError("no such file")
     threads, got = ask_from_threads(cache, ["a"] * 8)
-    for thread in threads:
-        thread.join(PATIENCE_S)
+    join(threads)
     assert all(isinstance(error, LabError) and "'a'" in str(error) for error in got)
-    assert cache.resident() == {}
+    assert cache.resident() == [] and cache.used() == (0, 0)
 
 
 def test_errors_in_words_pass_unchanged(cache, loader):
@@ -138,3 +191,209 @@ def test_errors_in_words_pass_unchanged(cache, loader):
     with pytest.raises(LabError, match="Put the pictures") as caught, cache.lease("a"):
         pass
     assert caught.value is loader.error
+
+
+# Sharing and bytes
+
+
+def test_bytes_are_counted_from_the_storages():
+    weights = torch.zeros(10)
+    linear = torch.nn.Linear(3, 5)
+    linear.twin = linear.weight  # tied
+    linear.register_buffer("view", weights[2:4])  # a view keeps all of its storage
+    assert nbytes_of(linear) == 4 * (15 + 5 + 10)
+
+
+def test_parts_of_equal_content_are_there_once():
+    loader = Loader({"plain": {"unet": 100, "vae": 10}, "edges": {"unet": 100, "vae": 10, "control": 30}})
+    cache = ModelCache(loader)
+    with cache.lease("plain") as plain, cache.lease("edges") as edges:
+        assert plain.parts[0] is edges.parts[0] and plain.parts[1] is edges.parts[1]
+    assert cache.used() == (0, 4 * 140)
+    assert {model.name: (model.nbytes, model.own_nbytes) for model in cache.resident()} == {
+        "plain": (440, 0),
+        "edges": (560, 120),
+    }
+
+
+def test_a_shared_part_outlives_one_of_its_models():
+    recipes = {"plain": {"unet": 100}, "edges": {"unet": 100, "control": 30}, "big": {"other": 120}}
+    cache = ModelCache(Loader(recipes), host_budget=4 * 240, weigh=Loader(recipes).weigh)
+    with cache.lease("edges") as edges:
+        touch(cache, "plain")
+    with cache.lease("plain") as plain:
+        touch(cache, "big")  # takes the control's room
+        assert plain.parts[0] is edges.parts[0]
+    assert sorted(names_of(cache)) == ["big", "plain"] and cache.used() == (0, 4 * 220)
+
+
+# Budgets without an accelerator
+
+
+def three(numbers=100):
+    return Loader({name: {name: numbers} for name in "abc"})
+
+
+def test_the_least_recently_used_leaves_first():
+    loader = three()
+    cache = ModelCache(loader, host_budget=800, weigh=loader.weigh)
+    touch(cache, "a", "b", "a", "c")
+    assert names_of(cache) == ["c", "a"] and cache.used() == (0, 800)
+    touch(cache, "b")
+    assert loader.loads == ["a", "b", "c", "b"] and names_of(cache) == ["b", "c"]
+
+
+def test_what_is_leased_or_pinned_stays():
+    loader = three()
+    cache = ModelCache(loader, host_budget=800, weigh=loader.weigh)
+    cache.pin("a")
+    touch(cache, "a")
+    with cache.lease("b"):
+        touch_fails(cache, "c", "There is no room for the model 'c'", patience_s=0.01)
+        assert names_of(cache) == ["b", "a"]
+    touch(cache, "c")
+    assert names_of(cache) == ["c", "a"]
+
+
+def touch_fails(cache, name, words, patience_s):
+    cache._patience_s = patience_s
+    with pytest.raises(LabError, match=words), cache.lease(name):
+        pass
+
+
+def test_a_load_waits_for_a_lease_to_end():
+    loader = three()
+    cache = ModelCache(loader, host_budget=800, weigh=loader.weigh)
+    with cache.lease("a"):
+        with cache.lease("b"):
+            threads, got = ask_from_threads(cache, ["c"])
+            threads[0].join(0.05)
+            assert threads[0].is_alive() and "c" not in loader.loads
+        join(threads)
+    assert got[0].name == "c" and sorted(names_of(cache)) == ["a", "c"]
+
+
+def test_a_model_beyond_the_budget_is_refused_and_evicts_nobody():
+    loader = Loader({"small": {"s": 100}, "huge": {"h": 1000}})
+    cache = ModelCache(loader, host_budget=2000, weigh=loader.weigh)
+    touch(cache, "small")
+    touch_fails(cache, "huge", "'huge' needs", PATIENCE_S)
+    assert names_of(cache) == ["small"] and loader.loads == ["small"]
+
+
+def test_a_model_that_turns_out_too_heavy_leaves_no_trace():
+    cache = ModelCache(Loader({"huge": {"h": 1000}}), host_budget=2000)  # weighs nothing before it is there
+    touch_fails(cache, "huge", "'huge' needs", PATIENCE_S)
+    assert cache.resident() == [] and cache.used() == (0, 0)
+
+
+# With an accelerator
+
+
+def two_places(loader, device=800, host=2000):
+    return ModelCache(loader, ELSEWHERE, device, host, loader.weigh)
+
+
+def test_models_move_between_device_and_host_and_are_loaded_once():
+    loader = three()
+    cache = two_places(loader)
+    touch(cache, "a", "b", "c")
+    assert [(model.name, model.on_device) for model in cache.resident()] == [("c", True), ("b", True), ("a", False)]
+    assert cache.used() == (800, 400)
+    with cache.lease("a") as a:
+        assert a.parts[0].device == ELSEWHERE
+    assert [(model.name, model.on_device) for model in cache.resident()] == [("a", True), ("c", True), ("b", False)]
+    assert loader.loads == ["a", "b", "c"]
+
+
+def test_over_both_budgets_the_oldest_is_gone():
+    loader = Loader({name: {name: 100} for name in "abcd"})
+    cache = two_places(loader, device=800, host=400)
+    touch(cache, "a", "b", "c", "d")
+    assert names_of(cache) == ["d", "c", "b"] and cache.used() == (800, 400)
+
+
+def test_a_part_stays_on_the_device_while_one_of_its_models_is_there():
+    loader = Loader({"plain": {"unet": 100}, "edges": {"unet": 100, "control": 50}, "big": {"other": 50}})
+    cache = two_places(loader, device=4 * 150)
+    touch(cache, "edges", "plain")
+    with cache.lease("plain") as plain, cache.lease("big"):
+        assert plain.parts[0].device == ELSEWHERE
+    assert {model.name: model.on_device for model in cache.resident()} == {"edges": False, "plain": True, "big": True}
+
+
+def test_a_device_without_memory_makes_room_and_else_explains():
+    loader = three()
+    cache = two_places(loader, device=1200)
+    touch(cache, "a", "b")
+    broken = Weights(100)
+    broken.out_of_memory = 1
+    cache._load = lambda name, shelf: Model(name, [shelf(name, lambda: broken)])
+    touch(cache, "c")  # "a" made room
+    assert {model.name: model.on_device for model in cache.resident()} == {"a": False, "b": True, "c": True}
+    hopeless = Weights(1)
+    hopeless.out_of_memory = 99
+    cache._load = lambda name, shelf: Model(name, [shelf(name, lambda: hopeless)])
+    loader.recipes["d"] = {"d": 1}
+    touch_fails(cache, "d", "no memory left for the model 'd'", PATIENCE_S)
+    assert hopeless.device == torch.device("cpu") and cache.used()[0] == 0
+    hopeless.out_of_memory = 0
+    touch(cache, "d")
+    assert hopeless.device == ELSEWHERE
+
+
+def test_shed_moves_the_oldest_that_nobody_leases():
+    loader = three()
+    cache = two_places(loader)
+    touch(cache, "a", "b")
+    with cache.lease("a"):
+        assert cache.shed()
+        assert {model.name: model.on_device for model in cache.resident()} == {"a": True, "b": False}
+        assert not cache.shed()
+
+
+def test_the_plan_says_what_a_lease_would_do():
+    loader = three()
+    cache = two_places(loader)
+    assert cache.plan("a") == Plan("a", load=True, move=True, evict=())
+    touch(cache, "a", "b")
+    assert cache.plan("a") == Plan("a", load=False, move=False, evict=())
+    assert cache.plan("c") == Plan("c", load=True, move=True, evict=("a",))
+    touch(cache, "c")
+    assert cache.plan("a") == Plan("a", load=False, move=True, evict=("b",))
+    assert loader.loads == ["a", "b", "c"]  # planning loads nothing
+
+
+def test_five_models_where_two_fit_and_32_clients():
+    """Nothing in use is evicted, budgets hold, nobody waits for ever."""
+    loader = Loader({name: {name: 100, "shared": 10} for name in "abcde"})
+    cache = ModelCache(loader, ELSEWHERE, 4 * 210, 4 * 310, loader.weigh)
+    faults = []
+
+    def client(seed):
+        order = random.Random(seed)
+        for _ in range(20):
+            name = order.choice("abcde")
+            with cache.lease(name) as model:
+                if any(part.device != ELSEWHERE for part in model.parts) or cache.used()[0] > 4 * 210:
+                    faults.append(name)
+
+    threads = [threading.Thread(target=client, args=(seed,)) for seed in range(32)]
+    for thread in threads:
+        thread.start()
+    join(threads)
+    assert not faults
+    assert all(model.leases == 0 for model in cache.resident())
+    assert cache.used()[0] <= 4 * 210 and cache.used()[1] <= 4 * 310
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from("abcd"), max_size=12), st.integers(100, 400), st.integers(100, 400))
+def test_budgets_hold_whatever_is_asked_for(names, device, host):
+    loader = Loader({name: {name: 50, "shared": 25} for name in "abcd"})
+    cache = ModelCache(loader, ELSEWHERE, 4 * device, 4 * host, loader.weigh)
+    for name in names:
+        with cache.lease(name) as model:
+            assert all(part.device == ELSEWHERE for part in model.parts)
+            assert cache.used()[0] <= 4 * device and cache.used()[1] <= 4 * host
+        assert sum(cache.used()) == 4 * 50 * len(cache.resident()) + 4 * 25

@@ -13,13 +13,14 @@ from diffusers import (
     StableDiffusionControlNetPipeline,
     StableDiffusionPipeline,
 )
+from safetensors.torch import load_file
+from transformers import CLIPTokenizer
 
 from lab.backends.local import LocalBackend
 from lab.capsule import Condition, Control, Forward, Hold, LabError, LaneResult, LaneSettings, SamplingRequest, Step
 from lab.catalog import CONTROLS, MODELS, rules_for, samplers_for
 from lab.engine.lanes import drive
-from lab.models.cache import ModelCache
-from lab.models.loaders import load
+from lab.models.loaders import make_cache, weigh
 from lab.models.pictures import PictureSet
 from lab.models.stable_diffusion import CACHED_PROMPTS
 from lab.operations import House, sampling
@@ -63,7 +64,7 @@ class Studio:
     """Runs requests in this thread and keeps what lanes recorded."""
 
     def __init__(self):
-        self.cache = ModelCache(lambda name: load(name, SETTINGS))
+        self.cache = make_cache(SETTINGS)
 
     def run(self, *lanes, controls=(), model="text-to-image", **more):
         """(records by lane, events) of a run."""
@@ -227,7 +228,7 @@ def test_the_local_backend_draws_the_same_from_its_worker_thread(studio):
         assert np.abs(one.picture.astype(int) - other.picture).max() <= 1
         assert (one.residuals is None) == (other.residuals is None)
     np.testing.assert_allclose(got[0].residuals, want[0].residuals, rtol=1e-4)
-    assert not any(entry["leases"] for entry in studio.cache.resident().values())
+    assert not any(model.leases for model in studio.cache.resident())
 
 
 # With control
@@ -345,9 +346,8 @@ def test_residuals_of_an_unconditional_lane(studio, guess):
 
 
 def test_a_net_is_called_once_for_all_its_rows(studio, monkeypatch):
-    with studio.cache.lease("text-to-image") as model:
-        model.hint(Control(name="edges", map=MAPS["edges"]))
-        net, encoder = model._nets["edges"]
+    with studio.cache.lease("edges") as control:
+        net, encoder = control.net, control.encoder
         calls = {"net": [], "encoder": 0}
 
         def watched(x, *arguments, whole=net.forward, **more):
@@ -370,48 +370,57 @@ def test_a_net_is_called_once_for_all_its_rows(studio, monkeypatch):
 
 def test_a_control_picture_of_any_size_is_brought_to_the_models_side(studio):
     large = MAPS["edges"].repeat(3, axis=0).repeat(3, axis=1)
-    with studio.cache.lease("text-to-image") as model:
-        same = model.hint(Control(name="edges", map=np.full((90, 40, 3), 120, np.uint8))).encoded
-        want = model.hint(Control(name="edges", map=np.full((tiny.SIDE, tiny.SIDE, 3), 120, np.uint8))).encoded
+    with studio.cache.lease("edges") as control:
+        same = control.hint(np.full((90, 40, 3), 120, np.uint8), tiny.SIDE).encoded
+        want = control.hint(np.full((tiny.SIDE, tiny.SIDE, 3), 120, np.uint8), tiny.SIDE).encoded
         torch.testing.assert_close(same, want, atol=1e-4, rtol=0)
-        got = model.hint(Control(name="edges", map=large)).encoded
-        assert got.shape == model.hint(Control(name="edges", map=MAPS["edges"])).encoded.shape
+        assert control.hint(large, tiny.SIDE).encoded.shape == want.shape
 
 
-def test_controls_are_loaded_when_first_asked_for(folders, studio):
-    loaded = load("text-to-image", SETTINGS)
-    before = loaded.nbytes
-    parts = [
-        *(folders / "epsilon" / part / "diffusion_pytorch_model.safetensors" for part in ("unet", "vae")),
-        folders / "epsilon" / "text_encoder" / "model.safetensors",
-    ]
-    files = sum(path.stat().st_size for path in parts)
-    assert before == pytest.approx(files, rel=0.1)  # files also have headers
-    loaded.hint(Control(name="edges", map=MAPS["edges"]))
-    one = loaded.nbytes - before
-    assert one == pytest.approx((folders / "edges" / "diffusion_pytorch_model.safetensors").stat().st_size, rel=0.1)
-    loaded.hint(Control(name="edges", map=MAPS["pose"]))
-    assert loaded.nbytes == before + one
+def test_all_tabs_share_the_base_model(studio, folders):
+    """Plain, with edges and with pose: one UNet, autoencoder and text encoder, and each ControlNet once."""
+    lone = make_cache(SETTINGS)
+    held = [lane(steps=1, holds=(Hold(),))]
+    for controls in ((), ("edges",), ("pose",)):
+        request = SamplingRequest(
+            model="text-to-image", lanes=held if controls else [lane(steps=1)], forward=Forward(schedule="scaled_linear"),
+            controls=[Control(name=name, map=MAPS[name]) for name in controls],
+        )  # fmt: skip
+        list(sampling(request, House(SETTINGS, lone, drive)))
+    wanted = 0
+    for part in ("epsilon/unet", "epsilon/vae", "epsilon/text_encoder", "edges", "pose"):
+        (file,) = (folders / part).glob("*.safetensors")
+        wanted += sum(tensor.nbytes for tensor in load_file(file).values())
+    assert {model.name for model in lone.resident()} == {"text-to-image", "edges", "pose"}
+    assert sum(weigh(name, SETTINGS) for name in ("text-to-image", "edges", "pose")) == wanted
+    positions = 8 * CLIPTokenizer.from_pretrained(tiny.TOKENIZER).model_max_length  # int64, in no file
+    assert lone.used() == (0, wanted + positions)
+
+
+def test_a_model_with_another_unet_shares_the_rest(studio):
+    """By content: the twin was saved into a folder of its own, with the same autoencoder and text encoder."""
+    lone = make_cache(SETTINGS)
+    with lone.lease("text-to-image") as one, lone.lease("velocity") as other:
+        assert one.autoencoder is other.autoencoder and one.text is other.text
+    one, other = lone.resident()
+    assert one.own_nbytes == other.own_nbytes < one.nbytes
 
 
 # What goes wrong
 
 
 def test_a_control_that_a_model_has_not_is_refused(studio, monkeypatch):
-    row = replace(MODELS["text-to-image"], controls=("edges",))
-    monkeypatch.setitem(MODELS, "text-to-image", row)
-    loaded = load("text-to-image", SETTINGS)
-    loaded.hint(Control(name="edges", map=MAPS["edges"]))
+    monkeypatch.setitem(MODELS, "text-to-image", replace(MODELS["text-to-image"], controls=("edges",)))
     with pytest.raises(LabError, match="no control named 'pose'. Choose another model or remove it"):
-        loaded.hint(Control(name="pose", map=MAPS["pose"]))
+        studio.run(lane(holds=(Hold(),)), controls=("pose",))
 
 
 def test_a_control_whose_folder_is_missing_is_an_error_in_words(studio, monkeypatch, tmp_path):
+    studio.cache = make_cache(SETTINGS)
     monkeypatch.setitem(CONTROLS, "pose", replace(CONTROLS["pose"], source=str(tmp_path / "gone")))
-    loaded = load("text-to-image", SETTINGS)
-    with pytest.raises(LabError, match="The control 'Pose' could not be loaded: "):
-        loaded.hint(Control(name="pose", map=MAPS["pose"]))
-    loaded.hint(Control(name="edges", map=MAPS["edges"]))
+    with pytest.raises(LabError, match="The control 'Pose' could not be loaded: .*no folder"):
+        studio.run(lane(holds=(Hold(),)), controls=("pose",))
+    studio.run(lane(steps=1, holds=(Hold(),)), controls=("edges",))
 
 
 def truncated(folder):
@@ -431,9 +440,11 @@ def garbled(folder):
 def test_a_folder_that_does_not_load_is_an_error_that_names_the_model(studio, folders, tmp_path, monkeypatch, harm):
     folder = shutil.copytree(folders / "epsilon", tmp_path / "broken")
     harm(folder)
-    monkeypatch.setitem(MODELS, "broken", replace(MODELS["text-to-image"], name="broken", source=str(folder)))
+    monkeypatch.setitem(
+        MODELS, "broken", replace(MODELS["text-to-image"], name="broken", title="Broken", source=str(folder))
+    )
     before = studio.cache.resident()
-    with pytest.raises(LabError, match="The model 'broken' could not be loaded: "), studio.cache.lease("broken"):
+    with pytest.raises(LabError, match="The model 'Broken' could not be loaded: "), studio.cache.lease("broken"):
         raise AssertionError("a broken model was leased")
     assert studio.cache.resident() == before
     assert len(studio.latents(lane(steps=1))) == 1

@@ -1,5 +1,6 @@
 """Figures against cases whose answers are known, and the whole evaluation on the tiny models."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -78,10 +79,15 @@ def test_an_export_is_half_as_large_and_loads_alike(make, tmp_path):
     from diffusers import AutoencoderKL
 
     trained = make.model("autoencoder")
-    export(trained, tmp_path)
+    export(trained, tmp_path / "autoencoder")
     files = list(tmp_path.rglob("*.safetensors"))
+    sums = (tmp_path / "SHA256SUMS").read_text()
+    assert sums == f"{hashlib.sha256(files[0].read_bytes()).hexdigest()}  {files[0].relative_to(tmp_path)}\n"
     assert all(file.stat().st_size < 9_000_000 for file in files)
-    ours, shipped = AutoencoderKL.from_pretrained(trained), AutoencoderKL.from_pretrained(tmp_path).float()
+    ours, shipped = (
+        AutoencoderKL.from_pretrained(trained),
+        AutoencoderKL.from_pretrained(tmp_path / "autoencoder").float(),
+    )
     for a, b in zip(ours.state_dict().values(), shipped.state_dict().values(), strict=True):
         torch.testing.assert_close(a, b, atol=1e-3, rtol=1e-3)
     assert shipped.config.scaling_factor == ours.config.scaling_factor

@@ -1,0 +1,113 @@
+"""Where weights come from: a folder of the lab, a folder of this machine, or the Hugging Face hub at a revision.
+
+A part of a model (a UNet, a text encoder) is known by its content, so that two models that have the same one share it.
+"""
+
+import hashlib
+import json
+import struct
+from contextlib import suppress
+from functools import lru_cache
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import DiffusionPipeline
+from huggingface_hub import list_repo_files, snapshot_download
+
+from lab.capsule import LabError
+from lab.settings import ASSETS, Settings
+
+CHECKSUMS = ASSETS / "models" / "SHA256SUMS"  # of the shipped weights, as `sha256sum` writes them
+
+
+def folder_of(source: str, settings: Settings, half: bool = False) -> Path:
+    """The folder of a catalog row's `source`, downloaded first where it is a hub id ("owner/name@revision").
+
+    With `half`, the hub's float16 files are taken where there are some. Only safetensors are ever fetched. Raises
+    LabError where an operator has not allowed the id, or the hub cannot be reached.
+    """
+    folder = ASSETS / source  # an absolute path stays itself
+    if folder.is_dir():
+        return folder
+    if source not in settings.allowed_models:
+        raise LabError(f"There is no folder '{source}', and it is not among the models that this lab may fetch.")
+    name, _, revision = source.partition("@")
+    where: dict[str, Any] = {"revision": revision or None, "local_files_only": settings.offline}
+    try:
+        listed = _listed(name, revision, settings)
+        if listed and "model_index.json" not in listed:  # a ControlNet, not a pipeline
+            return Path(snapshot_download(name, allow_patterns=_pick(listed, half), **where))
+        variant = "fp16" if half and any(".fp16." in file for file in listed) else None
+        return Path(DiffusionPipeline.download(name, variant=variant, use_safetensors=True, **where))
+    except Exception as error:
+        why = "the lab is set to stay offline" if settings.offline else "the Hugging Face hub did not give it"
+        raise LabError(
+            f"'{source}' is not on this machine and {why}. Choose another model, or try again later."
+        ) from error
+
+
+def _listed(name: str, revision: str, settings: Settings) -> list[str]:
+    """The files of a hub repository; of its copy on this machine where the lab is offline."""
+    if settings.offline:
+        copy = Path(snapshot_download(name, revision=revision or None, local_files_only=True))
+        return [str(file.relative_to(copy)) for file in copy.rglob("*") if file.is_file()]
+    return list_repo_files(name, revision=revision or None)
+
+
+def _pick(listed: list[str], half: bool) -> list[str]:
+    """The configuration and one precision of the weights."""
+    weights = [file for file in listed if file.endswith(".safetensors")]
+    halves = [file for file in weights if ".fp16." in file]
+    return ["*.json", *(halves if half and halves else [file for file in weights if ".fp16." not in file])]
+
+
+def variant_of(part: Path, half: bool) -> str | None:
+    """The `variant` to open a part's folder with: "fp16" where it has such files and they are wanted, or no others."""
+    halves = any(part.glob("*.fp16*.safetensors"))
+    others = any(".fp16" not in file.name for file in part.glob("*.safetensors"))
+    return "fp16" if halves and (half or not others) else None
+
+
+def content_key(part: Path, *options: object) -> str:
+    """Stands for what a part's folder holds, read with `options`. Raises LabError where shipped weights were damaged."""
+    digest = hashlib.sha256(repr(options).encode())
+    files = sorted(file for file in part.iterdir() if file.suffix in (".json", ".safetensors"))
+    for file in files:
+        found = _digest(file.resolve(), file.stat().st_size, file.stat().st_mtime_ns)
+        if file.is_relative_to(ASSETS) and _recorded().get(str(file.relative_to(CHECKSUMS.parent)), found) != found:
+            raise LabError(f"The file {file.name} of '{part.name}' is damaged. Fetch the lab's assets folder again.")
+        digest.update(found.encode())
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _digest(file: Path, size: int, changed: int) -> str:
+    if file.parent.name == "blobs":  # the hub's store: files are named by their hash
+        return file.name
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _recorded() -> dict[str, str]:
+    if not CHECKSUMS.exists():
+        return {}
+    pairs = (line.split(maxsplit=1) for line in CHECKSUMS.read_text().splitlines())
+    return {name: digest for digest, name in pairs}
+
+
+def weight_of(folder: Path, dtype: torch.dtype) -> int:
+    """Bytes that the weights below a folder take as `dtype`, from the headers of its files; each name once.
+
+    A file that cannot be read weighs nothing here: loading it is what says so.
+    """
+    numbers: dict[str, int] = {}
+    for file in folder.rglob("*.safetensors"):
+        with suppress(OSError, ValueError, struct.error), file.open("rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            header = json.loads(stream.read(length))
+            header.pop("__metadata__", None)
+            numbers |= {f"{file.parent}/{name}": prod(tensor["shape"]) for name, tensor in header.items()}
+    return sum(numbers.values()) * dtype.itemsize
