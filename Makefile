@@ -1,5 +1,6 @@
 # make run     set everything up if need be, then serve the lab
 # make test    lint, types, tests with coverage, browser tests
+# make soak    64 visitors for five minutes
 # make bench   every benchmark, one JSON line a figure
 # make format  put the code into the house's format
 
@@ -8,7 +9,7 @@ BIN := .venv/bin
 # Bytecode is written even where the machine says not to: it makes the second start three times faster.
 LIGHT := OMP_WAIT_POLICY=PASSIVE GRADIO_ANALYTICS_ENABLED=False PYTHONDONTWRITEBYTECODE=
 
-.PHONY: run test bench format
+.PHONY: run test soak bench format
 .DELETE_ON_ERROR:
 
 run: .venv/ready
@@ -20,6 +21,9 @@ test: .venv/ready-test
 	$(BIN)/mypy
 	$(LIGHT) $(BIN)/python -m tests.browser.setup
 	$(LIGHT) $(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+soak: .venv/ready-test
+	$(LIGHT) SOAK_S=300 $(BIN)/python -m pytest -s tests/load/test_soak.py
 
 bench: .venv/ready-test
 	@set -e; for file in tests/benchmarks/[a-z]*.py; do \

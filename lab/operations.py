@@ -46,7 +46,8 @@ from lab.models.loaders import SCORER, LoadedModel
 from lab.models.stable_diffusion import Controlled, LoadedControl
 from lab.settings import Settings
 
-MOST_DECODES = 120  # pictures decoded for one run's steps
+PREVIEW_SHARE = 0.06  # of a run's time may go into previews that need a decoder
+STALE = 6  # a decoded preview is shown for at most this part of a lane's calls
 REFERENCE = -1  # the lane index of the long reference run
 
 
@@ -101,7 +102,7 @@ def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult
             lanes.append(_lane(REFERENCE, settings, denoiser, *halves.of(settings)))
 
         began = time.perf_counter()
-        painter = _Painter(model, sum(lane.n for lane in lanes))
+        painter = _Painter(model, [lane.index for lane in lanes])
         paths: dict[int, list[Record]] = {lane.index: [] for lane in lanes}
         seconds: dict[int, float] = {}
         for record in house.drive(denoiser, lanes):
@@ -161,24 +162,38 @@ class _Halves:
 
 
 class _Painter:
-    """Turns records into Steps. Where a picture is a decoder's work, a run gets about MOST_DECODES of them: a step in
-    between shows its lane's latest one, and the last step is always its own."""
+    """Turns records into Steps, at a cost of at most PREVIEW_SHARE of the run where a picture is a decoder's work.
 
-    def __init__(self, model: LoadedModel, steps: int) -> None:
-        self.model = model
-        self.stride = math.ceil(steps / MOST_DECODES) if model.latent else 1
-        self.latest: dict[int, np.ndarray] = {}
+    x_t is always the cheap preview. x_0 is decoded as often as that share allows, lanes in turn; in between a lane
+    shows its latest one, or the cheap preview once that is too old. The last step is always the finished picture.
+    """
+
+    def __init__(self, model: LoadedModel, lanes: Iterable[int]) -> None:
+        self.model, self.spent_s = model, 0.0
+        self.decodes = dict.fromkeys(lanes, 0)
+        self.latest: dict[int, tuple[int, np.ndarray]] = {}
         self.finished: dict[int, np.ndarray] = {}
 
     def step(self, record: Record, elapsed_s: float) -> Step:
         if record.i == record.n:
             x_t = x_0 = self.finished[record.lane] = self.model.to_picture(record.x_0)
+            self.decodes.pop(record.lane)
         else:
             x_t = self.model.preview(record.x_t / 2)  # noise has twice a picture's range
-            if record.lane not in self.latest or record.i % self.stride == 0:
-                self.latest[record.lane] = self.model.to_picture(record.x_0)
-            x_0 = self.latest[record.lane]
+            x_0 = self._x_0(record, elapsed_s) if self.model.latent else self.model.to_picture(record.x_0)
         return Step(record.lane, record.i, record.n, record.t, record.log_snr, x_t, x_0, elapsed_s)
+
+    def _x_0(self, record: Record, elapsed_s: float) -> np.ndarray:
+        lane = record.lane
+        if self.spent_s <= PREVIEW_SHARE * elapsed_s and self.decodes[lane] == min(self.decodes.values()):
+            began = time.perf_counter()
+            self.latest[lane] = record.i, self.model.to_picture(record.x_0)
+            self.spent_s += time.perf_counter() - began
+            self.decodes[lane] += 1
+        i, picture = self.latest.get(lane, (-record.n, None))
+        if picture is None or record.i - i > record.n / STALE:
+            return self.model.preview(record.x_0)
+        return picture
 
 
 def anatomy(request: AnatomyRequest, house: House) -> Iterator[Event]:
@@ -237,7 +252,7 @@ def inversion(request: InversionRequest, house: House) -> Iterator[Event]:
         up = scheduler("DDIMInversion")
         lowest = float(denoiser.alphas_cumprod[int(up.timesteps[0])])
         x_T = down = forward_process.q_sample(x_0, lowest, noise.initial(x_0.shape))
-        painter = _Painter(model, 2 * request.steps)
+        painter = _Painter(model, (0, 1))
         for record in house.drive(denoiser, [Lane(0, up, x_T, noise, conditional)]):
             x_T = record.x_t
             yield painter.step(record, time.perf_counter() - began)

@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 
-from lab.capsule import Event, LabError, Request
+from lab.capsule import Event, Forward, LabError, LaneSettings, Request, SamplingRequest
+from lab.catalog import MODELS
 from lab.engine.lanes import Denoiser, Lane, LaneLoop, Record, Run, out_of_memory
 from lab.models.cache import ModelCache
-from lab.models.loaders import make_cache
+from lab.models.loaders import make_cache, make_workshop
 from lab.operations import OPERATIONS, House
 from lab.settings import Settings
 
@@ -105,7 +106,8 @@ class LocalBackend:
         if settings.threads:
             torch.set_num_threads(settings.threads)
         self.settings = settings
-        self.cache = cache or make_cache(settings)
+        self.workshop = make_workshop(settings)
+        self.cache = cache or make_cache(settings, self.workshop)
         self._places = threading.Semaphore(settings.max_runs)
         self._house = House(settings, self.cache, Worker(settings.max_batch_rows, self.cache.shed).drive)
 
@@ -134,11 +136,12 @@ class LocalBackend:
             self._places.release()
 
     def warm(self, *names: str) -> threading.Thread:
-        """Load models in the background, so that the first press of Run does not wait for them."""
+        """Load models and take a step with each in the background, so that the first press of Run does not wait."""
 
         def work() -> None:
             for name in names:
-                with self.cache.lease(name):
+                forward = Forward(schedule=MODELS[name].schedules[0])
+                for _ in self.run(SamplingRequest(model=name, lanes=(LaneSettings(steps=1),), forward=forward)):
                     pass
 
         thread = threading.Thread(target=work, name="lab-warm", daemon=True)

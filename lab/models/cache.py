@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from lab.capsule import LabError
 
@@ -30,9 +30,10 @@ CPU = torch.device("cpu")
 class Part(Protocol):
     """Something with weights: an nn.Module, or whatever offers these two."""
 
-    def to(self, device: torch.device, /) -> Any: ...
+    @property
+    def nbytes(self) -> int: ...
 
-    def tensors(self) -> Iterator[Tensor]: ...
+    def to(self, device: torch.device, /) -> Any: ...
 
 
 P = TypeVar("P")
@@ -41,7 +42,9 @@ Loaded = TypeVar("Loaded")
 
 def nbytes_of(part: Any) -> int:
     """Bytes of a part's tensors; tensors that share a storage count once."""
-    tensors = [*part.parameters(), *part.buffers()] if isinstance(part, nn.Module) else part.tensors()
+    if not isinstance(part, nn.Module):
+        return part.nbytes
+    tensors = [*part.parameters(), *part.buffers()]
     return sum({tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors}.values())
 
 
@@ -106,6 +109,7 @@ class Resident:
     own_nbytes: int  # of the parts that no other model has
     leases: int
     pinned: bool
+    notes: tuple[str, ...] = ()  # what its parts say of themselves
 
 
 @dataclass(frozen=True)
@@ -395,6 +399,7 @@ class ModelCache(Generic[Loaded]):
             own_nbytes=sum(part.nbytes for part in parts if part.owners == {entry.name}),
             leases=entry.leases,
             pinned=entry.name in self._pinned,
+            notes=tuple(note for part in parts for note in getattr(part.part, "notes", ())),
         )
 
 

@@ -8,7 +8,7 @@ A condition restricts the set; the unconditional twin is the whole of it.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -50,11 +50,12 @@ class ExactData:
     def __len__(self) -> int:
         return len(self.centred)
 
-    def tensors(self) -> Iterator[Tensor]:
-        """Everything held, for whoever counts bytes; supports are views of it or kept beside it."""
-        yield from (self.mean, self.centred, self.half_norms)
+    @property
+    def nbytes(self) -> int:
+        """Bytes held, supports included."""
         with self._lock:
-            yield from [tensor for kept in self._supports.values() for tensor in (kept.centred, kept.half_norms)]
+            kept = [tensor for support in self._supports.values() for tensor in (support.centred, support.half_norms)]
+        return sum(tensor.nbytes for tensor in (self.mean, self.centred, self.half_norms, *kept))
 
     def to(self, device: torch.device) -> "ExactData":
         """Move all of it, while nobody denoises with it. Supports are forgotten: they are made again on the device."""

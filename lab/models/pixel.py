@@ -28,7 +28,10 @@ class PixelDenoiser:
     """
 
     def __init__(self, unet: UNet2DModel, scheduler: DDPMScheduler) -> None:
-        self.unet = unet
+        self.unet, self._classes = unet, unet.config.num_class_embeds
+        self._weight = next(
+            unet.parameters()
+        )  # says where all are; asking the UNet walks through its modules each time
         self.alphas_cumprod: Tensor = scheduler.alphas_cumprod
         self.prediction_type: str = scheduler.config.prediction_type
         self.limit: float | None = scheduler.config.clip_sample_range if scheduler.config.clip_sample else None
@@ -37,9 +40,9 @@ class PixelDenoiser:
     @torch.inference_mode()
     def __call__(self, x_t: Tensor, t: Tensor, conditioning: Sequence[int]) -> Tensor:
         """Predict for rows x_t (rows, channels, height, width); twice the channels where the variance is learned."""
-        device = self.unet.device
-        classes = torch.tensor(conditioning, device=device) if self.unet.config.num_class_embeds else None
-        prediction = self.unet(x_t.to(device, self.unet.dtype), t.to(device), class_labels=classes).sample.float().cpu()
+        x = x_t.to(self._weight)
+        classes = torch.tensor(conditioning, device=x.device) if self._classes else None
+        prediction = self.unet(x, t.to(x.device), class_labels=classes).sample.float().cpu()
         return prediction if self.limit is None else self._clipped(prediction, x_t, t, self.limit)
 
     def _clipped(self, prediction: Tensor, x_t: Tensor, t: Tensor, limit: float) -> Tensor:

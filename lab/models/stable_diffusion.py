@@ -17,6 +17,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from lab.capsule import Condition, Forward, Hold
 from lab.engine.lanes import Changing
+from lab.models.compiled import Engines
 from lab.models.tensors import to_signed, to_uint8
 
 CACHED_PROMPTS = 256
@@ -26,7 +27,7 @@ CACHED_PROMPTS = 256
 class Signal:
     """A ControlNet at work on one row."""
 
-    net: ControlNetModel
+    control: "LoadedControl"
     hint: Tensor  # (channels, height, width): the control picture, encoded
     strengths: Tensor  # (down blocks + 1,) factors of the residuals, the middle block's last
     watch: Callable[[Tensor], None] | None = None  # told the RMS of each residual, (down blocks + 1,)
@@ -44,7 +45,7 @@ class TextRow:
 class Hint:
     """A control of a run, ready for its lanes: the net, and the control picture encoded once."""
 
-    net: ControlNetModel
+    control: "LoadedControl"
     encoded: Tensor
 
 
@@ -54,7 +55,8 @@ class Controlled(Changing):
     def __init__(self, hidden: Tensor, hints: Sequence[Hint], holds: Sequence[Hold], guess: bool) -> None:
         self.hidden = hidden
         self.controls = [
-            (hint, hold, strengths_of(hint.net, hold.strength, guess)) for hint, hold in zip(hints, holds, strict=True)
+            (hint, hold, strengths_of(hint.control.blocks, hold.strength, guess))
+            for hint, hold in zip(hints, holds, strict=True)
         ]
         self.seen: dict[int, list[np.ndarray]] = {}  # call -> the RMS of the residuals of each control
 
@@ -68,7 +70,7 @@ class Controlled(Changing):
                 def watch(sizes: Tensor, i: int = i, index: int = index) -> None:
                     self.seen[i][index] = sizes.numpy()
 
-                signals.append(Signal(hint.net, hint.encoded, strengths, watch))
+                signals.append(Signal(hint.control, hint.encoded, strengths, watch))
         return TextRow(self.hidden, tuple(signals))
 
     def residuals(self, calls: int) -> np.ndarray:
@@ -79,17 +81,56 @@ class Controlled(Changing):
         return sizes
 
 
-def strengths_of(net: ControlNetModel, strength: float, guess: bool) -> Tensor:
-    """Factors of the residuals, (down blocks + 1,); guess mode rises from a tenth to one (Zhang et al., section 3.5)."""
-    blocks = len(net.controlnet_down_blocks) + 1
+def strengths_of(blocks: int, strength: float, guess: bool) -> Tensor:
+    """Factors of the residuals, (blocks,); guess mode rises from a tenth to one (Zhang et al., section 3.5)."""
     return strength * (torch.logspace(-1, 0, blocks) if guess else torch.ones(blocks))
+
+
+class Denoise(nn.Module):
+    """The UNet as a function of tensors; `residuals` are what ControlNets add, the middle block's last."""
+
+    def __init__(self, unet: UNet2DConditionModel) -> None:
+        super().__init__()
+        self.unet = unet
+
+    def forward(self, x: Tensor, t: Tensor, hidden: Tensor, *residuals: Tensor) -> Tensor:
+        down, middle = (residuals[:-1], residuals[-1]) if residuals else (None, None)
+        return self.unet(
+            x, t, hidden, down_block_additional_residuals=down, mid_block_additional_residual=middle
+        ).sample
+
+
+class Decode(nn.Module):
+    """The decoder as a function of tensors."""
+
+    def __init__(self, autoencoder: AutoencoderKL) -> None:
+        super().__init__()
+        self.autoencoder = autoencoder
+
+    def forward(self, latents: Tensor) -> Tensor:
+        return self.autoencoder.decode(latents).sample
+
+
+class Residuals(nn.Module):
+    """A ControlNet as a function of tensors, with its hint encoded: (*down blocks, middle block)."""
+
+    def __init__(self, net: ControlNetModel) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor, t: Tensor, hidden: Tensor, hint: Tensor) -> tuple[Tensor, ...]:
+        down, middle = self.net(x, t, hidden, controlnet_cond=hint, return_dict=False)
+        return (*down, middle)
 
 
 class LatentDenoiser:
     """The UNet with its ControlNets as a `Denoiser`. Works on the device; what goes in and comes out is on the CPU."""
 
-    def __init__(self, unet: UNet2DConditionModel, scheduler: Any) -> None:
-        self.unet = unet
+    def __init__(self, unet: UNet2DConditionModel, scheduler: Any, engines: Engines) -> None:
+        self.unet, self._engines = unet, engines
+        self._weight = next(
+            unet.parameters()
+        )  # says where all are; asking the UNet walks through its modules each time
         self.alphas_cumprod: Tensor = scheduler.alphas_cumprod
         self.prediction_type: str = scheduler.config.prediction_type
         side = self.unet.config.sample_size
@@ -98,26 +139,23 @@ class LatentDenoiser:
     @torch.inference_mode()
     def __call__(self, x_t: Tensor, t: Tensor, conditioning: Sequence[TextRow]) -> Tensor:
         """Predict for rows x_t (rows, channels, height, width) at timesteps t (rows,)."""
-        x = x_t.to(self.unet.device, self.unet.dtype)
-        t = t.to(self.unet.device)
+        x = x_t.to(self._weight)
+        t = t.to(x.device)
         hidden = torch.stack([row.hidden for row in conditioning]).to(x.device)
-        down, middle = self._residuals(x, t, hidden, conditioning)
-        prediction = self.unet(
-            x, t, hidden, down_block_additional_residuals=down, mid_block_additional_residual=middle
-        ).sample
-        return prediction.float().cpu()
+        inputs = (x, t, hidden, *self._residuals(x, t, hidden, conditioning))
+        name = "denoiser" if len(inputs) == 3 else "denoiser under control"
+        engine = self._engines(name, Denoise(self.unet), [part[:1] for part in inputs])
+        return engine(*inputs)[0].float().cpu()
 
-    def _residuals(
-        self, x: Tensor, t: Tensor, hidden: Tensor, conditioning: Sequence[TextRow]
-    ) -> tuple[list[Tensor] | None, Tensor | None]:
+    def _residuals(self, x: Tensor, t: Tensor, hidden: Tensor, conditioning: Sequence[TextRow]) -> list[Tensor]:
         """What the ControlNets add to the UNet's skips and to its middle; rows without control get zeros."""
         sums: list[Tensor] = []
-        for net, places in signals_by_net(conditioning).items():
+        for control, places in signals_by_control(conditioning).items():
             rows = torch.tensor([row for row, _ in places], device=x.device)
             hints = torch.stack([signal.hint for _, signal in places])
-            down, middle = net(x[rows], t[rows], hidden[rows], controlnet_cond=hints, return_dict=False)
             factors = torch.stack([signal.strengths for _, signal in places]).to(x)
-            scaled = [block * factors[:, k, None, None, None] for k, block in enumerate([*down, middle])]
+            blocks = control.residuals(x[rows], t[rows], hidden[rows], hints)
+            scaled = [block * factors[:, k, None, None, None] for k, block in enumerate(blocks)]
             sizes = torch.stack([block.float().square().mean(dim=(1, 2, 3)).sqrt() for block in scaled], dim=1).cpu()
             for (_, signal), size in zip(places, sizes, strict=True):
                 if signal.watch:
@@ -125,15 +163,15 @@ class LatentDenoiser:
             sums = sums or [block.new_zeros(len(x), *block.shape[1:]) for block in scaled]
             for total, block in zip(sums, scaled, strict=True):
                 total.index_add_(0, rows, block)
-        return (sums[:-1], sums[-1]) if sums else (None, None)
+        return sums
 
 
-def signals_by_net(conditioning: Sequence[TextRow]) -> dict[ControlNetModel, list[tuple[int, Signal]]]:
+def signals_by_control(conditioning: Sequence[TextRow]) -> dict["LoadedControl", list[tuple[int, Signal]]]:
     """The rows that each ControlNet acts on, so that it is called once for all of them."""
-    found: dict[ControlNetModel, list[tuple[int, Signal]]] = {}
+    found: dict[LoadedControl, list[tuple[int, Signal]]] = {}
     for row, conditioned in enumerate(conditioning):
         for signal in conditioned.signals:
-            found.setdefault(signal.net, []).append((row, signal))
+            found.setdefault(signal.control, []).append((row, signal))
     return found
 
 
@@ -148,7 +186,7 @@ class Parts:
     scheduler: Any  # only its configuration and its forward process are used: schedulers hold state
 
 
-class LoadedControl(nn.Module):
+class SplitControl(nn.Module):
     """A ControlNet and the encoder of its hints, apart, so that a hint is encoded once a run and not once a call."""
 
     def __init__(self, net: ControlNetModel) -> None:
@@ -156,11 +194,24 @@ class LoadedControl(nn.Module):
         self.encoder, net.controlnet_cond_embedding = net.controlnet_cond_embedding, nn.Identity()
         self.net = net
 
+
+class LoadedControl:
+    """A ControlNet. Safe to share."""
+
+    def __init__(self, split: SplitControl, engines: Engines) -> None:
+        self.net, self.encoder, self._engines = split.net, split.encoder, engines
+        self.blocks = len(self.net.controlnet_down_blocks) + 1
+
     @torch.inference_mode()
     def hint(self, picture: np.ndarray, side: int) -> Hint:
         """A control picture (height, width, 3) uint8, resized to the model's side and encoded."""
         pixels = to_signed(picture, (side, side)) / 2 + 0.5
-        return Hint(self.net, self.encoder(pixels[None].to(self.net.device, self.net.dtype))[0])
+        return Hint(self, self.encoder(pixels[None].to(next(self.encoder.parameters())))[0])
+
+    def residuals(self, x: Tensor, t: Tensor, hidden: Tensor, hints: Tensor) -> tuple[Tensor, ...]:
+        """What it adds to the UNet's skips and its middle, for rows x_t at timesteps t."""
+        inputs = (x, t, hidden, hints)
+        return self._engines("control", Residuals(self.net), [part[:1] for part in inputs])(*inputs)
 
 
 class LoadedStableDiffusion:
@@ -171,14 +222,11 @@ class LoadedStableDiffusion:
 
     latent = True
 
-    def __init__(self, parts: Parts, examples: np.ndarray, styled: bool = False) -> None:
-        self.autoencoder, self.text, self.tokenizer, self.styled = (
-            parts.autoencoder,
-            parts.text,
-            parts.tokenizer,
-            styled,
-        )
-        self._denoiser = LatentDenoiser(parts.unet, parts.scheduler)
+    def __init__(self, parts: Parts, engines: Engines, examples: np.ndarray, styled: bool = False) -> None:
+        self.autoencoder, self.text, self.tokenizer = parts.autoencoder, parts.text, parts.tokenizer
+        self.styled, self._engines = styled, engines
+        self._weight = next(parts.autoencoder.parameters())  # says where all are
+        self._denoiser = LatentDenoiser(parts.unet, parts.scheduler, engines)
         self.shape = self._denoiser.shape
         self.side = self.shape[1] * 2 ** (len(parts.autoencoder.config.block_out_channels) - 1)
         self._examples = examples
@@ -199,8 +247,10 @@ class LoadedStableDiffusion:
     @torch.inference_mode()
     def to_picture(self, x_0: Tensor) -> np.ndarray:
         config = self.autoencoder.config
-        latents = x_0[None].to(self.autoencoder.device, self.autoencoder.dtype) / config.scaling_factor
-        return to_uint8(self.autoencoder.decode(latents + (config.get("shift_factor") or 0)).sample[0])
+        latents = x_0[None].to(self._weight) / config.scaling_factor
+        latents = latents + (config.get("shift_factor") or 0)
+        decode = self._engines("decoder", Decode(self.autoencoder), [latents], buckets=(1,))
+        return to_uint8(decode(latents)[0][0])
 
     def preview(self, x: Tensor) -> np.ndarray:
         """A linear map from latents to RGB: a thousandth of a decode, at the latents' own resolution."""
@@ -211,7 +261,7 @@ class LoadedStableDiffusion:
     @torch.inference_mode()
     def from_picture(self, picture: np.ndarray) -> Tensor:
         config = self.autoencoder.config
-        pixels = to_signed(picture, (self.side, self.side)).to(self.autoencoder.device, self.autoencoder.dtype)
+        pixels = to_signed(picture, (self.side, self.side)).to(self._weight)
         latents = self.autoencoder.encode(pixels[None]).latent_dist.mean[0].float().cpu()
         return (latents - (config.get("shift_factor") or 0)) * config.scaling_factor
 

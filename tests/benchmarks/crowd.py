@@ -44,6 +44,9 @@ def first_preview(backend: LocalBackend, asked: SamplingRequest) -> float:
 
 def main() -> None:
     backend = LocalBackend(Settings())
+    backend.warm(MODEL).join()
+    if backend.workshop:
+        backend.workshop.finish()
     pipeline = StableDiffusionPipeline.from_pretrained(
         ASSETS / "models" / MODEL, torch_dtype=torch.float32, low_cpu_mem_usage=False
     )

@@ -23,8 +23,9 @@ class Weights:
     def __init__(self, size):
         self.values, self.device, self.out_of_memory = torch.zeros(size), torch.device("cpu"), 0
 
-    def tensors(self):
-        yield self.values
+    @property
+    def nbytes(self):
+        return self.values.nbytes
 
     def to(self, device):
         if device != torch.device("cpu") and self.out_of_memory:

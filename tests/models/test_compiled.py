@@ -1,0 +1,196 @@
+"""Compiled networks compute what torch computes: on the shipped models, for any number of rows, in any company."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from lab.capsule import Condition, Control, Forward, Hold, LaneResult, LaneSettings, SamplingRequest
+from lab.engine.lanes import drive
+from lab.models import compiled
+from lab.models.compiled import Compiled, Engines, Workshop
+from lab.models.loaders import make_cache, make_workshop
+from lab.operations import House, sampling
+from lab.settings import Settings
+
+SETTINGS = Settings(device="cpu", dtype="float32")
+MAP = np.zeros((64, 64, 3), np.uint8)
+MAP[16:48, 20:22] = MAP[16:48, 42:44] = MAP[16:18, 20:44] = MAP[46:48, 20:44] = 255
+
+
+class Small(torch.nn.Module):
+    """Two inputs and two outputs, rows apart from each other."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.net = torch.nn.Conv2d(2, 4, 3, padding=1)
+
+    def forward(self, x, t):
+        y = torch.tanh(self.net(x)) * t[:, None, None, None]
+        return y, y.mean((2, 3))
+
+
+def inputs(rows, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(rows, 2, 6, 6, generator=generator), torch.rand(rows, generator=generator)
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory):
+    return Workshop(tmp_path_factory.mktemp("compiled"), threads=2)
+
+
+@pytest.fixture(scope="module")
+def small(workshop):
+    made = workshop(Small().eval(), "small", inputs(1), (2, 4))
+    workshop.finish()
+    return made
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 9])
+def test_any_number_of_rows_is_filled_up_or_split(small, rows):
+    assert small.state == "OpenVINO float32" and 0 < small.error < 1e-5
+    with torch.no_grad():
+        want = small.network(*inputs(rows))
+    got = small(*inputs(rows))
+    assert [part.shape for part in got] == [part.shape for part in want]
+    for ours, theirs in zip(got, want, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-5)
+
+
+def test_outputs_are_not_overwritten_by_the_next_call(small):
+    first = small(*inputs(2))[0]
+    kept = first.clone()
+    small(*inputs(2, seed=2))
+    assert torch.equal(first, kept)
+
+
+def test_bytes_are_those_of_its_batch_sizes(small):
+    assert small.nbytes == 2 * sum(weight.nbytes for weight in small.network.parameters())
+
+
+def test_a_second_start_converts_nothing_and_damage_is_made_good(small, workshop, monkeypatch):
+    import openvino
+
+    calls = []
+    monkeypatch.setattr(
+        openvino, "convert_model", lambda *a, whole=openvino.convert_model, **k: calls.append(1) or whole(*a, **k)
+    )
+
+    def again():
+        other = Workshop(workshop.folder, threads=2)
+        made = other(Small().eval(), "small", inputs(1), (2,))
+        other.finish()
+        assert made.state == "OpenVINO float32"
+        torch.testing.assert_close(made(*inputs(2)), small(*inputs(2)))
+
+    again()
+    assert calls == []
+    (file,) = workshop.folder.glob("small-*.xml")
+    file.write_text("<net")
+    again()
+    assert calls == [1]
+    assert not list(workshop.folder.glob("draft-*"))
+
+
+def test_until_it_is_compiled_and_where_it_cannot_be_torch_computes(workshop, monkeypatch):
+    waiting = Compiled(Small().eval(), "waiting", inputs(1), (1,))
+    torch.testing.assert_close(waiting(*inputs(3)), waiting.network(*inputs(3)))
+    import openvino
+
+    monkeypatch.setattr(openvino, "convert_model", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("unsupported")))
+    broken = workshop(Small().eval(), "broken", inputs(1), (1,))
+    workshop.finish()
+    assert broken.state == "torch: OpenVINO could not compile it (RuntimeError)" and broken.nbytes == 0
+    torch.testing.assert_close(broken(*inputs(3)), broken.network(*inputs(3)))
+
+
+def test_without_the_library_torch_computes(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    workshop = Workshop(tmp_path, threads=1)
+    made = workshop(Small().eval(), "small", inputs(1), (1,))
+    workshop.finish()
+    assert "ModuleNotFoundError" in made.state and made(*inputs(1))[0].shape == (1, 4, 6, 6)
+
+
+def test_what_is_too_large_stays_with_torch(workshop, monkeypatch):
+    monkeypatch.setattr(compiled, "LARGEST", 10)
+    made = workshop(Small().eval(), "large", inputs(1), (1,))
+    assert made.state.startswith("torch: too large")
+
+
+def test_engines_are_made_once_and_say_what_they_are(workshop):
+    engines = Engines("content", workshop)
+    one = engines("small", Small().eval(), inputs(1), (1,))
+    assert engines("small", Small().eval(), inputs(1), (1,)) is one
+    workshop.finish()
+    assert engines.nbytes == one.nbytes > 0
+    assert engines.notes[0].startswith("small: OpenVINO float32, error ")
+
+
+def test_only_a_cpu_has_a_workshop():
+    assert make_workshop(Settings(device="cpu", cpu_engine="openvino", dtype="float32")) is not None
+    assert make_workshop(Settings(device="cpu", cpu_engine="torch")) is None
+    assert make_workshop(Settings(device="cuda", cpu_engine="openvino")) is None
+
+
+# The shipped models
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """The lab's cache by torch, and by OpenVINO with everything compiled; a run's lanes by either."""
+    workshop = Workshop(tmp_path_factory.mktemp("shipped"), threads=2)
+    caches = {"torch": make_cache(SETTINGS), "openvino": make_cache(SETTINGS, workshop)}
+
+    def run(by, *lanes, drive=drive):
+        ends = {}
+
+        def watched(denoiser, lanes):
+            for record in drive(denoiser, lanes):
+                ends[record.lane] = record.x_0
+                yield record
+
+        request = SamplingRequest(
+            model="text-to-image", lanes=lanes, condition=Condition(prompt="red heart"),
+            forward=Forward(schedule="scaled_linear"), controls=[Control(name="edges", map=MAP)],
+        )  # fmt: skip
+        events = list(sampling(request, House(SETTINGS, caches[by], watched)))
+        pictures = [event.picture for event in events if isinstance(event, LaneResult)]
+        return [ends[index] for index in range(len(lanes))], pictures
+
+    run("openvino", LaneSettings(steps=1, holds=(Hold(),)), LaneSettings(steps=1))
+    run("openvino", LaneSettings(steps=1))
+    workshop.finish()
+    for entry in caches["openvino"].resident():
+        assert entry.notes and all("OpenVINO float32" in note for note in entry.notes)
+    return run
+
+
+LANES = (
+    LaneSettings(steps=12, guidance_scale=5),
+    LaneSettings(steps=12, seed=1),
+    LaneSettings(steps=9, seed=2, sampler="euler", guidance_scale=3, holds=(Hold(),)),
+    LaneSettings(
+        steps=8, seed=3, sampler="dpmpp_2m", holds=(Hold(strength=0.5, end=0.5),), guess=True, guidance_scale=2
+    ),
+    LaneSettings(steps=10, seed=4, sampler="ddpm", guidance_scale=0),
+)
+
+
+def test_pictures_are_torchs_to_1e_4(both):
+    latents, pictures = both("openvino", *LANES)
+    want_latents, want_pictures = both("torch", *LANES)
+    for ours, theirs in zip(latents, want_latents, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=0)
+    for ours, theirs in zip(pictures, want_pictures, strict=True):
+        assert np.abs(ours.astype(int) - theirs).max() <= 1
+
+
+def test_company_does_not_change_a_compiled_picture(both):
+    together, _ = both("openvino", *LANES)
+    for index, lane in enumerate(LANES):
+        (alone,), _ = both("openvino", lane)
+        torch.testing.assert_close(together[index], alone, atol=1e-4, rtol=0)
