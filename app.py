@@ -18,7 +18,7 @@ def main() -> None:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     backend = Deferred()
     demo = ui.build(backend, settings)
-    demo.queue(api_open=False, max_size=settings.queue_size, default_concurrency_limit=settings.max_runs)
+    demo.queue(api_open=False, max_size=2 * settings.most_pressed, default_concurrency_limit=settings.most_pressed)
     demo.launch(
         server_name=settings.host, server_port=settings.port, prevent_thread_lock=True, **ui.launch_options(settings)
     )

@@ -321,7 +321,16 @@ class Note:
     text: str
 
 
-Event = Step | LaneResult | Anatomy | InversionResult | NoisingFrame | ConditioningMap | Note
+@dataclass(frozen=True)
+class Waiting:
+    """A run that has not begun: its place in the line, and about how long that will take. Position 0: it is next."""
+
+    position: int
+    seconds: float
+    text: str = ""  # what it waits for, where that is not other people's runs
+
+
+Event = Step | LaneResult | Anatomy | InversionResult | NoisingFrame | ConditioningMap | Note | Waiting
 
 
 @dataclass(frozen=True)
@@ -331,6 +340,48 @@ class Recording:
     request: SamplingRequest
     steps: dict[int, tuple[Step, ...]] = field(default_factory=dict)
     results: dict[int, LaneResult] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Resident:
+    """A model that the cache holds."""
+
+    name: str
+    on_device: bool
+    nbytes: int  # of all its parts
+    own_nbytes: int  # of the parts that no other model has
+    leases: int
+    pinned: bool
+    notes: tuple[str, ...] = ()  # what its parts say of themselves
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What leasing a model would do now."""
+
+    name: str
+    load: bool  # from its source
+    move: bool  # from host memory to the device
+    nbytes: int  # that it takes, or would take as far as is known
+    evict: tuple[str, ...]  # models that would leave the device (or, without one, memory)
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a backend holds and does at a moment. Bytes are counted from tensors; a budget of infinity is none."""
+
+    device: str  # "cpu", "cuda:0"
+    device_name: str
+    device_used: int
+    device_budget: float
+    host_used: int
+    host_budget: float
+    resident: tuple[Resident, ...]  # most recently used first
+    plans: tuple[Plan, ...]  # what pressing Run would do for each model and control that is offered
+    running: int  # runs that have a place
+    waiting: int  # runs in line
+    lanes: int  # in flight
+    steps_per_s: float  # lane steps, over the last seconds
 
 
 class LabError(Exception):

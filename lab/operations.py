@@ -33,6 +33,7 @@ from lab.capsule import (
     NoisingRequest,
     SamplingRequest,
     Step,
+    Waiting,
 )
 from lab.catalog import GUIDANCE, MODELS, SAMPLERS, SCHEDULES, rules_for, samplers_for
 from lab.engine import noising as forward_process
@@ -42,7 +43,7 @@ from lab.engine.lanes import Denoiser, Lane, Record, StepNoise, look
 from lab.engine.samplers import make_scheduler, slerp, split_prediction
 from lab.measures import picture_measures
 from lab.models.cache import ModelCache
-from lab.models.loaders import SCORER, LoadedModel
+from lab.models.loaders import SCORER, LoadedModel, slow_to_load, title_of
 from lab.models.stable_diffusion import Controlled, LoadedControl
 from lab.settings import Settings
 
@@ -70,6 +71,7 @@ class House:
 def sampling(request: SamplingRequest, house: House) -> Iterator[Event]:
     """Draw the lanes of a request side by side; Steps as they come, then one LaneResult a lane."""
     _check_limits(request, house.settings)
+    yield from _loading(house, request.model, *(control.name for control in request.controls))
     if request.versus is None:
         yield from _draw(request, house)
         return
@@ -84,6 +86,13 @@ def sampling(request: SamplingRequest, house: House) -> Iterator[Event]:
                     yield event
                 if twin is not None:
                     yield replace(twin, lane=len(request.lanes) + twin.lane)
+
+
+def _loading(house: House, *names: str) -> Iterator[Waiting]:
+    """Says so before something large is loaded."""
+    for name in names:
+        if house.cache.plan(name).load and slow_to_load(name, house.settings):
+            yield Waiting(0, 0.0, f"Loading the {title_of(name)} …")
 
 
 def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult, None, None]:
@@ -203,6 +212,7 @@ def anatomy(request: AnatomyRequest, house: House) -> Iterator[Event]:
         lanes=(request.lane,),
     )  # fmt: skip
     _check_limits(sampled, house.settings)
+    yield from _loading(house, request.model)
     with house.cache.lease(request.model) as model:
         denoiser = model.denoiser(request.forward)
         conditional, unconditional = _Halves(sampled, model).of(request.lane)
@@ -236,6 +246,7 @@ def _anatomy(record: Record, scales: Sequence[float], denoiser: Denoiser, model:
 def inversion(request: InversionRequest, house: House) -> Iterator[Event]:
     """DDIM inversion: lane 0 climbs from the picture to x_T, lane 1 comes down again from there."""
     _check_process(request.model, request.forward, request.steps, house.settings)
+    yield from _loading(house, request.model)
     with house.cache.lease(request.model) as model:
         denoiser = model.denoiser(request.forward)
         conditional = model.conditioning(request.condition)

@@ -51,6 +51,12 @@ class Settings(BaseSettings):
     offline: bool = Field(True, description="Never ask the Hugging Face hub for anything.")
 
     @property
+    def most_pressed(self) -> int:
+        """Presses of Run that are with the backend at one time, which keeps the line: a few more than it takes, so that
+        those are refused by it, in words."""
+        return self.max_runs + self.queue_size + 32
+
+    @property
     def cache_folder(self) -> Path:
         """`cache_dir`, or its default."""
         return Path(

@@ -5,14 +5,19 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Protocol
 
-from lab.capsule import Event, Request
+from lab.capsule import Event, Request, Status, Waiting
 
 
 class Backend(Protocol):
     """Where runs are executed."""
 
-    def run(self, request: Request, stop: threading.Event | None = None) -> Iterator[Event]:
-        """The events of a request; ends early once `stop` is set. Raises LabError with a message for the visitor."""
+    def run(self, request: Request, stop: threading.Event | None = None, client: str = "") -> Iterator[Event]:
+        """The events of a request; ends early once `stop` is set. Clients, by name, take turns. Raises LabError with a
+        message for the visitor."""
+        ...
+
+    def status(self) -> Status | None:
+        """What is held and done at this moment; None while that cannot be said yet."""
         ...
 
 
@@ -29,6 +34,12 @@ class Deferred:
         """Hand over the real backend; runs that wait go on."""
         self._backend.set_result(backend)
 
-    def run(self, request: Request, stop: threading.Event | None = None) -> Iterator[Event]:
+    def run(self, request: Request, stop: threading.Event | None = None, client: str = "") -> Iterator[Event]:
         """As Backend.run."""
-        yield from self._backend.result().run(request, stop)
+        if not self._backend.done():
+            yield Waiting(0, 5.0, "The lab is starting …")
+        yield from self._backend.result().run(request, stop, client)
+
+    def status(self) -> Status | None:
+        """As Backend.status; None until it is there."""
+        return self._backend.result().status() if self._backend.done() else None

@@ -3,20 +3,41 @@
 import logging
 import queue
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
 
-from lab.capsule import Event, Forward, LabError, LaneSettings, Request, SamplingRequest
-from lab.catalog import MODELS
+from lab.backends.line import Line
+from lab.capsule import (
+    AnnotateRequest,
+    Event,
+    Forward,
+    LabError,
+    LaneSettings,
+    NoisingRequest,
+    Request,
+    SamplingRequest,
+    Status,
+)
+from lab.catalog import CONTROLS, MODELS, Control, Model
 from lab.engine.lanes import Denoiser, Lane, LaneLoop, Record, Run, out_of_memory
+from lab.engine.noising import Scenes
 from lab.models.cache import ModelCache
 from lab.models.loaders import make_cache, make_workshop
 from lab.operations import OPERATIONS, House
-from lab.settings import Settings
+from lab.settings import Settings, at_hand
 
 log = logging.getLogger("lab")
+
+MOST_UNREAD = 128  # records of a run that its reader may lag behind
+SPEED_S = 3.0
+IDLE_S = 0.02  # how soon a worker whose runs are all paused looks again
+TELL_EVERY_S = 0.5  # how often a run that waits hears where it stands
+SHORT = (NoisingRequest, AnnotateRequest)  # one look at most: they do not stand in line
 
 
 class _Ticket:
@@ -32,7 +53,7 @@ class Worker:
 
     A run that fails takes nobody with it (see LaneLoop). The thread starts with the first run and is a daemon: it ends
     with the process. Should it die, the runs it had are told, and the next run starts another. `make_room` is asked
-    where a single lane does not fit the device.
+    where a single lane does not fit the device. A run whose reader lags by MOST_UNREAD records pauses until it is read.
     """
 
     def __init__(self, max_rows: int, make_room: Callable[[], bool] = lambda: False) -> None:
@@ -41,10 +62,11 @@ class Worker:
         self._loops: dict[int, tuple[LaneLoop, list[_Ticket]]] = {}  # by id of the denoiser, alive while it has runs
         self._start = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._taken: deque[tuple[float, int]] = deque(maxlen=256)  # (when, lane steps) of the latest calls
 
-    def drive(self, denoiser: Denoiser, lanes: Iterable[Lane]) -> Iterator[Record]:
+    def drive(self, denoiser: Denoiser, lanes: Iterable[Lane], client: object = None) -> Iterator[Record]:
         """Records of `lanes` as the worker makes them. Closing the generator cancels the run at the next tick."""
-        ticket = _Ticket(denoiser, Run(lanes))
+        ticket = _Ticket(denoiser, Run(lanes, client))
         self._ensure_running()
         self._arrivals.put(ticket)
         try:
@@ -55,6 +77,17 @@ class Worker:
         finally:
             ticket.run.cancel()
 
+    @property
+    def steps_per_s(self) -> float:
+        """Lane steps a second, over the last SPEED_S."""
+        since = time.monotonic() - SPEED_S
+        return sum(steps for when, steps in list(self._taken) if when > since) / SPEED_S
+
+    @property
+    def lanes(self) -> int:
+        """Lanes in flight."""
+        return sum(len(run.live) for loop, _ in list(self._loops.values()) for run in list(loop.runs))
+
     def _ensure_running(self) -> None:
         with self._start:
             if self._thread is None or not self._thread.is_alive():
@@ -63,22 +96,23 @@ class Worker:
 
     def _work(self) -> None:
         try:
+            moved = False
             while True:
-                self._admit(wait=not self._loops)
-                for key in list(self._loops):
-                    self._tick(key)
+                self._admit(None if not self._loops else 0 if moved else IDLE_S)
+                ticks = [self._tick(key) for key in list(self._loops)]  # all of them, whatever the first did
+                moved = any(ticks)
         finally:
             for _, tickets in self._loops.values():
                 for ticket in tickets:
                     ticket.inbox.put(RuntimeError("the worker died"))
             self._loops.clear()
 
-    def _admit(self, wait: bool) -> None:
-        """Take in the runs that have arrived; with nothing else to do, sleep until one does."""
+    def _admit(self, wait_s: float | None) -> None:
+        """Take in the runs that have arrived; with nothing to do for the others, sleep until one does."""
         try:
             while True:
-                ticket = self._arrivals.get(block=wait)
-                wait = False
+                ticket = self._arrivals.get(block=wait_s != 0, timeout=wait_s)
+                wait_s = 0
                 loop, tickets = self._loops.setdefault(
                     id(ticket.denoiser), (LaneLoop(ticket.denoiser, self._max_rows, self._make_room), [])
                 )
@@ -87,16 +121,22 @@ class Worker:
         except queue.Empty:
             pass
 
-    def _tick(self, key: int) -> None:
+    def _tick(self, key: int) -> bool:
+        """One call of a denoiser; whether anything came of it."""
         loop, tickets = self._loops[key]
         inboxes = {ticket.run: ticket.inbox for ticket in tickets}
-        for run, record in loop.tick():
+        for run, inbox in inboxes.items():
+            run.held = inbox.qsize() >= MOST_UNREAD
+        seen = loop.tick()
+        for run, record in seen:
             inboxes[run].put(record)
+        self._taken.append((time.monotonic(), len(seen)))
         for ticket in [ticket for ticket in tickets if ticket.run.done]:
             ticket.inbox.put(None)
             tickets.remove(ticket)
         if not tickets:
             del self._loops[key]
+        return bool(seen)
 
 
 class LocalBackend:
@@ -108,32 +148,66 @@ class LocalBackend:
         self.settings = settings
         self.workshop = make_workshop(settings)
         self.cache = cache or make_cache(settings, self.workshop)
-        self._places = threading.Semaphore(settings.max_runs)
-        self._house = House(settings, self.cache, Worker(settings.max_batch_rows, self.cache.shed).drive)
+        self.line = Line(settings.max_runs, settings.queue_size)
+        self.worker = Worker(settings.max_batch_rows, self.cache.shed)
+        self._scenes = Scenes()
 
-    def run(self, request: Request, stop: threading.Event | None = None) -> Iterator[Event]:
+    def run(self, request: Request, stop: threading.Event | None = None, client: str = "") -> Iterator[Event]:
         """The events of a request. Setting `stop`, or closing the generator, ends the run within one step.
 
-        Raises LabError with a message for the visitor where the request cannot be met or the lab is full.
+        Clients take turns, whatever each of them asks for. A run that must wait says so until it begins. Raises
+        LabError with a message for the visitor where the request cannot be met or the lab is full.
         """
-        if not self._places.acquire(blocking=False):
-            raise LabError(f"The lab is busy: {self.settings.max_runs} runs are under way. Try again in a few seconds.")
+        if isinstance(request, SHORT):
+            yield from self._events(request, stop, client)
+            return
+        place = self.line.join(client)
         try:
-            events = OPERATIONS[type(request)](request, self._house)
-            try:
-                for event in events:
-                    yield event
-                    if stop is not None and stop.is_set():
-                        return
-            finally:
-                events.close()  # type: ignore[attr-defined]  # operations are generators; closing cancels their lanes
+            while not place.free.is_set():
+                yield self.line.look(place)
+                if _either(place.free, stop, TELL_EVERY_S):
+                    return
+            yield from self._events(request, stop, client)
+        finally:
+            self.line.leave(place)
+
+    def _events(self, request: Request, stop: threading.Event | None, client: str) -> Iterator[Event]:
+        house = House(self.settings, self.cache, partial(self.worker.drive, client=client or None), self._scenes)
+        events = OPERATIONS[type(request)](request, house)
+        try:
+            for event in events:
+                yield event
+                if stop is not None and stop.is_set():
+                    return
         except LabError:
             raise
         except Exception as error:
             log.exception("a run failed")
             raise LabError(_in_words(error)) from error
         finally:
-            self._places.release()
+            events.close()  # type: ignore[attr-defined]  # operations are generators; closing cancels their lanes
+
+    def status(self) -> Status:
+        """What is held and done at this moment."""
+        cache, device = self.cache, self.cache.device
+        device_used, host_used = cache.used()
+        running, waiting = self.line.counts
+        rows: list[Model | Control] = [*MODELS.values(), *CONTROLS.values()]
+        offered = [row.name for row in rows if at_hand(row.source, self.settings)]
+        return Status(
+            device=str(device),
+            device_name=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper(),
+            device_used=device_used,
+            device_budget=cache.device_budget,
+            host_used=host_used,
+            host_budget=cache.host_budget,
+            resident=tuple(cache.resident()),
+            plans=tuple(cache.plan(name) for name in offered),
+            running=running,
+            waiting=waiting,
+            lanes=self.worker.lanes,
+            steps_per_s=self.worker.steps_per_s,
+        )
 
     def warm(self, *names: str) -> threading.Thread:
         """Load models and take a step with each in the background, so that the first press of Run does not wait."""
@@ -147,6 +221,15 @@ class LocalBackend:
         thread = threading.Thread(target=work, name="lab-warm", daemon=True)
         thread.start()
         return thread
+
+
+def _either(free: threading.Event, stop: threading.Event | None, seconds: float) -> bool:
+    """Wait for a free place; whether the run was stopped meanwhile."""
+    until = time.monotonic() + seconds
+    while not free.wait(min(0.05, seconds)) and time.monotonic() < until:
+        if stop is not None and stop.is_set():
+            return True
+    return stop is not None and stop.is_set()
 
 
 def _in_words(error: Exception) -> str:

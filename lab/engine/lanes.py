@@ -6,6 +6,7 @@ scheduler, its own generator and its own rows.
 """
 
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
@@ -191,11 +192,13 @@ def log_snr(alpha_bar: float) -> float:
 
 
 class Run:
-    """The lanes that one press of a button asks for. `cancel` takes them out at the next tick."""
+    """The lanes that one press of a button asks for. `cancel` takes them out at the next tick; while `held` is set they
+    are left where they are. Runs of one `client` share its turns; without one a run has turns of its own."""
 
-    def __init__(self, lanes: Iterable[Lane]) -> None:
+    def __init__(self, lanes: Iterable[Lane], client: object = None) -> None:
         self.live = list(lanes)
-        self.cancelled = False
+        self.client = self if client is None else client
+        self.cancelled = self.held = False
 
     def cancel(self) -> None:
         self.cancelled = True
@@ -208,9 +211,9 @@ class Run:
 class LaneLoop:
     """All live runs of one denoiser. `tick` makes one denoiser call of at most `max_rows` rows.
 
-    Fairness: runs are served in turn, starting behind the last one served, each giving its least advanced lanes
-    first; so a run of sixty lanes does not keep a run of one waiting. A lane that alone needs more than
-    `max_rows` still gets its call.
+    Fairness: clients are served in turn, and so are the runs of each, starting behind the last one served; a run gives
+    its least advanced lanes first. So neither a run of sixty lanes nor a client of fifty runs keeps a run of one
+    waiting. A lane that alone needs more than `max_rows` still gets its call.
 
     Faults stay with their run. Where the device runs out of memory the call is made again in halves, and later
     calls are no larger than what worked; a single lane that does not fit asks `make_room` (true: try again). Any other
@@ -286,22 +289,31 @@ class LaneLoop:
         return [predictions[mine] for mine in taken]
 
     def _choose(self) -> list[tuple[Run, Lane]]:
-        queues = {run: sorted(run.live, key=lambda lane: lane.i / lane.n) for run in self.runs}
+        lanes = {run: deque(sorted(run.live, key=lambda lane: lane.i / lane.n)) for run in self.runs if not run.held}
+        runs: dict[object, deque[Run]] = {}
+        for run in self.runs:
+            runs.setdefault(run.client, deque()).append(run)
+        turns, served = deque(runs), []
         chosen: list[tuple[Run, Lane]] = []
         rows = 0
-        turn = 0
-        while any(queues.values()):
-            run = self.runs[turn % len(self.runs)]
-            turn += 1
-            if not queues[run]:
+        while turns:
+            mine = runs[turns[0]]
+            for _ in range(len(mine)):
+                if lanes.get(mine[0]):
+                    break
+                mine.rotate(-1)
+            else:
+                served.append(turns.popleft())
                 continue
-            lane = queues[run][0]
+            lane = lanes[mine[0]][0]
             needed = lane.rows(self.denoiser)
             if chosen and rows + needed > self.max_rows:
-                self.runs = self.runs[turn - 1 :] + self.runs[: turn - 1]  # this run comes first next time
-                break
-            chosen.append((run, queues[run].pop(0)))
+                break  # it comes first next time
+            chosen.append((mine[0], lanes[mine[0]].popleft()))
             rows += needed
+            mine.rotate(-1)
+            turns.rotate(-1)
+        self.runs = [run for client in [*turns, *served] for run in runs[client]]
         return chosen
 
 

@@ -19,7 +19,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import nn
 
-from lab.capsule import LabError
+from lab.capsule import LabError, Plan, Resident
 
 log = logging.getLogger("lab")
 
@@ -99,29 +99,6 @@ class _Entry(Generic[Loaded]):
     ready: bool = False  # where it can run; False while it is moved
 
 
-@dataclass(frozen=True)
-class Resident:
-    """A model that the cache holds."""
-
-    name: str
-    on_device: bool
-    nbytes: int  # of all its parts
-    own_nbytes: int  # of the parts that no other model has
-    leases: int
-    pinned: bool
-    notes: tuple[str, ...] = ()  # what its parts say of themselves
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What leasing a model would do now."""
-
-    name: str
-    load: bool  # from its source
-    move: bool  # from host memory to the device
-    evict: tuple[str, ...]  # models that would leave the device (or, without one, memory)
-
-
 class ModelCache(Generic[Loaded]):
     """Loads models through `load(name, shelf)` and hands them out as leases.
 
@@ -181,8 +158,9 @@ class ModelCache(Generic[Loaded]):
         """What leasing `name` would load, move and evict if nothing else changed."""
         with self._books:
             entry = self._entries.get(name)
+            weight = self._weight(name) if entry else self._weigh(name)
             if entry and entry.ready:
-                return Plan(name, load=False, move=False, evict=())
+                return Plan(name, load=False, move=False, nbytes=weight, evict=())
             needed = (
                 sum(part.nbytes for part in self._parts(name) if not part.on_device) if entry else self._weigh(name)
             )
@@ -193,7 +171,7 @@ class ModelCache(Generic[Loaded]):
                     break
                 free += self._only_for(victim, self._two_places)
                 evicted.append(victim.name)
-            return Plan(name, load=entry is None, move=self._two_places, evict=tuple(evicted))
+            return Plan(name, load=entry is None, move=self._two_places, nbytes=weight, evict=tuple(evicted))
 
     def used(self) -> tuple[int, int]:
         """Bytes on the device and in host memory."""

@@ -238,6 +238,12 @@ def weigh(name: str, settings: Settings) -> int:
     return weight_of(folder, torch.float32 if name == SCORER else pick_dtype(settings)) if folder.is_dir() else 0
 
 
+def slow_to_load(name: str, settings: Settings) -> bool:
+    """Whether loading takes longer than a visitor should sit through untold."""
+    source = (CONTROLS.get(name) or MODELS[name]).source
+    return not (ASSETS / source).is_dir() or weigh(name, settings) > 200_000_000
+
+
 def make_workshop(settings: Settings) -> Workshop | None:
     """What compiles networks, where the settings ask for it and nothing faster is there."""
     if pick_device(settings).type != "cpu" or settings.cpu_engine != "openvino":

@@ -33,6 +33,7 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "css": theme.CSS + lane_view.CSS + guidance_view.CSS + controlnet_view.CSS,
         "favicon_path": str(FAVICON),
         "allowed_paths": [str(ASSETS / "images")],
+        "max_threads": settings.most_pressed + 40,  # a run that waits holds a thread
         "max_file_size": int(settings.max_upload_mb * 1_000_000),
         "show_error": False,
         "footer_links": [],

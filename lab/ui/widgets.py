@@ -22,7 +22,7 @@ import gradio as gr
 import numpy as np
 from gradio.data_classes import ImageData
 
-from lab.capsule import LabError
+from lab.capsule import LabError, Waiting
 from lab.ui import media
 
 Update = dict[Any, Any]  # components to what they show next
@@ -125,6 +125,13 @@ def words(html: str) -> str:
 def note(text: str, bad: bool = False) -> str:
     """A sentence to the visitor, for gr.HTML; screen readers speak it. Empty text clears it."""
     return f'<div role="status" aria-live="polite" class="lab-note{" bad" if bad else ""}">{escape(text)}</div>'
+
+
+def waiting(event: Waiting) -> str:
+    """What a run waits for, as a note."""
+    if event.text or not event.position:
+        return note(event.text or "Next in line …")
+    return note(f"Place {event.position} in the line, about {max(1, round(event.seconds))} s.")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -11,23 +11,34 @@ REQUEST = SamplingRequest(lanes=(LaneSettings(),))
 
 
 class Real:
-    def run(self, request, stop=None):
+    def run(self, request, stop=None, client=""):
         yield Note("one")
         if stop is not None and stop.is_set():
             return
         raise LabError("two")
 
+    def status(self):
+        return "status"
 
-def test_a_run_waits_for_the_backend_and_then_is_its_own():
+
+def test_a_run_waits_for_the_backend_says_so_and_then_is_its_own():
     deferred = Deferred()
+    assert deferred.status() is None
     seen = []
-    waiting = threading.Thread(target=lambda: seen.append(next(iter(deferred.run(REQUEST)))), daemon=True)
+
+    def wait():
+        events = iter(deferred.run(REQUEST))
+        seen.append(next(events).text)
+        seen.append(next(events))
+
+    waiting = threading.Thread(target=wait, daemon=True)
     waiting.start()
     waiting.join(0.1)
-    assert waiting.is_alive() and not seen
+    assert waiting.is_alive() and seen == ["The lab is starting …"]
     deferred.provide(Real())
     waiting.join(10)
-    assert seen == [Note("one")]
+    assert seen[1:] == [Note("one")]
+    assert deferred.status() == "status"
 
 
 def test_stop_and_errors_pass_through():

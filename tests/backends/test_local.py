@@ -1,12 +1,13 @@
 """The local backend with a toy model: shared calls, stopping, errors that stay where they belong, limits."""
 
+import pickle
 import threading
 
 import numpy as np
 import pytest
 import torch
 
-from lab.backends.local import LocalBackend
+from lab.backends.local import MOST_UNREAD, LocalBackend
 from lab.capsule import (
     AnatomyRequest,
     Condition,
@@ -20,6 +21,7 @@ from lab.capsule import (
     NoisingRequest,
     SamplingRequest,
     Step,
+    Waiting,
     make_request,
 )
 from lab.engine.lanes import Lane, StepNoise, drive
@@ -233,18 +235,81 @@ def test_an_error_does_not_keep_its_place(model):
     assert len(results_of(backend.run(request()))) == 1
 
 
-def test_more_runs_than_places_are_refused_and_places_come_back(model):
-    backend = make_backend(model, max_runs=2)
+def test_runs_beyond_the_places_wait_in_line_and_one_more_is_refused(model):
+    backend = make_backend(model, max_runs=2, queue_size=1)
     first, second = (backend.run(request(LaneSettings(steps=500))) for _ in range(2))
     next(first)
     next(second)
-    with pytest.raises(LabError, match=r"The lab is busy: 2 runs are under way\. Try again"):
+    third = backend.run(request(LaneSettings(steps=2)))
+    assert next(third).position == next(third).position == 1
+    with pytest.raises(LabError, match=r"The lab is full: 2 runs are under way and 1 wait\. Try again in about"):
         next(backend.run(request()))
     first.close()
-    assert len(results_of(backend.run(request()))) == 1
+    assert [type(event) for event in third] == [Step, Step, Step, LaneResult]
     list(second)
+    assert backend.line.counts == (0, 0)
     for _ in range(5):
         assert len(results_of(backend.run(request()))) == 1
+
+
+@pytest.mark.parametrize("how", ["stop event", "close"])
+def test_a_run_can_leave_the_line(model, how):
+    backend = make_backend(model, max_runs=1)
+    first = backend.run(request(LaneSettings(steps=500)))
+    next(first)
+    stop = threading.Event()
+    waiting = backend.run(request(), stop)
+    assert isinstance(next(waiting), Waiting)
+    if how == "close":
+        waiting.close()
+    else:
+        stop.set()
+        assert list(waiting) == []
+    assert backend.line.counts == (1, 0)
+    first.close()
+    assert backend.line.counts == (0, 0)
+
+
+def test_the_status_tells_what_is_held_and_done(model):
+    backend = make_backend(model, max_runs=1)
+    assert backend.status().resident == () and backend.status().steps_per_s == 0
+    first = backend.run(request(LaneSettings(steps=900), LaneSettings(steps=900, seed=1)))
+    next(first)
+    waiting = backend.run(request())
+    next(waiting)
+    status = backend.status()
+    assert (status.running, status.waiting, status.lanes, status.device) == (1, 1, 2, "cpu")
+    assert [(held.name, held.leases) for held in status.resident] == [("exact", 1)]
+    assert {plan.name: plan.load for plan in status.plans}["exact"] is False
+    assert {"text-to-image", "edges", "pose"} <= {plan.name for plan in status.plans if plan.load}
+    assert status.steps_per_s > 0 and pickle.loads(pickle.dumps(status)) == status
+    waiting.close()
+    first.close()
+
+
+def test_one_look_does_not_stand_in_line(model):
+    backend = make_backend(model, max_runs=1, queue_size=1)
+    first = backend.run(request(LaneSettings(steps=500)))
+    next(first)
+    (frame,) = backend.run(NoisingRequest(picture=PICTURE, recover="exact"))
+    assert frame.recovered is not None
+    first.close()
+
+
+def test_a_run_that_is_not_read_pauses_and_keeps_nobody_waiting(model):
+    """Thousand-step runs of readers who have gone to sleep: little is kept for them, and others go on."""
+    backend = make_backend(model)
+    sleepers = [backend.run(request(LaneSettings(steps=1000))) for _ in range(3)]
+    for sleeper in sleepers:
+        next(sleeper)
+    assert len(results_of(backend.run(request(LaneSettings(steps=400))))) == 1
+    calls = len(model.denoiser(Forward()).calls)
+    assert len(results_of(backend.run(request(LaneSettings(steps=5))))) == 1
+    assert len(model.denoiser(Forward()).calls) <= calls + 6  # nobody else moved
+    assert 400 < calls <= 400 + MOST_UNREAD + 1  # those who slept were stopped short of their thousand
+    assert len(steps_of(sleepers[0])) == 1000  # and go on once they are read
+    for sleeper in sleepers:
+        sleeper.close()
 
 
 def test_a_run_that_was_never_started_takes_no_place(model):

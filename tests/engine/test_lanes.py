@@ -89,6 +89,32 @@ def test_a_run_of_one_gets_a_row_of_every_tick_beside_a_run_of_sixty():
     assert max(len(call) for call in denoiser.calls) == 16
 
 
+def test_clients_take_turns_however_many_runs_each_has():
+    """A client of fifty runs gets as many rows as a client of one, and its runs share them evenly."""
+    loop = LaneLoop(Counting(), max_rows=4)
+    greedy = [Run([lane(0, steps=30)], client="greedy") for _ in range(50)]
+    light = [Run([lane(0, steps=30)], client=name) for name in "abc"]
+    for run in [*greedy, *light]:
+        loop.add(run)
+    for _ in range(29):
+        loop.tick()
+    assert [run.live[0].i for run in light] == [29] * 3
+    progress = [run.live[0].i for run in greedy]
+    assert sum(progress) == 29 and max(progress) - min(progress) <= 1
+
+
+def test_a_held_run_stays_where_it_is():
+    loop, held, free = LaneLoop(Counting(), max_rows=4), Run([lane(0)]), Run([lane(0)])
+    loop.add(held)
+    loop.add(free)
+    held.held = True
+    loop.tick()
+    assert (held.live[0].i, free.live[0].i) == (0, 1)
+    held.held = False
+    loop.tick()
+    assert (held.live[0].i, free.live[0].i) == (1, 2)
+
+
 def test_many_runs_take_turns_when_they_do_not_fit():
     denoiser = Counting()
     loop = LaneLoop(denoiser, max_rows=4)

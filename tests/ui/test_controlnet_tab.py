@@ -32,7 +32,7 @@ class Backend:
     def __init__(self, steps=2):
         self.steps, self.request = steps, None
 
-    def run(self, request, stop=None):
+    def run(self, request, stop=None, client=""):
         if isinstance(request, AnnotateRequest):
             yield from OPERATIONS[AnnotateRequest](request, HOUSE)
             return

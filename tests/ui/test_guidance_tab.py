@@ -27,7 +27,7 @@ class Backend:
     def __init__(self):
         self.requests = []
 
-    def run(self, request, stop=None):
+    def run(self, request, stop=None, client=""):
         self.requests.append(request)
         grey = np.full((8, 8, 3), 128, np.uint8)
         if isinstance(request, AnatomyRequest):
@@ -49,7 +49,7 @@ class Backend:
 
 
 class Failing:
-    def run(self, request, stop=None):
+    def run(self, request, stop=None, client=""):
         raise LabError("No picture matches '<b>x</b>'.")
         yield
 

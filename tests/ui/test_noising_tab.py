@@ -25,7 +25,7 @@ class WithoutModel:
         self.local = LocalBackend(Settings())
         self.requests = []
 
-    def run(self, request, stop=None):
+    def run(self, request, stop=None, client=""):
         self.requests.append(request)
         for frame in self.local.run(request.model_copy(update={"recover": None})):
             recovered = np.zeros((64, 64, 3), np.uint8) if request.recover else None

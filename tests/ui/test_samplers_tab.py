@@ -25,7 +25,7 @@ class Backend:
     def __init__(self, *events):
         self.events, self.request = events, None
 
-    def run(self, request, stop=None):
+    def run(self, request, stop=None, client=""):
         self.request = request
         for event in self.events:
             if isinstance(event, Exception):

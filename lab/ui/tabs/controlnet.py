@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from lab.capsule import Condition, Forward, LabError, LaneResult, Note, Step, make_request
+from lab.capsule import Condition, Forward, LabError, LaneResult, Note, Step, Waiting, make_request
 from lab.catalog import CONTROLS, MODELS
 from lab.settings import Settings, at_hand
 from lab.ui import controlnet_charts, controlnet_maps, controlnet_run, controlnet_view, media, widgets
@@ -183,7 +183,7 @@ class _Tab:
             *mapped, *self._fields(), self.control, self.prompt, self.experiment, self.seed, self.count, self.start, self.end,
             self.low, self.high, self.blur, self.strength, self.guess, self.live,
         ]  # fmt: skip
-        running = {**QUIET, "concurrency_id": "run", "concurrency_limit": self.settings.max_runs}
+        running = {**QUIET, "concurrency_id": "run", "concurrency_limit": self.settings.most_pressed}
         latest = {**QUIET, "queue": False, "trigger_mode": "always_last"}
 
         gr.on(
@@ -346,9 +346,9 @@ class _Tab:
 
     def on_run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """Stream a run; ends early at Stop and keeps what is there."""
-        yield from self.runs.stream(request, partial(self._sample, values))
+        yield from self.runs.stream(request, partial(self._sample, values, request.session_hash or ""))
 
-    def _sample(self, values: dict[Any, Any], stop: threading.Event) -> Generator[Update, None, Update]:
+    def _sample(self, values: dict[Any, Any], client: str, stop: threading.Event) -> Generator[Update, None, Update]:
         plan = self._plan(values)
         steps: dict[int, Step] = {}
         results: dict[int, LaneResult] = {}
@@ -356,7 +356,7 @@ class _Tab:
         notes: list[str] = []
         painted, every = -inf, PAINT_EVERY_S * max(1.0, len(plan.places) / 12)
         done = Finished(plan, steps, results, agreements)
-        for event in self.backend.run(plan.request, stop):
+        for event in self.backend.run(plan.request, stop, client):
             if isinstance(event, Step):
                 steps[event.lane] = event
                 if event.i == event.n:
@@ -365,6 +365,9 @@ class _Tab:
                 results[event.lane] = event
             elif isinstance(event, Note):
                 notes.append(event.text)
+            elif isinstance(event, Waiting):
+                yield {self.note: widgets.waiting(event)}
+                continue
             if time.monotonic() - painted > every:
                 painted = time.monotonic()
                 calls = sum(step.i for step in steps.values()), sum(lane.steps for lane in plan.request.lanes)

@@ -22,6 +22,7 @@ from lab.capsule import (
     Note,
     SamplingRequest,
     Step,
+    Waiting,
     make_request,
 )
 from lab.catalog import GROUPS, GUIDANCE, MODELS, STYLES, rules_for, samplers_for
@@ -212,7 +213,7 @@ class _Tab:
         painted = [self.stage, self.curves, self.csv, self.note, self.kept, self.run, self.stop]
         anatomy = [self.look, self.step, self.norms, self.looked, self.picked, self.png, self.norms_csv, self.note]
         boxes = [self.section, self.curves_box, self.anatomy_box]
-        running = {**QUIET, "concurrency_id": "run", "concurrency_limit": self.settings.max_runs}
+        running = {**QUIET, "concurrency_id": "run", "concurrency_limit": self.settings.most_pressed}
 
         gr.on([self.run.click, self.scales.submit, self.seeds.submit, self.prompt.submit, self.negative.submit],
               self.on_run, inputs, painted, **running).then(self.on_follow, inputs, anatomy, **running)  # fmt: skip
@@ -261,9 +262,9 @@ class _Tab:
 
     def on_run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """Stream the cells that are not there yet; ends early at Stop and keeps what is finished."""
-        yield from self.runs.stream(request, partial(self._sweep, values))
+        yield from self.runs.stream(request, partial(self._sweep, values, request.session_hash or ""))
 
-    def _sweep(self, values: dict[Any, Any], stop: threading.Event) -> Generator[Update, None, Update]:
+    def _sweep(self, values: dict[Any, Any], client: str, stop: threading.Event) -> Generator[Update, None, Update]:
         plan = self._plan(values)
         before: Sweep | None = values[self.kept]
         sweep = before.with_plan(plan) if before else Sweep(plan)
@@ -271,7 +272,7 @@ class _Tab:
         painter = Painter(sweep)
         yield {self.kept: sweep, self.stage: painter.grid()}
         began, painted, notes = time.monotonic(), -inf, [NO_HOLD] if _nothing_to_hold(plan.request) else []
-        events = self.backend.run(plan.request.model_copy(update={"lanes": missing}), stop) if missing else ()
+        events = self.backend.run(plan.request.model_copy(update={"lanes": missing}), stop, client) if missing else ()
         for event in events:
             if isinstance(event, Step):
                 lane = missing[event.lane]
@@ -282,6 +283,9 @@ class _Tab:
                 painter.cells[missing[event.lane]] = _cell(event.picture, event.measures)
             elif isinstance(event, Note):
                 notes.append(event.text)
+            elif isinstance(event, Waiting):
+                yield {self.note: widgets.waiting(event)}
+                continue
             if time.monotonic() - painted > PAINT_EVERY_S:
                 painted = time.monotonic()
                 yield {self.stage: painter.grid(), self.note: widgets.note(painter.progress(missing))}
@@ -337,7 +341,7 @@ class _Tab:
         stop, painted, png = self.looks.fresh(request), -inf, self._png(whole, lane, cell)
         yield {self.look: guidance_view.look(Look(asked, cell, tuple(steps))), self.looked: None} | png
         try:
-            for event in () if steps else self.backend.run(asked, stop):
+            for event in () if steps else self.backend.run(asked, stop, request.session_hash or ""):
                 if isinstance(event, Anatomy):
                     steps.append(event)
                 if steps and time.monotonic() - painted > PAINT_EVERY_S and self.looks.owns(request, stop):

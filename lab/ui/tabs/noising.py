@@ -221,7 +221,7 @@ class _Tab:
             button.click(_bind(self.on_preset, preset), inputs, everything, **quiet)
         self.play.click(
             self.on_play, inputs, [*frame, self.t, self.recovered, self.play, self.stop],
-            **{**quiet, "concurrency_limit": self.settings.max_runs},
+            **{**quiet, "concurrency_limit": self.settings.most_pressed},
         )  # fmt: skip
         self.stop.click(self.on_stop, None, None, queue=False, show_progress="hidden", api_visibility="private")
         for button, save in ((self.png, self.save_png), (self.gif, self.save_gif), (self.mp4, self.save_mp4)):

@@ -22,6 +22,7 @@ from lab.capsule import (
     Recording,
     SamplingRequest,
     Step,
+    Waiting,
     make_request,
 )
 from lab.catalog import GROUPS, MODELS, SCHEDULES, SPACINGS, STYLES, samplers_for
@@ -234,7 +235,7 @@ class _Tab:
         advanced = [*self._model_outputs(), self.mix_seed]
         inputs = {*simple, *advanced, *self._row_outputs()}
         painted = [self.stage, self.plot, self.table, self.note, self.kept, self.scrub, self.run, self.stop]
-        running = {**QUIET, "concurrency_id": "run", "concurrency_limit": self.settings.max_runs}
+        running = {**QUIET, "concurrency_id": "run", "concurrency_limit": self.settings.most_pressed}
 
         self.run.click(self.on_run, inputs, painted, **running)
         page.select(self.on_open, {*inputs, self.kept, self.second}, painted, **running)
@@ -396,9 +397,9 @@ class _Tab:
     def on_run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """Stream a run; ends early at Stop and keeps what is there."""
         make = self._invert if values[self.experiment] == "invert" else self._sample
-        yield from self.runs.stream(request, partial(make, values))
+        yield from self.runs.stream(request, partial(make, values, request.session_hash or ""))
 
-    def _sample(self, values: dict[Any, Any], stop: threading.Event) -> Generator[Update, None, Update]:
+    def _sample(self, values: dict[Any, Any], client: str, stop: threading.Event) -> Generator[Update, None, Update]:
         experiment = values[self.experiment]
         request = self._sampling_request(values)
         steps: dict[int, list[Step]] = {}
@@ -411,13 +412,16 @@ class _Tab:
                 request, {lane: samplers_view.thinned(seen) for lane, seen in steps.items()}, dict(results)
             )
 
-        for event in self.backend.run(request, stop):
+        for event in self.backend.run(request, stop, client):
             if isinstance(event, Step):
                 steps.setdefault(event.lane, []).append(event)
             elif isinstance(event, LaneResult):
                 results[event.lane] = event
             elif isinstance(event, Note):
                 notes.append(event.text)
+            elif isinstance(event, Waiting):
+                yield {self.note: widgets.waiting(event)}
+                continue
             if time.monotonic() - painted > PAINT_EVERY_S:
                 painted = time.monotonic()
                 yield {
@@ -436,7 +440,7 @@ class _Tab:
             self.table: samplers_view.table(done),
         }
 
-    def _invert(self, values: dict[Any, Any], stop: threading.Event) -> Generator[Update, None, Update]:
+    def _invert(self, values: dict[Any, Any], client: str, stop: threading.Event) -> Generator[Update, None, Update]:
         if not values[self.picture]:
             raise LabError("Choose a picture first: upload one, paste one or use the webcam.")
         request = make_request(
@@ -450,13 +454,15 @@ class _Tab:
         )
         painted = -inf
         last: Update = {self.note: widgets.note("Stopped.")}
-        for event in self.backend.run(request, stop):
+        for event in self.backend.run(request, stop, client):
             if isinstance(event, InversionResult):
                 last = {
                     self.stage: lane_view.panels(samplers_view.inversion_panels(event)),
                     self.note: widgets.note(f"Came back with an RMS error of {event.rms:.3f}."),
                     self.kept: None,
                 }
+            elif isinstance(event, Waiting):
+                yield {self.note: widgets.waiting(event)}
             elif isinstance(event, Step) and time.monotonic() - painted > PAINT_EVERY_S:
                 painted = time.monotonic()
                 way = "Up" if event.lane == 0 else "Down"

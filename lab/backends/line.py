@@ -1,0 +1,90 @@
+"""Who runs and who waits: a few places, a bounded line, and no client before the others."""
+
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from lab.capsule import LabError, Waiting
+
+FIRST_GUESS_S = 5.0  # how long a run takes, before any has ended
+
+
+@dataclass(eq=False)
+class Place:
+    """A run's place, or its turn to get one."""
+
+    client: object
+    began: float | None = None  # when it got the place
+    free: threading.Event = field(default_factory=threading.Event)  # set once it has it
+
+
+class Line:
+    """At most `places` runs at a time; up to `room` more wait; one more is refused. Thread-safe.
+
+    A place that is given back goes to the client with the fewest places, among those to whoever waits longest. A named
+    client holds at most half of the places, so that there is always one for somebody else soon.
+    """
+
+    def __init__(self, places: int, room: int) -> None:
+        self.places, self.room = places, room
+        self._running: list[Place] = []
+        self._waiting: list[Place] = []
+        self._usual_s = FIRST_GUESS_S
+        self._lock = threading.Lock()
+
+    def join(self, client: str = "") -> Place:
+        """A place for a run of `client`; nameless runs are all strangers to each other. Leave it when done.
+
+        Raises LabError, with the time after which to try again, where the line is full.
+        """
+        mine = Place(client or object())
+        with self._lock:
+            if len(self._waiting) >= self.room and not self._admissible(mine):
+                raise LabError(
+                    f"The lab is full: {len(self._running)} runs are under way and {len(self._waiting)} wait. "
+                    f"Try again in about {max(1, round(self._seconds(len(self._waiting) + 1)))} s."
+                )
+            self._waiting.append(mine)
+            self._admit()
+        return mine
+
+    def leave(self, place: Place) -> None:
+        """Give a place back, or step out of the line."""
+        with self._lock:
+            if place in self._waiting:
+                self._waiting.remove(place)
+            elif place in self._running:
+                self._running.remove(place)
+                assert place.began is not None
+                self._usual_s += 0.2 * (time.monotonic() - place.began - self._usual_s)
+            self._admit()
+
+    def look(self, place: Place) -> Waiting:
+        """Where a run stands in the line, and about how long it will wait."""
+        with self._lock:
+            position = 1 + self._waiting.index(place) if place in self._waiting else 0
+            return Waiting(position, self._seconds(position))
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Runs under way, and runs that wait."""
+        with self._lock:
+            return len(self._running), len(self._waiting)
+
+    def _seconds(self, position: int) -> float:
+        return self._usual_s * position / self.places
+
+    def _admissible(self, place: Place) -> bool:
+        held = sum(other.client == place.client for other in self._running)
+        named = isinstance(place.client, str)
+        return len(self._running) < self.places and (not named or held < max(1, self.places // 2))
+
+    def _admit(self) -> None:
+        while found := [place for place in self._waiting if self._admissible(place)]:
+            held = Counter(place.client for place in self._running)
+            next_ = min(found, key=lambda place: held[place.client])  # of equals the first, who waits longest
+            self._waiting.remove(next_)
+            self._running.append(next_)
+            next_.began = time.monotonic()
+            next_.free.set()

@@ -1,0 +1,105 @@
+"""The line: bounded places, fair turns between clients, and words for those who cannot be taken."""
+
+import random
+
+import pytest
+
+from lab.backends.line import FIRST_GUESS_S, Line
+from lab.capsule import LabError
+
+
+def free(*places):
+    return [place.free.is_set() for place in places]
+
+
+def test_places_are_given_in_order_and_given_back():
+    line = Line(places=2, room=2)
+    a, b, c, d = (line.join() for _ in range(4))
+    assert free(a, b, c, d) == [True, True, False, False] and line.counts == (2, 2)
+    line.leave(a)
+    assert free(c, d) == [True, False]
+    line.leave(d)  # steps out of the line
+    line.leave(b)
+    line.leave(c)
+    assert line.counts == (0, 0) and not d.free.is_set()
+
+
+def test_one_more_than_fits_is_refused_at_once_with_the_time_to_try_again():
+    line = Line(places=1, room=1)
+    first, _ = line.join(), line.join()
+    with pytest.raises(LabError, match=r"The lab is full: 1 runs are under way and 1 wait\. Try again in about 10 s"):
+        line.join()
+    assert line.counts == (1, 1)
+    line.leave(first)
+    line.join()
+
+
+def test_a_line_without_room_still_gives_free_places():
+    line = Line(places=2, room=0)
+    line.join()
+    line.join()
+    with pytest.raises(LabError):
+        line.join()
+
+
+def test_a_run_is_told_where_it_stands():
+    line = Line(places=2, room=9)
+    places = [line.join() for _ in range(5)]
+    assert [line.look(place).position for place in places] == [0, 0, 1, 2, 3]
+    assert line.look(places[4]).seconds == pytest.approx(FIRST_GUESS_S * 3 / 2)
+    line.leave(places[2])
+    assert line.look(places[4]).position == 2
+
+
+def test_the_wait_is_guessed_from_what_runs_took(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("lab.backends.line.time.monotonic", lambda: now[0])
+    line = Line(places=1, room=9)
+    for _ in range(40):
+        place = line.join()
+        now[0] += 12
+        line.leave(place)
+    _, waits = line.join(), line.join()
+    assert line.look(waits).seconds == pytest.approx(12, rel=0.01)
+
+
+def test_a_client_holds_half_the_places_at_most():
+    line = Line(places=4, room=99)
+    greedy = [line.join("greedy") for _ in range(50)]
+    assert sum(free(*greedy)) == 2
+    assert free(line.join("one"), line.join("two"), line.join("three")) == [True, True, False]
+    assert Line(places=1, room=1).join("alone").free.is_set()
+
+
+def test_a_free_place_goes_to_who_holds_fewest():
+    line = Line(places=4, room=99)
+    greedy = [line.join("greedy") for _ in range(4)]
+    others = [line.join(name) for name in "abc"]
+    late = line.join("greedy")
+    assert free(*others) == [True, True, False]
+    line.leave(greedy[0])
+    assert free(others[2], *greedy[2:], late) == [True, False, False, False]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_bounds_hold_whatever_comes_and_goes(seed):
+    order, line, inside = random.Random(seed), Line(places=3, room=4), []
+    for _ in range(500):
+        if inside and order.random() < 0.5:
+            line.leave(inside.pop(order.randrange(len(inside))))
+        else:
+            try:
+                inside.append(line.join(order.choice(["", "a", "b"])))
+            except LabError:
+                assert line.counts[1] == 4
+        running, waiting = line.counts
+        assert running <= 3 and waiting <= 4 and running + waiting == len(inside)
+        assert running == sum(free(*inside))
+        if waiting and running < 3:  # only a client that has its half waits beside a free place
+            clients = {place.client for place in inside if not place.free.is_set()}
+            assert all(
+                sum(place.client == client for place in inside if place.free.is_set()) == 1 for client in clients
+            )
+    for place in inside:
+        line.leave(place)
+    assert line.counts == (0, 0)
