@@ -102,13 +102,15 @@ def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult
         controls = [leases.enter_context(house.cache.lease(control.name)) for control in request.controls]
         denoiser = model.denoiser(request.forward)
         halves = _Halves(request, model, controls)
-        lanes = [_lane(index, settings, denoiser, *halves.of(settings)) for index, settings in enumerate(request.lanes)]
+        lanes = [
+            make_lane(index, settings, denoiser, *halves.of(settings)) for index, settings in enumerate(request.lanes)
+        ]
         if request.reference_steps:
             first = request.lanes[0]
             settings = first.model_copy(
                 update={"sampler": "ddim", "steps": request.reference_steps, "eta": 0.0, "spacing": "trailing"}
             )
-            lanes.append(_lane(REFERENCE, settings, denoiser, *halves.of(settings)))
+            lanes.append(make_lane(REFERENCE, settings, denoiser, *halves.of(settings)))
 
         began = time.perf_counter()
         painter = _Painter(model, [lane.index for lane in lanes])
@@ -216,7 +218,7 @@ def anatomy(request: AnatomyRequest, house: House) -> Iterator[Event]:
     with house.cache.lease(request.model) as model:
         denoiser = model.denoiser(request.forward)
         conditional, unconditional = _Halves(sampled, model).of(request.lane)
-        lane = _lane(0, request.lane, denoiser, conditional, unconditional)
+        lane = make_lane(0, request.lane, denoiser, conditional, unconditional)
         lane.always_both = True
         for record in house.drive(denoiser, [lane]):
             if record.halves:
@@ -367,7 +369,8 @@ def _recover(request: NoisingRequest, t: int, name: str, house: House) -> np.nda
         return model.to_picture(look(house.drive, denoiser, x_t, k, model.unconditional()).x_0)
 
 
-def _lane(index: int, settings: LaneSettings, denoiser: Denoiser, conditional: Any, unconditional: Any) -> Lane:
+def make_lane(index: int, settings: LaneSettings, denoiser: Denoiser, conditional: Any, unconditional: Any) -> Lane:
+    """A lane as its settings have it: sampler, spacing, noise by level, guidance rule."""
     row = SAMPLERS[settings.sampler]
     scheduler = make_scheduler(
         row.scheduler,

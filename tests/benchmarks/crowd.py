@@ -13,6 +13,9 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline
 from lab.backends.local import LocalBackend
 from lab.capsule import Condition, Forward, LaneSettings, SamplingRequest, Step
 from lab.catalog import MODELS
+from lab.engine.lanes import drive
+from lab.models.loaders import make_cache
+from lab.operations import House, make_lane
 from lab.settings import ASSETS, Settings
 from tests.benchmarks._report import compare, medians_s, value
 
@@ -86,6 +89,18 @@ def main() -> None:
         *medians_s(lambda: run(*(guided(sampler=name) for name in SAMPLERS)), lambda: [naive() for _ in SAMPLERS]),
         "at most 0.45",
     )
+    house = House(backend.settings, backend.cache, backend.worker.drive)
+
+    def unseen() -> None:
+        with backend.cache.lease(MODEL) as model:
+            denoiser = model.denoiser(request(guided()).forward)
+            condition = model.conditioning(Condition(prompt="red heart"))
+            lanes = [make_lane(0, guided(), denoiser, condition, model.unconditional())]
+            *_, last = house.drive(denoiser, lanes)
+            model.to_picture(last.x_0)
+
+    compare(f"previews at every step; {words}", *medians_s(lambda: run(guided()), unseen, repeats=7), "at most 1.08")
+
     others = [threading.Thread(target=run, args=(guided(seed),)) for seed in range(1, USERS)]
     for other in others:
         other.start()
@@ -95,6 +110,29 @@ def main() -> None:
     compare(
         f"first preview with {USERS - 1} others running; {words}", preview, (USERS - 1) * alone_naive, "at most 0.10"
     )
+    loop_overhead(pipeline, words)
+
+
+def loop_overhead(pipeline: StableDiffusionPipeline, words: str) -> None:
+    """One guided lane by torch, against the bare UNet calls and scheduler steps that it consists of."""
+    cache = make_cache(Settings(cpu_engine="torch"))
+    with cache.lease(MODEL) as model, torch.inference_mode():
+        denoiser = model.denoiser(request(guided()).forward)
+        conditional, unconditional = model.conditioning(Condition(prompt="red heart")), model.unconditional()
+        hidden = torch.stack([conditional.hidden, unconditional.hidden])
+
+        def ours() -> None:
+            list(drive(denoiser, [make_lane(0, guided(), denoiser, conditional, unconditional)]))
+
+        def bare() -> None:
+            scheduler = pipeline.scheduler
+            scheduler.set_timesteps(STEPS)
+            x = torch.randn(1, *denoiser.shape)
+            for t in scheduler.timesteps:
+                c, u = denoiser.unet(torch.cat([x, x]), t, hidden).sample.chunk(2)
+                x = scheduler.step(u + 5.0 * (c - u), t, x).prev_sample
+
+        compare(f"loop overhead with torch, one lane; {words}", *medians_s(ours, bare, repeats=5), "at most 1.05")
 
 
 if __name__ == "__main__":
