@@ -3,6 +3,7 @@
 Adding a sampler is adding a row to SAMPLERS; adding a model of a known family is adding a row to MODELS.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ class Model:
     name: str
     title: str
     family: str  # a loader in lab/models/loaders.py
-    source: str  # a folder under assets/, a local diffusers folder or a hub id
+    source: str  # a folder under assets/, a local diffusers folder or a hub id, "owner/name@revision"
     size: int  # picture side in pixels
     about: str
     schedules: tuple[str, ...] = ("linear",)  # forward processes the model is valid for; the first is the default
@@ -79,9 +80,10 @@ class Control:
 
     name: str
     title: str
-    source: str  # a folder under assets/, a local diffusers folder or a hub id
+    source: str  # a folder under assets/, a local diffusers folder or a hub id, "owner/name@revision"
     annotators: tuple[str, ...]  # what makes its maps; rows of lab/annotators
     about: str
+    kind: str = ""  # the row whose maps it follows, where it does the same for another model
 
 
 Row = TypeVar("Row", Model, Sampler, Schedule, Guidance, Control)
@@ -112,11 +114,26 @@ MODELS = _by_name(
     Model("exact-32", "Exact denoiser at 32 px", "exact", "pictures", 32,
           "The closed form on the pictures as the miniature pixel model saw them: the score that it tried to learn.",
           schedules=tuple(SCHEDULES), conditions=("prompt", "group", "style"), trained=False),
+    # From the hub, where an operator allows them (LAB_ALLOWED_MODELS, LAB_OFFLINE=false); licences are their authors'.
+    Model("sd-1-5", "Stable Diffusion 1.5", "stable_diffusion", "stable-diffusion-v1-5/stable-diffusion-v1-5@451f4fe16113bff5a5d2269ed5ad43b0592e9a14", 512,
+          "Rombach et al. 2022, trained on LAION: the model that most of the papers after it build on.",
+          schedules=("scaled_linear",), conditions=("prompt",), latent=True, controls=("edges-sd-1-5", "pose-sd-1-5"), guidance_scale=7.5),
+    Model("sd-turbo", "SD-Turbo", "stable_diffusion", "stabilityai/sd-turbo@b261bac6fd2cf515557d5d0707481eafa0485ec2", 512,
+          "Sauer et al. 2023: distilled by an adversary, one to four steps; plain conditional, scale 1.",
+          schedules=("scaled_linear",), conditions=("prompt",), latent=True),
+    Model("sdxl", "Stable Diffusion XL", "stable_diffusion", "stabilityai/stable-diffusion-xl-base-1.0@462165984030d82259a11f4367a4eed129e94a7b", 1024,
+          "Podell et al. 2023: three times the UNet, two text encoders, 1024 px.",
+          schedules=("scaled_linear",), conditions=("prompt",), latent=True, guidance_scale=5.0),
+    Model("sdxl-turbo", "SDXL-Turbo", "stable_diffusion", "stabilityai/sdxl-turbo@71153311d3dbb46851df1931d3ca6e939de83304", 512,
+          "Sauer et al. 2023: SDXL distilled by an adversary, one to four steps; plain conditional, scale 1.",
+          schedules=("scaled_linear",), conditions=("prompt",), latent=True),
 )
 
 CONTROLS = _by_name(
     Control("edges", "Edges", "models/controlnet-edges", ("canny", "scribble", "map"), "White edges on black."),
     Control("pose",  "Pose",  "models/controlnet-pose",  ("pose", "map"), "A skeleton in OpenPose's colours."),
+    Control("edges-sd-1-5", "Edges (SD 1.5)", "lllyasviel/sd-controlnet-canny@7f2f69197050967007f6bbd23ab5e52f0384162a",    ("canny", "scribble", "map"), "Zhang et al. 2023.", kind="edges"),
+    Control("pose-sd-1-5",  "Pose (SD 1.5)",  "lllyasviel/sd-controlnet-openpose@df796456519d1ac5dbe674caa0653fcc9673bca8", ("pose", "map"),              "Zhang et al. 2023.", kind="pose"),
 )
 
 GUIDANCE = _by_name(
@@ -161,6 +178,26 @@ GROUPS = {
 }
 
 STYLES = ("3D", "flat", "glossy", "sticker", "blob", "cartoon")  # of the picture set; lab/training/vector_sets.py
+
+
+def control_of(model: Model, kind: str) -> Control | None:
+    """The row that gives `model` control of a kind ("edges", "pose"); None where it has none."""
+    rows = (CONTROLS[name] for name in model.controls)
+    return next((row for row in rows if kind in (row.name, row.kind)), None)
+
+
+def add_hub_models(ids: Iterable[str]) -> None:
+    """A row for each hub id that an operator allows and no row has: taken for a Stable Diffusion of 512 px."""
+    sources = [*(model.source for model in MODELS.values()), *(control.source for control in CONTROLS.values())]
+    known = {source.partition("@")[0] for source in sources}
+    for source in ids:
+        name = source.partition("@")[0]
+        if name not in known:
+            title = name.rpartition("/")[2]
+            MODELS[name] = Model(
+                name, title, "stable_diffusion", source, 512, f"{name}, from the Hugging Face hub.",
+                schedules=("scaled_linear",), conditions=("prompt",), latent=True, guidance_scale=7.5,
+            )  # fmt: skip
 
 
 def samplers_for(model: Model) -> dict[str, Sampler]:

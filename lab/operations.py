@@ -35,7 +35,7 @@ from lab.capsule import (
     Step,
     Waiting,
 )
-from lab.catalog import GUIDANCE, MODELS, SAMPLERS, SCHEDULES, rules_for, samplers_for
+from lab.catalog import GUIDANCE, MODELS, SAMPLERS, SCHEDULES, control_of, rules_for, samplers_for
 from lab.engine import noising as forward_process
 from lab.engine.distances import path_distance, rms
 from lab.engine.guidance import classifier_free, make_rule
@@ -71,7 +71,7 @@ class House:
 def sampling(request: SamplingRequest, house: House) -> Iterator[Event]:
     """Draw the lanes of a request side by side; Steps as they come, then one LaneResult a lane."""
     _check_limits(request, house.settings)
-    yield from _loading(house, request.model, *(control.name for control in request.controls))
+    yield from _loading(house, request.model, *_nets(request))
     if request.versus is None:
         yield from _draw(request, house)
         return
@@ -88,6 +88,12 @@ def sampling(request: SamplingRequest, house: House) -> Iterator[Event]:
                     yield replace(twin, lane=len(request.lanes) + twin.lane)
 
 
+def _nets(request: SamplingRequest) -> list[str]:
+    """The ControlNets of a request, as the cache names them."""
+    rows = (control_of(MODELS[request.model], control.name) for control in request.controls)
+    return [row.name for row in rows if row]
+
+
 def _loading(house: House, *names: str) -> Iterator[Waiting]:
     """Says so before something large is loaded."""
     for name in names:
@@ -99,7 +105,7 @@ def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult
     """The lanes of one model."""
     with ExitStack() as leases:
         model = leases.enter_context(house.cache.lease(request.model))
-        controls = [leases.enter_context(house.cache.lease(control.name)) for control in request.controls]
+        controls = [leases.enter_context(house.cache.lease(name)) for name in _nets(request)]
         denoiser = model.denoiser(request.forward)
         halves = _Halves(request, model, controls)
         lanes = [
@@ -166,10 +172,10 @@ class _Halves:
         """(conditional, unconditional) of a lane; in guess mode only the first is under control (Zhang et al. 2023)."""
         if not (self.hints and lane.holds):
             return self.conditional, self.unconditional
-        controlled = Controlled(self.conditional.hidden, self.hints, lane.holds, lane.guess)
+        controlled = Controlled(self.conditional.prompt, self.hints, lane.holds, lane.guess)
         if lane.guess:
             return controlled, self.unconditional
-        return controlled, Controlled(self.unconditional.hidden, self.hints, lane.holds, guess=False)
+        return controlled, Controlled(self.unconditional.prompt, self.hints, lane.holds, guess=False)
 
 
 class _Painter:
@@ -423,7 +429,7 @@ def _check_limits(request: SamplingRequest, settings: Settings) -> None:
         if lane.rule not in rules_for(MODELS[request.model]):
             raise LabError(f"{GUIDANCE[lane.rule].title} needs pixels in [-1, 1]; this model works on latents.")
     for control in request.controls:
-        if control.name not in MODELS[request.model].controls:
+        if control_of(MODELS[request.model], control.name) is None:
             raise LabError(
                 f"'{MODELS[request.model].title}' has no control named '{control.name}'. Choose another model or remove it."
             )

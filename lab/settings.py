@@ -73,7 +73,12 @@ def at_hand(source: str, settings: Settings) -> bool:
     """Whether a catalog row's `source` can be loaded here: shipped, a folder of this machine, or an allowed hub id."""
     if (ASSETS / source).exists():  # an absolute path stays itself
         return True
-    return not settings.offline and source in settings.allowed_models
+    return not settings.offline and allowed(source, settings)
+
+
+def allowed(source: str, settings: Settings) -> bool:
+    """Whether an operator lets a hub id be fetched: by its name, at whatever revision, or at just this one."""
+    return bool({source, source.partition("@")[0]} & set(settings.allowed_models))
 
 
 def split_names(text: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import diffusers
 import pytest
 from pydantic import ValidationError
 
+from lab import catalog
 from lab import settings as lab_settings
 from lab.annotators import ANNOTATORS
 from lab.catalog import (
@@ -24,6 +25,7 @@ from lab.catalog import (
     SPACINGS,
     STYLES,
     Model,
+    control_of,
     rules_for,
     samplers_for,
 )
@@ -273,8 +275,12 @@ def parts_of(family, folder):
 
 
 SHIPPED = [
-    *[pytest.param(row.family, row.source, id=name) for name, row in MODELS.items() if row.family != "exact"],
-    *[pytest.param("control", row.source, id=name) for name, row in CONTROLS.items()],
+    *[
+        pytest.param(row.family, row.source, id=name)
+        for name, row in MODELS.items()
+        if row.family != "exact" and "@" not in row.source
+    ],
+    *[pytest.param("control", row.source, id=name) for name, row in CONTROLS.items() if "@" not in row.source],
     pytest.param("scorer", f"models/{SCORER}", id=SCORER),
 ]
 
@@ -290,6 +296,29 @@ def test_what_the_tables_name_is_shipped_whole(family, source):
         assert (part / "config.json").is_file(), part
         for file in weights(part):
             assert 0 < file.stat().st_size <= 10_000_000, f"{file}: a git host would refuse it"
+
+
+@pytest.mark.parametrize("row", [row for row in (*MODELS.values(), *CONTROLS.values()) if "@" in row.source], ids=str)
+def test_hub_rows_are_pinned_and_not_offered_until_allowed(row):
+    name, _, revision = row.source.partition("@")
+    assert re.fullmatch(r"[\w.-]+/[\w.-]+", name) and re.fullmatch(r"[0-9a-f]{40}", revision)
+    assert not at_hand(row.source, Settings()) and not at_hand(row.source, Settings(offline=False))
+    assert at_hand(row.source, Settings(offline=False, allowed_models=name))
+
+
+def test_an_allowed_id_without_a_row_gets_one(monkeypatch):
+    monkeypatch.setattr(catalog, "MODELS", dict(MODELS))
+    catalog.add_hub_models(["some/new-model@abc", "stabilityai/sd-turbo", "lllyasviel/sd-controlnet-canny"])
+    assert catalog.MODELS.keys() - MODELS.keys() == {"some/new-model"}
+    row = catalog.MODELS["some/new-model"]
+    assert (row.source, row.title, row.family) == ("some/new-model@abc", "new-model", "stable_diffusion")
+
+
+def test_a_kind_of_control_leads_to_the_models_own_net():
+    assert control_of(MODELS["text-to-image"], "edges").name == "edges"
+    assert control_of(MODELS["sd-1-5"], "pose").name == "pose-sd-1-5"
+    assert control_of(MODELS["exact"], "edges") is None
+    assert all(row.kind in CONTROLS for row in CONTROLS.values() if row.kind)
 
 
 def test_a_source_is_at_hand_where_it_can_be_loaded(tmp_path):

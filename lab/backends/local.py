@@ -23,7 +23,7 @@ from lab.capsule import (
     SamplingRequest,
     Status,
 )
-from lab.catalog import CONTROLS, MODELS, Control, Model
+from lab.catalog import CONTROLS, MODELS, Control, Model, add_hub_models
 from lab.engine.lanes import Denoiser, Lane, LaneLoop, Record, Run, out_of_memory
 from lab.engine.noising import Scenes
 from lab.models.cache import ModelCache
@@ -146,6 +146,7 @@ class LocalBackend:
         if settings.threads:
             torch.set_num_threads(settings.threads)
         self.settings = settings
+        add_hub_models(settings.allowed_models)
         self.workshop = make_workshop(settings)
         self.cache = cache or make_cache(settings, self.workshop)
         self.line = Line(settings.max_runs, settings.queue_size)

@@ -12,9 +12,10 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+import transformers
 from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTokenizer
 
 from lab.capsule import Condition, Forward, LabError
 from lab.catalog import CONTROLS, GROUPS, MODELS, Control, Model
@@ -35,7 +36,7 @@ log = logging.getLogger("lab")
 
 PREVIEW_EXAMPLES = 48
 SCORER = "clip"
-PIPELINES = ("StableDiffusionPipeline",)
+PIPELINES = {"StableDiffusionPipeline": ("",), "StableDiffusionXLPipeline": ("", "_2")}  # and their text encoders
 
 
 class LoadedModel(Protocol):
@@ -149,17 +150,29 @@ def load_stable_diffusion(row: Model, settings: Settings, shelf: Shelf, workshop
     """Family "stable_diffusion": a folder or hub id that StableDiffusionPipeline opens; its safety checker stays out."""
     dtype = pick_dtype(settings)
     folder = folder_of(row.source, settings, half=dtype != torch.float32)
-    kind = json.loads((folder / "model_index.json").read_text())["_class_name"]
-    if kind not in PIPELINES:
-        raise LabError(f"It is a {kind}; the lab knows {' and '.join(PIPELINES)}.")
+    index = json.loads((folder / "model_index.json").read_text())
+    if index["_class_name"] not in PIPELINES:
+        raise LabError(f"It is a {index['_class_name']}; the lab knows {' and '.join(PIPELINES)}.")
     shipped = PictureSet.load(ASSETS / "pictures")
     examples = shipped.pixels[:: len(shipped) // PREVIEW_EXAMPLES][:PREVIEW_EXAMPLES]
+    overflows = dtype == torch.float16 and json.loads((folder / "vae" / "config.json").read_text()).get("force_upcast")
     parts = Parts(
         unet=_part(folder / "unet", UNet2DConditionModel, dtype, shelf),
-        autoencoder=_part(folder / "vae", AutoencoderKL, dtype, shelf),
-        text=_part(folder / "text_encoder", CLIPTextModel, dtype, shelf),
-        tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
+        autoencoder=_part(folder / "vae", AutoencoderKL, torch.float32 if overflows else dtype, shelf),
+        encoders=tuple(
+            (
+                CLIPTokenizer.from_pretrained(folder / f"tokenizer{number}"),
+                _part(
+                    folder / f"text_encoder{number}",
+                    getattr(transformers, index[f"text_encoder{number}"][1]),
+                    dtype,
+                    shelf,
+                ),
+            )
+            for number in PIPELINES[index["_class_name"]]
+        ),
         scheduler=DDIMScheduler.from_pretrained(folder / "scheduler"),
+        zeros=index.get("force_zeros_for_empty_prompt", False),
     )
     key = content_key(folder / "unet", content_key(folder / "vae"))
     engines = shelf(f"{key}/engines", lambda: Engines(key, workshop))
@@ -187,7 +200,9 @@ def _part(
 
     def read() -> Any:
         variant = variant_of(folder, half=dtype != torch.float32)
-        plain = {} if kind is CLIPTextModel else {"low_cpu_mem_usage": False}  # else diffusers asks for accelerate
+        plain = (
+            {} if issubclass(kind, transformers.PreTrainedModel) else {"low_cpu_mem_usage": False}
+        )  # else diffusers asks for accelerate
         net = kind.from_pretrained(folder, torch_dtype=dtype, variant=variant, use_safetensors=True, **plain)
         return dress(net.eval().requires_grad_(False))
 

@@ -17,7 +17,7 @@ from diffusers import DiffusionPipeline
 from huggingface_hub import list_repo_files, snapshot_download
 
 from lab.capsule import LabError
-from lab.settings import ASSETS, Settings
+from lab.settings import ASSETS, Settings, allowed
 
 CHECKSUMS = ASSETS / "models" / "SHA256SUMS"  # of the shipped weights, as `sha256sum` writes them
 
@@ -31,7 +31,7 @@ def folder_of(source: str, settings: Settings, half: bool = False) -> Path:
     folder = ASSETS / source  # an absolute path stays itself
     if folder.is_dir():
         return folder
-    if source not in settings.allowed_models:
+    if not allowed(source, settings):
         raise LabError(f"There is no folder '{source}', and it is not among the models that this lab may fetch.")
     name, _, revision = source.partition("@")
     where: dict[str, Any] = {"revision": revision or None, "local_files_only": settings.offline}

@@ -1,26 +1,25 @@
-"""Latent diffusion on text (Rombach et al. 2022): the parts of any folder that loads as a StableDiffusionPipeline.
+"""Latent diffusion on text (Rombach et al. 2022): the parts of any folder that loads as a StableDiffusionPipeline or
+as a StableDiffusionXLPipeline (Podell et al. 2023).
 
-The engine sees a `Denoiser` whose rows are conditioned on a `TextRow`: the hidden states of a prompt and, where a
-ControlNet (Zhang et al. 2023) steers the row, its signals. Rows with and without control share one UNet call.
+The engine sees a `Denoiser` whose rows are conditioned on a `TextRow`: a prompt and, where a ControlNet (Zhang et al.
+2023) steers the row, its signals. Rows with and without control share one UNet call.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from torch import Tensor, nn
-from transformers import CLIPTextModel, CLIPTokenizer
 
 from lab.capsule import Condition, Forward, Hold
 from lab.engine.lanes import Changing
 from lab.models.compiled import Engines
+from lab.models.prompts import Encoded, PromptReader
 from lab.models.tensors import to_signed, to_uint8
-
-CACHED_PROMPTS = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +36,7 @@ class Signal:
 class TextRow:
     """What one row of the UNet is conditioned on."""
 
-    hidden: Tensor  # (tokens, width)
+    prompt: Encoded
     signals: tuple[Signal, ...] = ()
 
 
@@ -52,8 +51,8 @@ class Hint:
 class Controlled(Changing):
     """A prompt under control: which ControlNets act in which call, and how strongly."""
 
-    def __init__(self, hidden: Tensor, hints: Sequence[Hint], holds: Sequence[Hold], guess: bool) -> None:
-        self.hidden = hidden
+    def __init__(self, prompt: Encoded, hints: Sequence[Hint], holds: Sequence[Hold], guess: bool) -> None:
+        self.prompt = prompt
         self.controls = [
             (hint, hold, strengths_of(hint.control.blocks, hold.strength, guess))
             for hint, hold in zip(hints, holds, strict=True)
@@ -71,7 +70,7 @@ class Controlled(Changing):
                     self.seen[i][index] = sizes.numpy()
 
                 signals.append(Signal(hint.control, hint.encoded, strengths, watch))
-        return TextRow(self.hidden, tuple(signals))
+        return TextRow(self.prompt, tuple(signals))
 
     def residuals(self, calls: int) -> np.ndarray:
         """RMS of the residuals that were added, (controls, calls, blocks); 0 in calls that did not ask for this half."""
@@ -87,16 +86,21 @@ def strengths_of(blocks: int, strength: float, guess: bool) -> Tensor:
 
 
 class Denoise(nn.Module):
-    """The UNet as a function of tensors; `residuals` are what ControlNets add, the middle block's last."""
+    """The UNet as a function of tensors: x_t, t, the prompt's, then what ControlNets add, the middle block's last."""
 
-    def __init__(self, unet: UNet2DConditionModel) -> None:
+    def __init__(self, unet: UNet2DConditionModel, added: int) -> None:
         super().__init__()
-        self.unet = unet
+        self.unet, self.added = unet, added
 
-    def forward(self, x: Tensor, t: Tensor, hidden: Tensor, *residuals: Tensor) -> Tensor:
-        down, middle = (residuals[:-1], residuals[-1]) if residuals else (None, None)
+    def forward(self, x: Tensor, t: Tensor, hidden: Tensor, *more: Tensor) -> Tensor:
+        residuals = more[self.added :]
         return self.unet(
-            x, t, hidden, down_block_additional_residuals=down, mid_block_additional_residual=middle
+            x,
+            t,
+            hidden,
+            added_cond_kwargs=_by_name(more[: self.added]),
+            down_block_additional_residuals=residuals[:-1] or None,
+            mid_block_additional_residual=residuals[-1] if residuals else None,
         ).sample
 
 
@@ -118,9 +122,15 @@ class Residuals(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, x: Tensor, t: Tensor, hidden: Tensor, hint: Tensor) -> tuple[Tensor, ...]:
-        down, middle = self.net(x, t, hidden, controlnet_cond=hint, return_dict=False)
+    def forward(self, x: Tensor, t: Tensor, hint: Tensor, hidden: Tensor, *added: Tensor) -> tuple[Tensor, ...]:
+        down, middle = self.net(
+            x, t, hidden, controlnet_cond=hint, added_cond_kwargs=_by_name(added), return_dict=False
+        )
         return (*down, middle)
+
+
+def _by_name(added: Sequence[Tensor]) -> dict[str, Tensor] | None:
+    return {"text_embeds": added[0], "time_ids": added[1]} if added else None
 
 
 class LatentDenoiser:
@@ -141,20 +151,22 @@ class LatentDenoiser:
         """Predict for rows x_t (rows, channels, height, width) at timesteps t (rows,)."""
         x = x_t.to(self._weight)
         t = t.to(x.device)
-        hidden = torch.stack([row.hidden for row in conditioning]).to(x.device)
-        inputs = (x, t, hidden, *self._residuals(x, t, hidden, conditioning))
-        name = "denoiser" if len(inputs) == 3 else "denoiser under control"
-        engine = self._engines(name, Denoise(self.unet), [part[:1] for part in inputs])
+        prompts = [row.prompt for row in conditioning]
+        told = [torch.stack(parts).to(x) for parts in zip(*([one.hidden, *one.added] for one in prompts), strict=True)]
+        residuals = self._residuals(x, t, told, conditioning)
+        inputs = (x, t, *told, *residuals)
+        name = "denoiser under control" if residuals else "denoiser"
+        engine = self._engines(name, Denoise(self.unet, len(told) - 1), [part[:1] for part in inputs])
         return engine(*inputs)[0].float().cpu()
 
-    def _residuals(self, x: Tensor, t: Tensor, hidden: Tensor, conditioning: Sequence[TextRow]) -> list[Tensor]:
+    def _residuals(self, x: Tensor, t: Tensor, told: list[Tensor], conditioning: Sequence[TextRow]) -> list[Tensor]:
         """What the ControlNets add to the UNet's skips and to its middle; rows without control get zeros."""
         sums: list[Tensor] = []
         for control, places in signals_by_control(conditioning).items():
             rows = torch.tensor([row for row, _ in places], device=x.device)
             hints = torch.stack([signal.hint for _, signal in places])
             factors = torch.stack([signal.strengths for _, signal in places]).to(x)
-            blocks = control.residuals(x[rows], t[rows], hidden[rows], hints)
+            blocks = control.residuals(x[rows], t[rows], hints, *(part[rows] for part in told))
             scaled = [block * factors[:, k, None, None, None] for k, block in enumerate(blocks)]
             sizes = torch.stack([block.float().square().mean(dim=(1, 2, 3)).sqrt() for block in scaled], dim=1).cpu()
             for (_, signal), size in zip(places, sizes, strict=True):
@@ -181,9 +193,9 @@ class Parts:
 
     unet: UNet2DConditionModel
     autoencoder: AutoencoderKL
-    text: CLIPTextModel
-    tokenizer: CLIPTokenizer
+    encoders: tuple[tuple[Any, Any], ...]  # pairs of tokenizer and text encoder: one, or SDXL's two
     scheduler: Any  # only its configuration and its forward process are used: schedulers hold state
+    zeros: bool = False  # SDXL: no prompt at all is read as zeros
 
 
 class SplitControl(nn.Module):
@@ -208,9 +220,9 @@ class LoadedControl:
         pixels = to_signed(picture, (side, side)) / 2 + 0.5
         return Hint(self, self.encoder(pixels[None].to(next(self.encoder.parameters())))[0])
 
-    def residuals(self, x: Tensor, t: Tensor, hidden: Tensor, hints: Tensor) -> tuple[Tensor, ...]:
-        """What it adds to the UNet's skips and its middle, for rows x_t at timesteps t."""
-        inputs = (x, t, hidden, hints)
+    def residuals(self, x: Tensor, t: Tensor, hints: Tensor, *told: Tensor) -> tuple[Tensor, ...]:
+        """What it adds to the UNet's skips and its middle, for rows x_t at timesteps t that were told a prompt."""
+        inputs = (x, t, hints, *told)
         return self._engines("control", Residuals(self.net), [part[:1] for part in inputs])(*inputs)
 
 
@@ -223,14 +235,14 @@ class LoadedStableDiffusion:
     latent = True
 
     def __init__(self, parts: Parts, engines: Engines, examples: np.ndarray, styled: bool = False) -> None:
-        self.autoencoder, self.text, self.tokenizer = parts.autoencoder, parts.text, parts.tokenizer
+        self.autoencoder, self.encoders = parts.autoencoder, parts.encoders
         self.styled, self._engines = styled, engines
         self._weight = next(parts.autoencoder.parameters())  # says where all are
         self._denoiser = LatentDenoiser(parts.unet, parts.scheduler, engines)
         self.shape = self._denoiser.shape
         self.side = self.shape[1] * 2 ** (len(parts.autoencoder.config.block_out_channels) - 1)
         self._examples = examples
-        self._hidden = lru_cache(maxsize=CACHED_PROMPTS)(self._encode)
+        self.prompts = PromptReader(parts.encoders, self.side, parts.zeros)
 
     def denoiser(self, forward: Forward) -> LatentDenoiser:
         return self._denoiser
@@ -239,10 +251,10 @@ class LoadedStableDiffusion:
         prompt = condition.prompt.strip()
         if self.styled and condition.style:
             prompt = f"{prompt}, {condition.style} style".removeprefix(", ")
-        return TextRow(self._hidden(prompt))
+        return TextRow(self.prompts.read(prompt))
 
     def unconditional(self, negative: str = "") -> TextRow:
-        return TextRow(self._hidden(negative.strip()))
+        return TextRow(self.prompts.read(negative.strip()))
 
     @torch.inference_mode()
     def to_picture(self, x_0: Tensor) -> np.ndarray:
@@ -267,18 +279,6 @@ class LoadedStableDiffusion:
 
     def nearest(self, x_0: Tensor) -> None:
         return None
-
-    @torch.inference_mode()
-    def _encode(self, prompt: str) -> Tensor:
-        """The hidden states of a prompt, (tokens, width)."""
-        tokens = self.tokenizer(
-            prompt,
-            padding="max_length",
-            max_length=self.tokenizer.model_max_length,
-            truncation=True,
-            return_tensors="pt",
-        ).input_ids
-        return self.text(tokens.to(self.text.device))[0][0].cpu()
 
     @cached_property
     def _to_rgb(self) -> Tensor:

@@ -13,6 +13,7 @@ from lab.settings import Settings
 from lab.ui import controlnet_view, media
 
 HAND = "hand"  # joints set by hand: no annotator, there is no picture
+KINDS = tuple(name for name, row in CONTROLS.items() if not row.kind)  # of control, whatever nets follow them
 ALSO = {"edges": ("hed",), "pose": (HAND, "openpose")}  # beside the rows of CONTROLS; the hub's only where allowed
 NOBODY = "No person was found in this picture. Drag the joints where they belong, or choose another picture."
 
@@ -50,7 +51,7 @@ class Maps:
             return Source(HAND, joints=POSES[name])
         if annotator == "scribble":
             return Source("scribble", map=controlnet_view.sketch(name, self.side))
-        starters = (one for control in CONTROLS for one in controlnet_view.starters(control))
+        starters = (one for control in KINDS for one in controlnet_view.starters(control))
         path = next(one.path for one in starters if one.path and one.path.stem == name)
         return Source(annotator, media.open_picture(path, self.settings))
 

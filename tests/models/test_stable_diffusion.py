@@ -24,7 +24,8 @@ from lab.catalog import CONTROLS, MODELS, rules_for, samplers_for
 from lab.engine.lanes import drive
 from lab.models.loaders import make_cache, weigh
 from lab.models.pictures import PictureSet
-from lab.models.stable_diffusion import CACHED_PROMPTS, LatentDenoiser
+from lab.models.prompts import CACHED_PROMPTS
+from lab.models.stable_diffusion import LatentDenoiser
 from lab.operations import PREVIEW_SHARE, STALE, House, sampling
 from lab.settings import Settings
 from tests.models import tiny
@@ -356,7 +357,7 @@ def test_residuals_are_those_of_the_control_nets(studio, folders, scale, guess):
     blocks = len(nets[0].controlnet_down_blocks) + 1
     assert result.residuals.shape == (2, STEPS, blocks)
     with studio.cache.lease("text-to-image") as model:
-        hidden = model.conditioning(Condition(prompt=PROMPT)).hidden[None]
+        hidden = model.conditioning(Condition(prompt=PROMPT)).prompt.hidden[None]
     ramp = np.logspace(-1, 0, blocks) if guess else np.ones(blocks)
     for k, (net, hold, name) in enumerate(zip(nets, holds, MAPS, strict=True)):
         hint = torch.from_numpy(MAPS[name]).permute(2, 0, 1)[None] / 255
@@ -439,7 +440,7 @@ def test_a_model_with_another_unet_shares_the_rest(studio):
     """By content: the twin was saved into a folder of its own, with the same autoencoder and text encoder."""
     lone = make_cache(SETTINGS)
     with lone.lease("text-to-image") as one, lone.lease("velocity") as other:
-        assert one.autoencoder is other.autoencoder and one.text is other.text
+        assert one.autoencoder is other.autoencoder and one.encoders[0][1] is other.encoders[0][1]
     one, other = lone.resident()
     assert one.own_nbytes == other.own_nbytes < one.nbytes
 
@@ -494,20 +495,20 @@ def test_a_folder_that_does_not_load_is_an_error_that_names_the_model(studio, fo
 def test_prompts_are_encoded_once_and_as_the_pipeline_does(studio, theirs):
     with studio.cache.lease("text-to-image") as model:
         first = model.conditioning(Condition(prompt="two cats"))
-        assert model.conditioning(Condition(prompt=" two cats ")).hidden is first.hidden
-        assert model.unconditional("two cats").hidden is first.hidden
-        assert model.unconditional().hidden is model.conditioning(Condition()).hidden
-        assert model._hidden.cache_info().maxsize == CACHED_PROMPTS
+        assert model.conditioning(Condition(prompt=" two cats ")).prompt is first.prompt
+        assert model.unconditional("two cats").prompt is first.prompt
+        assert model.unconditional().prompt is model.conditioning(Condition()).prompt
+        assert model.prompts.read.cache_info().maxsize == CACHED_PROMPTS
         for prompt in ("two cats", "", "an apple " * 33):  # the last is longer than the encoder's window
             want, _ = theirs.pipeline("epsilon", ()).encode_prompt(prompt, "cpu", 1, False)
-            torch.testing.assert_close(model.unconditional(prompt).hidden, want[0].detach(), atol=1e-5, rtol=0)
+            torch.testing.assert_close(model.unconditional(prompt).prompt.hidden, want[0].detach(), atol=1e-5, rtol=0)
 
 
 def test_a_style_is_written_behind_the_prompt_where_the_model_knows_styles(studio, monkeypatch):
     with studio.cache.lease("text-to-image") as model:
         styled = model.conditioning(Condition(prompt="cat", style="flat"))
-        assert styled.hidden is model.conditioning(Condition(prompt="cat, flat style")).hidden
+        assert styled.prompt is model.conditioning(Condition(prompt="cat, flat style")).prompt
         only = model.conditioning(Condition(style="flat"))
-        assert only.hidden is model.conditioning(Condition(prompt="flat style")).hidden
+        assert only.prompt is model.conditioning(Condition(prompt="flat style")).prompt
         monkeypatch.setattr(model, "styled", False)
-        assert model.conditioning(Condition(prompt="cat", style="3D")).hidden is model.unconditional("cat").hidden
+        assert model.conditioning(Condition(prompt="cat", style="3D")).prompt is model.unconditional("cat").prompt

@@ -9,10 +9,11 @@ from diffusers import (
     DDIMScheduler,
     DDPMScheduler,
     StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
     UNet2DConditionModel,
     UNet2DModel,
 )
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from lab.settings import ASSETS
 
@@ -57,10 +58,37 @@ def text_to_image(folder, prediction_type="epsilon"):
     return folder
 
 
-def controlnet(folder, seed):
+XL = {
+    "cross_attention_dim": 48, "addition_embed_type": "text_time", "addition_time_embed_dim": 8,
+    "projection_class_embeddings_input_dim": 24 + 6 * 8,
+}  # fmt: skip
+
+
+def xl(folder):
+    """A Stable Diffusion XL pipeline: two text encoders, pooled text and sizes."""
+    torch.manual_seed(3)
+    plain = StableDiffusionPipeline.from_pretrained(text_to_image(folder / "plain"))
+    unet = UNet2DConditionModel(
+        **UNET | XL, sample_size=LATENT, out_channels=4, up_block_types=("CrossAttnUpBlock2D", "UpBlock2D")
+    )
+    tokenizer = plain.tokenizer
+    config = {
+        "vocab_size": len(tokenizer), "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "max_position_embeddings": tokenizer.model_max_length, "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id,
+    }  # fmt: skip
+    StableDiffusionXLPipeline(
+        plain.vae, CLIPTextModel(CLIPTextConfig(**config, hidden_size=32)),
+        CLIPTextModelWithProjection(CLIPTextConfig(**config, hidden_size=16, projection_dim=24)), tokenizer, tokenizer,
+        unet, plain.scheduler,
+    ).save_pretrained(folder / "xl")  # fmt: skip
+    return folder / "xl"
+
+
+def controlnet(folder, seed, **config):
     """A ControlNet whose zero convolutions are as trained ones are: not zero."""
     torch.manual_seed(seed)
-    net = ControlNetModel(**UNET, conditioning_embedding_out_channels=(8, 16, 16))
+    net = ControlNetModel(**UNET | config, conditioning_embedding_out_channels=(8, 16, 16))
     for convolution in (*net.controlnet_down_blocks, net.controlnet_mid_block, net.controlnet_cond_embedding.conv_out):
         torch.nn.init.normal_(convolution.weight, std=0.1)
         torch.nn.init.normal_(convolution.bias, std=0.1)

@@ -14,7 +14,7 @@ from lab.capsule import Condition, Forward, LabError, LaneResult, Note, Step, Wa
 from lab.catalog import CONTROLS, MODELS
 from lab.settings import Settings, at_hand
 from lab.ui import controlnet_charts, controlnet_maps, controlnet_run, controlnet_view, media, widgets
-from lab.ui.controlnet_maps import FIRST, HAND, Maps, Source
+from lab.ui.controlnet_maps import FIRST, HAND, KINDS, Maps, Source
 from lab.ui.controlnet_run import EXPERIMENTS, Agreement, Dials, Finished, Plan
 from lab.ui.widgets import Update
 
@@ -109,7 +109,7 @@ class _Tab:
             first.prompt, label="Prompt", show_label=False, placeholder="Prompt, or nothing", max_length=300,
             elem_id="controlnet-prompt",
         )  # fmt: skip
-        names = [(CONTROLS[name].title, name) for name in CONTROLS]
+        names = [(CONTROLS[name].title, name) for name in KINDS]
         with gr.Row(elem_classes="map-choice"):
             self.control = _segments(names, "edges", "Map of", "controlnet-control")
             self.annotator = _segments(self.maps.annotators("edges"), "canny", "Map from", "controlnet-annotator")
