@@ -31,6 +31,9 @@ class Settings(BaseSettings):
         "openvino",
         description="What computes networks on the CPU: compiled by OpenVINO (about twice as fast), or torch.",
     )
+    compile_blocks: bool = Field(
+        False, description="On CUDA, compile the UNet's transformer blocks; the first call takes a minute."
+    )
     cache_dir: str = Field(
         "", description="Where compiled networks are kept; empty: diffusion-lab in the user's cache."
     )

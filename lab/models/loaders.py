@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 import transformers
-from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, UNet2DConditionModel
+from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, ModelMixin, UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTokenizer
 
@@ -157,8 +157,8 @@ def load_stable_diffusion(row: Model, settings: Settings, shelf: Shelf, workshop
     examples = shipped.pixels[:: len(shipped) // PREVIEW_EXAMPLES][:PREVIEW_EXAMPLES]
     overflows = dtype == torch.float16 and json.loads((folder / "vae" / "config.json").read_text()).get("force_upcast")
     parts = Parts(
-        unet=_part(folder / "unet", UNet2DConditionModel, dtype, shelf),
-        autoencoder=_part(folder / "vae", AutoencoderKL, torch.float32 if overflows else dtype, shelf),
+        unet=_part(folder / "unet", UNet2DConditionModel, dtype, settings, shelf),
+        autoencoder=_part(folder / "vae", AutoencoderKL, torch.float32 if overflows else dtype, settings, shelf),
         encoders=tuple(
             (
                 CLIPTokenizer.from_pretrained(folder / f"tokenizer{number}"),
@@ -166,6 +166,7 @@ def load_stable_diffusion(row: Model, settings: Settings, shelf: Shelf, workshop
                     folder / f"text_encoder{number}",
                     getattr(transformers, index[f"text_encoder{number}"][1]),
                     dtype,
+                    settings,
                     shelf,
                 ),
             )
@@ -185,7 +186,7 @@ def load_control(row: Control, settings: Settings, shelf: Shelf, workshop: Works
     folder = folder_of(row.source, settings, half=dtype != torch.float32)
     key = content_key(folder)
     engines = shelf(f"{key}/engines", lambda: Engines(key, workshop))
-    return LoadedControl(_part(folder, ControlNetModel, dtype, shelf, SplitControl), engines)
+    return LoadedControl(_part(folder, ControlNetModel, dtype, settings, shelf, SplitControl), engines)
 
 
 def load_pixel(row: Model, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> LoadedModel:
@@ -194,7 +195,12 @@ def load_pixel(row: Model, settings: Settings, shelf: Shelf, workshop: Workshop 
 
 
 def _part(
-    folder: Path, kind: Any, dtype: torch.dtype, shelf: Shelf, dress: Callable[[Any], Any] = lambda net: net
+    folder: Path,
+    kind: Any,
+    dtype: torch.dtype,
+    settings: Settings,
+    shelf: Shelf,
+    dress: Callable[[Any], Any] = lambda net: net,
 ) -> Any:
     """A network of a folder in host memory, read at most once while anyone has it."""
 
@@ -204,6 +210,10 @@ def _part(
             {} if issubclass(kind, transformers.PreTrainedModel) else {"low_cpu_mem_usage": False}
         )  # else diffusers asks for accelerate
         net = kind.from_pretrained(folder, torch_dtype=dtype, variant=variant, use_safetensors=True, **plain)
+        if pick_device(settings).type == "cuda" and isinstance(net, ModelMixin):
+            net.to(memory_format=torch.channels_last)  # what cuDNN's fast convolutions read
+            if settings.compile_blocks and isinstance(net, UNet2DConditionModel):
+                net.compile_repeated_blocks(dynamic=True)  # the transformer blocks: once for all sizes and batches
         return dress(net.eval().requires_grad_(False))
 
     return shelf(content_key(folder, kind.__name__, dtype), read)
