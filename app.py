@@ -1,5 +1,6 @@
 """Diffusion Lab's entry point, here and on Spaces: settings -> backend -> UI -> launch."""
 
+import gc
 import os
 
 # Two thread pools that spin on two cores slow each other tenfold; must be set before torch is imported.
@@ -23,11 +24,16 @@ def main() -> None:
         server_name=settings.host, server_port=settings.port, prevent_thread_lock=True, **ui.launch_options(settings)
     )
 
+    ui.keep_sessions_small(demo)
+
     from lab.backends.local import LocalBackend  # imports torch: the page is open by now
 
     local = LocalBackend(settings)
-    local.warm("exact", "text-to-image")
+    warming = local.warm("exact", "text-to-image")
     backend.provide(local)
+    warming.join()
+    gc.collect()
+    gc.freeze()  # half a million objects stay for good: a full collection would stop every thread for 0.4 s to see so
     demo.block_thread()
 
 

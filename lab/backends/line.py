@@ -22,14 +22,16 @@ class Place:
 class Line:
     """At most `places` runs at a time; up to `room` more wait; one more is refused. Thread-safe.
 
-    A place that is given back goes to the client with the fewest places, among those to whoever waits longest. A named
-    client holds at most half of the places, so that there is always one for somebody else soon.
+    A place that is given back goes to the client with the fewest places, among those to the one that was served longest
+    ago. A named client holds at most half of the places, so that there is always one for somebody else soon.
     """
 
     def __init__(self, places: int, room: int) -> None:
         self.places, self.room = places, room
         self._running: list[Place] = []
         self._waiting: list[Place] = []
+        self._served: dict[object, int] = {}  # when each client that is here was last given a place
+        self._turn = 0
         self._usual_s = FIRST_GUESS_S
         self._lock = threading.Lock()
 
@@ -59,6 +61,8 @@ class Line:
                 assert place.began is not None
                 self._usual_s += 0.2 * (time.monotonic() - place.began - self._usual_s)
             self._admit()
+            here = {other.client for other in (*self._running, *self._waiting)}
+            self._served = {client: turn for client, turn in self._served.items() if client in here}
 
     def look(self, place: Place) -> Waiting:
         """Where a run stands in the line, and about how long it will wait."""
@@ -83,7 +87,9 @@ class Line:
     def _admit(self) -> None:
         while found := [place for place in self._waiting if self._admissible(place)]:
             held = Counter(place.client for place in self._running)
-            next_ = min(found, key=lambda place: held[place.client])  # of equals the first, who waits longest
+            next_ = min(found, key=lambda place: (held[place.client], self._served.get(place.client, 0)))
+            self._turn += 1
+            self._served[next_.client] = self._turn
             self._waiting.remove(next_)
             self._running.append(next_)
             next_.began = time.monotonic()

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -60,15 +61,14 @@ class Worker:
         self._max_rows, self._make_room = max_rows, make_room
         self._arrivals: queue.SimpleQueue[_Ticket] = queue.SimpleQueue()
         self._loops: dict[int, tuple[LaneLoop, list[_Ticket]]] = {}  # by id of the denoiser, alive while it has runs
-        self._start = threading.Lock()
+        self._alive = threading.Lock()
         self._thread: threading.Thread | None = None
         self._taken: deque[tuple[float, int]] = deque(maxlen=256)  # (when, lane steps) of the latest calls
 
     def drive(self, denoiser: Denoiser, lanes: Iterable[Lane], client: object = None) -> Iterator[Record]:
         """Records of `lanes` as the worker makes them. Closing the generator cancels the run at the next tick."""
         ticket = _Ticket(denoiser, Run(lanes, client))
-        self._ensure_running()
-        self._arrivals.put(ticket)
+        self._hand_over(ticket)
         try:
             while (item := ticket.inbox.get()) is not None:
                 if isinstance(item, Exception):
@@ -88,9 +88,10 @@ class Worker:
         """Lanes in flight."""
         return sum(len(run.live) for loop, _ in list(self._loops.values()) for run in list(loop.runs))
 
-    def _ensure_running(self) -> None:
-        with self._start:
-            if self._thread is None or not self._thread.is_alive():
+    def _hand_over(self, ticket: _Ticket) -> None:
+        with self._alive:
+            self._arrivals.put(ticket)
+            if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="lab-worker", daemon=True)
                 self._thread.start()
 
@@ -102,10 +103,15 @@ class Worker:
                 ticks = [self._tick(key) for key in list(self._loops)]  # all of them, whatever the first did
                 moved = any(ticks)
         finally:
-            for _, tickets in self._loops.values():
-                for ticket in tickets:
-                    ticket.inbox.put(RuntimeError("the worker died"))
-            self._loops.clear()
+            with self._alive:  # whoever hands over from here on starts another
+                self._thread = None
+                lost = [ticket for _, tickets in self._loops.values() for ticket in tickets]
+                self._loops.clear()
+                with suppress(queue.Empty):
+                    while True:
+                        lost.append(self._arrivals.get_nowait())
+            for ticket in lost:
+                ticket.inbox.put(RuntimeError("the worker died"))
 
     def _admit(self, wait_s: float | None) -> None:
         """Take in the runs that have arrived; with nothing to do for the others, sleep until one does."""
@@ -211,7 +217,8 @@ class LocalBackend:
         )
 
     def warm(self, *names: str) -> threading.Thread:
-        """Load models and take a step with each in the background, so that the first press of Run does not wait."""
+        """Load models for good and take a step with each, in the background: the first press of Run need not wait."""
+        self.cache.pin(*names)
 
         def work() -> None:
             for name in names:

@@ -109,7 +109,8 @@ class ModelCache(Generic[Loaded]):
     error that names the model, and the next lease tries again.
 
     Budgets are in bytes. `weigh(name)` estimates the bytes of a model that is not loaded, so that room is made before;
-    `title(name)` is what errors call it.
+    `title(name)` is what errors call it. `fetch(name)` brings its files to this machine, which may take long: before any
+    lock is held.
     """
 
     def __init__(
@@ -120,9 +121,11 @@ class ModelCache(Generic[Loaded]):
         host_budget: float = math.inf,
         weigh: Callable[[str], int] = lambda name: 0,
         title: Callable[[str], str] = lambda name: f"model '{name}'",
+        fetch: Callable[[str], object] = lambda name: None,
         patience_s: float = PATIENCE_S,
     ) -> None:
-        self._load, self._weigh, self._title, self._patience_s = load, weigh, title, patience_s
+        self._load, self._weigh, self._title, self._fetch = load, weigh, title, fetch
+        self._patience_s = patience_s
         self.device, self._two_places = device, device.type != "cpu"
         self.device_budget, self.host_budget = device_budget, host_budget
         self._entries: dict[str, _Entry[Loaded]] = {}
@@ -156,9 +159,10 @@ class ModelCache(Generic[Loaded]):
 
     def plan(self, name: str) -> Plan:
         """What leasing `name` would load, move and evict if nothing else changed."""
+        estimate = self._weigh(name)  # may read files: not while others wait for the books
         with self._books:
             entry = self._entries.get(name)
-            weight = self._weight(name) if entry else self._weigh(name)
+            weight = self._weight(name) if entry else estimate
             if entry and entry.ready:
                 return Plan(name, load=False, move=False, nbytes=weight, evict=())
             needed = (
@@ -181,12 +185,17 @@ class ModelCache(Generic[Loaded]):
     def shed(self) -> bool:
         """Move the least recently used model that nobody leases off the device, where its step ran out of memory.
 
-        False where there is none.
+        False where there is none, or while something is loaded or moved: that may wait for a lease which only who asks
+        here can end.
         """
-        with self._moving:
+        if not self._moving.acquire(blocking=False):
+            return False
+        try:
             gone = self._evict_one(self._two_places)
             self._trim_host()
             return gone
+        finally:
+            self._moving.release()
 
     # Taking
 
@@ -194,6 +203,8 @@ class ModelCache(Generic[Loaded]):
         entry = self._if_ready(name)
         if entry:
             return entry
+        if name not in self._entries:
+            self._fetch(name)
         with self._moving:
             entry = self._if_ready(name)  # made ready while we waited for the lock
             if entry:

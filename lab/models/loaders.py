@@ -249,6 +249,15 @@ def load(name: str, settings: Settings, shelf: Shelf = alone, workshop: Workshop
         ) from error
 
 
+def fetch(name: str, settings: Settings) -> None:
+    """Bring the files of a row to this machine, where they are the hub's. Raises LabError that names it."""
+    if row := CONTROLS.get(name) or MODELS.get(name):
+        try:
+            folder_of(row.source, settings, half=pick_dtype(settings) != torch.float32)
+        except LabError as error:
+            raise LabError(f"The {title_of(name)} could not be loaded: {error}") from error
+
+
 def title_of(name: str) -> str:
     """What a visitor knows a cached thing as."""
     if name in CONTROLS:
@@ -286,6 +295,7 @@ def make_cache(settings: Settings, workshop: Workshop | None = None) -> ModelCac
         settings.host_budget_gb * 1e9,
         lambda name: weigh(name, settings),
         title_of,
+        lambda name: fetch(name, settings),
     )
 
 

@@ -105,9 +105,17 @@ def weight_of(folder: Path, dtype: torch.dtype) -> int:
     """
     numbers: dict[str, int] = {}
     for file in folder.rglob("*.safetensors"):
-        with suppress(OSError, ValueError, struct.error), file.open("rb") as stream:
-            (length,) = struct.unpack("<Q", stream.read(8))
-            header = json.loads(stream.read(length))
-            header.pop("__metadata__", None)
-            numbers |= {f"{file.parent}/{name}": prod(tensor["shape"]) for name, tensor in header.items()}
+        with suppress(OSError, ValueError, struct.error):
+            sizes = _sizes(file, file.stat().st_size, file.stat().st_mtime_ns)
+            numbers |= {f"{file.parent}/{name}": size for name, size in sizes.items()}
     return sum(numbers.values()) * dtype.itemsize
+
+
+@lru_cache(maxsize=1024)
+def _sizes(file: Path, size: int, changed: int) -> dict[str, int]:
+    """Numbers in each tensor of a file, from its header."""
+    with file.open("rb") as stream:
+        (length,) = struct.unpack("<Q", stream.read(8))
+        header = json.loads(stream.read(length))
+    header.pop("__metadata__", None)
+    return {name: prod(tensor["shape"]) for name, tensor in header.items()}

@@ -5,17 +5,22 @@ from typing import Any
 
 import gradio as gr
 
+from lab.catalog import add_hub_models
 from lab.settings import ASSETS, Settings
-from lab.ui import controlnet_view, guidance_view, lane_view, theme, widgets
-from lab.ui.tabs import controlnet, guidance, noising, samplers
+from lab.ui import controlnet_view, guidance_view, lane_view, models_view, theme, widgets
+from lab.ui.page import Page, keep_sessions_small
+from lab.ui.tabs import controlnet, guidance, models, noising, samplers
 
-TABS = (noising, samplers, guidance, controlnet)
+__all__ = ["TABS", "build", "keep_sessions_small", "launch_options"]
+
+TABS = (noising, samplers, guidance, controlnet, models)
 FAVICON = Path(__file__).with_name("favicon.svg")
 
 
 def build(backend: Any, settings: Settings) -> gr.Blocks:
     """The whole page on a backend; nothing is computed until a visitor opens it."""
-    with gr.Blocks(title="Diffusion Lab", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as demo:
+    add_hub_models(settings.allowed_models)
+    with Page(title="Diffusion Lab", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as demo:
         widgets.header(
             "Diffusion Lab", "See how diffusion models work: every picture here is computed while you watch."
         )
@@ -30,9 +35,10 @@ def launch_options(settings: Settings) -> dict[str, Any]:
     """What `demo.launch()` needs for look and limits; address and port are the caller's."""
     return {
         "theme": theme.theme(),
-        "css": theme.CSS + lane_view.CSS + guidance_view.CSS + controlnet_view.CSS,
+        "css": theme.CSS + lane_view.CSS + guidance_view.CSS + controlnet_view.CSS + models_view.CSS,
         "favicon_path": str(FAVICON),
         "allowed_paths": [str(ASSETS / "images")],
+        "state_session_capacity": 1000,  # what a visitor last made is kept, a few megabytes each
         "max_threads": settings.most_pressed + 40,  # a run that waits holds a thread
         "max_file_size": int(settings.max_upload_mb * 1_000_000),
         "show_error": False,

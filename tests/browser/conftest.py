@@ -31,7 +31,7 @@ def address(tmp_path_factory):
         cwd=ROOT,
         stdout=log,
         stderr=subprocess.STDOUT,
-        env={**os.environ, "LAB_PORT": str(port)},
+        env={**os.environ, "LAB_PORT": str(port), "LAB_CPU_ENGINE": "openvino"},
     )
     url = f"http://127.0.0.1:{port}"
     try:

@@ -1,0 +1,54 @@
+"""The page's own bookkeeping: frames cost what they mention, visitors keep nothing but their values."""
+
+import asyncio
+import copy
+
+import gradio as gr
+import pytest
+
+from lab.ui.page import Page, _Session
+
+
+@pytest.fixture
+def page():
+    with Page() as demo:
+        parts = demo.stage, demo.note, demo.kept = gr.HTML(), gr.HTML(), gr.State()
+        gr.Button().click(lambda: None, None, parts)
+    return demo
+
+
+def told(page, predictions, session=None):
+    """What a handler's answer becomes on the way to the browser."""
+    (function,) = page.fns.values()
+    return asyncio.run(page.postprocess_data(function, predictions, session or _Session(page)))
+
+
+def test_a_frame_updates_what_it_mentions_and_skips_the_rest(page):
+    assert told(page, {page.note: "hello"}) == [gr.skip(), "hello", None]
+    assert told(page, {page.stage: "a", page.note: "b"}) == ["a", "b", None]
+
+
+def test_what_is_not_mentioned_is_not_built_anew(page):
+    session = _Session(page)
+    before = copy.copy(session.blocks_config.blocks)
+    told(page, {page.note: gr.update(visible=False)}, session)
+    rebuilt = [key for key, block in session.blocks_config.blocks.items() if block is not before[key]]
+    assert rebuilt == [page.note._id]
+
+
+def test_values_are_kept_and_lists_work_as_ever(page):
+    session = _Session(page)
+    assert told(page, {page.kept: 5, page.note: "x"}, session) == [gr.skip(), "x", None]
+    assert session[page.kept._id] == 5
+    assert told(page, ["a", "b", 6], session) == ["a", "b", None] and session[page.kept._id] == 6
+
+
+def test_a_component_that_is_no_output_is_gradios_to_refuse(page):
+    with pytest.raises(ValueError, match="not specified as output"):
+        told(page, {gr.HTML(): "x"})
+
+
+def test_a_visitor_costs_no_configuration(page):
+    session = _Session(page)
+    told(page, {page.note: gr.update(visible=False), page.stage: "x"}, session)
+    assert session.config_values.keys() <= {page.note._id}  # of what it changed, not of all
