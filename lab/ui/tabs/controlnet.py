@@ -45,11 +45,11 @@ class Preset:
 PRESETS = (
     Preset("How hard to hold",       (("canny", "red-apple-glossy"),),             "red apple"),
     Preset("Draw an emoji",          (("scribble", "heart"),),                     "red heart",     strengths="1", live=True),
-    Preset("Same lines, other words", (("canny", "fox-3d"),),                      "blue cat face", strengths="0, 0.7, 1.4"),
-    Preset("Strike a pose",          ((HAND, "jumping"),),                         f"{WORN}, jumping, green background"),
-    Preset("From a photograph",      (("pose", "arms-raised"),),                   f"{WORN}, hands up, white background", strengths="0, 0.5, 1"),
+    Preset("Same lines, other words", (("canny", "fox-3d"),),                      "cat face", strengths="0, 0.7, 1.4"),
+    Preset("Strike a pose",          ((HAND, "jumping"),),                         f"{WORN}, green background"),
+    Preset("From a photograph",      (("pose", "arms-raised"),),                   f"{WORN}, white background", strengths="0, 0.5, 1"),
     Preset("When is shape decided?", (("canny", "sailboat-flat"),),                "sailboat", "windows", count=1),
-    Preset("Edges and pose",         (("scribble", "house"), (HAND, "waving")),    f"{WORN}, waving", "pairs", "0, 0.5, 1", count=1),
+    Preset("Edges and pose",         (("scribble", "house"), (HAND, "waving")),    WORN, "pairs", "0, 0.5, 1", count=1),
     Preset("Without words",          (("canny", "butterfly-blob"),),               "", strengths="0, 0.5, 1", count=1, guess=True),
 )
 # fmt: on
