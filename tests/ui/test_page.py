@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+from concurrent.futures import ThreadPoolExecutor
 
 import gradio as gr
 import pytest
@@ -20,7 +21,11 @@ def page():
 def told(page, predictions, session=None):
     """What a handler's answer becomes on the way to the browser."""
     (function,) = page.fns.values()
-    return asyncio.run(page.postprocess_data(function, predictions, session or _Session(page)))
+    # In a thread of its own: Playwright, after the browser tests, leaves a loop running in this one.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(
+            asyncio.run, page.postprocess_data(function, predictions, session or _Session(page))
+        ).result()
 
 
 def test_a_frame_updates_what_it_mentions_and_skips_the_rest(page):

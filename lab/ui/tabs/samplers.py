@@ -366,6 +366,8 @@ class _Tab:
         kept = None
         for update in self.on_run(values, request):
             kept = update.get(self.kept) or kept
+            if kept:  # the replay gives the buttons back: until then the slider is its own
+                update = {part: new for part, new in update.items() if part not in (self.run, self.stop)}
             yield update
         if kept:
             yield from self.on_replay(values | {self.kept: kept}, request)
