@@ -47,7 +47,7 @@ from lab.models.loaders import SCORER, LoadedModel, slow_to_load, title_of
 from lab.models.stable_diffusion import Controlled, LoadedControl
 from lab.settings import Settings
 
-PREVIEW_SHARE = 0.06  # of a run's time may go into previews that need a decoder
+PREVIEW_SHARE = 0.03  # of a run's time may go into previews that need a decoder
 STALE = 6  # a decoded preview is shown for at most this part of a lane's calls
 REFERENCE = -1  # the lane index of the long reference run
 
