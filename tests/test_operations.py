@@ -24,6 +24,7 @@ from lab.engine.lanes import drive
 from lab.models.cache import ModelCache
 from lab.operations import House, anatomy, noising, sampling
 from lab.settings import Settings
+from tests.toys import Pictured
 
 SHAPE = (3, 8, 8)
 PROMPTS = {"": -0.2, "apple": 0.6, "blue": 0.3}  # the mean of the data that each stands for
@@ -51,33 +52,14 @@ class Gaussian:
         ]
 
 
-class Toy:
-    """A LoadedModel whose pictures are its x_0, a grey level for each 1/127.5."""
-
-    shape, latent = SHAPE, False
+class Toy(Pictured):
+    """Of Gaussian data."""
 
     def __init__(self, prediction_type="epsilon", shape=SHAPE):
         self.shape, self.network = shape, Gaussian(prediction_type)
 
     def denoiser(self, forward):
         return self.network
-
-    def conditioning(self, condition):
-        return condition.prompt
-
-    def unconditional(self, negative=""):
-        return negative
-
-    def to_picture(self, x_0):
-        return ((x_0.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).numpy()
-
-    preview = to_picture
-
-    def from_picture(self, picture):
-        return torch.zeros(self.shape)
-
-    def nearest(self, x_0):
-        return None
 
 
 def make_house(**models):

@@ -24,7 +24,9 @@ from lab.models import sources
 from lab.models.cache import ModelCache
 from lab.models.loaders import make_cache
 from lab.settings import Settings
-from tests.backends.test_local import (
+from tests.models import tiny
+from tests.models.test_cache import ELSEWHERE, Weights
+from tests.toys import (
     PATIENCE_S,
     ToyDenoiser,
     ToyModel,
@@ -34,8 +36,6 @@ from tests.backends.test_local import (
     results_of,
     solo_picture,
 )
-from tests.models import tiny
-from tests.models.test_cache import ELSEWHERE, Weights
 
 OTHERS = (1, 2, 3)  # seeds of the visitors whom a fault must not touch
 
