@@ -5,6 +5,7 @@ Measured with 280 components: Gradio builds the configuration of every component
 does not mention (6 ms of the event loop).
 """
 
+import os
 from copy import copy
 from typing import Any
 
@@ -42,7 +43,9 @@ class _Session(SessionState):
         self.state_data: dict[int, Any] = {}
         self._state_ttl: dict[int, Any] = {}
         self.is_closed = False
-        self.STATE_TTL_WHEN_CLOSED = 3600
+        # A tab that lost its connection comes back as the same visitor, so Gradio keeps an hour what a closed tab had,
+        # and a second in tests.
+        self.STATE_TTL_WHEN_CLOSED = 1 if os.getenv("GRADIO_IS_E2E_TEST") else 3600
 
     def _update_config(self, key: int) -> None:
         """Kept for deep links only."""

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import gradio as gr
 import pytest
+from gradio.state_holder import SessionState
 
 from lab.ui.page import Page, _Session
 
@@ -57,3 +58,13 @@ def test_a_visitor_costs_no_configuration(page):
     session = _Session(page)
     told(page, {page.note: gr.update(visible=False), page.stage: "x"}, session)
     assert session.config_values.keys() <= {page.note._id}  # of what it changed, not of all
+
+
+@pytest.mark.parametrize("tested", ["1", ""])
+def test_a_visitor_is_kept_as_gradio_keeps_one(page, tested, monkeypatch):
+    """Gradio's own __init__ is not called, for what it costs: whatever else it sets is set here too."""
+    monkeypatch.setenv("GRADIO_IS_E2E_TEST", tested)
+    ours, theirs = vars(_Session(page)), vars(SessionState(page))
+    assert ours.keys() == theirs.keys()
+    same = ours.keys() - {"blocks_config", "config_values"}
+    assert {key: ours[key] for key in same} == {key: theirs[key] for key in same}
