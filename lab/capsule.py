@@ -364,6 +364,7 @@ class Plan:
     move: bool  # from host memory to the device
     nbytes: int  # that it takes, or would take as far as is known
     evict: tuple[str, ...]  # models that would leave the device (or, without one, memory)
+    fetch: bool = False  # its files must come from the hub first
 
 
 @dataclass(frozen=True)

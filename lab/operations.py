@@ -1,10 +1,13 @@
 """Request type -> generator of events: the only place that joins models and engine."""
 
 import math
+import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, wait
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import zip_longest
 from typing import Any, Protocol
 
@@ -43,11 +46,12 @@ from lab.engine.lanes import Denoiser, Lane, Record, StepNoise, look
 from lab.engine.samplers import make_scheduler, slerp, split_prediction
 from lab.measures import picture_measures
 from lab.models.cache import ModelCache
-from lab.models.loaders import SCORER, LoadedModel, slow_to_load, title_of
+from lab.models.loaders import SCORER, LoadedModel, arrived, slow_to_load, title_of
 from lab.models.stable_diffusion import Controlled, LoadedControl
 from lab.settings import Settings
 
 PREVIEW_SHARE = 0.03  # of a run's time may go into previews that need a decoder
+TELL_EVERY_S = 0.5  # how often a run that waits for a download hears how far it is
 STALE = 6  # a decoded preview is shown for at most this part of a lane's calls
 REFERENCE = -1  # the lane index of the long reference run
 
@@ -95,10 +99,35 @@ def _nets(request: SamplingRequest) -> list[str]:
 
 
 def _loading(house: House, *names: str) -> Iterator[Waiting]:
-    """Says so before something large is loaded."""
+    """Says so before something large is loaded, and how far its files have come where they must be fetched.
+
+    A visitor who stops meanwhile leaves; the download goes on, for whoever asks next.
+    """
     for name in names:
-        if house.cache.plan(name).load and slow_to_load(name, house.settings):
+        plan = house.cache.plan(name)
+        if plan.fetch:
+            coming = _in_background(partial(house.cache.fetch, name))
+            while not coming.done():
+                yield Waiting(0, 0.0, f"Fetching the {title_of(name)}: {arrived(name) / 1e6:,.0f} MB so far …")
+                wait([coming], TELL_EVERY_S)
+            coming.result()
+        if plan.load and slow_to_load(name, house.settings):
             yield Waiting(0, 0.0, f"Loading the {title_of(name)} …")
+
+
+def _in_background(work: Callable[[], None]) -> "Future[None]":
+    """Its end, from a thread that neither a visitor who leaves nor the end of the process waits for."""
+    end: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            work()
+            end.set_result(None)
+        except Exception as error:
+            end.set_exception(error)
+
+    threading.Thread(target=run, name="lab-fetch", daemon=True).start()
+    return end
 
 
 def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult, None, None]:

@@ -1,12 +1,14 @@
 """Operations: guidance taken apart step by step, and two models drawn from the same noise."""
 
 import math
+import threading
 from dataclasses import fields
 
 import numpy as np
 import pytest
 import torch
 
+from lab import operations
 from lab.capsule import (
     Anatomy,
     AnatomyRequest,
@@ -261,3 +263,46 @@ def test_a_trained_model_recovers_only_from_the_process_it_knows(forward):
     known = gone.model_copy(update={"forward": Forward(schedule="scaled_linear"), "t": 1000})
     (frame,) = noising(known, house)
     assert frame.recovered.shape == (8, 8, 3)
+
+
+# Files that are not on this machine yet
+
+
+def test_a_download_says_how_far_it_is_and_nobody_need_stay_for_it(monkeypatch):
+    began, enough, got = threading.Event(), threading.Event(), []
+
+    def fetch(name):
+        began.set()
+        assert enough.wait(60)
+        got.append(name)
+
+    monkeypatch.setattr(operations, "arrived", lambda name: 12_000_000 if began.is_set() else 0)
+    monkeypatch.setattr(operations, "TELL_EVERY_S", 0.01)
+    cache = ModelCache(lambda name, shelf: Toy(), fetch=fetch, absent=lambda name: not got)
+    asked = SamplingRequest(
+        model="text-to-image", lanes=(LaneSettings(steps=2),), forward={"schedule": "scaled_linear"}
+    )
+
+    impatient = sampling(asked, House(Settings(), cache, drive))
+    said = [next(impatient).text for _ in range(3)]
+    assert said[-1] == "Fetching the model 'Miniature latent diffusion': 12 MB so far …"
+    impatient.close()
+    assert not got
+
+    patient = sampling(asked, House(Settings(), cache, drive))
+    next(patient)
+    enough.set()
+    assert [event for event in patient if isinstance(event, LaneResult)]
+    assert set(got) == {"text-to-image"}
+
+
+def test_a_download_that_fails_is_told_in_its_words():
+    def fetch(name):
+        raise LabError("the hub did not give it")
+
+    cache = ModelCache(lambda name, shelf: Toy(), fetch=fetch, absent=lambda name: True)
+    asked = SamplingRequest(
+        model="text-to-image", lanes=(LaneSettings(steps=2),), forward={"schedule": "scaled_linear"}
+    )
+    with pytest.raises(LabError, match="the hub did not give it"):
+        list(sampling(asked, House(Settings(), cache, drive)))

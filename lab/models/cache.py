@@ -109,8 +109,8 @@ class ModelCache(Generic[Loaded]):
     error that names the model, and the next lease tries again.
 
     Budgets are in bytes. `weigh(name)` estimates the bytes of a model that is not loaded, so that room is made before;
-    `title(name)` is what errors call it. `fetch(name)` brings its files to this machine, which may take long: before any
-    lock is held.
+    `title(name)` is what errors call it. `fetch(name)` brings its files to this machine where they are `absent(name)`,
+    which may take long: before any lock is held.
     """
 
     def __init__(
@@ -122,9 +122,10 @@ class ModelCache(Generic[Loaded]):
         weigh: Callable[[str], int] = lambda name: 0,
         title: Callable[[str], str] = lambda name: f"model '{name}'",
         fetch: Callable[[str], object] = lambda name: None,
+        absent: Callable[[str], bool] = lambda name: False,
         patience_s: float = PATIENCE_S,
     ) -> None:
-        self._load, self._weigh, self._title, self._fetch = load, weigh, title, fetch
+        self._load, self._weigh, self._title, self._fetch, self._absent = load, weigh, title, fetch, absent
         self._patience_s = patience_s
         self.device, self._two_places = device, device.type != "cpu"
         self.device_budget, self.host_budget = device_budget, host_budget
@@ -159,15 +160,13 @@ class ModelCache(Generic[Loaded]):
 
     def plan(self, name: str) -> Plan:
         """What leasing `name` would load, move and evict if nothing else changed."""
-        estimate = self._weigh(name)  # may read files: not while others wait for the books
+        estimate, fetch = self._weigh(name), self._absent(name)  # may read files: not while others wait for the books
         with self._books:
             entry = self._entries.get(name)
             weight = self._weight(name) if entry else estimate
             if entry and entry.ready:
                 return Plan(name, load=False, move=False, nbytes=weight, evict=())
-            needed = (
-                sum(part.nbytes for part in self._parts(name) if not part.on_device) if entry else self._weigh(name)
-            )
+            needed = sum(part.nbytes for part in self._parts(name) if not part.on_device) if entry else estimate
             free = (self.device_budget if self._two_places else self.host_budget) - self._used(self._two_places)
             evicted = []
             for victim in self._evictable(self._two_places):
@@ -175,7 +174,12 @@ class ModelCache(Generic[Loaded]):
                     break
                 free += self._only_for(victim, self._two_places)
                 evicted.append(victim.name)
-            return Plan(name, load=entry is None, move=self._two_places, nbytes=weight, evict=tuple(evicted))
+            return Plan(name, entry is None, self._two_places, weight, tuple(evicted), fetch)
+
+    def fetch(self, name: str) -> None:
+        """Bring a model's files to this machine; nothing is loaded. Raises LabError where they cannot be had."""
+        if name not in self._entries:
+            self._fetch(name)
 
     def used(self) -> tuple[int, int]:
         """Bytes on the device and in host memory."""
@@ -203,8 +207,7 @@ class ModelCache(Generic[Loaded]):
         entry = self._if_ready(name)
         if entry:
             return entry
-        if name not in self._entries:
-            self._fetch(name)
+        self.fetch(name)
         with self._moving:
             entry = self._if_ready(name)  # made ready while we waited for the lock
             if entry:

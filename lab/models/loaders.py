@@ -27,7 +27,7 @@ from lab.models.compiled import Engines, Workshop
 from lab.models.exact import ExactData, ExactDenoiser, Support
 from lab.models.pictures import PictureSet
 from lab.models.pixel import read_pixel
-from lab.models.sources import content_key, folder_of, variant_of, weight_of
+from lab.models.sources import content_key, fetched_bytes, folder_at_hand, folder_of, variant_of, weight_of
 from lab.models.stable_diffusion import LoadedControl, LoadedStableDiffusion, Parts, SplitControl
 from lab.models.tensors import to_signed, to_uint8
 from lab.settings import ASSETS, Settings
@@ -36,6 +36,7 @@ log = logging.getLogger("lab")
 
 PREVIEW_EXAMPLES = 48
 SCORER = "clip"
+SLOW = 200_000_000  # bytes that take a while to read
 PIPELINES = {"StableDiffusionPipeline": ("",), "StableDiffusionXLPipeline": ("", "_2")}  # and their text encoders
 
 
@@ -267,15 +268,32 @@ def title_of(name: str) -> str:
 
 def weigh(name: str, settings: Settings) -> int:
     """Bytes that `load(name)` will take, as far as its files tell; 0 where they are not on this machine yet."""
-    source = f"models/{SCORER}" if name == SCORER else (CONTROLS.get(name) or MODELS[name]).source
-    folder = ASSETS / source
-    return weight_of(folder, torch.float32 if name == SCORER else pick_dtype(settings)) if folder.is_dir() else 0
+    folder = folder_at_hand(_source_of(name))
+    if folder is None:
+        return 0
+    if name in MODELS and MODELS[name].family == "exact":
+        pictures, values = PictureSet.count(folder), 3 * MODELS[name].size ** 2
+        return 4 * (pictures * values + pictures + values)  # float32: pictures, their norms, their mean
+    return weight_of(folder, torch.float32 if name == SCORER else pick_dtype(settings))
+
+
+def absent(name: str) -> bool:
+    """Whether the files of a cached thing must be fetched first."""
+    return folder_at_hand(_source_of(name)) is None
+
+
+def arrived(name: str) -> int:
+    """Bytes of its files that a download has brought by now."""
+    return fetched_bytes(_source_of(name))
 
 
 def slow_to_load(name: str, settings: Settings) -> bool:
     """Whether loading takes longer than a visitor should sit through untold."""
-    source = (CONTROLS.get(name) or MODELS[name]).source
-    return not (ASSETS / source).is_dir() or weigh(name, settings) > 200_000_000
+    return absent(name) or weigh(name, settings) > SLOW
+
+
+def _source_of(name: str) -> str:
+    return f"models/{SCORER}" if name == SCORER else (CONTROLS.get(name) or MODELS[name]).source
 
 
 def make_workshop(settings: Settings) -> Workshop | None:
@@ -296,6 +314,7 @@ def make_cache(settings: Settings, workshop: Workshop | None = None) -> ModelCac
         lambda name: weigh(name, settings),
         title_of,
         lambda name: fetch(name, settings),
+        absent,
     )
 
 

@@ -57,6 +57,12 @@ class PictureSet:
     keywords: tuple[tuple[str, ...], ...]
     held_out: np.ndarray  # (n,) bool; True where no model may use the picture
 
+    @staticmethod
+    def count(folder: Path) -> int:
+        """Pictures of a folder that models may use, without opening its sheets; 0 where its index cannot be read."""
+        index = Path(folder) / "index.csv"
+        return _count(index, index.stat().st_mtime_ns) if index.is_file() else 0
+
     @classmethod
     def load(cls, folder: Path) -> "PictureSet":
         """Read a picture folder. Raises PictureSetError where a file is missing, damaged or does not fit the index."""
@@ -151,6 +157,14 @@ class PictureSet:
     @cached_property
     def _masks_by_style(self) -> dict[str, np.ndarray]:
         return _masks_by_value(self.styles)
+
+
+@lru_cache(maxsize=16)
+def _count(index: Path, changed: int) -> int:
+    try:
+        return sum(row["split"] != HELD_OUT for row in _read_index(index))
+    except PictureSetError:  # loading it is what says so
+        return 0
 
 
 def _read_index(path: Path) -> list[dict[str, str]]:

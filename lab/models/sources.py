@@ -14,11 +14,14 @@ from typing import Any
 
 import torch
 from diffusers import DiffusionPipeline
-from huggingface_hub import list_repo_files, snapshot_download
+from huggingface_hub import constants, list_repo_files, snapshot_download, try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.file_download import repo_folder_name
 
 from lab.capsule import LabError
 from lab.settings import ASSETS, Settings, allowed
 
+DESCRIBED_BY = ("model_index.json", "config.json")  # one of them is in every model's repository
 CHECKSUMS = ASSETS / "models" / "SHA256SUMS"  # of the shipped weights, as `sha256sum` writes them
 
 
@@ -46,6 +49,30 @@ def folder_of(source: str, settings: Settings, half: bool = False) -> Path:
         raise LabError(
             f"'{source}' is not on this machine and {why}. Choose another model, or try again later."
         ) from error
+
+
+def folder_at_hand(source: str) -> Path | None:
+    """The folder of a `source` that is on this machine already, the hub's copy included; None where it must be fetched."""
+    folder = ASSETS / source
+    if folder.is_dir():
+        return folder
+    name, _, revision = source.partition("@")
+    with suppress(HFValidationError):  # a folder that is gone
+        for file in DESCRIBED_BY:
+            found = try_to_load_from_cache(name, file, revision=revision or None)
+            if isinstance(found, str):
+                return Path(found).parent
+    return None
+
+
+def fetched_bytes(source: str) -> int:
+    """Bytes of a hub id's files that are on this machine by now, half-written ones included."""
+    folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=source.partition("@")[0], repo_type="model")
+    total = 0
+    for file in (folder / "blobs").glob("*"):
+        with suppress(OSError):  # a half-written file has just got its name
+            total += file.stat().st_size
+    return total
 
 
 def _listed(name: str, revision: str, settings: Settings) -> list[str]:

@@ -4,17 +4,12 @@ All three keep the same elements in the same order whatever the status says, a m
 no width: the page patches what differs and moves nothing else.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from math import isinf
 
-from huggingface_hub import try_to_load_from_cache
-from huggingface_hub.errors import HFValidationError
-
 from lab.capsule import Plan, Resident, Status
 from lab.catalog import CONTROLS, MODELS
-from lab.settings import ASSETS
 from lab.ui.widgets import subscripts
 
 SCORER = "clip"  # the cache's name of what scores pictures; no row of any table
@@ -23,7 +18,6 @@ SCORER_ABOUT = "Trained here on the lab's pictures: how well a picture fits its 
 STARTING = "The lab is starting; what it holds appears here in a moment."
 NONE = "–"
 READY = "ready"
-HUB_FILES = ("model_index.json", "config.json")  # one of them is in every model's repository
 HEADROOM = 0.75  # so much of a bar without an end is filled
 
 # One for each model in the order of the page, in bar, key and row alike. All have the same lightness: dark letters on
@@ -138,9 +132,9 @@ def _lines(status: Status) -> list[_Line]:
     plans = {one.name: one for one in status.plans}
     lines: list[_Line] = []
     for name in dict.fromkeys([*plans, SCORER, *sorted(residents)]):
-        title, about, source = _known(name)
+        title, about = _known(name)
         held, plan = residents.get(name), plans.get(name)
-        fetched = held is not None or _fetched(source)
+        fetched = held is not None or plan is None or not plan.fetch
         notes = held.notes if held and held.notes else (about,)
         if held and held.own_nbytes < held.nbytes:
             notes = (*notes, f"{megabytes(held.nbytes - held.own_nbytes)} of it shared with others")
@@ -158,26 +152,15 @@ def _lines(status: Status) -> list[_Line]:
     return lines
 
 
-def _known(name: str) -> tuple[str, str, str]:
-    """Title, a sentence and the source of what the cache calls `name`."""
+def _known(name: str) -> tuple[str, str]:
+    """Title of what the cache calls `name`, and a sentence."""
     if name in MODELS:
-        return MODELS[name].title, MODELS[name].about, MODELS[name].source
+        return MODELS[name].title, MODELS[name].about
     if name in CONTROLS:
-        return f"ControlNet: {CONTROLS[name].title}", CONTROLS[name].about, CONTROLS[name].source
+        return f"ControlNet: {CONTROLS[name].title}", CONTROLS[name].about
     if name == SCORER:
-        return SCORER_TITLE, SCORER_ABOUT, f"models/{SCORER}"
-    return name, "", name
-
-
-def _fetched(source: str) -> bool:
-    """Whether a row's weights are on this machine: a folder, or the hub's copy."""
-    if (ASSETS / source).exists():  # an absolute path stays itself
-        return True
-    name, _, revision = source.partition("@")
-    with suppress(HFValidationError):  # a folder that is gone
-        found = [try_to_load_from_cache(name, file, revision=revision or None) for file in HUB_FILES]
-        return any(isinstance(path, str) for path in found)
-    return False
+        return SCORER_TITLE, SCORER_ABOUT
+    return name, ""
 
 
 def _where(held: Resident | None, fetched: bool) -> str:

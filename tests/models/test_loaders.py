@@ -8,7 +8,7 @@ from lab.capsule import Condition, Forward, LabError
 from lab.engine.noising import alphas_cumprod
 from lab.models.cache import nbytes_of
 from lab.models.exact import ExactData
-from lab.models.loaders import LoadedExact, load, pick_device
+from lab.models.loaders import SCORER, LoadedExact, load, make_cache, pick_device, weigh
 from lab.models.pictures import PictureSet
 from lab.settings import ASSETS, Settings
 
@@ -104,3 +104,14 @@ def test_the_shipped_set_loads_through_the_catalog():
 
 def test_a_named_device_is_taken_at_its_word():
     assert pick_device(Settings(device="cpu")) == torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", ["exact", "exact-32", "text-to-image", "edges", SCORER])
+def test_what_a_model_is_said_to_weigh_is_what_its_tensors_take(name):
+    """Exactly for the closed form; networks to a part in a thousand: buffers are made, not read."""
+    settings = Settings(device="cpu", cpu_engine="torch")
+    cache = make_cache(settings)
+    with cache.lease(name):
+        (held,) = cache.resident()
+    assert weigh(name, settings) == pytest.approx(held.nbytes, rel=0 if "exact" in name else 1e-3)
+    assert not cache.plan(name).fetch

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from lab.capsule import LabError
 from lab.models import sources
-from lab.models.sources import content_key, folder_of, variant_of, weight_of
+from lab.models.sources import content_key, fetched_bytes, folder_at_hand, folder_of, variant_of, weight_of
 from lab.settings import ASSETS, Settings
 from tests.models import tiny
 
@@ -86,6 +86,24 @@ def test_of_a_control_only_one_precision_is_fetched_and_never_a_pickle(monkeypat
     )
     assert folder_of(ID, ALLOWED, half) == tmp_path
     assert asked["allow_patterns"] == ["*.json", weights] and asked["revision"] == "0123abc"
+
+
+def test_what_is_at_hand_and_how_much_of_the_rest_has_come(monkeypatch, tmp_path):
+    """In the hub's own store: a file that is being written counts with the bytes it has."""
+    assert folder_at_hand("models/clip") == ASSETS / "models" / "clip"
+    assert folder_at_hand("/folder that/is gone/") is None
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub.file_download, "HF_HUB_CACHE", str(tmp_path), raising=False)
+    assert folder_at_hand(ID) is None and fetched_bytes(ID) == 0
+    store = tmp_path / "models--somebody--a-model"
+    (store / "blobs").mkdir(parents=True)
+    (store / "blobs" / "abc").write_bytes(b"{}")
+    (store / "blobs" / "def.incomplete").write_bytes(b"12345")
+    assert folder_at_hand(ID) is None and fetched_bytes(ID) == 7
+    revision = store / "snapshots" / "0123abc"
+    revision.mkdir(parents=True)
+    (revision / "model_index.json").symlink_to(store / "blobs" / "abc")
+    assert folder_at_hand(ID) == revision
 
 
 def test_the_variant_is_what_is_there_and_wanted(tmp_path):
