@@ -1,6 +1,6 @@
 # make run     set everything up if need be, then serve the lab
 # make test    lint, types, tests with coverage, browser tests
-# make soak    64 visitors for five minutes
+# make soak    64 visitors for five minutes, then for one where 16 fit
 # make bench   every benchmark, one JSON line a figure
 # make format  put the code into the house's format
 
@@ -23,7 +23,7 @@ test: .venv/ready-test
 	$(LIGHT) $(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
 soak: .venv/ready-test
-	$(LIGHT) SOAK_S=300 $(BIN)/python -m pytest -s tests/load/test_soak.py
+	$(LIGHT) SOAK_S=300 $(BIN)/python -m pytest -s tests/load/test_soak.py tests/load/test_overload.py
 
 bench: .venv/ready-test
 	@set -e; for file in tests/benchmarks/[a-z]*.py; do \

@@ -18,8 +18,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -225,6 +226,7 @@ class Ended:
     asked: SamplingRequest | None = None  # None where something was wrong with it on purpose
     words: str = ""
     pictures: dict[int, np.ndarray] = field(default_factory=dict)  # by lane, finished ones only
+    updates: int = 0  # of the page, before the end
     seconds: float = 0.0
 
 
@@ -293,7 +295,7 @@ class Visitor:
                     continue
                 message = json.loads(line[5:])
                 if message["msg"] == "process_completed":
-                    return self._read(message)
+                    return replace(self._read(message), updates=seen)
                 if message["msg"] == "unexpected_error":
                     return Ended("failed", words=message["message"])
                 if message["msg"] != "process_generating":
@@ -338,6 +340,12 @@ async def visit(server: Server, visitors: int, seconds: float, seed: int) -> lis
     crowd = [Visitor(server, 1000 * seed + index) for index in range(visitors)]
     await asyncio.gather(*(visitor.stay(until) for visitor in crowd))
     return [ended for visitor in crowd for ended in visitor.ended]
+
+
+def crowd(server: Server, visitors: int, seconds: float, seed: int) -> list[Ended]:
+    """`visit`, in a thread of its own: Playwright, after the browser tests, leaves a loop in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, visit(server, visitors, seconds, seed)).result()
 
 
 # The same runs alone

@@ -1,8 +1,6 @@
 """64 visitors at once, for a minute in `make test` and five in `make soak`: nothing lost, mixed up, kept or blocked."""
 
-import asyncio
 import os
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +8,7 @@ import pytest
 
 from lab.backends.local import LocalBackend
 from lab.settings import Settings
-from tests.load.harness import CALM, differences, serving, summary, visit
+from tests.load.harness import CALM, crowd, differences, serving, summary
 
 ALONE = "SOAK_S" in os.environ  # `make soak` has the machine to itself; `make test` may run beside other things
 SECONDS = float(os.environ.get("SOAK_S", "60"))
@@ -21,17 +19,11 @@ GROWTH = 1.02 if ALONE else 1.05
 BLOCKED_MS = 100 if ALONE else 300
 
 
-def crowd(server, seconds, seed):
-    """What 64 visitors saw; in a thread of its own, since Playwright, after the browser tests, leaves a loop in this one."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, visit(server, VISITORS, seconds, seed)).result()
-
-
 def settled(server):
     """Resident bytes of a server that has seen a crowd before."""
     rounds = []
     for seed in range(WARM_ROUNDS):
-        crowd(server, WARM_S, seed)
+        crowd(server, VISITORS, WARM_S, seed)
         rounds.append(server.deserted())
         if len(rounds) > 1 and rounds[-1] < 1.005 * rounds[-2]:
             break
@@ -45,7 +37,7 @@ def soak(tmp_path_factory):
     with serving(log) as server:
         before = settled(server)
         server.ask("watch")
-        ended = crowd(server, SECONDS, WARM_ROUNDS)
+        ended = crowd(server, VISITORS, SECONDS, WARM_ROUNDS)
         loop = server.ask("figures")  # before memory is asked for: that collects everything, which takes its time
         after = server.deserted()
     print(f"\n{summary(ended)}")
