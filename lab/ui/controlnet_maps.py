@@ -39,6 +39,10 @@ class Maps:
     def __init__(self, backend: Any, settings: Settings, side: int) -> None:
         self.backend, self.settings, self.side = backend, settings, side
 
+    def at(self, side: int) -> "Maps":
+        """The same for maps of another side."""
+        return Maps(self.backend, self.settings, side)
+
     def annotators(self, control: str) -> list[tuple[str, str]]:
         """(title, name) of what can make a control's maps here."""
         here = (*offered(self.settings), HAND)
@@ -63,7 +67,8 @@ class Maps:
         """The source with its map, and a note. Where nobody is found, the standing figure is there to be dragged."""
         if source.annotator == "scribble":
             kept = source.map if source.picture is None else None  # another annotator's map is not a drawing
-            return Source("scribble", map=np.zeros((self.side, self.side, 3), np.uint8) if kept is None else kept), ""
+            empty = np.zeros((self.side, self.side, 3), np.uint8)
+            return Source("scribble", map=empty if kept is None else media.resize(kept, self.side)), ""
         if source.annotator == HAND:
             return self.drawn(source), ""
         request = make_request(

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from math import inf, nan
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ from lab.capsule import AnnotateRequest, ConditioningMap, LaneResult, SamplingRe
 from lab.catalog import MODELS
 from lab.operations import OPERATIONS
 from lab.settings import ASSETS, Settings
-from lab.ui import controlnet_charts, controlnet_run, controlnet_view, media
+from lab.ui import controlnet_charts, controlnet_maps, controlnet_run, controlnet_view, media
 from lab.ui.controlnet_run import Agreement
 from lab.ui.tabs import controlnet
 
@@ -404,3 +405,33 @@ def test_a_map_of_another_size_is_brought_to_the_models():
     tall = np.zeros((200, 100, 3), np.uint8)
     (made,) = OPERATIONS[AnnotateRequest](AnnotateRequest(picture=tall, annotator="map", size=64), HOUSE)
     assert isinstance(made, ConditioningMap) and made.map.shape == (64, 64, 3) and made.joints is None
+
+
+def test_maps_are_as_large_as_the_pictures_of_the_model(monkeypatch):
+    """A drawing is enlarged, edges and skeletons are made anew; a preset goes back to the model it was chosen for."""
+    large = replace(MODELS["text-to-image"], name="large", title="Large", size=256, guidance_scale=7.5)
+    monkeypatch.setitem(MODELS, "large", large)
+    tab = make_tab()
+    values = settled(values_of(tab), tab.on_preset(controlnet.PRESETS[0]))
+    photograph = media.open_picture(ASSETS / "images" / "red-apple-glossy.png", Settings())
+    values |= tab._made(values, "edges", controlnet_maps.Source("canny", photograph))
+    small = values[tab.sources]["edges"].map
+    values = settled(values, tab.on_model(values | {tab.model: "large"}) | {tab.model: "large"})
+    assert values[tab.guidance] == 7.5
+    made = values[tab.sources]["edges"].map
+    assert small.shape == (64, 64, 3) and made.shape == (256, 256, 3)
+    seen = next(tab.backend.run(AnnotateRequest(picture=photograph, annotator="map", size=256)))
+    np.testing.assert_array_equal(made, canny(seen.map, 80, 160))
+    values = settled(values, tab.on_annotator(values | {tab.annotator: "scribble"}))
+    assert values[tab.sources]["edges"].map.shape == (256, 256, 3)
+    values = settled(values, tab.on_preset(controlnet.PRESETS[0]))
+    assert values[tab.model] == "text-to-image"
+    assert {len(one.map) for one in values[tab.sources].values() if one.map is not None} == {64}
+
+
+def test_a_drawing_keeps_its_lines_at_another_side():
+    maps = controlnet_maps.Maps(Backend(), Settings(), 64)
+    drawn, _ = maps.made(maps.begin("scribble", controlnet_view.starters("edges")[0].title), 80, 160, 0)
+    enlarged, _ = maps.at(256).made(drawn, 80, 160, 0)
+    assert enlarged.map.shape == (256, 256, 3)
+    assert np.abs(media.resize(enlarged.map, 64).astype(int) - drawn.map).mean() < 8

@@ -153,7 +153,9 @@ class _Tab:
                 self.end = gr.Slider(0, 1, 1, step=0.05, label="Window end", min_width=110, elem_id="controlnet-end")
             self.strength = gr.Slider(0, 2, 1, step=0.1, label="Strength in the grid of windows")
             self.guess = gr.Checkbox(first.guess, label="Guess mode beside it")
-            self.guidance = gr.Slider(0, 10, 3, step=0.5, label="Guidance scale (1: plain conditional model)")
+            self.guidance = gr.Slider(
+                0, 10, self.models[0].guidance_scale, step=0.5, label="Guidance scale (1: plain conditional model)"
+            )
             self.steps = gr.Slider(1, 50, 10, step=1, label="Steps")
             self.negative = gr.Textbox(label="Negative prompt", max_length=300)
             self.model = gr.Dropdown(
@@ -181,7 +183,7 @@ class _Tab:
         painted = [self.stage, self.plot, self.note, self.kept, self.picked, self.run, self.stop]
         chosen = [
             *mapped, *self._fields(), self.control, self.prompt, self.experiment, self.seed, self.count, self.start, self.end,
-            self.low, self.high, self.blur, self.strength, self.guess, self.live,
+            self.low, self.high, self.blur, self.strength, self.guess, self.live, self.model, self.guidance,
         ]  # fmt: skip
         running = {**QUIET, "concurrency_id": "run", "concurrency_limit": self.settings.most_pressed}
         latest = {**QUIET, "queue": False, "trigger_mode": "always_last"}
@@ -195,6 +197,7 @@ class _Tab:
         )
         self.control.input(self.on_control, inputs, mapped, **latest)
         self.annotator.input(self.on_annotator, inputs, mapped, **latest)
+        self.model.input(self.on_model, inputs, [*mapped, self.guidance], queue=False, **QUIET)
         self.experiment.input(self.on_experiment, self.experiment, self._fields(), **latest)
         self.gallery.click(self.on_starter, inputs, mapped, queue=False, **QUIET).then(
             self.on_live, inputs, painted, **running
@@ -234,6 +237,18 @@ class _Tab:
             return {self.annotator: before.annotator}
         return self._made(values, control, replace(before, annotator=name))
 
+    def on_model(self, values: dict[Any, Any]) -> dict[Any, Any]:
+        """Maps as large as the model's pictures: those of a picture or a skeleton made again, drawn ones enlarged."""
+        shown: dict[Any, Any] = {self.guidance: MODELS[values[self.model]].guidance_scale}
+        for control, source in values[self.sources].items():
+            if source.map is not None and control != values[self.control]:
+                values = values | {self.sources: self._made(values, control, source)[self.sources]}
+        return shown | self._made(values, values[self.control], values[self.sources][values[self.control]])
+
+    def _maps(self, values: dict[Any, Any]) -> Maps:
+        """What makes maps for the model that is chosen."""
+        return self.maps.at(MODELS[values[self.model]].size)
+
     def on_canny(self, values: dict[Any, Any]) -> dict[Any, Any]:
         """A slider moved: the map alone is sent, so that it follows within a tenth of a second."""
         made = self._made(values, "edges", values[self.sources]["edges"])
@@ -246,7 +261,7 @@ class _Tab:
         index = int(event.pick) % len(known)
         one = known[index]
         if one.path is None:
-            source = self.maps.begin("scribble" if one.kind == "sketch" else HAND, one.title)
+            source = self._maps(values).begin("scribble" if one.kind == "sketch" else HAND, one.title)
         else:
             picture = media.open_picture(one.path, self.settings)
             source = self.maps.pictured(control, values[self.sources][control].annotator, picture)
@@ -270,7 +285,7 @@ class _Tab:
         control = values[self.control]
 
         def edit() -> dict[Any, Any]:
-            after = self.maps.edited(control, values[self.sources][control], event)
+            after = self._maps(values).edited(control, values[self.sources][control], event)
             return {self.sources: values[self.sources] | {control: after}, self.note: widgets.note("")}
 
         return self._answer(edit)
@@ -279,7 +294,7 @@ class _Tab:
         """Make the map of a source and show it; where that cannot be done, say why."""
         note = ""
         try:
-            source, note = self.maps.made(source, values[self.low], values[self.high], values[self.blur])
+            source, note = self._maps(values).made(source, values[self.low], values[self.high], values[self.blur])
         except LabError as error:
             source, note = replace(source, map=None, joints=None), str(error)
         shown = self._mapped(values, control, source, picked)
@@ -290,7 +305,7 @@ class _Tab:
     ) -> dict[Any, Any]:
         return {
             self.sources: values[self.sources] | {control: source},
-            self.editor: controlnet_maps.editor(control, source, self.maps.side),
+            self.editor: controlnet_maps.editor(control, source, self._maps(values).side),
             self.annotator: gr.update(choices=self.maps.annotators(control), value=source.annotator),
             self.canny: gr.update(visible=source.annotator == "canny"),
             self.gallery: controlnet_view.gallery(control, picked),
@@ -313,12 +328,13 @@ class _Tab:
             self.prompt: preset.prompt, self.experiment: preset.experiment, self.seed: preset.seed, self.count: preset.count,
             self.guess: preset.guess, self.live: preset.live, self.strengths: preset.strengths, self.sources: FIRST,
             self.pose_strengths: preset.pose_strengths, self.low: 80, self.high: 160, self.blur: 0,
-            self.start: 0, self.end: 1, self.strength: 1,
+            self.start: 0, self.end: 1, self.strength: 1, self.model: self.models[0].name,
+            self.guidance: self.models[0].guidance_scale,
         }  # fmt: skip
         looks: dict[Any, Any] = {}
         for annotator, name in preset.maps:
             control = "pose" if annotator in (HAND, "pose") else "edges"
-            looks = self._made(plain, control, self.maps.begin(annotator, name))
+            looks = self._made(plain, control, self._maps(plain).begin(annotator, name))
             plain |= {self.control: control, self.sources: looks[self.sources]}
         fields = zip(self._fields(), self.on_experiment(preset.experiment), strict=True)
         looks |= {field: update | ({"value": plain[field]} if field in plain else {}) for field, update in fields}
