@@ -2,6 +2,7 @@
 
 import gc
 import os
+from typing import Any
 
 # Two thread pools that spin on two cores slow each other tenfold; must be set before torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -17,24 +18,41 @@ def main() -> None:
     settings = Settings()
     if settings.offline:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    # ZeroGPU packs at the launch what was placed by then. Elsewhere the page opens first and torch is imported after.
+    real = make_backend(settings) if settings.on_zerogpu else None
     backend = Deferred()
     demo = ui.build(backend, settings)
     demo.queue(api_open=False, max_size=2 * settings.most_pressed, default_concurrency_limit=settings.most_pressed)
     demo.launch(
-        server_name=settings.host, server_port=settings.port, prevent_thread_lock=True, **ui.launch_options(settings)
+        server_name=settings.address,
+        server_port=settings.port,
+        prevent_thread_lock=True,
+        **ui.launch_options(backend, settings),
     )
-
     ui.keep_sessions_small(demo)
 
-    from lab.backends.local import LocalBackend  # imports torch: the page is open by now
-
-    local = LocalBackend(settings)
-    warming = local.warm("exact", "text-to-image")
-    backend.provide(local)
+    real = real or make_backend(settings)
+    warming = real.warm("exact", "text-to-image")
+    backend.provide(real)
     warming.join()
     gc.collect()
     gc.freeze()  # half a million objects stay for good: a full collection would stop every thread for 0.4 s to see so
     demo.block_thread()
+
+
+def make_backend(settings: Settings) -> Any:
+    """Where runs are executed. Imports torch, and on ZeroGPU `spaces` before it; with Ray, no torch at all."""
+    if settings.on_zerogpu:
+        from lab.backends.zerogpu import ZeroGpuBackend
+
+        return ZeroGpuBackend(settings)
+    if settings.backend == "ray":
+        from lab.backends.ray_serve import RayBackend
+
+        return RayBackend(settings)
+    from lab.backends.local import LocalBackend
+
+    return LocalBackend(settings)
 
 
 if __name__ == "__main__":

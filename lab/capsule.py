@@ -368,6 +368,19 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Replica:
+    """One of the processes, on one machine or many, that a backend spreads its runs over."""
+
+    name: str
+    device_name: str
+    models: tuple[str, ...]  # that it holds, most recently used first
+    used: int  # bytes of them
+    running: int
+    lanes: int
+    steps_per_s: float
+
+
+@dataclass(frozen=True)
 class Status:
     """What a backend holds and does at a moment. Bytes are counted from tensors; a budget of infinity is none."""
 
@@ -383,6 +396,7 @@ class Status:
     waiting: int  # runs in line
     lanes: int  # in flight
     steps_per_s: float  # lane steps, over the last seconds
+    replicas: tuple[Replica, ...] = ()  # where there are several places to run; else none
 
 
 class LabError(Exception):

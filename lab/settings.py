@@ -18,9 +18,18 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="LAB_", frozen=True, extra="ignore")
 
-    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for a classroom.")
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on; 0.0.0.0 for a classroom, and by itself on a Space."
+    )
     port: int = Field(7860, ge=1, le=65535, description="Port to listen on.")
-    backend: Literal["local"] = Field("local", description="Where runs are executed.")
+    backend: Literal["auto", "local", "zerogpu", "ray"] = Field(
+        "auto",
+        description="Where runs are executed: in this process, on ZeroGPU, or on a Ray cluster; auto: on ZeroGPU where the "
+        "Space has it, else in this process.",
+    )
+    ray_address: str = Field(
+        "", description="The Ray cluster, as ray.init takes it; empty: one that Ray finds or starts on this machine."
+    )
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, mps, cuda or cuda:N; auto takes a GPU."
     )
@@ -45,6 +54,12 @@ class Settings(BaseSettings):
     max_lanes: int = Field(64, ge=1, description="Pictures one run may make side by side.")
     max_steps: int = Field(1000, ge=1, description="Steps one lane may take.")
     max_lane_steps: int = Field(6000, ge=1, description="Steps one run may take, over all its lanes.")
+    max_visitor_lanes: int = Field(
+        128, ge=1, description="Pictures one open page may have in the making, over all its tabs and runs."
+    )
+    max_visitor_steps: int = Field(
+        12_000, ge=1, description="Steps one open page may have in the making, over all its tabs and runs."
+    )
     max_batch_rows: int = Field(16, ge=1, description="Rows of one denoiser call.")
     max_upload_mb: float = Field(20, gt=0, description="Size of an uploaded file.")
     max_upload_pixels: int = Field(40_000_000, ge=4096, description="Pixels of an uploaded picture, before decoding.")
@@ -52,6 +67,18 @@ class Settings(BaseSettings):
         (), description="Hub models visitors may load, comma-separated; empty: only the shipped ones."
     )
     offline: bool = Field(True, description="Never ask the Hugging Face hub for anything.")
+
+    @property
+    def address(self) -> str:
+        """`host`; on a Space, whose proxy comes from outside, every address unless an operator chose one."""
+        on_space = bool(os.environ.get("SPACE_ID"))
+        return "0.0.0.0" if on_space and "host" not in self.model_fields_set else self.host
+
+    @property
+    def on_zerogpu(self) -> bool:
+        """Whether runs go to ZeroGPU; such a Space says so itself (`spaces/config.py` of the `spaces` package)."""
+        has_it = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+        return self.backend == "zerogpu" or (self.backend == "auto" and has_it)
 
     @property
     def most_pressed(self) -> int:

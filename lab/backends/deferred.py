@@ -20,6 +20,10 @@ class Backend(Protocol):
         """What is held and done at this moment; None while that cannot be said yet."""
         ...
 
+    def outlook(self) -> Waiting | None:
+        """What the run of somebody new would meet; cheap enough to be asked by every open page every few seconds."""
+        ...
+
 
 class Deferred:
     """Stands for a backend from the moment the page opens; runs wait until `provide` brings the real one.
@@ -43,3 +47,7 @@ class Deferred:
     def status(self) -> Status | None:
         """As Backend.status; None until it is there."""
         return self._backend.result().status() if self._backend.done() else None
+
+    def outlook(self) -> Waiting | None:
+        """As Backend.outlook; None until it is there."""
+        return self._backend.result().outlook() if self._backend.done() else None

@@ -4,7 +4,9 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from math import inf
 
+from lab.backends.load import NOTHING, Load
 from lab.capsule import LabError, Waiting
 
 FIRST_GUESS_S = 5.0  # how long a run takes, before any has ended
@@ -15,6 +17,7 @@ class Place:
     """A run's place, or its turn to get one."""
 
     client: object
+    load: Load
     began: float | None = None  # when it got the place
     free: threading.Event = field(default_factory=threading.Event)  # set once it has it
 
@@ -23,11 +26,13 @@ class Line:
     """At most `places` runs at a time; up to `room` more wait; one more is refused. Thread-safe.
 
     A place that is given back goes to the client with the fewest places, among those to the one that was served longest
-    ago. A named client holds at most half of the places, so that there is always one for somebody else soon.
+    ago. A named client holds at most half of the places, so that there is always one for somebody else soon. What it
+    runs and has waiting is at most `most_lanes` and `most_steps`.
     """
 
-    def __init__(self, places: int, room: int) -> None:
+    def __init__(self, places: int, room: int, most_lanes: float = inf, most_steps: float = inf) -> None:
         self.places, self.room = places, room
+        self.most_lanes, self.most_steps = most_lanes, most_steps
         self._running: list[Place] = []
         self._waiting: list[Place] = []
         self._served: dict[object, int] = {}  # when each client that is here was last given a place
@@ -35,13 +40,15 @@ class Line:
         self._usual_s = FIRST_GUESS_S
         self._lock = threading.Lock()
 
-    def join(self, client: str = "") -> Place:
+    def join(self, client: str = "", load: Load = NOTHING) -> Place:
         """A place for a run of `client`; nameless runs are all strangers to each other. Leave it when done.
 
-        Raises LabError, with the time after which to try again, where the line is full.
+        Raises LabError where the line is full, with the time after which to try again, and where the client has too much
+        in the making already.
         """
-        mine = Place(client or object())
+        mine = Place(client or object(), load)
         with self._lock:
+            self._check_share(mine)
             if len(self._waiting) >= self.room and not self._admissible(mine):
                 raise LabError(
                     f"The lab is full: {len(self._running)} runs are under way and {len(self._waiting)} wait. "
@@ -70,11 +77,30 @@ class Line:
             position = 1 + self._waiting.index(place) if place in self._waiting else 0
             return Waiting(position, self._seconds(position))
 
+    def outlook(self) -> Waiting:
+        """What the run of somebody new would meet; position 0 where a place is free."""
+        with self._lock:
+            position = 1 + len(self._waiting) if len(self._running) >= self.places else 0
+            return Waiting(position, self._seconds(position))
+
     @property
     def counts(self) -> tuple[int, int]:
         """Runs under way, and runs that wait."""
         with self._lock:
             return len(self._running), len(self._waiting)
+
+    def _check_share(self, mine: Place) -> None:
+        """Refuse what, with the client's other runs, is more than one client may have in the making."""
+        theirs = [place.load for place in (*self._running, *self._waiting) if place.client == mine.client]
+        for what, most, asked, held in (
+            ("pictures", self.most_lanes, mine.load.lanes, sum(load.lanes for load in theirs)),
+            ("steps", self.most_steps, mine.load.steps, sum(load.steps for load in theirs)),
+        ):
+            if theirs and held + asked > most:
+                raise LabError(
+                    f"Your other runs still have {held} {what} to make; with {asked} more they would be over the {most} "
+                    "that one visitor may have at a time. Wait for one to end, or stop it."
+                )
 
     def _seconds(self, position: int) -> float:
         return self._usual_s * position / self.places

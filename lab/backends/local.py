@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from lab.backends.line import Line
+from lab.backends.load import load_of
 from lab.capsule import (
     AnnotateRequest,
     Event,
@@ -23,6 +24,7 @@ from lab.capsule import (
     Request,
     SamplingRequest,
     Status,
+    Waiting,
 )
 from lab.catalog import CONTROLS, MODELS, Control, Model, add_hub_models
 from lab.engine.lanes import Denoiser, Lane, LaneLoop, Record, Run, out_of_memory
@@ -155,7 +157,7 @@ class LocalBackend:
         add_hub_models(settings.allowed_models)
         self.workshop = make_workshop(settings)
         self.cache = cache or make_cache(settings, self.workshop)
-        self.line = Line(settings.max_runs, settings.queue_size)
+        self.line = Line(settings.max_runs, settings.queue_size, settings.max_visitor_lanes, settings.max_visitor_steps)
         self.worker = Worker(settings.max_batch_rows, self.cache.shed)
         self._scenes = Scenes()
 
@@ -165,16 +167,20 @@ class LocalBackend:
         Clients take turns, whatever each of them asks for. A run that must wait says so until it begins. Raises
         LabError with a message for the visitor where the request cannot be met or the lab is full.
         """
-        if isinstance(request, SHORT):
-            yield from self._events(request, stop, client)
-            return
-        place = self.line.join(client)
+        events = partial(self._events, request, stop, client)
+        yield from events() if isinstance(request, SHORT) else self.in_line(request, stop, client, events)
+
+    def in_line(
+        self, request: Request, stop: threading.Event | None, client: str, events: Callable[[], Iterator[Event]]
+    ) -> Iterator[Event]:
+        """What `events()` yields once a request has its turn, and before that where it stands."""
+        place = self.line.join(client, load_of(request))
         try:
             while not place.free.is_set():
                 yield self.line.look(place)
                 if _either(place.free, stop, TELL_EVERY_S):
                     return
-            yield from self._events(request, stop, client)
+            yield from events()
         finally:
             self.line.leave(place)
 
@@ -190,9 +196,13 @@ class LocalBackend:
             raise
         except Exception as error:
             log.exception("a run failed")
-            raise LabError(_in_words(error)) from error
+            raise LabError(in_words(error)) from error
         finally:
             events.close()  # type: ignore[attr-defined]  # operations are generators; closing cancels their lanes
+
+    def outlook(self) -> Waiting:
+        """What the run of somebody new would meet."""
+        return self.line.outlook()
 
     def status(self) -> Status:
         """What is held and done at this moment."""
@@ -240,7 +250,7 @@ def _either(free: threading.Event, stop: threading.Event | None, seconds: float)
     return stop is not None and stop.is_set()
 
 
-def _in_words(error: Exception) -> str:
+def in_words(error: Exception) -> str:
     """What a visitor is told of an error that nobody expected."""
     if out_of_memory(error):
         return (

@@ -126,6 +126,7 @@ class Workshop:
             "INFERENCE_NUM_THREADS": self.threads,
             "INFERENCE_PRECISION_HINT": "f32" if exact else "bf16",
             "PERFORMANCE_HINT": "LATENCY",
+            "ENABLE_CPU_PINNING": False,  # else two processes of one thread each sit on the same core
         }
         want = made._by_torch(*made.example)
         for bucket in sorted(made.buckets, key=lambda size: (size not in URGENT, size)):

@@ -7,7 +7,7 @@ import gradio as gr
 
 from lab.catalog import add_hub_models
 from lab.settings import ASSETS, Settings
-from lab.ui import controlnet_view, guidance_view, lane_view, models_view, theme, widgets
+from lab.ui import ahead, controlnet_view, guidance_view, lane_view, models_view, theme, widgets
 from lab.ui.page import Page, keep_sessions_small
 from lab.ui.tabs import controlnet, guidance, models, noising, samplers
 
@@ -28,15 +28,17 @@ def build(backend: Any, settings: Settings) -> gr.Blocks:
             for tab in TABS:
                 with gr.Tab(tab.TITLE) as page:
                     tab.build(backend, settings, page)
+        ahead.notice()
     return demo
 
 
-def launch_options(settings: Settings) -> dict[str, Any]:
+def launch_options(backend: Any, settings: Settings) -> dict[str, Any]:
     """What `demo.launch()` needs for look and limits; address and port are the caller's."""
     return {
         "theme": theme.theme(),
-        "css": theme.CSS + lane_view.CSS + guidance_view.CSS + controlnet_view.CSS + models_view.CSS,
+        "css": theme.CSS + lane_view.CSS + guidance_view.CSS + controlnet_view.CSS + models_view.CSS + ahead.CSS,
         "favicon_path": str(FAVICON),
+        "app_kwargs": {"routes": [ahead.route(backend, settings.queue_size)]},
         "allowed_paths": [str(ASSETS / "images")],
         "state_session_capacity": 1000,  # what a visitor last made is kept, a few megabytes each
         "max_threads": settings.most_pressed + 40,  # a run that waits holds a thread

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from math import isinf
 
-from lab.capsule import Plan, Resident, Status
+from lab.capsule import Plan, Replica, Resident, Status
 from lab.catalog import CONTROLS, MODELS
 from lab.ui.widgets import subscripts
 
@@ -18,6 +18,7 @@ SCORER_ABOUT = "Trained here on the lab's pictures: how well a picture fits its 
 STARTING = "The lab is starting; what it holds appears here in a moment."
 NONE = "–"
 READY = "ready"
+REPLICA_COLUMNS = ("Replica", "Computes on", "Holds", "Memory", "Runs", "Lanes", "Lane steps a second")
 HEADROOM = 0.75  # so much of a bar without an end is filled
 
 # One for each model in the order of the page, in bar, key and row alike. All have the same lightness: dark letters on
@@ -62,6 +63,9 @@ CSS = """
 .memory .key .swatch, .memory .key .shared { flex: none; width: 16px; height: 16px; border-radius: 4px; }
 .memory .key span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--body-text-color); }
 .memory .key b { font-weight: 650; white-space: nowrap; color: var(--body-text-color); }
+
+.replicas { overflow-x: auto; } .replicas:not(:empty) { padding: 6px 0 14px; }
+.replicas th, .replicas td { text-align: left; }
 
 .models { width: 100%; border-collapse: collapse; table-layout: fixed; font-size: 17px; line-height: 1.35;
   margin: 0 !important; padding: 0 !important; border: 0 !important; font-variant-numeric: tabular-nums; }
@@ -289,6 +293,25 @@ def _key(line: _Line) -> str:
     opening = f'<li class="{"here" if line.resident else "away"}"><i class="swatch" style="--model:{line.colour}"></i>'
     own = size(line.resident.own_nbytes) if line.resident else NONE
     return f"{opening}<span>{escape(line.title)}</span><b>{own}</b></li>"
+
+
+# Where there are several places to run
+
+
+def replicas(status: Status | None) -> str:
+    """A row for each replica: where it is, what it holds and what runs on it; nothing where there is one place only."""
+    if status is None or not status.replicas:
+        return '<div class="replicas"></div>'
+    head = "".join(f'<th scope="col">{words}</th>' for words in REPLICA_COLUMNS)
+    body = "".join(map(_replica, status.replicas))
+    return f'<div class="replicas"><table class="lab-table"><tr>{head}</tr>{body}</table></div>'
+
+
+def _replica(one: Replica) -> str:
+    titles = ", ".join(_known(name)[0] for name in one.models) or NONE
+    cells = (one.device_name, titles, size(one.used), str(one.running), str(one.lanes), _speed(one.steps_per_s))
+    rest = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+    return f'<tr data-name="{escape(one.name, quote=True)}"><th scope="row">{escape(one.name)}</th>{rest}</tr>'
 
 
 # Every model

@@ -2,10 +2,20 @@
 
 import random
 
+import numpy as np
 import pytest
 
 from lab.backends.line import FIRST_GUESS_S, Line
-from lab.capsule import LabError
+from lab.backends.load import NOTHING, Load, load_of
+from lab.capsule import (
+    AnatomyRequest,
+    InversionRequest,
+    LabError,
+    LaneSettings,
+    NoisingRequest,
+    SamplingRequest,
+    Waiting,
+)
 
 
 def free(*places):
@@ -103,3 +113,36 @@ def test_bounds_hold_whatever_comes_and_goes(seed):
     for place in inside:
         line.leave(place)
     assert line.counts == (0, 0)
+
+
+def test_one_client_has_at_most_so_much_in_the_making():
+    """Over all its runs, waiting ones too; a single run is another limit's affair, and others are not touched."""
+    line = Line(places=2, room=9, most_lanes=10, most_steps=100)
+    held = [line.join("greedy", Load(6, 20)), line.join("greedy", Load(4, 20))]
+    with pytest.raises(LabError, match=r"still have 10 pictures to make; with 1 more .* over the 10 that one visitor"):
+        line.join("greedy", Load(1, 1))
+    line.leave(held.pop())
+    with pytest.raises(LabError, match=r"still have 20 steps to make; with 81 more"):
+        line.join("greedy", Load(1, 81))
+    line.leave(line.join("greedy", Load(1, 1)))
+    line.join("somebody", Load(50, 5000))
+
+
+def test_the_outlook_is_what_the_next_run_would_meet():
+    line = Line(places=1, room=2)
+    assert line.outlook() == Waiting(0, 0.0)
+    first, second = line.join("a"), line.join("b")
+    assert line.outlook().position == 2 == line.look(line.join("c")).position
+    line.leave(first)
+    line.leave(second)
+    assert line.outlook().position == 1
+
+
+def test_loads_are_counted_before_anything_is_computed():
+    lanes = (LaneSettings(steps=5), LaneSettings(steps=7))
+    assert load_of(SamplingRequest(lanes=lanes)) == Load(2, 12)
+    assert load_of(SamplingRequest(lanes=lanes, versus="exact-32", reference_steps=9)) == Load(5, 33)
+    assert load_of(AnatomyRequest(lane=lanes[0], scales=(1.0,))) == Load(1, 5)
+    picture = np.zeros((4, 4, 3), np.uint8)
+    assert load_of(InversionRequest(picture=picture, steps=6)) == Load(1, 12)
+    assert load_of(NoisingRequest(picture=picture)) == NOTHING

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from lab.capsule import Plan, Resident, Status
+from lab.capsule import Plan, Replica, Resident, Status
 from lab.models.loaders import SCORER
 from lab.ui import models_view
 from lab.ui.tabs import models
@@ -143,6 +143,21 @@ def test_what_is_not_on_this_machine_is_fetched():
     assert "not fetched – – fetches and loads it" in row(status, "text-to-image")
     status = replace(EMPTY, plans=(Plan("text-to-image", True, False, 0, ()),))
     assert "on disk – – loads it" in row(status, "text-to-image")
+
+
+def test_replicas_have_rows_where_there_are_several():
+    assert words(models_view.replicas(ON_CPU)) == words(models_view.replicas(None)) == ""
+    spread = replace(ON_CPU, replicas=(
+        Replica("node <b>, process 7", "CPU", ("text-to-image", "edges"), 38 * MB, 2, 9, 86.4),
+        Replica("other, process 8", "CPU", (), 0, 0, 0, 0.0),
+    ))  # fmt: skip
+    shown = models_view.replicas(spread)
+    assert words(shown).endswith(
+        "node <b>, process 7 CPU Miniature latent diffusion, ControlNet: Edges 38 MB 2 9 86 "
+        "other, process 8 CPU – 0.0 MB 0 0 0"
+    )
+    assert "<b>" not in shown
+    assert models_view.replicas(spread) in make_tab(spread).on_tick(None)[1]
 
 
 @pytest.mark.parametrize("status", [ON_CPU, ON_CUDA, EMPTY], ids=["cpu", "cuda", "empty"])

@@ -77,4 +77,5 @@ class _Tab:
 
 
 def _paint(status: Any) -> Shown:
-    return models_view.numbers(status), models_view.memory(status), models_view.table(status)
+    memory = models_view.memory(status) + models_view.replicas(status)
+    return models_view.numbers(status), memory, models_view.table(status)

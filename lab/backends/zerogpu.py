@@ -1,0 +1,176 @@
+"""The ZeroGPU backend: networks run inline in a `@spaces.GPU` call, which lends a Space a GPU for a few seconds.
+
+What that call does, as the source of the `spaces` package (0.51.3) has it, and what follows:
+
+- A decorated generator runs in a process forked from this one. Threads do not survive a fork, so its lanes are driven
+  inline, by no shared worker; and a lock that another thread held would stay held, so its models have a cache that
+  nobody else touches once the lab is open.
+- `.to("cuda")` is intercepted in the thread that imported `spaces`, until `launch()` packs what was placed. So all
+  networks are placed when the backend is made, and it is made before the launch, in the main thread.
+- Arguments and results are pickled. Of an exception the caller gets the name, so what is meant for the visitor
+  travels as a result.
+- A generator that is closed stops at its next result. A call that takes longer than it announced may be aborted.
+
+The exact denoiser, the forward process and the annotators need no GPU: they stay with a local backend on the CPU.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from math import ceil
+from typing import Any
+
+import spaces
+import torch
+
+from lab.backends.load import load_of
+from lab.backends.local import SHORT, LocalBackend, in_words
+from lab.capsule import AnatomyRequest, Event, LabError, Plan, Request, SamplingRequest, Status, Waiting
+from lab.catalog import CONTROLS, MODELS, Control, Model
+from lab.engine.lanes import drive
+from lab.models.cache import ModelCache
+from lab.models.loaders import SCORER, make_cache
+from lab.operations import OPERATIONS, House
+from lab.settings import Settings, at_hand
+
+log = logging.getLogger("lab")
+
+START_S = 10  # a fork, the move of the weights, the pictures at the end
+LONGEST_S = 120  # one visitor's call
+ROW_FLOPS = 0.8e12  # of a UNet at 512 px; with the cube of the side, 6.4e12 at 1024 (counted: 6.8e12)
+FLOPS_PER_S = 50e12  # a third of what the smallest GPU lent gives in bfloat16, and twice as long to be safe
+STEP_S = 0.03  # of a step however small: launches and the sampler
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """A LabError on its way out of the call."""
+
+    text: str
+
+
+class ZeroGpuBackend:
+    """Executes requests that need a network on ZeroGPU, all others on the CPU of this process.
+
+    `gpu` is `spaces.GPU`; off ZeroGPU it changes nothing and runs are inline in this process. `cache` is the networks'.
+    """
+
+    def __init__(
+        self, settings: Settings, gpu: Callable[..., Any] = spaces.GPU, cache: ModelCache[Any] | None = None
+    ) -> None:
+        self.settings = settings.model_copy(update={"compile_blocks": False, "cpu_engine": "torch"})
+        self.near = LocalBackend(settings.model_copy(update={"device": "cpu"}))
+        self.cache = cache or make_cache(self.settings)
+        self._place()
+        self._home = os.getpid()
+        self._call = gpu(duration=seconds_of)(self._inline)
+
+    def run(self, request: Request, stop: threading.Event | None = None, client: str = "") -> Iterator[Event]:
+        """As LocalBackend.run."""
+        if needs_network(request):
+            yield from self.near.in_line(request, stop, client, partial(self._far, request, stop))
+        else:
+            yield from self.near.run(request, stop, client)
+
+    def outlook(self) -> Waiting:
+        """As LocalBackend.outlook. How long ZeroGPU itself lets a run wait is not known before it is asked."""
+        return self.near.outlook()
+
+    def status(self) -> Status:
+        """As LocalBackend.status; of the networks, what was placed at the start."""
+        here = self.near.status()
+        names = {one.name for one in self._placed}
+        return replace(
+            here,
+            device="cuda",
+            device_name="ZeroGPU",
+            device_used=self._bytes,
+            device_budget=self.cache.device_budget,
+            resident=(*self._placed, *(one for one in here.resident if one.name not in names)),
+            plans=tuple(
+                Plan(plan.name, False, False, plan.nbytes, ()) if plan.name in names else plan for plan in here.plans
+            ),
+        )
+
+    def warm(self, *names: str) -> threading.Thread:
+        """As LocalBackend.warm, for what stays on the CPU."""
+        return self.near.warm(*(name for name in names if not MODELS[name].trained))
+
+    def _place(self) -> None:
+        """Bring every network that is offered to the device. One that cannot be is tried again by its first run."""
+        networks = [row for row in MODELS.values() if row.trained]
+        rows: list[Model | Control] = [*networks, *CONTROLS.values()]
+        names = [row.name for row in rows if at_hand(row.source, self.settings)]
+        perfect = [row.perfect for row in networks if row.perfect and row.name in names]
+        for name in [*names, *perfect, SCORER]:
+            try:
+                with self.cache.lease(name):
+                    pass
+            except LabError as error:
+                log.warning("not placed: %s", error)
+        self._placed, (self._bytes, _) = tuple(self.cache.resident()), self.cache.used()
+
+    def _far(self, request: Request, stop: threading.Event | None) -> Iterator[Event]:
+        """The events of one call, in the visitor's own thread: ZeroGPU knows from it whose seconds are spent."""
+        if (seconds := seconds_of(request)) > LONGEST_S:
+            raise LabError(
+                f"This run would take about {seconds} s of a GPU; at most {LONGEST_S} s are lent for one. "
+                "Take fewer lanes or fewer steps."
+            )
+        yield Waiting(0, 0.0, "Asking ZeroGPU for a GPU …")
+        events = self._call(request)
+        try:
+            for event in events:
+                if isinstance(event, _Refused):
+                    raise LabError(event.text)
+                yield event
+                if stop is not None and stop.is_set():
+                    return
+        except LabError:
+            raise
+        except (
+            Exception
+        ) as error:  # of the `spaces` package, with a message: no GPU is free, the visitor's seconds are spent
+            said = str(getattr(error, "message", ""))
+            log.warning("ZeroGPU refused or lost a run: %s", said or error)
+            raise LabError(f"ZeroGPU did not finish this run: {said}" if said else in_words(error)) from error
+        finally:
+            events.close()
+
+    def _inline(self, request: Request) -> Iterator[Event | _Refused]:
+        """Inside the call."""
+        if os.getpid() != self._home:
+            torch.set_num_threads(1)  # OpenMP would wait for threads that the fork left behind
+        house = House(self.settings, self.cache, partial(drive, max_rows=self.settings.max_batch_rows))
+        try:
+            yield from OPERATIONS[type(request)](request, house)
+        except LabError as error:
+            yield _Refused(str(error))
+        except Exception as error:
+            log.exception("a run failed")
+            yield _Refused(in_words(error))
+
+
+def needs_network(request: Request) -> bool:
+    """Whether a request asks a trained model for more than one look."""
+    if isinstance(request, SHORT):
+        return False
+    names = [request.model, getattr(request, "versus", None)]  # type: ignore[attr-defined]  # all others have a model
+    return any(MODELS[name].trained for name in names if name)
+
+
+def seconds_of(request: Request) -> int:
+    """How long a call is announced to take, from the request's counted work: steps, rows a step, FLOPs a row."""
+    size = max(
+        MODELS[name].size for name in [getattr(request, "model", None), getattr(request, "versus", None)] if name
+    )
+    guided, controls = False, 0
+    if isinstance(request, SamplingRequest):
+        guided, controls = any(lane.guidance_scale != 1 for lane in request.lanes), len(request.controls)
+    elif isinstance(request, AnatomyRequest):
+        guided = True
+    flops = ROW_FLOPS * (size / 512) ** 3 * (1 + guided) * (1 + 0.35 * controls)
+    return ceil(START_S + load_of(request).steps * max(flops / FLOPS_PER_S, STEP_S if size > 64 else STEP_S / 4))

@@ -1,0 +1,85 @@
+"""What is asked for again after a replica was lost, and what of its answer is new."""
+
+from math import inf
+
+import numpy as np
+
+from lab.backends.recovery import Recovery
+from lab.capsule import (
+    AnatomyRequest,
+    InversionRequest,
+    InversionResult,
+    LaneResult,
+    LaneSettings,
+    Note,
+    SamplingRequest,
+    Step,
+)
+
+GREY = np.zeros((4, 4, 3), np.uint8)
+LANES = tuple(LaneSettings(steps=2, seed=seed) for seed in (10, 11, 12))
+
+
+def step(lane, i, elapsed_s=0.0):
+    return Step(lane, i, 2, 0.0, inf, GREY, GREY, elapsed_s)
+
+
+def result(lane, elapsed_s=0.0):
+    return LaneResult(lane, GREY, 2, elapsed_s)
+
+
+def test_only_lanes_without_a_result_are_asked_for_again_and_keep_their_names():
+    recovery = Recovery(SamplingRequest(lanes=LANES))
+    assert recovery.remaining().lanes == LANES
+    for event in (step(0, 0), step(1, 0), step(2, 0), step(1, 1), result(1)):
+        assert recovery.fresh(event) == event
+    again = recovery.remaining()
+    assert [lane.seed for lane in again.lanes] == [10, 12] and again.condition == recovery.remaining().condition
+    assert recovery.fresh(step(1, 0)) is None  # lane 2's first step, which was seen
+    assert recovery.fresh(step(1, 1)).lane == 2
+    assert recovery.fresh(result(1)).lane == 2 and not recovery.ended
+    assert recovery.fresh(result(0)).lane == 0 and recovery.ended
+
+
+def test_nothing_comes_twice_where_all_lanes_are_made_again():
+    """A reference leans on the first lane, a second model on all of them."""
+    for more in ({"reference_steps": 3}, {"versus": "exact-32"}):
+        recovery = Recovery(SamplingRequest(lanes=LANES[:1], **more))
+        recovery.remaining()
+        first = [step(-1, 0), step(0, 0), step(0, 1), result(0)]
+        assert [recovery.fresh(event) for event in first] == first
+        assert recovery.remaining().lanes == LANES[:1]
+        assert [recovery.fresh(event) for event in first] == [None] * 4
+        assert recovery.fresh(step(-1, 1)) == step(-1, 1)
+
+
+def test_a_run_of_two_models_ends_with_the_results_of_both():
+    recovery = Recovery(SamplingRequest(lanes=LANES[:1], versus="exact-32"))
+    recovery.remaining()
+    recovery.fresh(result(0))
+    assert not recovery.ended
+    recovery.fresh(result(1))
+    assert recovery.ended
+
+
+def test_time_goes_on():
+    recovery = Recovery(SamplingRequest(lanes=LANES[:1]))
+    recovery.remaining()
+    recovery.fresh(step(0, 0, elapsed_s=3.0))
+    recovery.remaining()
+    assert recovery.fresh(step(0, 1, elapsed_s=0.5)).elapsed_s == 3.5
+
+
+def test_other_requests_are_asked_again_as_they_are():
+    inversion = InversionRequest(picture=GREY, steps=2)
+    recovery = Recovery(inversion)
+    assert recovery.remaining() is inversion
+    ended = InversionResult(GREY, GREY, GREY, GREY[..., 0], 0.1, 0.0, 1.0)
+    assert recovery.fresh(ended) is ended and recovery.fresh(ended) is None
+    assert Recovery(AnatomyRequest(lane=LANES[0], scales=(1.0,))).remaining().lane == LANES[0]
+
+
+def test_notes_always_pass():
+    recovery = Recovery(SamplingRequest(lanes=LANES))
+    recovery.remaining()
+    assert [recovery.fresh(Note("a")) for _ in range(2)] == [Note("a")] * 2
