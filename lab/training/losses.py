@@ -79,16 +79,34 @@ def variational_bound(eps_and_v: Tensor, x_0: Tensor, x_t: Tensor, t: Tensor, al
     return term.flatten(1).mean(1) / math.log(2)
 
 
+def to_eps(prediction_type: str, prediction: Tensor, x_t: Tensor, signal: Tensor) -> Tensor:
+    """The eps that a prediction of eps, x_0 or v stands for: `target` solved for it."""
+    signal = expand(signal, x_t)
+    if prediction_type == "epsilon":
+        return prediction
+    if prediction_type == "sample":
+        return (x_t - signal.sqrt() * prediction) / (1 - signal).sqrt()
+    return signal.sqrt() * prediction + (1 - signal).sqrt() * x_t
+
+
 def hybrid_loss(
-    eps_and_v: Tensor, x_0: Tensor, eps: Tensor, x_t: Tensor, t: Tensor, alphas_cumprod: Tensor
+    prediction_and_v: Tensor,
+    prediction_type: str,
+    x_0: Tensor,
+    eps: Tensor,
+    x_t: Tensor,
+    t: Tensor,
+    alphas_cumprod: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """L_simple and L_vlb of Improved DDPM eq. 16, to be added as L_simple + 0.001 L_vlb; both scalars.
 
-    L_vlb, the mean over t of T times its term, teaches the variance only: no gradient reaches eps through it.
+    L_simple is the squared error to the `target` of whatever is predicted. L_vlb, the mean over t of T times its term,
+    teaches the variance only: no gradient reaches the prediction through it.
     """
-    predicted, v = eps_and_v.chunk(2, dim=1)
-    simple = (predicted.float() - eps).square().mean()
-    frozen = torch.cat([predicted.detach(), v], dim=1)
+    predicted, v = prediction_and_v.float().chunk(2, dim=1)
+    signal = alphas_cumprod[t]
+    simple = diffusion_loss(predicted, prediction_type, x_0, eps, signal, gamma=None)
+    frozen = torch.cat([to_eps(prediction_type, predicted.detach(), x_t, signal), v], dim=1)
     return simple, len(alphas_cumprod) * variational_bound(frozen, x_0, x_t, t, alphas_cumprod).mean()
 
 

@@ -18,6 +18,7 @@ from lab.training.losses import (
     hybrid_loss,
     min_snr_weight,
     target,
+    to_eps,
     variational_bound,
 )
 from lab.training.train import learning_rate
@@ -112,9 +113,23 @@ def test_the_bound_teaches_only_the_variance(draws):
     x_0, eps, signal = draws
     output = torch.cat([eps, torch.zeros_like(eps)], 1).requires_grad_()
     x_t = add_noise(x_0, eps, signal)
-    _, bound = hybrid_loss(output, x_0, eps, x_t, T, SCHEDULER.alphas_cumprod)
+    _, bound = hybrid_loss(output, "epsilon", x_0, eps, x_t, T, SCHEDULER.alphas_cumprod)
     bound.backward()
     assert output.grad[:, :3].abs().max() == 0 and output.grad[:, 3:].abs().max() > 0
+
+
+@pytest.mark.parametrize("prediction_type", ["epsilon", "sample", "v_prediction"])
+def test_what_is_predicted_right_is_the_same_bound(draws, prediction_type):
+    """Whatever the network predicts, a right prediction costs nothing and leaves what the right eps does."""
+    x_0, eps, signal = draws
+    x_t = add_noise(x_0, eps, signal)
+    right = target(prediction_type, x_0, eps, signal)
+    assert_close(to_eps(prediction_type, right, x_t, signal), eps, rtol=1e-4, atol=1e-5)
+    v = torch.zeros_like(eps)
+    simple, bound = hybrid_loss(torch.cat([right, v], 1), prediction_type, x_0, eps, x_t, T, SCHEDULER.alphas_cumprod)
+    expected = variational_bound(torch.cat([eps, v], 1), x_0, x_t, T, SCHEDULER.alphas_cumprod).mean()
+    assert float(simple) == pytest.approx(0, abs=1e-10)
+    assert_close(bound, 1000 * expected, rtol=1e-3, atol=1e-4)
 
 
 def test_contrastive_loss_is_cross_entropy_and_twins_do_not_repel():
