@@ -199,7 +199,8 @@ def measure_pixel(scene: Scene) -> dict[str, Any]:
 
     folder = scene.models("pixel")
     model = UNet2DModel.from_pretrained(folder / "unet").float().eval()
-    signal = DDPMScheduler.from_pretrained(folder / "scheduler").alphas_cumprod
+    scheduler = DDPMScheduler.from_pretrained(folder / "scheduler")
+    predicts, signal = scheduler.config.prediction_type, scheduler.alphas_cumprod
     unseen = scene.corpus.unseen
     unseen = unseen.select(np.array([group != PEOPLE_GROUP for group in unseen.groups]))
     side = (model.config.sample_size,) * 2
@@ -209,8 +210,9 @@ def measure_pixel(scene: Scene) -> dict[str, Any]:
     eps = torch.randn(x_0.shape, generator=rng)
     x_t = add_noise(x_0, eps, signal[t])
     anything = torch.full_like(t, model.config.num_class_embeds - 1)
-    simple, bound = hybrid_loss(model(x_t, t, class_labels=anything).sample, x_0, eps, x_t, t, signal)
-    return {"bits_per_dimension": float(bound), "eps_mse": float(simple), "parameters": count(model)}
+    output = model(x_t, t, class_labels=anything).sample
+    simple, bound = hybrid_loss(output, predicts, x_0, eps, x_t, t, signal)
+    return {"bits_per_dimension": float(bound), f"{predicts}_mse": float(simple), "parameters": count(model)}
 
 
 def measure_student(scene: Scene) -> dict[str, Any]:
