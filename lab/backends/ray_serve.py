@@ -327,7 +327,14 @@ class RayBackend:
         self._board = board()
         self.line = Line(settings.max_runs, settings.queue_size, settings.max_visitor_lanes, settings.max_visitor_steps)
         self._seen: dict[str, Status] = {}
-        threading.Thread(target=self._watch, name="lab-cluster", daemon=True).start()
+        self._closed = threading.Event()
+        self._watching = threading.Thread(target=self._watch, name="lab-cluster", daemon=True)
+        self._watching.start()
+
+    def close(self) -> None:
+        """Ask the cluster nothing any more: after ray.shutdown() the next question would start a cluster here."""
+        self._closed.set()
+        self._watching.join()
 
     def warm(self, *names: str) -> threading.Thread:
         """Have a replica load models, in the background."""
@@ -427,10 +434,10 @@ class RayBackend:
 
     def _watch(self) -> None:
         """Keep what the replicas say at hand."""
-        while True:
+        while not self._closed.is_set():
             with suppress(RayError):
                 self._seen = ray.get(self._board.look.remote(), timeout=STALE_S)
-            time.sleep(REPORT_S)
+            self._closed.wait(REPORT_S)
 
 
 def first_look(name: str) -> SamplingRequest:

@@ -74,7 +74,9 @@ def backend():
              namespace=ray_serve.NAMESPACE, object_store_memory=100_000_000)  # fmt: skip
     try:
         sizes = Sizes(min_replicas=2, max_replicas=2, gather=4, settings=REPLICA)
-        yield RayBackend(Settings(max_runs=32, queue_size=64), sizes)
+        backend = RayBackend(Settings(max_runs=32, queue_size=64), sizes)
+        yield backend
+        backend.close()
     finally:
         serve.shutdown()
         ray.shutdown()

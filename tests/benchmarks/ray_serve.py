@@ -67,10 +67,12 @@ def main() -> None:
     long = request(0, steps=500, model="exact-32")
     far_s, near_s = medians_s(lambda: list(one.run(long)), lambda: list(near.run(long)))
     value("cost of an event on its way from a replica, ms", 1000 * (far_s - near_s) / 501)
+    one.close()
     serve.delete(APP)
     two = deployed(2)
     [double] = medians_s(lambda: crowd(two))
     compare(f"{USERS} users on two one-thread replicas, against one", double, single, "at most 0.59")
+    two.close()
     serve.shutdown()
     ray.shutdown()
 
