@@ -26,7 +26,8 @@ def build(backend: Any, settings: Settings) -> gr.Blocks:
         )
         with gr.Tabs():
             for tab in TABS:
-                with gr.Tab(tab.TITLE) as page:
+                name = tab.__name__.rpartition(".")[2]
+                with gr.Tab(tab.TITLE, id=name, elem_id=f"tab-{name}") as page:
                     tab.build(backend, settings, page)
         ahead.notice()
     return demo

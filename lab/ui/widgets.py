@@ -1,6 +1,6 @@
 """Pieces that all tabs are built from, so that every tab has one face.
 
-    buttons = widgets.preset_row(["Half gone", "Pure noise"])
+    buttons = widgets.preset_row("noising", ["Half gone", "Pure noise"])
     with widgets.grid():
         with widgets.stage():
             view = gr.HTML(widgets.picture(pixels, "x_t", "t = 500"))
@@ -95,9 +95,9 @@ def stop(label: str = "Stop", **options: Any) -> gr.Button:
     return gr.Button(label, variant="secondary", elem_classes="lab-go", min_width=80, **options)
 
 
-def preset_row(titles: Sequence[str]) -> list[gr.Button]:
-    """A row of pills, one click each, in the order of `titles`."""
-    with gr.Row(elem_classes="presets"):
+def preset_row(tab: str, titles: Sequence[str]) -> list[gr.Button]:
+    """A row of pills, one click each, in the order of `titles`; `#<tab>-presets` in the page."""
+    with gr.Row(elem_id=f"{tab}-presets", elem_classes="presets"):
         return [gr.Button(title, size="sm", variant="secondary") for title in titles]
 
 

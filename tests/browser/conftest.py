@@ -6,10 +6,11 @@ import subprocess
 import sys
 import time
 import urllib.request
+import warnings
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, TimeoutError, sync_playwright
 
 from tests.browser.setup import find
 
@@ -17,6 +18,16 @@ ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / ".artifacts"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 START_S = 180  # two cores, perhaps busy
+
+
+def keep(page: Page, name: str) -> None:
+    """A screenshot of the whole page, to look at. Nothing is tested by it: without a GPU, Chromium's own now and then
+    waits for a frame that never comes, so one that is not there in a quarter of a minute is left out."""
+    SCREENSHOTS.mkdir(exist_ok=True)
+    try:
+        page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True, timeout=15_000)
+    except TimeoutError:
+        warnings.warn(f"no screenshot of {name}", stacklevel=2)
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +80,6 @@ def page(browser, address, request):
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(address)
     yield page
-    SCREENSHOTS.mkdir(exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"{request.node.name}.png", full_page=True)
+    keep(page, request.node.name)
     page.close()
     assert not errors

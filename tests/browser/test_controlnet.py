@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lab.settings import ASSETS
-from tests.browser.conftest import SCREENSHOTS
+from tests.browser.conftest import keep
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
 
@@ -176,5 +176,4 @@ def test_looks(tab, width, look):
     tab.set_viewport_size({"width": width, "height": 900 if width > 700 else 844})
     tab.wait_for_timeout(700)
     assert tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, "nothing sticks out"
-    SCREENSHOTS.mkdir(exist_ok=True)
-    tab.screenshot(path=SCREENSHOTS / f"controlnet-{width}-{look}.png", full_page=True)
+    keep(tab, f"controlnet-{width}-{look}")

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import TimeoutError, expect
 
-from tests.browser.conftest import SCREENSHOTS
+from tests.browser.conftest import keep
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
 
@@ -151,7 +151,7 @@ def test_it_fits_a_projector_and_a_phone_in_light_and_dark(tab):
         tab.evaluate("dark => document.body.classList.toggle('dark', dark)", theme == "dark")
         for width in (1440, 390):
             fits(tab, width)
-            tab.screenshot(path=SCREENSHOTS / f"guidance-{theme}-{width}.png", full_page=True)
+            keep(tab, f"guidance-{theme}-{width}")
     box = tab.locator("#guidance-stage .sweep-box")
     assert box.evaluate("box => box.scrollWidth > box.clientWidth")
     assert tab.locator("#guidance-stage").bounding_box()["y"] < tab.locator("#guidance-run").bounding_box()["y"]

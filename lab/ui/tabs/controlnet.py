@@ -55,11 +55,12 @@ PRESETS = (
 # fmt: on
 
 
-def build(backend: Any, settings: Settings, page: gr.Tab) -> None:
+def build(backend: Any, settings: Settings, page: gr.Tab) -> "_Tab":
     """Lay out the tab on `page` and wire it to `backend`."""
     tab = _Tab(backend, settings)
     tab.lay_out()
     tab.wire(page)
+    return tab
 
 
 class _Tab:
@@ -77,7 +78,7 @@ class _Tab:
         self.sources = gr.State(FIRST, time_to_live=7200)
         self.kept = gr.State(None, time_to_live=3600)
         self.picked = gr.State(None, time_to_live=3600)
-        self.presets = widgets.preset_row([preset.title for preset in PRESETS])
+        self.presets = widgets.preset_row("controlnet", [preset.title for preset in PRESETS])
         with widgets.grid():
             with widgets.stage():
                 self._lay_out_stage(first)

@@ -97,11 +97,12 @@ ANATOMY_WORDS = (
 NO_HOLD = "The prompt is empty, so guidance has nothing to hold on to: both halves are the same at every scale."
 
 
-def build(backend: Any, settings: Settings, page: gr.Tab) -> None:
+def build(backend: Any, settings: Settings, page: gr.Tab) -> "_Tab":
     """Lay out the tab on `page` and wire it to `backend`."""
     tab = _Tab(backend, settings)
     tab.lay_out()
     tab.wire(page)
+    return tab
 
 
 class _Tab:
@@ -121,7 +122,7 @@ class _Tab:
         self.kept = gr.State(None, time_to_live=3600)  # Sweep
         self.looked = gr.State(None, time_to_live=3600)  # Look, complete
         self.picked = gr.State(None, time_to_live=3600)  # LaneSettings
-        self.presets = widgets.preset_row([preset.title for preset in self.shown])
+        self.presets = widgets.preset_row("guidance", [preset.title for preset in self.shown])
         with widgets.grid():
             with widgets.stage():
                 self._lay_out_stage(first)

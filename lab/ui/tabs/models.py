@@ -26,11 +26,12 @@ WORDS = (
 Shown = tuple[str, str, str]  # numbers, memory, table
 
 
-def build(backend: Any, _settings: Settings, page: gr.Tab) -> None:
+def build(backend: Any, _settings: Settings, page: gr.Tab) -> "_Tab":
     """Lay out the tab on `page` and wire it to `backend`."""
     tab = _Tab(backend)
     tab.lay_out()
     tab.wire(page)
+    return tab
 
 
 class _Tab:

@@ -114,11 +114,12 @@ element.addEventListener('click', (event) => {
 """
 
 
-def build(backend: Any, settings: Settings, _page: gr.Tab) -> None:
+def build(backend: Any, settings: Settings, _page: gr.Tab) -> "_Tab":
     """Lay out the tab and wire it to `backend`; its first picture is painted when the page loads."""
     tab = _Tab(backend, settings)
     tab.lay_out()
     tab.wire()
+    return tab
 
 
 class _Tab:
@@ -134,7 +135,7 @@ class _Tab:
     def lay_out(self) -> None:
         first = PRESETS[0]
         self.picture = gr.State(None, time_to_live=7200)
-        self.presets = widgets.preset_row([preset.title for preset in PRESETS])
+        self.presets = widgets.preset_row("noising", [preset.title for preset in PRESETS])
         with widgets.grid():
             with widgets.stage():
                 self._lay_out_stage(first)

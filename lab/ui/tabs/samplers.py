@@ -121,11 +121,12 @@ WORDS = {
 }
 
 
-def build(backend: Any, settings: Settings, page: gr.Tab) -> None:
+def build(backend: Any, settings: Settings, page: gr.Tab) -> "_Tab":
     """Lay out the tab on `page` and wire it to `backend`."""
     tab = _Tab(backend, settings)
     tab.lay_out()
     tab.wire(page)
+    return tab
 
 
 class _Tab:
@@ -141,7 +142,7 @@ class _Tab:
         self.offered = [row for row in MODELS.values() if at_hand(row.source, self.settings)]
         names = [row.name for row in self.offered]
         self.shown = [preset for preset in PRESETS if preset.model in names]
-        self.presets = widgets.preset_row([preset.title for preset in self.shown])
+        self.presets = widgets.preset_row("samplers", [preset.title for preset in self.shown])
         with widgets.grid():
             with widgets.stage():
                 self._lay_out_stage()
