@@ -43,6 +43,7 @@ AWAITED = {"models/pixel"}  # still in training: may be missing, since the page 
 MAY_IMPORT = {
     "settings": set(),
     "catalog": set(),
+    "papers": set(),
     "capsule": {"catalog"},
     "engine": set(),
     "annotators": {"capsule", "catalog", "settings"},
@@ -50,7 +51,7 @@ MAY_IMPORT = {
     "models": {"engine", "capsule", "catalog", "settings"},
     "operations": {"models", "engine", "annotators", "measures", "capsule", "catalog", "settings"},
     "backends": {"operations", "models", "engine", "annotators", "measures", "capsule", "catalog", "settings"},
-    "ui": {"annotators", "measures", "capsule", "catalog", "settings"},
+    "ui": {"annotators", "measures", "capsule", "catalog", "papers", "settings"},
     "training": {"models", "engine", "annotators", "measures", "capsule", "catalog", "settings"},
     "app": {"ui", "backends", "settings"},
 }

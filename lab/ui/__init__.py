@@ -9,11 +9,11 @@ from lab.catalog import add_hub_models
 from lab.settings import ASSETS, Settings
 from lab.ui import ahead, controlnet_view, guidance_view, lane_view, models_view, theme, widgets
 from lab.ui.page import Page, keep_sessions_small
-from lab.ui.tabs import controlnet, guidance, models, noising, samplers
+from lab.ui.tabs import controlnet, guidance, models, noising, papers, samplers
 
 __all__ = ["TABS", "build", "keep_sessions_small", "launch_options"]
 
-TABS = (noising, samplers, guidance, controlnet, models)
+TABS = (noising, samplers, guidance, controlnet, papers, models)
 FAVICON = Path(__file__).with_name("favicon.svg")
 
 
@@ -37,7 +37,13 @@ def launch_options(backend: Any, settings: Settings) -> dict[str, Any]:
     """What `demo.launch()` needs for look and limits; address and port are the caller's."""
     return {
         "theme": theme.theme(),
-        "css": theme.CSS + lane_view.CSS + guidance_view.CSS + controlnet_view.CSS + models_view.CSS + ahead.CSS,
+        "css": theme.CSS
+        + lane_view.CSS
+        + guidance_view.CSS
+        + controlnet_view.CSS
+        + models_view.CSS
+        + papers.CSS
+        + ahead.CSS,
         "favicon_path": str(FAVICON),
         "app_kwargs": {"routes": [ahead.route(backend, settings.queue_size)]},
         "allowed_paths": [str(ASSETS / "images")],

@@ -15,6 +15,7 @@ SECONDS = float(os.environ.get("SOAK_S", "60"))
 WARM_S, WARM_ROUNDS = 15, 4  # rounds until memory has settled: every model, batch size and thread has been used
 VISITORS = 64
 GREY_LEVELS = 2  # of 255: float32 rounds otherwise in another batch, and the exact denoiser rounds that once more
+PNDM_LEVELS = 12  # in few steps its extrapolation over four calls enlarges that: 1 commonly, 2 in 200 lanes, 6 in 2,000
 GROWTH = 1.02 if ALONE else 1.05
 BLOCKED_MS = 100 if ALONE else 300
 
@@ -62,12 +63,19 @@ def test_every_run_ends_as_its_visitor_meant_it_to(soak):
     assert "a run failed" not in soak["log"]
 
 
+def levels(asked, lane):
+    """How far the picture of a lane may be from the one made alone; the lanes of `versus` come after the others."""
+    return PNDM_LEVELS if asked.lanes[lane % len(asked.lanes)].sampler == "pndm" else GREY_LEVELS
+
+
 def test_every_finished_picture_is_that_of_its_run_made_alone(soak):
     """Also of stopped runs, where lanes were finished by then. Pictures are compared as the page shows them."""
     backend = LocalBackend(Settings(device="cpu", dtype=CALM["LAB_DTYPE"]))
     compared = list(differences(backend, soak["ended"]))
     assert len(compared) >= VISITORS
-    wrong = [(run.asked, lane, difference) for run, lane, difference in compared if difference > GREY_LEVELS]
+    wrong = [
+        (run.asked, lane, difference) for run, lane, difference in compared if difference > levels(run.asked, lane)
+    ]
     assert not wrong
 
 

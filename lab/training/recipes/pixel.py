@@ -31,6 +31,7 @@ class PixelOptions(Options):
     resolution: int = 32
     unconditional: float = 0.15
     bound_weight: float = 0.001  # lambda of eq. 16
+    start: str = ""  # a UNet of this recipe to begin from, in diffusers' folder format; empty: from random weights
 
 
 class Pixel(Recipe[UNet2DModel]):
@@ -64,6 +65,8 @@ class Pixel(Recipe[UNet2DModel]):
             attention_head_dim=32,
             num_class_embeds=len(self.groups) + 1,
         ).to(device)
+        if options.start:
+            self.model.load_state_dict(UNet2DModel.from_pretrained(options.start).state_dict())
 
     def loss(self, model: UNet2DModel, rng: torch.Generator) -> dict[str, Tensor]:
         index = draw_indices(len(self.pixels), self.options.batch, rng)

@@ -1,0 +1,105 @@
+"""The table of papers: what each one says and what of it can be played in the lab. No imports of other rooms.
+
+Adding a paper is adding a row to PAPERS, oldest first; `tries` names presets of tabs by their titles, and a row without
+any is shown as an instrument that is not built yet.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Try:
+    """A preset that shows what a paper says."""
+
+    tab: str  # a file in lab/ui/tabs
+    preset: str  # the title of one of its presets
+    look_for: str
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A paper of the field. The year is that of the preprint, as in the arXiv id."""
+
+    authors: str
+    year: int
+    title: str
+    link: str
+    idea: str
+    equation: str  # LaTeX
+    tries: tuple[Try, ...] = ()
+
+
+def _arxiv(number: str) -> str:
+    return f"https://arxiv.org/abs/{number}"
+
+
+# fmt: off
+PAPERS = (
+    Paper("Kingma & Welling", 2013, "Auto-Encoding Variational Bayes", _arxiv("1312.6114"),
+          "An encoder and a decoder are trained together by a bound on the likelihood; sampling is made differentiable by moving its noise outside.",
+          r"\log p(x) \ge \mathbb{E}_{q(z \mid x)}[\log p(x \mid z)] - D_{\mathrm{KL}}(q(z \mid x) \,\|\, p(z))"),
+    Paper("Sohl-Dickstein et al.", 2015, "Deep Unsupervised Learning using Nonequilibrium Thermodynamics", _arxiv("1503.03585"),
+          "Destroy the data slowly by a known diffusion, and learn to run it backwards.",
+          r"q(x_t \mid x_{t-1}) = \mathcal{N}(\sqrt{1-\beta_t}\,x_{t-1},\ \beta_t I)",
+          (Try("noising", "Values turn normal", "The histogram of a photograph becomes a bell, whatever it was before."),)),
+    Paper("Higgins et al.", 2017, "beta-VAE: Learning Basic Visual Concepts with a Constrained Variational Framework", "https://openreview.net/forum?id=Sy2fzU9gl",
+          "A heavier price on the code makes the autoencoder keep separate causes in separate coordinates.",
+          r"\mathbb{E}_{q(z \mid x)}[\log p(x \mid z)] - \beta\, D_{\mathrm{KL}}(q(z \mid x) \,\|\, p(z))"),
+    Paper("Song & Ermon", 2019, "Generative Modeling by Estimating Gradients of the Data Distribution", _arxiv("1907.05600"),
+          "Learn the score of the data at many noise levels, then follow it by Langevin dynamics from much noise to little.",
+          r"x \leftarrow x + \tfrac{\alpha}{2}\, s_\theta(x, \sigma) + \sqrt{\alpha}\, z"),
+    Paper("Ho, Jain & Abbeel", 2020, "Denoising Diffusion Probabilistic Models", _arxiv("2006.11239"),
+          "Predict the noise that was added: a plain squared error is enough to train a diffusion model that makes good pictures.",
+          r"\mathbb{E}\,\big\|\epsilon - \epsilon_\theta(\sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon,\ t)\big\|^2",
+          (Try("noising", "Half gone", "One jump to t = 260 of 1000, where half of the variance is noise."),
+           Try("samplers", "DDPM against DDIM", "The same start: one lane adds fresh noise at each step, the other none."))),
+    Paper("Song, Meng & Ermon", 2020, "Denoising Diffusion Implicit Models", _arxiv("2010.02502"),
+          "The same trained model allows a deterministic walk back, which can skip most of the steps.",
+          r"x_s = \sqrt{\bar\alpha_s}\,\hat x_0 + \sqrt{1-\bar\alpha_s}\,\hat\epsilon",
+          (Try("samplers", "How few steps?", "How far the end lies from that of a long run, for 2 to 100 steps."),
+           Try("samplers", "The eta dial", "From the smooth path at 0 to DDPM's noise at 1."),
+           Try("samplers", "There and back", "The path can be walked upwards: from a picture to its own noise."))),
+    Paper("Nichol & Dhariwal", 2021, "Improved Denoising Diffusion Probabilistic Models", _arxiv("2102.09672"),
+          "A cosine schedule drowns the picture evenly, and a learned variance makes few steps good enough.",
+          r"\bar\alpha_t \propto \cos^2\!\Big(\frac{t/T + s}{1 + s} \cdot \frac{\pi}{2}\Big)",
+          (Try("noising", "Linear against cosine", "Half-way, cosine still keeps half of the picture's variance, linear 8 %."),)),
+    Paper("Dhariwal & Nichol", 2021, "Diffusion Models Beat GANs on Image Synthesis", _arxiv("2105.05233"),
+          "The gradient of a classifier of noisy pictures pushes each step towards a class.",
+          r"\hat\epsilon = \epsilon_\theta(x_t) - \sqrt{1-\bar\alpha_t}\; s\, \nabla_{x_t} \log p_\phi(y \mid x_t)"),
+    Paper("Kingma et al.", 2021, "Variational Diffusion Models", _arxiv("2107.00630"),
+          "Only the signal-to-noise ratio counts: the schedule between its two ends does not change the continuous-time loss.",
+          r"\mathrm{SNR}(t) = \bar\alpha_t / (1-\bar\alpha_t)",
+          (Try("noising", "Same log-SNR", "Two schedules at one log-SNR: all but the same picture, at different t."),)),
+    Paper("Rombach et al.", 2021, "High-Resolution Image Synthesis with Latent Diffusion Models", _arxiv("2112.10752"),
+          "Diffuse in the small latent space of an autoencoder and let words in by cross-attention.",
+          r"\mathbb{E}\,\big\|\epsilon - \epsilon_\theta(z_t,\ t,\ \tau(y))\big\|^2, \quad z_0 = \mathcal{E}(x)",
+          (Try("samplers", "A model that learned", "A small latent diffusion model makes a red heart from its words."),)),
+    Paper("Nichol et al.", 2021, "GLIDE: Towards Photorealistic Image Generation and Editing with Text-Guided Diffusion Models", _arxiv("2112.10741"),
+          "For pictures from text, people preferred classifier-free guidance to guidance by CLIP.",
+          r"\hat\mu = \mu_\theta(x_t \mid c) + s\, \Sigma_\theta\, \nabla_{x_t}\big(f(x_t) \cdot g(c)\big)"),
+    Paper("Ramesh et al.", 2022, "Hierarchical Text-Conditional Image Generation with CLIP Latents", _arxiv("2204.06125"),
+          "unCLIP, known as DALL-E 2: a prior turns the text into a CLIP picture embedding, a decoder turns that into a picture.",
+          r"p(x \mid y) = p(x \mid z_i, y)\; p(z_i \mid y)"),
+    Paper("Karras et al.", 2022, "Elucidating the Design Space of Diffusion-Based Generative Models", _arxiv("2206.00364"),
+          "Training, noise levels and solver are separate choices; a second-order solver needs few calls.",
+          r"\frac{\mathrm{d}x}{\mathrm{d}\sigma} = \frac{x - D_\theta(x;\sigma)}{\sigma}",
+          (Try("samplers", "Who converges first?", "Compare Euler's distance to a long run with that of Heun, which makes two calls a step."),)),
+    Paper("Ho & Salimans", 2022, "Classifier-Free Diffusion Guidance", _arxiv("2207.12598"),
+          "Ask one model with and without the prompt, and go further in the direction of the difference.",
+          r"\hat\epsilon = \epsilon_\theta(x_t) + s\,\big(\epsilon_\theta(x_t, c) - \epsilon_\theta(x_t)\big)",
+          (Try("guidance", "From vague to burnt", "One prompt over a row of scales, from 0 to 15."),
+           Try("guidance", "All seeds alike", "How much four seeds still differ as the scale grows."),
+           Try("guidance", "Perfect scores, too", "The same sweep with a denoiser that makes no errors."))),
+    Paper("Zhang, Rao & Agrawala", 2023, "Adding Conditional Control to Text-to-Image Diffusion Models", _arxiv("2302.05543"),
+          "A copy of the encoder reads a map of edges or a pose and adds to the untouched model through layers that start at zero.",
+          r"h_k \leftarrow h_k + s\, r_k(x_t, t, c, \mathrm{map})",
+          (Try("controlnet", "How hard to hold", "One map of edges at strengths from 0 to 1.5."),
+           Try("controlnet", "When is shape decided?", "The map at work early, late or all the time."),
+           Try("controlnet", "Strike a pose", "A skeleton, dragged by its joints."))),
+    Paper("Lin et al.", 2023, "Common Diffusion Noise Schedules and Sample Steps are Flawed", _arxiv("2305.08891"),
+          "Training never saw pure noise but sampling starts from it: mend the schedule so that nothing of the picture is left at t = T.",
+          r"\mathrm{SNR}(T) = 0",
+          (Try("noising", "The leak at t = T", "Stable Diffusion's schedule leaves a trace at t = T, the mended one none."),
+           Try("guidance", "Four rules", "Rescaled guidance beside plain: its contrast is brought back."))),
+)
+# fmt: on
