@@ -1,15 +1,16 @@
-# make run     set everything up if need be, then serve the lab
-# make test    lint, types, tests with coverage, browser tests
-# make soak    64 visitors for five minutes, then for one where 16 fit
-# make bench   every benchmark, one JSON line a figure
-# make format  put the code into the house's format
+# make run       set everything up if need be, then serve the lab
+# make test      lint, types, tests with coverage, browser tests
+# make soak      64 visitors for five minutes, then for one where 16 fit
+# make bench     every benchmark, one JSON line a figure
+# make pictures  the README's, taken anew
+# make format    put the code into the house's format
 
 PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(if $(shell $(name) -c 'import sys, venv, ensurepip; print(1) if sys.version_info >= (3, 11) else None' 2>/dev/null),$(name))))
 BIN := .venv/bin
 # Bytecode is written even where the machine says not to: it makes the second start three times faster.
 LIGHT := OMP_WAIT_POLICY=PASSIVE GRADIO_ANALYTICS_ENABLED=False PYTHONDONTWRITEBYTECODE=
 
-.PHONY: run test soak bench format
+.PHONY: run test soak bench pictures format
 .DELETE_ON_ERROR:
 
 run: .venv/ready
@@ -28,6 +29,9 @@ soak: .venv/ready-test
 bench: .venv/ready-test
 	@set -e; for file in tests/benchmarks/[a-z]*.py; do \
 		$(LIGHT) $(BIN)/python -m tests.benchmarks.$$(basename $$file .py); done
+
+pictures: .venv/ready-test
+	$(LIGHT) $(BIN)/python -m tests.readme_pictures
 
 format: .venv/ready-test
 	$(BIN)/ruff check --fix .

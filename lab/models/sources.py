@@ -67,11 +67,12 @@ def folder_at_hand(source: str) -> Path | None:
 
 def fetched_bytes(source: str) -> int:
     """Bytes of a hub id's files that are on this machine by now, half-written ones included."""
-    folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=source.partition("@")[0], repo_type="model")
     total = 0
-    for file in (folder / "blobs").glob("*"):
-        with suppress(OSError):  # a half-written file has just got its name
-            total += file.stat().st_size
+    with suppress(HFValidationError):  # a folder that is gone: its fetch says so
+        folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=source.partition("@")[0], repo_type="model")
+        for file in (folder / "blobs").glob("*"):
+            with suppress(OSError):  # a half-written file has just got its name
+                total += file.stat().st_size
     return total
 
 

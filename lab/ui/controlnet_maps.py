@@ -10,7 +10,7 @@ from lab.annotators.joints import POSES, default_pose, from_list, to_list
 from lab.capsule import AnnotateRequest, ConditioningMap, Control, LabError, make_request
 from lab.catalog import CONTROLS
 from lab.settings import Settings
-from lab.ui import controlnet_view, media
+from lab.ui import controlnet_view, media, widgets
 
 HAND = "hand"  # joints set by hand: no annotator, there is no picture
 KINDS = tuple(name for name, row in CONTROLS.items() if not row.kind)  # of control, whatever nets follow them
@@ -94,9 +94,9 @@ class Maps:
     def edited(self, control: str, source: Source, event: Any) -> Source:
         """The source after a stroke or a dragged joint, as the page sent it."""
         if control != "pose":
-            return replace(source, map=controlnet_view.drawn_map(getattr(event, "drawn", None)))
+            return replace(source, map=controlnet_view.drawn_map(widgets.sent(event, "drawn")))
         try:
-            joints, visible = from_list(getattr(event, "joints", None))
+            joints, visible = from_list(widgets.sent(event, "joints"))
         except ValueError:
             raise LabError("The joints did not arrive in one piece. Move one again.") from None
         return self.drawn(replace(source, joints=joints, visible=visible))

@@ -7,15 +7,47 @@ does not mention (6 ms of the event loop).
 
 import os
 from copy import copy
+from html import escape
+from math import isfinite
 from typing import Any
 
 import gradio as gr
 from gradio.blocks import Block, BlockFunction
 from gradio.state_holder import SessionState, StateHolder
 
+from lab.capsule import LabError
+
+MOST_TOLD = 300  # characters of a refusal: Gradio repeats the value that it refuses, whatever its length
+UNREADABLE = "The page sent something that the lab cannot read. Reload the page and try again."
+
 
 class Page(gr.Blocks):
-    """A gr.Blocks whose handlers pay for the outputs that they mention and for no others."""
+    """A gr.Blocks whose handlers pay for the outputs that they mention and for no others.
+
+    What a component refuses, and a LabError that a handler lets through, is told to the visitor; it is no fault of the
+    lab's, so the log has no traceback of it.
+    """
+
+    async def preprocess_data(self, block_fn: BlockFunction, *positional: Any, **named: Any) -> list[Any]:
+        """As Blocks.preprocess_data; values that no component takes come from hand-made calls mostly."""
+        try:
+            values = await super().preprocess_data(block_fn, *positional, **named)
+            for block, value in zip(block_fn.inputs, values, strict=True):
+                _check(block, value)
+            return values
+        except gr.Error as error:
+            raise _told(error.message) from error
+        except Exception as error:
+            raise _told(UNREADABLE) from error
+
+    async def call_function(self, *positional: Any, **named: Any) -> Any:
+        """As Blocks.call_function."""
+        try:
+            return await super().call_function(*positional, **named)
+        except LabError as error:
+            raise _told(str(error)) from error
+        except gr.Error as error:
+            raise _told(error.message) from error
 
     async def postprocess_data(
         self, block_fn: BlockFunction, predictions: list | dict, state: SessionState | None
@@ -32,6 +64,27 @@ class Page(gr.Blocks):
         told = await super().postprocess_data(fewer, mentioned if len(mentioned) > 1 else mentioned[0], state)
         data = {block._id: one for block, one in zip(fewer.outputs, told, strict=True)}
         return [data.get(block._id, None if block.stateful else gr.skip()) for block in block_fn.outputs]
+
+
+def _check(block: Any, value: Any) -> None:
+    """Refuse what Gradio's own components let through and no page sends: no choice where one was made from the start, a
+    list where one is chosen, one where a list is, a switch neither on nor off, a slider nowhere, text that is none."""
+    if isinstance(value, str):
+        value.encode()  # raises at a lone surrogate
+    wrong = (
+        (isinstance(block, gr.Dropdown | gr.Radio) and value is None and block.value is not None)
+        or (isinstance(block, gr.Dropdown) and isinstance(value, list) != bool(block.multiselect))
+        or (isinstance(block, gr.Checkbox) and not isinstance(value, bool))
+        or (isinstance(block, gr.Slider) and isinstance(value, float) and not isfinite(value))
+    )
+    if wrong:
+        raise ValueError(f"{block.label} is not one of the values it can have")
+
+
+def _told(text: str) -> gr.Error:
+    """A refusal as the page shows it. The page takes such texts for HTML, and a lone surrogate cannot be sent."""
+    short = text if len(text) <= MOST_TOLD else text[:MOST_TOLD] + " …"
+    return gr.Error(escape(short.encode(errors="replace").decode()), print_exception=False)
 
 
 class _Session(SessionState):

@@ -141,6 +141,22 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return f'<div style="overflow-x:auto"><table class="lab-table"><tr>{top}</tr>{body}</table></div>'
 
 
+def sent(event: gr.EventData, name: str) -> Any:
+    """What the page's script sent by this name along with an event; None where it did not."""
+    try:
+        return getattr(event, name, None)
+    except TypeError:  # a hand-made call came without anything
+        return None
+
+
+def picked(event: gr.EventData) -> int:
+    """The number of what was clicked, as the page's script sent it. Raises LabError where it is none."""
+    try:
+        return int(sent(event, "pick"))
+    except (TypeError, ValueError, OverflowError):
+        raise LabError("The click did not arrive in one piece. Click once more.") from None
+
+
 class Stops:
     """One stop event for each visitor's run, so that Stop never reaches another visitor. Thread-safe."""
 

@@ -259,7 +259,7 @@ class _Tab:
         """A sketch, a pose or an example picture."""
         control = values[self.control]
         known = controlnet_view.starters(control)
-        index = int(event.pick) % len(known)
+        index = widgets.picked(event) % len(known)
         one = known[index]
         if one.path is None:
             source = self._maps(values).begin("scribble" if one.kind == "sketch" else HAND, one.title)
@@ -459,11 +459,11 @@ class _Tab:
 
     def on_pick(self, values: dict[Any, Any], event: gr.EventData) -> dict[Any, Any]:
         kept: Finished | None = values[self.kept]
-        if kept is None or int(event.pick) not in kept.steps:
+        if kept is None or widgets.picked(event) not in kept.steps:
             return {self.picked: None}
         return {
-            self.picked: int(event.pick),
-            self.plot: controlnet_charts.chart(values[self.chart], kept, int(event.pick)),
+            self.picked: widgets.picked(event),
+            self.plot: controlnet_charts.chart(values[self.chart], kept, widgets.picked(event)),
         }
 
     def save_picture(self, values: dict[Any, Any]) -> dict[Any, Any]:

@@ -310,7 +310,7 @@ class _Tab:
             yield {self.note: widgets.note("There is no picture yet: press Run first.", bad=True)}
             return
         lanes = sweep.plan.request.lanes
-        lane = lanes[min(max(int(event.pick), 0), len(lanes) - 1)]
+        lane = lanes[min(max(widgets.picked(event), 0), len(lanes) - 1)]
         boxes = [self.section, self.curves_box, self.anatomy_box]
         opened = {self.picked: lane, **dict(zip(boxes, self.on_section(ANATOMY), strict=True))}
         for update in self._look(values, lane, request):

@@ -272,13 +272,13 @@ class _Tab:
         self.stops.set(request)
 
         def paint() -> dict[Any, Any]:
-            picked = values | {self.t: min(max(int(event.pick), 0), self._forward(values).T)}
+            picked = values | {self.t: min(max(widgets.picked(event), 0), self._forward(values).T)}
             return self._paint(picked) | {self.t: picked[self.t], self.recovered: self._recovered(picked)}
 
         return self._answer(paint)
 
     def on_example(self, values: dict[Any, Any], event: gr.EventData, request: gr.Request) -> Iterator[dict[Any, Any]]:
-        index = int(event.pick) % len(self.examples)
+        index = widgets.picked(event) % len(self.examples)
         picture = media.open_picture(self.examples[index].path, self.settings)
         yield {self.gallery: _gallery(self.examples, index)}
         yield from self._show(values, {self.picture: picture}, request)
