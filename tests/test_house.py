@@ -45,13 +45,15 @@ MAY_IMPORT = {
     "catalog": set(),
     "papers": set(),
     "capsule": {"catalog"},
+    "portable": {"capsule", "catalog", "settings"},
+    "script": {"capsule", "catalog"},
     "engine": set(),
     "annotators": {"capsule", "catalog", "settings"},
     "measures": set(),
     "models": {"engine", "capsule", "catalog", "settings"},
     "operations": {"models", "engine", "annotators", "measures", "capsule", "catalog", "settings"},
     "backends": {"operations", "models", "engine", "annotators", "measures", "capsule", "catalog", "settings"},
-    "ui": {"annotators", "measures", "capsule", "catalog", "papers", "settings"},
+    "ui": {"annotators", "measures", "capsule", "catalog", "papers", "portable", "script", "settings"},
     "training": {"models", "engine", "annotators", "measures", "capsule", "catalog", "settings"},
     "app": {"ui", "backends", "settings"},
 }
@@ -63,6 +65,8 @@ MUST_NOT_IMPORT = {room: {"gradio"} for room in MAY_IMPORT if room != "ui"} | {
     "settings": HEAVY | {"gradio"},
     "catalog": HEAVY | {"gradio", "numpy", "pydantic"},
     "capsule": HEAVY | {"gradio"},
+    "portable": HEAVY | {"gradio"},
+    "script": HEAVY | {"gradio"},
     "app": HEAVY,
 }
 

@@ -1,0 +1,212 @@
+"""Capsules out and in again, and everything that is no capsule answered in words."""
+
+import base64
+import io
+import json
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, PngImagePlugin
+
+from lab import portable
+from lab.capsule import LabError
+from lab.catalog import MODELS
+from lab.portable import Capsule, Choice, Flag, Range, Text, fitted
+
+MADE = portable.make(
+    "samplers",
+    {"prompt": "red heart ♥", "steps": 20, "eta": 0.5, "live": True, "lanes": [["ddim", 20, 0.0, "trailing"]] * 8},
+    seeds=(3, 3, 5),
+    models=("text-to-image", "edges", "exact", "sd-1-5"),
+)
+
+NAMES = st.text(max_size=12)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None), max_size=40),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def png(text=None, pixels=None, keyword=portable.KEYWORD):
+    stream, info = io.BytesIO(), PngImagePlugin.PngInfo()
+    info.add_text("Software", "something before it")
+    if text is not None:
+        info.add_text(keyword, text)
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8) if pixels is None else pixels).save(stream, "PNG", pnginfo=info)
+    return stream.getvalue()
+
+
+def read(what, *given):
+    """The capsule, or None where it was refused in words. Anything else that is raised fails the test."""
+    try:
+        capsule = what(*given)
+    except LabError as error:
+        assert 20 < len(str(error)) < 400
+        str(error).encode()  # can be shown: no lone surrogates
+        return None
+    assert isinstance(capsule, Capsule)
+    portable.to_json(capsule).encode()  # what was let in can be written again
+    return capsule
+
+
+def test_a_capsule_comes_back_from_a_link_a_file_and_a_picture():
+    assert portable.from_link(portable.to_link(MADE)) == MADE
+    assert portable.from_file(portable.to_json(MADE).encode()) == MADE
+    assert portable.from_file(png(portable.to_json(MADE))) == MADE
+    assert len(portable.to_link(MADE)) < 600
+
+
+def test_it_names_models_with_their_revisions_and_the_seeds_each_once():
+    assert MADE.seeds == (3, 5)
+    assert MADE.models["sd-1-5"] == MODELS["sd-1-5"].source
+    shipped = [MADE.models[name].partition("@") for name in ("text-to-image", "edges", "exact")]
+    assert [source for source, _, _ in shipped] == ["models/text-to-image", "models/controlnet-edges", "pictures"]
+    assert len({revision for _, _, revision in shipped}) == 3 and all(len(revision) == 12 for _, _, revision in shipped)
+    assert MADE.versions.keys() == {"lab", *portable.LIBRARIES} and "absent" not in MADE.versions.values()
+
+
+def test_what_has_changed_since_is_named():
+    assert MADE.differences() == []
+    old = MADE.model_copy(update={
+        "models": MADE.models | {"edges": "models/controlnet-edges@before", "gone": "x@y"},
+        "versions": MADE.versions | {"torch": "1.0", "pillow": "9"},
+    })  # fmt: skip
+    assert old.differences() == ["edges", "gone", "torch 1.0"]
+
+
+def test_a_link_leaves_a_large_picture_behind_and_a_file_does_not():
+    noise = base64.b64encode(np.random.default_rng(0).bytes(9000)).decode()
+    values = {"t": 5, "picture": {"png": noise}, "maps": [{"png": "small", "kind": "edges"}]}
+    large = MADE.model_copy(update={"values": values})
+    left = {"t": 5, "picture": {"png": ""}, "maps": [{"png": "", "kind": "edges"}]}
+    assert portable.from_link(portable.to_link(large)).values == left
+    assert portable.from_json(portable.to_json(large).encode()) == large
+    small = MADE.model_copy(update={"values": {"maps": values["maps"]}})
+    assert portable.from_link(portable.to_link(small)) == small
+
+
+def test_what_is_too_large_for_a_link_is_said_so():
+    noise = base64.b64encode(np.random.default_rng(0).bytes(9000)).decode()
+    with pytest.raises(LabError, match="too large for a link"):
+        portable.to_link(MADE.model_copy(update={"values": {"map": noise}}))
+
+
+@given(st.text(max_size=200) | st.text("ABCabc012_-", max_size=200))
+def test_any_query_is_a_capsule_or_refused(code):
+    assert read(portable.from_link, code) is None
+
+
+@given(st.data())
+def test_a_damaged_link_is_a_capsule_or_refused(data):
+    code = portable.to_link(MADE)
+    at, length = data.draw(st.integers(0, len(code))), data.draw(st.integers(0, 5))
+    read(portable.from_link, code[:at] + data.draw(st.text("Aa0_-", max_size=5)) + code[at + length :])
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_refused(data):
+    assert read(portable.from_file, data) is None
+    assert read(portable.from_file, portable.SIGNATURE + data) is None
+    packed = base64.urlsafe_b64encode(zlib.compress(data)).decode().rstrip("=")
+    assert read(portable.from_link, packed) is None
+
+
+@given(st.data())
+def test_a_damaged_picture_is_a_capsule_or_refused(data):
+    whole = bytearray(png(portable.to_json(MADE)))
+    for _ in range(data.draw(st.integers(1, 4))):
+        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    read(portable.from_file, bytes(whole[: data.draw(st.integers(0, len(whole)))]))
+
+
+@given(JSON, st.sampled_from(["format", "tab", "values", "lane", "seeds", "models", "versions", "more"]))
+@settings(max_examples=300)
+def test_any_json_is_a_capsule_or_refused(value, field):
+    told = json.dumps(MADE.model_dump() | {field: value})
+    read(portable.from_json, told.encode("utf-8", "surrogatepass"))
+    read(portable.from_json, json.dumps(value).encode())
+    read(portable.from_json, json.dumps({"format": 1, "tab": "noising", "values": {"t": value}}).encode())
+    read(portable.from_file, png(told))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "null", "[]", "{}", '{"tab": 1, "values": {}}', "[" * 100_000, '{"a":' * 50_000, "1" * 5000, "NaN", "\ufeff{}"]
+    + [f'{{"format": 1, "tab": "samplers", "values": {{"steps": {value}}}}}' for value in ("NaN", "Infinity", "-1e999", "9" * 400)]
+    + [f'{{"format": 1, "tab": "samplers", "values": {{"lanes": {"[" * 20 + "]" * 20}}}}}']
+    + ['{"format": 2, "tab": "samplers", "values": {}}', '{"format": 1, "tab": "../etc", "values": {}}'],
+    ids=range(17),
+)  # fmt: skip
+def test_what_is_no_capsule_is_refused(text):
+    assert read(portable.from_json, text.encode()) is None
+    assert read(portable.from_file, png(text)) is None
+
+
+def test_a_bomb_is_not_unpacked():
+    bomb = base64.urlsafe_b64encode(zlib.compress(b" " * 5_000_000, 9)).decode().rstrip("=")
+    assert len(bomb) < portable.MAX_LINK and read(portable.from_link, bomb) is None
+    assert read(portable.from_json, b" " * (portable.MAX_JSON + 1)) is None
+    assert read(portable.from_link, "A" * (portable.MAX_LINK + 1)) is None
+
+
+def test_a_picture_is_never_decoded():
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    chunk = portable.KEYWORD.encode() + b"\0" + portable.to_json(MADE).encode()
+    chunks = [(b"IHDR", header), (b"tEXt", chunk)]
+    huge = portable.SIGNATURE + b"".join(
+        struct.pack(">I4s", len(body), kind) + body + bytes(4) for kind, body in chunks
+    )
+    assert portable.from_file(huge) == MADE
+    assert read(portable.from_file, portable.SIGNATURE + struct.pack(">I4s", 2**32 - 1, b"tEXt") + chunk) == MADE
+    assert read(portable.from_file, png(portable.to_json(MADE), keyword="another")) is None
+
+
+def test_text_is_let_in_without_what_cannot_be_shown():
+    told = {"format": 1, "tab": "guidance", "values": {"prompt": "a\ud800b\0c"}, "models": {"\udfffx": "y\x07"}}
+    capsule = portable.from_json(json.dumps(told).encode())
+    assert capsule.values == {"prompt": "abc"} and capsule.models == {"x": "y"}
+
+
+KINDS = st.sampled_from(
+    [Range(0, 10), Range(-1.5, 0.5), Range(0, 2**31 - 1, whole=True), Choice(("", "ddim", 64)), Choice(("a", "b"), most=1), Text(), Flag()]
+)  # fmt: skip
+
+
+@given(JSON, KINDS)
+@settings(max_examples=500)
+def test_a_value_fits_its_control_or_is_dropped(value, kind):
+    got = fitted(value, kind)
+    if got is None:
+        return
+    if isinstance(kind, Range):
+        assert kind.low <= got <= kind.high and (not kind.whole or isinstance(got, int))
+    elif isinstance(kind, Choice) and kind.most:
+        assert 1 <= len(got) <= kind.most and set(got) <= set(kind.names)
+    elif isinstance(kind, Choice):
+        assert got in kind.names
+    elif isinstance(kind, Text):
+        assert (len(got) <= kind.most and got.isprintable()) or got.encode()
+    else:
+        assert got in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "wanted"),
+    [
+        (20, Range(1, 200, whole=True), 20), (900, Range(1, 200, whole=True), 200), (-3, Range(0, 1), 0),
+        (2.6, Range(1, 9, whole=True), 3), (True, Range(0, 5), None), ("5", Range(0, 5), None),
+        (float("nan"), Range(0, 5), None), (float("inf"), Range(0, 5), None), (10**400, Range(0, 5), None),
+        ("ddim", Choice(("ddim", "ddpm")), "ddim"), ("evil", Choice(("ddim",)), None), (True, Choice((1, 2)), None),
+        (["b", "b", "x", "a"], Choice(("a", "b", "c"), most=8), ["b", "a"]), (["a", "b"], Choice(("a", "b"), most=1), ["a"]),
+        ("x" * 999, Text(), "x" * 300), ("two\nlines", Text(), "two lines"), (1, Text(), None),
+        (True, Flag(), True), (1, Flag(), None),
+    ],
+)  # fmt: skip
+def test_values_are_held_within_what_a_control_has(value, kind, wanted):
+    got = fitted(value, kind)
+    assert got == wanted and type(got) is type(wanted)
