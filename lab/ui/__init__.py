@@ -7,7 +7,7 @@ import gradio as gr
 
 from lab.catalog import add_hub_models
 from lab.settings import ASSETS, Settings
-from lab.ui import ahead, controlnet_view, guidance_view, lane_view, models_view, theme, widgets
+from lab.ui import ahead, controlnet_view, guidance_view, lane_view, models_view, share, theme, widgets
 from lab.ui.page import Page, keep_sessions_small
 from lab.ui.tabs import controlnet, guidance, models, noising, papers, samplers
 
@@ -24,11 +24,15 @@ def build(backend: Any, settings: Settings) -> gr.Blocks:
         widgets.header(
             "Diffusion Lab", "See how diffusion models work: every picture here is computed while you watch."
         )
-        with gr.Tabs():
+        door = share.Door()
+        built = {}
+        with gr.Tabs() as book:
             for tab in TABS:
                 name = tab.__name__.rpartition(".")[2]
                 with gr.Tab(tab.TITLE, id=name, elem_id=f"tab-{name}") as page:
-                    tab.build(backend, settings, page)
+                    built[name] = tab.build(backend, settings, page)
+        shared = {name: tab for name, tab in built.items() if hasattr(tab, "share")}
+        door.wire(demo, shared, {name: tab.TITLE for name, tab in zip(built, TABS, strict=True)}, book)
         ahead.notice()
     return demo
 
@@ -43,6 +47,7 @@ def launch_options(backend: Any, settings: Settings) -> dict[str, Any]:
         + controlnet_view.CSS
         + models_view.CSS
         + papers.CSS
+        + share.CSS
         + ahead.CSS,
         "favicon_path": str(FAVICON),
         "app_kwargs": {"routes": [ahead.route(backend, settings.queue_size)]},

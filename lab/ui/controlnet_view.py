@@ -4,14 +4,11 @@ The map is edited in the page and not in gr.ImageEditor: its pixels are the mode
 the ControlNet sees, and a skeleton has joints to drag, which no painting program knows.
 """
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -21,10 +18,8 @@ from lab.capsule import LabError, Step
 from lab.measures import edges_of, near
 from lab.settings import ASSETS, Settings
 from lab.ui import lane_view, media, theme
-from lab.ui.controlnet_run import Agreement, Finished, Plan, lines_of
+from lab.ui.controlnet_run import Agreement, Finished, lines_of
 
-MAX_DRAWN = 600_000  # characters of a drawn map on its way here
-MAX_SIDE = 1024
 VIEWS = ("pictures", "against the map")
 CHARTS = ("faithfulness", "residuals")
 
@@ -151,7 +146,7 @@ def line_editor(pixels: np.ndarray, caption: str, hint: str = "") -> str:
     words = f'<div class="hint">{escape(hint)}</div>' if hint else ""
     return _editor(
         ("pen", "eraser", "undo", "clear"),
-        f'<canvas width="{side}" height="{side}" data-src="{_exact_uri(pixels)}" role="img" aria-label="Map to draw on">'
+        f'<canvas width="{side}" height="{side}" data-src="{media.exact_uri(pixels)}" role="img" aria-label="Map to draw on">'
         f"</canvas>{words}",
         caption,
     )
@@ -183,7 +178,7 @@ def board(pixels: np.ndarray, caption: str) -> str:
     """A map to look at: one that has no lines to draw and no joints to drag."""
     return _editor(
         (),
-        f'<canvas width="{len(pixels)}" height="{len(pixels)}" data-src="{_exact_uri(pixels)}" data-fixed></canvas>',
+        f'<canvas width="{len(pixels)}" height="{len(pixels)}" data-src="{media.exact_uri(pixels)}" data-fixed></canvas>',
         caption,
     )
 
@@ -200,23 +195,11 @@ def _editor(tools: Sequence[str], board: str, caption: str) -> str:
     )
 
 
-def _exact_uri(pixels: np.ndarray) -> str:
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
-
-
 def drawn_map(text: object) -> np.ndarray:
     """What the page drew, a PNG as a data URI, as (height, width, 3) uint8; its size is checked before it is decoded."""
-    head, _, body = str(text).partition(",")
-    if head != "data:image/png;base64" or len(body) > MAX_DRAWN:
-        raise LabError("The drawing did not arrive in one piece. Draw it again.")
     try:
-        image = Image.open(io.BytesIO(base64.b64decode(body, validate=True)), formats=["PNG"])
-        if max(image.size) > MAX_SIDE:
-            raise ValueError("too large")
-        return np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError):
+        return media.from_uri(text)
+    except ValueError:
         raise LabError("The drawing did not arrive in one piece. Draw it again.") from None
 
 
@@ -276,7 +259,7 @@ def starters(control: str) -> tuple[Starter, ...]:
         own = [Starter(name, _small_skeleton(joints), "pose") for name, joints in POSES.items()]
         folder = ASSETS / "annotators" / "people"
     else:
-        own = [Starter(name, f'<img alt="" src="{_exact_uri(sketch(name, 48))}">', "sketch") for name in SKETCHES]
+        own = [Starter(name, f'<img alt="" src="{media.exact_uri(sketch(name, 48))}">', "sketch") for name in SKETCHES]
         folder = ASSETS / "images"
     return (
         *own,
@@ -358,16 +341,6 @@ def empty_grid(rows: int, columns: int) -> str:
     return (
         f'<div class="held" style="--columns:{columns};--rows:{rows}"><span class="corner"></span>{heads}{lines}</div>'
     )
-
-
-def capsule(plan: Plan, lane: int) -> dict[str, Any]:
-    """Everything that makes one picture of a run again, its maps included."""
-    return {
-        "kind": "controlnet",
-        **plan.request.model_dump(exclude={"controls", "lanes"}),
-        "controls": [{"name": control.name, "map": _exact_uri(control.map)} for control in plan.request.controls],
-        "lanes": [plan.request.lanes[lane].model_dump()],
-    }
 
 
 def _head(kind: str, what: str, value: str) -> str:

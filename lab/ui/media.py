@@ -3,7 +3,6 @@
 import base64
 import csv
 import io
-import json
 import shutil
 import tempfile
 import time
@@ -11,16 +10,17 @@ import warnings
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from lab.capsule import LabError
+from lab.portable import KEYWORD
 from lab.settings import ASSETS, Settings
 
 MAX_SIDE = 512
 CRISP_SIDE = 128  # up to here a picture travels losslessly and is enlarged without smoothing
+MAX_URI, MAX_URI_SIDE = 1_200_000, 1024  # characters and pixels of a picture that comes as text: 512 px of noise pass
 TRY = "Try a PNG, JPEG or WebP picture."
 
 
@@ -93,6 +93,12 @@ def _square(image: Image.Image, max_side: int) -> np.ndarray:
     return np.asarray(ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS))
 
 
+def squared(pixels: np.ndarray) -> np.ndarray:
+    """The middle of a picture that may have any shape."""
+    height, width = pixels.shape[:2]
+    return pixels if height == width else _square(Image.fromarray(pixels), min(height, width))
+
+
 def resize(pixels: np.ndarray, side: int) -> np.ndarray:
     """A square picture at another side; box-filtered down, so that fine detail does not alias."""
     if pixels.shape[0] == side:
@@ -101,12 +107,42 @@ def resize(pixels: np.ndarray, side: int) -> np.ndarray:
     return np.asarray(Image.fromarray(pixels).resize((side, side), how))
 
 
-def save_png(pixels: np.ndarray, path: Path, capsule: dict[str, Any]) -> Path:
-    """Write an exact PNG whose text chunk "diffusion-lab" holds the settings that made it, as JSON."""
+def save_png(pixels: np.ndarray, path: Path, capsule: str) -> Path:
+    """Write an exact PNG whose text chunk "diffusion-lab" holds the settings that made it, JSON in ASCII."""
     text = PngImagePlugin.PngInfo()
-    text.add_text("diffusion-lab", json.dumps(capsule))
+    text.add_text(KEYWORD, capsule)
     Image.fromarray(pixels).save(path, "PNG", pnginfo=text)
     return path
+
+
+def save_plain(pixels: np.ndarray, path: Path) -> Path:
+    """Write an exact PNG of nothing but the picture."""
+    Image.fromarray(pixels).save(path, "PNG")
+    return path
+
+
+def exact_uri(pixels: np.ndarray) -> str:
+    """A uint8 picture as a data URI of a PNG, whatever its size."""
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+def from_uri(text: object) -> np.ndarray:
+    """The inverse of `exact_uri` for text from anywhere, as (height, width, 3) uint8.
+
+    Its size is checked before it is decoded. Raises ValueError.
+    """
+    head, _, body = str(text).partition(",")
+    if head != "data:image/png;base64" or len(body) > MAX_URI:
+        raise ValueError("no picture, or too long a one")
+    try:
+        image = Image.open(io.BytesIO(base64.b64decode(body, validate=True)), formats=["PNG"])
+        if max(image.size) > MAX_URI_SIDE:
+            raise ValueError("too large")
+        return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(str(error)) from None
 
 
 @dataclass(frozen=True)

@@ -117,8 +117,8 @@ def test_a_click_takes_a_cell_apart(tab):
     with tab.expect_download() as download:
         tab.locator("#guidance-png").click()
     with Image.open(download.value.path()) as picture:
-        (lane,) = json.loads(picture.text["diffusion-lab"])["lanes"]
-        assert picture.size == (64, 64) and (lane["seed"], lane["guidance_scale"]) == (2, 3)
+        capsule = json.loads(picture.text["diffusion-lab"])
+        assert picture.size == (64, 64) and capsule["tab"] == "guidance" and capsule["lane"] == 8 + 3
 
 
 def test_a_point_of_a_curve_shows_its_picture_and_is_a_way_to_it(tab):

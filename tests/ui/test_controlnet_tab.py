@@ -17,10 +17,12 @@ from lab.annotators.joints import POSES, default_pose, to_list
 from lab.capsule import AnnotateRequest, ConditioningMap, LaneResult, SamplingRequest, Step
 from lab.catalog import MODELS
 from lab.operations import OPERATIONS
+from lab.portable import from_file
 from lab.settings import ASSETS, Settings
 from lab.ui import controlnet_charts, controlnet_maps, controlnet_run, controlnet_view, media
 from lab.ui.controlnet_run import Agreement
 from lab.ui.tabs import controlnet
+from tests.ui.values import first_values, settled
 
 VISITOR = SimpleNamespace(session_hash="visitor")
 GREY = np.full((64, 64, 3), 128, np.uint8)
@@ -57,19 +59,7 @@ def make_tab():
 
 def values_of(tab, **changes):
     """What the components hold when the page opens, with changes by attribute name."""
-    values = {part: part.value for part in vars(tab).values() if isinstance(part, gr.components.Component)}
-    return values | {getattr(tab, name): value for name, value in changes.items()}
-
-
-def settled(values, update):
-    """The values after an update of the page."""
-    plain = {
-        part: value["value"] if isinstance(value, dict) and "value" in value else value
-        for part, value in update.items()
-    }
-    return values | {
-        part: value for part, value in plain.items() if not (isinstance(value, dict) and "__type__" in value)
-    }
+    return first_values(tab) | {getattr(tab, name): value for name, value in changes.items()}
 
 
 def unchanged(tab, updates):
@@ -183,9 +173,7 @@ def test_bad_input_is_answered_in_words(changes, words):
 def test_an_empty_canvas_is_answered():
     tab = make_tab()
     assert "canvas is empty" in run(tab, values_of(tab))[tab.note]
-    update = tab.on_edit(
-        values_of(tab), SimpleNamespace(drawn=controlnet_view._exact_uri(np.zeros((64, 64, 3), np.uint8)))
-    )
+    update = tab.on_edit(values_of(tab), SimpleNamespace(drawn=media.exact_uri(np.zeros((64, 64, 3), np.uint8))))
     assert "canvas is empty" in run(tab, settled(values_of(tab), update))[tab.note]
     assert unchanged(tab, tab.on_live(values_of(tab, live=True), VISITOR))  # nothing to follow, nothing said
 
@@ -194,7 +182,7 @@ def test_what_is_drawn_is_the_map_pixel_for_pixel():
     tab = make_tab()
     drawn = np.zeros((64, 64, 3), np.uint8)
     drawn[10:50, 20] = 255
-    update = tab.on_edit(values_of(tab), SimpleNamespace(drawn=controlnet_view._exact_uri(drawn)))
+    update = tab.on_edit(values_of(tab), SimpleNamespace(drawn=media.exact_uri(drawn)))
     run(tab, settled(values_of(tab), update))
     np.testing.assert_array_equal(tab.backend.request.controls[0].map, drawn)
     assert tab.editor not in update  # the page painted it already
@@ -208,8 +196,8 @@ def test_a_broken_drawing_is_answered_and_the_map_stays(drawn):
 
 
 def test_a_drawing_of_many_pixels_is_not_decoded(monkeypatch):
-    small_file = controlnet_view._exact_uri(np.zeros((2000, 2000, 3), np.uint8))
-    assert len(small_file) < controlnet_view.MAX_DRAWN
+    small_file = media.exact_uri(np.zeros((2000, 2000, 3), np.uint8))
+    assert len(small_file) < media.MAX_URI
     with pytest.raises(Exception, match="Draw it again"):
         controlnet_view.drawn_map(small_file)
 
@@ -308,23 +296,23 @@ def test_a_picked_result_shows_its_residuals_and_is_exported_with_its_settings()
     assert update[tab.picked] == 0
     (heat,) = json.loads(update[tab.plot].plot)["data"]
     assert np.shape(heat["z"]) == (3, 2)  # blocks, calls
-    (path,) = tab.save_picture(values)[tab.files]["value"]
+    (path,) = tab.save_picture(values)[tab.share.files]["value"]
     image = Image.open(path)
-    capsule = json.loads(image.text["diffusion-lab"])
+    capsule = from_file(Path(path).read_bytes())
     np.testing.assert_array_equal(np.asarray(image), GREY)
-    assert capsule["lanes"][0]["holds"][0]["strength"] == 1 and capsule["controls"][0]["name"] == "edges"
-    again = controlnet_view.drawn_map(capsule["controls"][0]["map"])
+    assert capsule.lane == 1 and capsule.values["strengths"] == "0, 1" and capsule.values["control"] == "edges"
+    again = media.from_uri(capsule.values["maps"]["edges"]["png"])
     np.testing.assert_array_equal(again, tab.backend.request.controls[0].map)
 
 
 def test_numbers_are_exported_as_csv():
     tab = make_tab()
     values = with_map(tab, strengths="0, 1", count=2)
-    assert "press Run first" in tab.save_numbers(values)[tab.note]
+    assert "press Run first" in tab.save_numbers(values)[tab.share.note]
     values = settled(values, run(tab, values))
     numbers, sizes = (
         [*csv.DictReader(Path(path).read_text("utf-8").splitlines())]
-        for path in tab.save_numbers(values)[tab.files]["value"]
+        for path in tab.save_numbers(values)[tab.share.files]["value"]
     )
     assert (
         len(numbers) == 4
@@ -332,7 +320,7 @@ def test_numbers_are_exported_as_csv():
         and all(row["edge_f1"] for row in numbers)
     )
     assert len(sizes) == 4 * 2 * 3 and sizes[0]["rms"] == "0.5"
-    (path,) = tab.save_map(values)[tab.files]["value"]
+    (path,) = tab.save_map(values)[tab.share.files]["value"]
     np.testing.assert_array_equal(np.asarray(Image.open(path)), source(values, tab).map)
 
 

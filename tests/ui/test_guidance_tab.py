@@ -1,8 +1,8 @@
 """The Guidance tab without a browser: what it asks for, what it keeps, what it paints, what it says to bad input."""
 
 import csv
-import json
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
@@ -11,11 +11,13 @@ import pytest
 from PIL import Image
 
 from lab.backends.local import LocalBackend
-from lab.capsule import Anatomy, AnatomyRequest, LabError, LaneResult, LaneSettings, SamplingRequest, Step
+from lab.capsule import Anatomy, AnatomyRequest, LabError, LaneResult, LaneSettings, Step
 from lab.catalog import GUIDANCE, MODELS, rules_for
+from lab.portable import from_file
 from lab.settings import Settings, at_hand
 from lab.ui import guidance_charts, guidance_view
 from lab.ui.tabs import guidance
+from tests.ui.values import first_values
 
 VISITOR = SimpleNamespace(session_hash="visitor")
 QUICK = {"model": "exact", "prompt": "cat", "steps": 3, "scales": "0, 1, 3", "seeds": "1, 2"}
@@ -68,9 +70,9 @@ def make_tab(backend=None, **settings):
 
 def values_of(tab, kept=None, **changes):
     """What the components hold when the page opens, with changes by attribute name."""
-    values = {one: one.value for one in vars(tab).values() if isinstance(one, gr.components.Component)}
-    values[tab.kept] = kept
-    return values | {getattr(tab, name): value for name, value in changes.items()}
+    values = first_values(tab) | {getattr(tab, name): value for name, value in changes.items()}
+    capsule = tab.share.make(values, kept.plan.request) if kept else None
+    return values | {tab.kept: kept, tab.share.capsule: capsule}
 
 
 def run(tab, kept=None, **changes):
@@ -279,13 +281,11 @@ def test_at_most_twelve_scales_are_taken_apart_the_own_among_them():
         assert own in shown and len(shown) <= 12 and list(shown) == sorted(shown)
 
 
-def test_the_png_carries_the_request_of_its_lane():
+def test_the_png_says_which_lane_it_is():
     tab = make_tab()
     kept = run(tab)[tab.kept]
     path = pick(tab, kept, 2)[tab.png]["value"]
-    capsule = json.loads(Image.open(path).text["diffusion-lab"])
-    assert capsule.pop("kind") == "sampling"
-    assert SamplingRequest(**capsule).lanes == (kept.plan.request.lanes[2],)
+    assert from_file(Path(path).read_bytes()).lane == 2
     assert np.array_equal(np.asarray(Image.open(path)), kept.cells[kept.plan.request.lanes[2]].picture)
 
 

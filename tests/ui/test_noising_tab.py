@@ -2,6 +2,7 @@
 
 import json
 from math import inf, nan
+from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
@@ -11,6 +12,7 @@ from PIL import Image
 
 from lab.backends.local import LocalBackend
 from lab.capsule import NoisingRequest
+from lab.portable import from_file
 from lab.settings import Settings
 from lab.ui import media, noising_charts
 from lab.ui.tabs import noising
@@ -101,7 +103,7 @@ def test_bad_values_get_a_sentence_and_keep_the_page(tab, values, field, bad):
     broken = values | {getattr(tab, field): bad}
     list(tab.on_scene(broken, VISITOR))
     answers = [tab.on_drag(broken, VISITOR), *tab.on_play(broken, VISITOR), tab.save_png(broken)]
-    said = [answer[tab.note] for answer in answers if tab.note in answer]
+    said = [answer[note] for answer in answers for note in (tab.note, tab.share.note) if note in answer]
     assert all('class="lab-note bad"' in note and "Traceback" not in note for note in said)
     assert len(said) == 3
     assert not any(tab.jump in answer for answer in answers)
@@ -136,20 +138,20 @@ def test_a_bad_upload_leaves_the_picture(tab, values, tmp_path):
 
 
 def test_the_exported_png_is_exact_and_carries_its_settings(tab, values):
-    path = tab.save_png(values)[tab.file]["value"]
+    path = tab.save_png(values)[tab.share.files]["value"][0]
     image = Image.open(path)
-    capsule = json.loads(image.text["diffusion-lab"])
-    assert capsule["t"] == 300
-    assert capsule["forward"] == {"schedule": "linear", "T": 1000, "zero_snr": False}
+    told = from_file(Path(path).read_bytes()).values
+    assert (told["t"], told["schedule"], told["T"], told["zero"]) == (300, "linear", 1000, False)
+    assert np.array_equal(media.from_uri(told["picture"]["png"]), values[tab.picture])
     request = NoisingRequest(picture=media.resize(values[tab.picture], 64), t=300, chain=False)
     assert np.array_equal(np.asarray(image), tab._run(request).x_t)
 
 
 def test_films_open_and_have_their_frames(tab, values):
-    gif = Image.open(tab.save_gif(values)[tab.file]["value"])
+    gif = Image.open(tab.save_gif(values)[tab.share.files]["value"][0])
     assert gif.n_frames == noising.EXPORT_FRAMES
     import cv2
 
-    video = cv2.VideoCapture(tab.save_mp4(values)[tab.file]["value"])
+    video = cv2.VideoCapture(tab.save_mp4(values)[tab.share.files]["value"][0])
     assert int(video.get(cv2.CAP_PROP_FRAME_COUNT)) == noising.EXPORT_FRAMES
     assert video.read()[1].shape == (512, 512, 3)

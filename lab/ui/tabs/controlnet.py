@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
@@ -10,11 +11,14 @@ from typing import Any
 
 import gradio as gr
 
-from lab.capsule import Condition, Forward, LabError, LaneResult, Note, Step, Waiting, make_request
+from lab import script
+from lab.annotators.joints import from_list, to_list
+from lab.capsule import Condition, Forward, LabError, LaneResult, Note, SamplingRequest, Step, Waiting, make_request
 from lab.catalog import CONTROLS, MODELS
+from lab.portable import Capsule
 from lab.settings import Settings, at_hand
-from lab.ui import controlnet_charts, controlnet_maps, controlnet_run, controlnet_view, media, widgets
-from lab.ui.controlnet_maps import FIRST, HAND, KINDS, Maps, Source
+from lab.ui import controlnet_charts, controlnet_maps, controlnet_run, controlnet_view, media, share, widgets
+from lab.ui.controlnet_maps import FIRST, HAND, KINDS, Maps, Source, Sources
 from lab.ui.controlnet_run import EXPERIMENTS, Agreement, Dials, Finished, Plan
 from lab.ui.widgets import Update
 
@@ -162,14 +166,16 @@ class _Tab:
             self.model = gr.Dropdown(
                 [(row.title, row.name) for row in self.models], value=self.models[0].name, label="Model"
             )
-        with widgets.more("Export"):
+        with widgets.more("Share and export"):
             with gr.Row():
-                self.png = gr.Button("Picture, PNG", min_width=90, elem_id="controlnet-png")
-                self.map_png = gr.Button("Map, PNG", min_width=90, elem_id="controlnet-map-png")
-                self.csv = gr.Button("Numbers, CSV", min_width=90, elem_id="controlnet-csv")
-            self.files = gr.File(
-                label="Your files", interactive=False, visible=False, file_count="multiple", elem_id="controlnet-file"
+                self.png = gr.Button("Picture, PNG", size="sm", min_width=90, elem_id="controlnet-png")
+                self.map_png = gr.Button("Map, PNG", size="sm", min_width=90, elem_id="controlnet-map-png")
+                self.csv = gr.Button("Numbers, CSV", size="sm", min_width=90, elem_id="controlnet-csv")
+            shared = (
+                "prompt control low high blur experiment strengths pose_strengths starts ends seed count start end strength "
+                "guess guidance steps negative model"
             )
+            self.share = share.Panel("controlnet", {name: getattr(self, name) for name in shared.split()})
 
     # Wiring
 
@@ -179,9 +185,11 @@ class _Tab:
             self.pose_strengths, self.starts, self.ends, self.live, self.seed, self.count, self.start, self.end, self.strength,
             self.guess, self.guidance, self.steps, self.negative, self.model, self.view, self.chart,
         }  # fmt: skip
-        inputs = {*settings, self.sources}
+        inputs = {*settings, self.sources, self.share.capsule}
         mapped = [self.sources, self.editor, self.annotator, self.canny, self.gallery, self.note]
-        painted = [self.stage, self.plot, self.note, self.kept, self.picked, self.run, self.stop]
+        painted = [
+            self.stage, self.plot, self.note, self.kept, self.picked, self.run, self.stop, *self.share.run_outputs
+        ]  # fmt: skip
         chosen = [
             *mapped, *self._fields(), self.control, self.prompt, self.experiment, self.seed, self.count, self.start, self.end,
             self.low, self.high, self.blur, self.strength, self.guess, self.live, self.model, self.guidance,
@@ -212,15 +220,21 @@ class _Tab:
             button.click(partial(self.on_preset, preset), None, chosen, queue=False, **QUIET).then(
                 self.on_run, inputs, painted, **running
             )
-        page.select(self.on_open, {*inputs, self.kept}, [*dict.fromkeys([*chosen, *painted])], **running)
+        page.select(
+            self.on_open, {*inputs, self.kept, self.share.restored}, [*dict.fromkeys([*chosen, *painted])], **running
+        )
 
         self.view.input(self.on_view, {self.view, self.kept, self.picked}, [self.stage, self.view_words], **latest)
         self.chart.input(self.on_chart, {self.chart, self.kept, self.picked}, [self.plot, self.chart_words], **latest)
         self.stage.click(self.on_pick, {self.chart, self.kept}, [self.picked, self.plot], queue=False, **QUIET)
-        saved: dict[str, Any] = {"api_visibility": "private", "show_progress_on": self.files}
-        self.png.click(self.save_picture, {self.kept, self.picked}, [self.files, self.note], **saved)
-        self.map_png.click(self.save_map, {self.sources, self.control}, [self.files, self.note], **saved)
-        self.csv.click(self.save_numbers, {self.kept}, [self.files, self.note], **saved)
+        saved: dict[str, Any] = {"api_visibility": "private", "show_progress_on": self.share.files}
+        files = [self.share.files, self.share.note]
+        run = {self.kept, self.picked, self.share.capsule}
+        self.png.click(self.save_picture, run, files, **saved)
+        self.map_png.click(self.save_map, {self.sources, self.control}, files, **saved)
+        self.csv.click(self.save_numbers, {self.kept}, files, **saved)
+        self.restorable = [*dict.fromkeys([*chosen, *self.share.parts.values()])]
+        self.share.wire(run, self.scripts)
 
     def _fields(self) -> list[Any]:
         """What belongs to one experiment or another."""
@@ -343,7 +357,7 @@ class _Tab:
 
     def on_open(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """A visitor who opens the tab for the first time finds it moving."""
-        if values[self.kept] is not None:
+        if values[self.kept] is not None or values[self.share.restored]:
             yield {self.note: gr.skip()}  # nothing at all would be an error of Gradio's
             return
         plain, looks = self._preset(PRESETS[0])
@@ -400,7 +414,7 @@ class _Tab:
                 notes.append(str(error))  # the pictures are there all the same
         ended = "Stopped. What was made stays." if stop.is_set() else controlnet_charts.summary(done)
         picked = max(results, default=None, key=lambda lane: plan.request.lanes[lane].holds[0].strength)
-        return {
+        return self.share.show(self.capsule(values, plan.request)) | {
             self.stage: controlnet_view.grid(done, values[self.view], picked),
             self.note: widgets.note(" ".join([ended, *notes])),
             self.kept: done,
@@ -473,31 +487,50 @@ class _Tab:
             if kept.steps[lane].i < kept.steps[lane].n:
                 raise LabError("This picture was stopped before it was finished. Choose another one or press Run.")
             path = media.scratch_file(f"controlnet-{lane}.png")
-            return self._files(media.save_png(kept.steps[lane].x_0, path, controlnet_view.capsule(kept.plan, lane)))
+            return self.share.saved(share.save_png(kept.steps[lane].x_0, path, values[self.share.capsule], lane))
 
-        return self._answer(save)
+        return self.share.answer(save)
 
     def save_map(self, values: dict[Any, Any]) -> dict[Any, Any]:
         def save() -> dict[Any, Any]:
             control = controlnet_maps.control_of(values[self.control], values[self.sources][values[self.control]])
-            return self._files(
-                media.save_png(
-                    control.map, media.scratch_file(f"{control.name}-map.png"), {"kind": "map", "control": control.name}
-                )
-            )
+            return self.share.saved(media.save_plain(control.map, media.scratch_file(f"{control.name}-map.png")))
 
-        return self._answer(save)
+        return self.share.answer(save)
 
     def save_numbers(self, values: dict[Any, Any]) -> dict[Any, Any]:
         def save() -> dict[Any, Any]:
             kept = _finished(values[self.kept])
-            return self._files(controlnet_charts.save_numbers(kept, media.scratch_file("controlnet.csv")),
-                               controlnet_charts.save_residuals(kept, media.scratch_file("controlnet-residuals.csv")))  # fmt: skip
+            return self.share.saved(controlnet_charts.save_numbers(kept, media.scratch_file("controlnet.csv")),
+                                    controlnet_charts.save_residuals(kept, media.scratch_file("controlnet-residuals.csv")))  # fmt: skip
 
-        return self._answer(save)
+        return self.share.answer(save)
 
-    def _files(self, *paths: Any) -> dict[Any, Any]:
-        return {self.files: gr.update(value=[str(path) for path in paths], visible=True), self.note: widgets.note("")}
+    def capsule(self, values: dict[Any, Any], request: SamplingRequest) -> Capsule:
+        """All that makes a run again, its maps among it."""
+        return self.share.make(values, request, maps=_maps_told(request, values[self.sources]))
+
+    def scripts(self, values: dict[Any, Any]) -> Iterator[tuple[str, str]]:
+        """The script of the picture that was clicked, or of the first."""
+        kept, lane = _finished(values[self.kept]), values[self.picked]
+        lane = lane if lane in kept.steps else min(kept.steps)
+        yield f"controlnet-{lane}.py", script.write(kept.plan.request, lane)
+
+    def restore(self, capsule: Capsule, values: dict[str, Any]) -> tuple[Update, str, str]:
+        """The tab as a capsule says, with its maps as they were: drawings to go on with, or skeletons."""
+        plain, looks = self._preset(replace(PRESETS[0], maps=()))
+        parts = self.share.parts
+        plain |= {self.sources: FIRST, self.control: "edges"} | {parts[name]: value for name, value in values.items()}
+        for control, source in _maps_of(capsule).items():
+            looks |= self._made(plain, control, source)
+            plain |= {self.sources: looks[self.sources]}
+        control = plain[self.control]
+        looks |= self._made(plain, control, plain[self.sources][control])
+        fields = zip(self._fields(), self.on_experiment(plain[self.experiment]), strict=True)
+        looks |= {field: update | {"value": plain[field]} for field, update in fields if field in plain}
+        lost = "" if plain[self.sources][control].map is not None else share.ALONE
+        words = " ".join(filter(None, [share.without_model(capsule, plain[self.model]), lost]))
+        return plain | looks, "" if lost else "controlnet-run", words
 
     def _answer(self, work: Any) -> dict[Any, Any]:
         """What `work` paints, or a sentence about why it cannot; the page keeps what it shows."""
@@ -511,6 +544,33 @@ def _finished(kept: Finished | None) -> Finished:
     if kept is None or not kept.steps:
         raise LabError("There is no picture yet: press Run first.")
     return kept
+
+
+def _maps_told(request: SamplingRequest, sources: Sources) -> dict[str, dict[str, Any]]:
+    """The maps of a run as a capsule tells of them: joints, or the map itself."""
+    told: dict[str, dict[str, Any]] = {}
+    for control in request.controls:
+        joints, visible = sources[control.name].joints, sources[control.name].visible
+        if control.name == "pose" and joints is not None:
+            told[control.name] = {"joints": to_list(joints, visible)}
+        else:
+            told[control.name] = {"png": media.exact_uri(control.map)}
+    return told
+
+
+def _maps_of(capsule: Capsule) -> Sources:
+    """The inverse of `_maps_told` for a capsule from anywhere; maps that cannot be read are left out."""
+    told, found = capsule.values.get("maps"), {}
+    for name in KINDS:
+        one = told.get(name) if isinstance(told, dict) else None
+        if name == "pose" and isinstance(one, dict) and "joints" in one:
+            with suppress(ValueError):
+                joints, visible = from_list(one["joints"])
+                found[name] = Source(HAND, joints=joints, visible=visible)
+        elif (pixels := share.picture_of(one)) is not None:
+            drawn = name == "edges"
+            found[name] = Source("scribble", map=pixels) if drawn else Source("map", picture=pixels)
+    return found
 
 
 def _segments(choices: list[tuple[str, str]], value: str, label: str, elem_id: str) -> gr.Radio:

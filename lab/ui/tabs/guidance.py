@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from lab import script
 from lab.capsule import (
     Anatomy,
     AnatomyRequest,
@@ -25,10 +26,11 @@ from lab.capsule import (
     Waiting,
     make_request,
 )
-from lab.catalog import GROUPS, GUIDANCE, MODELS, STYLES, rules_for, samplers_for
+from lab.catalog import GROUPS, GUIDANCE, MODELS, SAMPLERS, STYLES, rules_for, samplers_for
 from lab.measures import picture_measures
+from lab.portable import Capsule, Choice
 from lab.settings import Settings, at_hand
-from lab.ui import guidance_charts, guidance_view, media, widgets
+from lab.ui import guidance_charts, guidance_view, media, share, widgets
 from lab.ui.guidance_view import Cell, Look, Painter, Plan, Sweep, make_plan
 from lab.ui.widgets import Update
 
@@ -203,22 +205,39 @@ class _Tab:
             self.style = gr.Dropdown(
                 [("All styles", ""), *STYLES], value="", label="Style", visible="style" in row.conditions
             )
+        with widgets.more("Share"):
+            named = {
+                "experiment": self.experiment, "model": self.model, "prompt": self.prompt, "negative": self.negative,
+                "group": self.group, "style": self.style, "scales": self.scales, "seeds": self.seeds, "rules": self.rules,
+                "steps": self.steps, "sampler": self.sampler,
+            }  # fmt: skip
+            known = {"rules": Choice(tuple(GUIDANCE), most=len(GUIDANCE)), "sampler": Choice(tuple(SAMPLERS))}
+            self.share = share.Panel("guidance", named, known)
 
     # Wiring
 
     def wire(self, page: gr.Tab) -> None:
         simple = [self.experiment, self.scales, self.seeds, self.steps]
         fitted = [self.model, self.prompt, self.negative, self.group, self.style, self.rules, self.sampler]
-        memory = [self.kept, self.looked, self.picked, self.section]
+        memory = [self.kept, self.looked, self.picked, self.section, self.share.capsule]
         inputs = {*simple, *fitted, *memory}
-        painted = [self.stage, self.curves, self.csv, self.note, self.kept, self.run, self.stop]
+        painted = [
+            self.stage,
+            self.curves,
+            self.csv,
+            self.note,
+            self.kept,
+            self.run,
+            self.stop,
+            *self.share.run_outputs,
+        ]
         anatomy = [self.look, self.step, self.norms, self.looked, self.picked, self.png, self.norms_csv, self.note]
         boxes = [self.section, self.curves_box, self.anatomy_box]
         running = {**QUIET, "concurrency_id": "run", "concurrency_limit": self.settings.most_pressed}
 
         gr.on([self.run.click, self.scales.submit, self.seeds.submit, self.prompt.submit, self.negative.submit],
               self.on_run, inputs, painted, **running).then(self.on_follow, inputs, anatomy, **running)  # fmt: skip
-        page.select(self.on_open, inputs, painted, **running)
+        page.select(self.on_open, {*inputs, self.share.restored}, painted, **running)
         for button, preset in zip(self.presets, self.shown, strict=True):
             button.click(partial(self.on_preset, preset), None, [*simple, *fitted], queue=False, **QUIET).then(
                 self.on_run, inputs, painted, **running
@@ -233,6 +252,8 @@ class _Tab:
         self.model.input(self.on_model, self.model, fitted, queue=False, **QUIET)
         self.experiment.change(self.on_experiment, self.experiment, [self.rules, self.words], queue=False, **QUIET)
         self.stop.click(self.on_stop, None, None, queue=False, **QUIET)
+        self.restorable = [*simple, *fitted]
+        self.share.wire({self.kept, self.picked}, self.scripts)
 
     def on_stop(self, request: gr.Request) -> None:
         self.runs.stops.set(request)
@@ -254,7 +275,7 @@ class _Tab:
 
     def on_open(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """A visitor who opens the tab for the first time finds it moving."""
-        if values[self.kept] is not None:
+        if values[self.kept] is not None or values[self.share.restored]:
             yield {self.note: gr.skip()}  # nothing at all would be an error of Gradio's
             return
         yield from self.on_run(values, request)
@@ -291,7 +312,7 @@ class _Tab:
                 painted = time.monotonic()
                 yield {self.stage: painter.grid(), self.note: widgets.note(painter.progress(missing))}
         done = Sweep(plan, painter.cells)
-        return {
+        return self.share.show(self.capsule(values, plan.request)) | {
             self.stage: painter.grid(stopped=True),
             self.note: widgets.note(" ".join([painter.ended(missing, time.monotonic() - began), *notes])),
             self.kept: done,
@@ -322,10 +343,7 @@ class _Tab:
         if sweep is None or values[self.section] != ANATOMY:
             yield {self.note: gr.skip()}  # nothing at all would be an error of Gradio's
             return
-        picked, lanes = values[self.picked], sweep.plan.request.lanes
-        yield from self._look(
-            values, picked if picked in lanes else min(lanes, key=lambda lane: abs(lane.guidance_scale - 5)), request
-        )
+        yield from self._look(values, _shown(sweep, values[self.picked]), request)
 
     def on_scrub(self, looked: Look | None, step: int) -> Any:
         return guidance_view.look(looked, int(step) - 1) if looked else gr.skip()
@@ -339,7 +357,7 @@ class _Tab:
         )  # fmt: skip
         cell, known = sweep.cells.get(lane), values[self.looked]
         steps: list[Anatomy] = list(known.steps) if known and known.request == asked and known.whole else []
-        stop, painted, png = self.looks.fresh(request), -inf, self._png(whole, lane, cell)
+        stop, painted, png = self.looks.fresh(request), -inf, self._png(values, lane)
         yield {self.look: guidance_view.look(Look(asked, cell, tuple(steps))), self.looked: None} | png
         try:
             for event in () if steps else self.backend.run(asked, stop, request.session_hash or ""):
@@ -370,13 +388,46 @@ class _Tab:
             self.norms: guidance_charts.norms(looked),
         }
 
-    def _png(self, whole: SamplingRequest, lane: LaneSettings, cell: Cell | None) -> dict[Any, Any]:
+    def _png(self, values: dict[Any, Any], lane: LaneSettings) -> dict[Any, Any]:
         """The picked picture as a file that carries its settings."""
+        sweep: Sweep = values[self.kept]
+        cell = sweep.cells.get(lane)
         if cell is None:
             return {self.png: gr.update(interactive=False)}
-        capsule = {"kind": "sampling", **whole.model_copy(update={"lanes": (lane,)}).model_dump(mode="json")}
-        path = media.scratch_file(f"guidance-{guidance_view.key(lane)}.png")
-        return {self.png: gr.update(value=str(media.save_png(cell.picture, path, capsule)), interactive=True)}
+        path, index = (
+            media.scratch_file(f"guidance-{guidance_view.key(lane)}.png"),
+            sweep.plan.request.lanes.index(lane),
+        )
+        saved = share.save_png(cell.picture, path, values[self.share.capsule], index)
+        return {self.png: gr.update(value=str(saved), interactive=True)}
+
+    # Sharing
+
+    def capsule(self, values: dict[Any, Any], request: SamplingRequest) -> Capsule:
+        """All that makes a run again."""
+        return self.share.make(values, request)
+
+    def scripts(self, values: dict[Any, Any]) -> Iterator[tuple[str, str]]:
+        """The script of the picture that is taken apart."""
+        sweep: Sweep | None = values[self.kept]
+        if sweep is None:
+            raise LabError(share.NOTHING)
+        lane = _shown(sweep, values[self.picked])
+        request = sweep.plan.request
+        yield f"guidance-{guidance_view.key(lane)}.py", script.write(request, request.lanes.index(lane))
+
+    def restore(self, capsule: Capsule, values: dict[str, Any]) -> tuple[Update, str, str]:
+        """The tab as a capsule says."""
+        model = values.get("model", self.offered[0].name)
+        row = MODELS[model]
+        fitted = [self.model, self.prompt, self.negative, self.group, self.style, self.rules, self.sampler]
+        updates: Update = dict(zip(fitted, _fitted(model), strict=True))
+        if "rules" in values:
+            values["rules"] = [name for name in values["rules"] if name in rules_for(row)] or ["cfg"]
+        if values.get("sampler") not in samplers_for(row):
+            values["sampler"] = "ddim"
+        share.overlay(updates, self.share.parts, values)
+        return updates, "guidance-run", share.without_model(capsule, model)
 
     # From controls to requests
 
@@ -405,6 +456,12 @@ class _Tab:
             "measure": True,
         }
         return make_plan(rules, seeds, scales, {"sampler": values[self.sampler], "steps": values[self.steps]}, shared)
+
+
+def _shown(sweep: Sweep, picked: LaneSettings | None) -> LaneSettings:
+    """The picture that is taken apart: the one that was clicked, or one that shows guidance well."""
+    lanes = sweep.plan.request.lanes
+    return picked if picked in lanes else min(lanes, key=lambda lane: abs(lane.guidance_scale - 5))
 
 
 def _cell(picture: np.ndarray, measures: dict[str, float]) -> Cell:

@@ -11,10 +11,12 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from lab.capsule import Forward, LabError, NoisingFrame, NoisingRequest, make_request
+from lab.capsule import MAX_SEED, MAX_T, MIN_T, Forward, LabError, NoisingFrame, NoisingRequest, make_request
 from lab.catalog import SCHEDULES
+from lab.portable import Capsule, Kind, Range
 from lab.settings import Settings
-from lab.ui import film, media, noising_charts, widgets
+from lab.ui import film, media, noising_charts, share, widgets
+from lab.ui.widgets import Update
 
 TITLE = "Forward noising"
 RECOVER = "exact"  # the model that says what can still be recovered
@@ -188,12 +190,18 @@ class _Tab:
                 [(f"{side} × {side} pixels", side) for side in SIDES], value=first.side, label="Picture size", elem_id="noising-side"
             )  # fmt: skip
             self.zero = gr.Checkbox(False, label="Zero terminal SNR", info="Rescale so that x_T is pure noise")
-        with widgets.more("Export"):
+        with widgets.more("Share and export"):
             with gr.Row():
-                self.png = gr.Button("Frame, PNG", min_width=90, elem_id="noising-png")
-                self.gif = gr.Button("Film, GIF", min_width=90, elem_id="noising-gif")
-                self.mp4 = gr.Button("Film, MP4", min_width=90, elem_id="noising-mp4")
-            self.file = gr.File(label="Your file", interactive=False, visible=False, elem_id="noising-file")
+                self.png = gr.Button("Frame, PNG", size="sm", min_width=90, elem_id="noising-png")
+                self.gif = gr.Button("Film, GIF", size="sm", min_width=90, elem_id="noising-gif")
+                self.mp4 = gr.Button("Film, MP4", size="sm", min_width=90, elem_id="noising-mp4")
+            shared = "schedule T seed t side zero rival align chart"
+            known: dict[str, Kind] = {
+                "T": Range(MIN_T, MAX_T, whole=True),
+                "t": Range(0, MAX_T, whole=True),
+                "seed": Range(0, MAX_SEED, whole=True),
+            }
+            self.share = share.Panel("noising", {name: getattr(self, name) for name in shared.split()}, known)
 
     # Wiring
 
@@ -225,8 +233,11 @@ class _Tab:
             **{**quiet, "concurrency_limit": self.settings.most_pressed},
         )  # fmt: skip
         self.stop.click(self.on_stop, None, None, queue=False, show_progress="hidden", api_visibility="private")
+        files = [self.share.files, self.share.note]
         for button, save in ((self.png, self.save_png), (self.gif, self.save_gif), (self.mp4, self.save_mp4)):
-            button.click(save, inputs, [self.file, self.note], api_visibility="private", show_progress_on=self.file)
+            button.click(save, inputs, files, api_visibility="private", show_progress_on=self.share.files)
+        self.restorable = [*everything, self.seed]
+        self.share.wire(inputs, now=self.shared)
         page = gr.context.Context.root_block
         assert page is not None  # a tab is built inside a page
         page.load(_bind(self.on_preset, PRESETS[0]), inputs, everything, **quiet)
@@ -255,6 +266,10 @@ class _Tab:
     def on_scene(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """Picture, schedule, T, seed or rival changed: the frame at once, then what takes longer."""
         self.stops.set(request)
+        yield from self._scene(values)
+
+    def _scene(self, values: dict[Any, Any]) -> Iterator[dict[Any, Any]]:
+        """What is shown of all that is set, quickest first."""
         try:
             forward = self._forward(values)
             values = values | {self.t: min(_whole(values[self.t], "t"), forward.T)}
@@ -344,18 +359,46 @@ class _Tab:
     def save_png(self, values: dict[Any, Any]) -> dict[Any, Any]:
         def save() -> dict[Any, Any]:
             request = self._request(values)
-            capsule = {"kind": "noising", **request.model_dump(exclude={"picture"}, exclude_defaults=False)}
-            pixels = self._run(request).x_t
-            path = media.save_png(pixels, media.scratch_file(f"x_{request.t}.png"), capsule)
-            return {self.file: gr.update(value=str(path), visible=True)}
+            pixels, path = self._run(request).x_t, media.scratch_file(f"x_{request.t}.png")
+            return self.share.saved(share.save_png(pixels, path, self._capsule(values)))
 
-        return self._answer(save)
+        return self.share.answer(save)
 
     def save_gif(self, values: dict[Any, Any]) -> dict[Any, Any]:
-        return self._answer(lambda: self._save_film(values, film.save_gif, "noising.gif"))
+        return self.share.answer(lambda: self._save_film(values, film.save_gif, "noising.gif"))
 
     def save_mp4(self, values: dict[Any, Any]) -> dict[Any, Any]:
-        return self._answer(lambda: self._save_film(values, film.save_mp4, "noising.mp4"))
+        return self.share.answer(lambda: self._save_film(values, film.save_mp4, "noising.mp4"))
+
+    # Sharing
+
+    def shared(self, values: dict[Any, Any]) -> dict[Any, Any]:
+        """What is shown now, for a link or a file."""
+        return (
+            self.share.show(self._capsule(values)) if values[self.picture] is not None else {self.share.capsule: None}
+        )
+
+    def _capsule(self, values: dict[Any, Any]) -> Capsule:
+        return self.share.make(values, picture=share.picture_told(values[self.picture]))
+
+    def restore(self, capsule: Capsule, values: dict[str, Any]) -> tuple[Update, str, str]:
+        """The tab as a capsule says, painted at once."""
+        parts = self.share.parts
+        told = capsule.values.get("picture")
+        picture = share.picture_of(told)
+        lost = "" if picture is not None else share.ALONE
+        if picture is None:
+            picture = media.open_picture(self.examples[0].path, self.settings)
+        example = next((i for i, one in enumerate(self.examples) if told == {"example": one.path.stem}), None)
+        changes = {part: part.value for part in parts.values()} | {parts[name]: value for name, value in values.items()}
+        changes[self.picture] = picture
+        shown = {
+            self.gallery: _gallery(self.examples, example),
+            self.chart_words: widgets.words(CHART_WORDS[changes[self.chart]]),
+        }
+        for update in self._scene(changes):
+            shown |= update
+        return changes | shown, "", lost
 
     # What there is to show
 
@@ -429,7 +472,7 @@ class _Tab:
         small = values | {self.side: min(int(values[self.side]), EXPORT_SIDE)}
         ts = np.unique(np.linspace(0, T, EXPORT_FRAMES).round().astype(int))
         frames = [self._run(self._request(small | {self.t: int(t)})).x_t for t in ts]
-        return {self.file: gr.update(value=str(save(frames, media.scratch_file(name), EXPORT_FPS)), visible=True)}
+        return self.share.saved(save(frames, media.scratch_file(name), EXPORT_FPS))
 
     def _answer(self, work: Any) -> dict[Any, Any]:
         """What `work` paints, or a sentence about why it cannot; the page keeps what it shows."""

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import inf
@@ -10,7 +10,10 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
+from lab import script
 from lab.capsule import (
+    MAX_T,
+    MIN_T,
     Condition,
     Forward,
     InversionRequest,
@@ -25,9 +28,10 @@ from lab.capsule import (
     Waiting,
     make_request,
 )
-from lab.catalog import GROUPS, MODELS, SCHEDULES, SPACINGS, STYLES, samplers_for
+from lab.catalog import GROUPS, MODELS, SAMPLERS, SCHEDULES, SPACINGS, STYLES, samplers_for
+from lab.portable import Capsule, Choice, Kind, Range, fitted
 from lab.settings import ASSETS, Settings, at_hand
-from lab.ui import lane_view, media, samplers_view, widgets
+from lab.ui import lane_view, media, samplers_view, share, widgets
 from lab.ui.widgets import Update
 
 TITLE = "Samplers"
@@ -86,6 +90,9 @@ PRESETS = (
     Preset("Learned or perfect?",  "compare", "", "food-drink",      3,  PAIR, model="pixel", versus=True),
 )
 # fmt: on
+
+
+Row = tuple[str, int, float, str]  # sampler or "", steps, eta, spacing
 
 
 class Kept(NamedTuple):
@@ -172,8 +179,8 @@ class _Tab:
 
     def _lay_out_controls(self) -> None:
         with gr.Row():
-            self.run = widgets.go("Run")
-            self.stop = widgets.stop()
+            self.run = widgets.go("Run", elem_id="samplers-run")
+            self.stop = widgets.stop(elem_id="samplers-stop")
         self.note = gr.HTML(widgets.note(""), elem_id="samplers-note")
         self.runs = widgets.Runs(self.run, self.stop, self.note)
         self.experiment = gr.Radio(
@@ -211,6 +218,18 @@ class _Tab:
             self.T = gr.Number(1000, precision=0, label="T, timesteps of the forward process (10 to 4000)")
             self.guidance = gr.Slider(0, 10, 1, step=0.5, label="Guidance scale (1: plain conditional model)")
             self.reference = gr.Slider(0, 500, 0, step=50, label="Reference run: DDIM steps (0: none)")
+        with widgets.more("Share and export"):
+            with gr.Row():
+                self.png = gr.Button("Pictures, PNG", size="sm", min_width=90, elem_id="samplers-png")
+            shared = (
+                "experiment model versus prompt group style seed mix_seed samplers steps schedule T guidance reference"
+            )
+            known: dict[str, Kind] = {
+                "samplers": Choice(tuple(SAMPLERS), most=MAX_COMPARED),
+                "schedule": Choice(tuple(SCHEDULES)),
+                "T": Range(MIN_T, MAX_T, whole=True),
+            }
+            self.share = share.Panel("samplers", {name: getattr(self, name) for name in shared.split()}, known)
 
     def _lay_out_lane(self, index: int) -> tuple[gr.Dropdown, gr.Number, gr.Number, gr.Dropdown]:
         known = _preset_lanes(PRESETS[0])
@@ -235,11 +254,13 @@ class _Tab:
         simple = self._preset_outputs()
         advanced = [*self._model_outputs(), self.mix_seed]
         inputs = {*simple, *advanced, *self._row_outputs()}
-        painted = [self.stage, self.plot, self.table, self.note, self.kept, self.scrub, self.run, self.stop]
+        painted = [
+            self.stage, self.plot, self.table, self.note, self.kept, self.scrub, self.run, self.stop, *self.share.run_outputs
+        ]  # fmt: skip
         running = {**QUIET, "concurrency_id": "run", "concurrency_limit": self.settings.most_pressed}
 
         self.run.click(self.on_run, inputs, painted, **running)
-        page.select(self.on_open, {*inputs, self.kept, self.second}, painted, **running)
+        page.select(self.on_open, {*inputs, self.kept, self.second, self.share.restored}, painted, **running)
         self.replay.click(
             self.on_replay,
             {self.kept, self.second},
@@ -292,6 +313,13 @@ class _Tab:
             **QUIET,
         )
 
+        self.restorable = [*simple, *advanced, *self._row_outputs()]
+        self.share.wire({self.kept}, self.scripts)
+        self.png.click(
+            self.save_pictures, {self.kept, self.share.capsule}, [self.share.files, self.share.note],
+            api_visibility="private", show_progress_on=self.share.files,
+        )  # fmt: skip
+
     def _preset_outputs(self) -> list[Any]:
         return [self.experiment, self.seed, self.steps, self.reference, self.picture]
 
@@ -316,15 +344,15 @@ class _Tab:
 
     def on_choose(self, samplers: list[str], steps: int, model: str) -> list[Any]:
         """The simple controls fill the lane rows."""
-        lanes = [(name, int(steps or 1), 0.0) for name in samplers[:MAX_COMPARED]]
+        lanes = [(name, int(steps or 1), 0.0, "trailing") for name in samplers[:MAX_COMPARED]]
         return self._rows_from(lanes, model)
 
-    def _rows_from(self, lanes: list[tuple[str, int, float]], model: str) -> list[Any]:
+    def _rows_from(self, lanes: Sequence[Row], model: str) -> list[Any]:
         choices = _lane_choices(model)
         values: list[Any] = []
         for index in range(MAX_COMPARED):
-            name, steps, eta = lanes[index] if index < len(lanes) else ("", 20, 0.0)
-            values += [gr.update(choices=choices, value=name), steps, eta, "trailing"]
+            name, *others = lanes[index] if index < len(lanes) else ("", 20, 0.0, "trailing")
+            values += [gr.update(choices=choices, value=name), *others]
         return values
 
     def on_preset(self, preset: Preset) -> list[Any]:
@@ -333,12 +361,12 @@ class _Tab:
         picture = str(EXAMPLE) if preset.experiment == "invert" else None
         head = [preset.experiment, preset.seed, steps, preset.reference, picture]
         fitted = _fitted(preset.model, names, preset)
-        return [*head, *fitted, *self._rows_from(list(preset.lanes), preset.model)]
+        return [*head, *fitted, *self._rows_from([(*lane, "trailing") for lane in preset.lanes], preset.model)]
 
     def on_model(self, model: str, samplers: list[str]) -> list[Any]:
         """Offer what the model can do: its samplers, conditions and forward process."""
         kept = [name for name in samplers if name in samplers_for(MODELS[model])] or ["ddim"]
-        lanes = [(name, 20, 0.0) for name in kept]
+        lanes = [(name, 20, 0.0, "trailing") for name in kept]
         return [*_fitted(model, kept), *self._rows_from(lanes, model)]
 
     def on_experiment(self, name: str) -> list[Any]:
@@ -361,8 +389,8 @@ class _Tab:
 
     def on_open(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """A visitor who opens the tab for the first time finds it moving, and then sees it once more slowly."""
-        if values[self.kept] is not None:
-            yield {self.note: gr.skip()}
+        if values[self.kept] is not None or values[self.share.restored]:
+            yield {self.note: gr.skip()}  # nothing at all would be an error of Gradio's
             return
         kept = None
         for update in self.on_run(values, request):
@@ -434,7 +462,7 @@ class _Tab:
         done = recording()
         figure = samplers_view.chart(done)
         ended = "Stopped. What was made stays and can be replayed." if stop.is_set() else samplers_view.summary(done)
-        return {
+        return self.share.show(self.capsule(values, request)) | {
             self.stage: samplers_view.paint(experiment, done),
             self.note: widgets.note(" ".join([ended, *notes])),
             self.kept: Kept(experiment, done),
@@ -459,7 +487,7 @@ class _Tab:
         last: Update = {self.note: widgets.note("Stopped.")}
         for event in self.backend.run(request, stop, client):
             if isinstance(event, InversionResult):
-                last = {
+                last = self.share.show(self.share.make(values, picture=share.picture_told(request.picture))) | {
                     self.stage: lane_view.panels(samplers_view.inversion_panels(event)),
                     self.note: widgets.note(f"Came back with an RMS error of {event.rms:.3f}."),
                     self.kept: None,
@@ -479,6 +507,63 @@ class _Tab:
                     self.note: widgets.note(f"{way}, call {event.i} of {event.n}"),
                 }
         return last
+
+    # Sharing
+
+    def capsule(self, values: dict[Any, Any], request: SamplingRequest) -> Capsule:
+        """All that makes a run again, lane by lane."""
+        return self.share.make(values, request, lanes=[[values[part] for part in row] for row in self.rows])
+
+    def scripts(self, values: dict[Any, Any]) -> Iterator[tuple[str, str]]:
+        """A script a lane."""
+        kept: Kept | None = values[self.kept]
+        if kept is None:
+            raise LabError(share.NOTHING)
+        request = kept.recording.request
+        for index, lane in enumerate(request.lanes):
+            yield f"lane-{index + 1}-{lane.sampler}.py", script.write(request, index)
+
+    def save_pictures(self, values: dict[Any, Any]) -> dict[Any, Any]:
+        """A PNG a finished lane."""
+        kept: Kept | None = values[self.kept]
+
+        def save() -> dict[Any, Any]:
+            if kept is None or not kept.recording.results:
+                raise LabError("There is no finished picture yet: press Run first.")
+            lanes = kept.recording.request.lanes
+            mine = {index: result for index, result in kept.recording.results.items() if 0 <= index < len(lanes)}
+            return self.share.saved(*[
+                share.save_png(
+                    result.picture, media.scratch_file(f"lane-{index + 1}-{lanes[index].sampler}.png"),
+                    values[self.share.capsule], index,
+                )
+                for index, result in sorted(mine.items())
+            ])  # fmt: skip
+
+        return self.share.answer(save)
+
+    def restore(self, capsule: Capsule, values: dict[str, Any]) -> tuple[Update, str, str]:
+        """The tab as a capsule says."""
+        model = values.get("model", "exact")
+        row = MODELS[model]
+        names = [name for name in values.get("samplers", []) if name in samplers_for(row)] or ["ddim"]
+        values["samplers"] = names
+        if values.get("schedule") not in row.schedules:
+            values["schedule"] = row.schedules[0]
+        if row.trained:
+            values["T"] = 1000
+        updates: Update = dict(zip(self._model_outputs(), _fitted(model, names), strict=True))
+        lanes = _lanes_of(capsule, model) or [(name, values.get("steps", 20), 0.0, "trailing") for name in names]
+        updates |= dict(zip(self._row_outputs(), self._rows_from(lanes, model), strict=True))
+        share.overlay(updates, self.share.parts, values)
+        missing = share.without_model(capsule, model)
+        if values.get("experiment") != "invert":
+            return updates, "samplers-run", missing
+        picture = share.picture_of(capsule.values.get("picture"))
+        if picture is None:
+            return updates | {self.picture: None}, "", share.ALONE
+        updates[self.picture] = str(media.save_plain(picture, media.scratch_file("picture.png")))
+        return updates, "samplers-run", missing
 
     # From controls to requests
 
@@ -521,6 +606,24 @@ class _Tab:
             reference_steps=min(reference, forward.T),
             versus=MODELS[values[self.model]].perfect if values[self.versus] and experiment == "compare" else None,
         )
+
+
+def _lanes_of(capsule: Capsule, model: str) -> list[Row]:
+    """The lane rows of a capsule from anywhere, as the model could have them; none where they cannot be read."""
+    told, rows = capsule.values.get("lanes"), []
+    kinds: tuple[Kind, ...] = (
+        Choice(("", *samplers_for(MODELS[model]))),
+        Range(1, 1000, whole=True),
+        Range(0, 1),
+        Choice(tuple(SPACINGS)),
+    )
+    for row in told[:MAX_COMPARED] if isinstance(told, list) else []:
+        if not isinstance(row, list) or len(row) != len(kinds):
+            return []
+        held = tuple(fitted(value, kind) for value, kind in zip(row, kinds, strict=True))
+        if None not in held:
+            rows.append(held)
+    return rows if any(row[0] for row in rows) else []
 
 
 def _sampler_choices(model: str) -> list[tuple[str, str]]:

@@ -1,0 +1,78 @@
+"""Sharing in a real browser: a link in another window, a picture dropped on the page."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import keep
+
+expect.set_options(timeout=60_000)  # two cores, perhaps busy
+
+# A file as a visitor drops it on the head of the page.
+DROP_JS = """([bytes, name]) => {
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([new Uint8Array(bytes)], name));
+  for (const kind of ["dragover", "drop"])
+    document.querySelector(".lab-header").dispatchEvent(
+      new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer }));
+}"""
+
+
+def cells(page):
+    """The pictures of the grid, once the run has ended."""
+    expect(page.locator("#guidance-note")).to_contain_text("16 pictures, ")
+    return page.locator("#guidance-stage [data-key] img").evaluate_all("all => all.map((one) => one.src)")
+
+
+@pytest.fixture
+def shared(page):
+    """The Guidance tab after the run of a preset with exact scores, its panel open."""
+    page.get_by_role("tab", name="Guidance").click()
+    expect(page.locator("#guidance-note")).not_to_have_text("")
+    page.locator("#guidance-presets").get_by_role("button", name="Perfect scores, too").click()
+    expect(page.locator("#guidance-note")).to_contain_text("24 pictures, ")
+    page.locator("#guidance-seeds textarea").fill("4, 9")
+    page.locator("#guidance-run").click()
+    cells(page)
+    page.locator("#tab-guidance").get_by_role("button", name="Share").click()
+    return page
+
+
+def test_a_link_and_a_dropped_picture_bring_the_same_pictures_back(shared, browser, address, tmp_path):
+    first = cells(shared)
+    assert len(set(first)) > 2 and "?c=" in shared.url
+    shared.locator("#guidance-link").click()
+    expect(shared.locator("#guidance-shared")).to_contain_text("copied")
+    with shared.expect_download() as script:
+        shared.locator("#guidance-json").click()
+        shared.locator("#guidance-file a[download]").first.click()
+    assert '"seeds": "4, 9"' in Path(script.value.path()).read_text()
+    shared.locator("#guidance-stage [data-key]").first.click()
+    expect(shared.locator("#guidance-png")).to_be_enabled()
+    with shared.expect_download() as picture:
+        shared.locator("#guidance-png").click()
+    png = list(Path(picture.value.path()).read_bytes())
+    keep(shared, "share_panel")
+
+    other = browser.new_page(viewport={"width": 390, "height": 844})
+    errors = []
+    other.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    other.set_default_timeout(60_000)
+    other.goto(shared.url)
+    assert cells(other) == first
+    expect(other.locator("#lab-door")).to_be_hidden()
+
+    other.goto(address)
+    other.locator("html[data-takes-drops]").wait_for()
+    other.evaluate(DROP_JS, [list(b"no picture"), "note.png"])
+    expect(other.locator("#lab-door")).to_contain_text("no settings of the lab")
+    other.locator("#lab-close").click()
+    expect(other.locator("#lab-door")).to_be_hidden()
+    other.evaluate(DROP_JS, [png, "picture.png"])
+    expect(other.locator("#lab-door")).to_contain_text("Guidance, “cat”")
+    keep(other, "share_door")
+    other.locator("#lab-restore").click()
+    assert cells(other) == first
+    other.close()
+    assert not errors
