@@ -47,13 +47,14 @@ MAY_IMPORT = {
     "capsule": {"catalog"},
     "portable": {"capsule", "catalog", "settings"},
     "script": {"capsule", "catalog"},
+    "recordings": {"capsule"},
     "engine": set(),
     "annotators": {"capsule", "catalog", "settings"},
     "measures": set(),
     "models": {"engine", "capsule", "catalog", "settings"},
     "operations": {"models", "engine", "annotators", "measures", "capsule", "catalog", "settings"},
     "backends": {"operations", "models", "engine", "annotators", "measures", "capsule", "catalog", "settings"},
-    "ui": {"annotators", "measures", "capsule", "catalog", "papers", "portable", "script", "settings"},
+    "ui": {"annotators", "measures", "capsule", "catalog", "papers", "portable", "recordings", "script", "settings"},
     "training": {"models", "engine", "annotators", "measures", "capsule", "catalog", "settings"},
     "app": {"ui", "backends", "settings"},
 }
@@ -67,6 +68,7 @@ MUST_NOT_IMPORT = {room: {"gradio"} for room in MAY_IMPORT if room != "ui"} | {
     "capsule": HEAVY | {"gradio"},
     "portable": HEAVY | {"gradio"},
     "script": HEAVY | {"gradio"},
+    "recordings": HEAVY | {"gradio"},
     "app": HEAVY,
 }
 
