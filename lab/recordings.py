@@ -86,6 +86,9 @@ def to_bytes(recording: Recording, experiment: str, *, quality: int | None = Non
         raise LabError("A run with control maps cannot be recorded.")
     if not recording.steps:
         raise LabError("There is nothing to save yet: press Run first.")
+    pictures = [one.x_0 for steps in recording.steps.values() for one in steps]
+    if 2 * sum(one.shape[0] * one.shape[1] for one in pictures) > MAX_PIXELS or len(pictures) > MAX_PICTURES:
+        raise LabError("This run has too many or too large pictures for a recording. Take fewer lanes or steps.")
     rows = _File(
         format=FORMAT,
         made=date.today(),

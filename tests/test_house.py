@@ -55,7 +55,17 @@ MAY_IMPORT = {
     "operations": {"models", "engine", "annotators", "measures", "capsule", "catalog", "settings"},
     "backends": {"operations", "models", "engine", "annotators", "measures", "capsule", "catalog", "settings"},
     "ui": {"annotators", "measures", "capsule", "catalog", "papers", "portable", "recordings", "script", "settings"},
-    "training": {"models", "engine", "annotators", "measures", "capsule", "catalog", "settings"},
+    "training": {
+        "models",
+        "engine",
+        "annotators",
+        "measures",
+        "backends",
+        "recordings",
+        "capsule",
+        "catalog",
+        "settings",
+    },
     "app": {"ui", "backends", "settings"},
 }
 HEAVY = {"torch", "torchvision", "diffusers", "transformers", "cv2"}

@@ -7,13 +7,14 @@ import gradio as gr
 
 from lab.catalog import add_hub_models
 from lab.settings import ASSETS, Settings
-from lab.ui import ahead, controlnet_view, guidance_view, lane_view, models_view, share, theme, widgets
+from lab.ui import ahead, controlnet_view, guidance_view, heads, lane_view, lessons, models_view, share, theme, widgets
+from lab.ui.openers import OPEN_JS
 from lab.ui.page import Page, keep_sessions_small
-from lab.ui.tabs import controlnet, guidance, models, noising, papers, samplers
+from lab.ui.tabs import controlnet, guidance, models, noising, papers, samplers, start
 
 __all__ = ["TABS", "build", "keep_sessions_small", "launch_options"]
 
-TABS = (noising, samplers, guidance, controlnet, papers, models)
+TABS = (start, noising, samplers, guidance, controlnet, papers, models)
 FAVICON = Path(__file__).with_name("favicon.svg")
 
 
@@ -21,9 +22,7 @@ def build(backend: Any, settings: Settings) -> gr.Blocks:
     """The whole page on a backend; nothing is computed until a visitor opens it."""
     add_hub_models(settings.allowed_models)
     with Page(title="Diffusion Lab", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as demo:
-        widgets.header(
-            "Diffusion Lab", "See how diffusion models work: every picture here is computed while you watch."
-        )
+        widgets.header("Diffusion Lab", "Watch diffusion models draw, one paper at a time.")
         door = share.Door()
         built = {}
         with gr.Tabs() as book:
@@ -33,6 +32,8 @@ def build(backend: Any, settings: Settings) -> gr.Blocks:
                     built[name] = tab.build(backend, settings, page)
         shared = {name: tab for name, tab in built.items() if hasattr(tab, "share")}
         door.wire(demo, shared, {name: tab.TITLE for name, tab in zip(built, TABS, strict=True)}, book)
+        door.replays(built["start"].through, start.shipped)
+        demo.load(None, js=OPEN_JS)
         ahead.notice()
     return demo
 
@@ -46,11 +47,14 @@ def launch_options(backend: Any, settings: Settings) -> dict[str, Any]:
         + guidance_view.CSS
         + controlnet_view.CSS
         + models_view.CSS
+        + start.CSS
         + papers.CSS
         + share.CSS
+        + heads.CSS
+        + lessons.CSS
         + ahead.CSS,
         "favicon_path": str(FAVICON),
-        "app_kwargs": {"routes": [ahead.route(backend, settings.queue_size)]},
+        "app_kwargs": {"routes": [ahead.route(backend, settings.queue_size), start.route()]},
         "allowed_paths": [str(ASSETS / "images")],
         "state_session_capacity": 1000,  # what a visitor last made is kept, a few megabytes each
         "max_threads": settings.most_pressed + 40,  # a run that waits holds a thread

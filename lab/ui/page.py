@@ -100,6 +100,19 @@ class _Session(SessionState):
         # and a second in tests.
         self.STATE_TTL_WHEN_CLOSED = 1 if os.getenv("GRADIO_IS_E2E_TEST") else 3600
 
+    def __setitem__(self, key: int, value: Any) -> None:
+        """As SessionState. For an update Gradio makes the component anew, and what it then refuses may be under way: a
+        press of a preset still carries the choices of the one before. So what was offered to a visitor stays taken; and
+        what a tab has put in the place of `preprocess` stays in place."""
+        before = self.blocks_config.blocks.get(key)
+        super().__setitem__(key, value)
+        if type(value) is not type(before) or value is before:
+            return
+        if "preprocess" in vars(before):
+            value.preprocess = before.preprocess
+        if isinstance(value, gr.Dropdown | gr.Radio):
+            value.choices = list(dict.fromkeys([*map(tuple, value.choices), *map(tuple, before.choices)]))
+
     def _update_config(self, key: int) -> None:
         """Kept for deep links only."""
 

@@ -21,10 +21,11 @@ from typing import Any, Protocol
 import gradio as gr
 import numpy as np
 
-from lab import portable
+from lab import portable, recordings
 from lab.capsule import MAX_PROMPT, MAX_SEED, LabError, SamplingRequest
 from lab.catalog import MODELS, control_of
 from lab.portable import Capsule, Choice, Flag, Kind, Range, Text, fitted
+from lab.recordings import SUFFIX, Recorded
 from lab.settings import Settings
 from lab.ui import media, widgets
 from lab.ui.widgets import Update
@@ -32,7 +33,7 @@ from lab.ui.widgets import Update
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 NOTHING = "There is nothing to share yet: press Run first."
 ALONE = "The picture was the sender's own and is too large for a link. Choose one; all else is set."
-MAX_FILE = 9_000_000  # bytes that are read of a file that is opened
+ELSEWHERE = "These settings belong to a tab that this lab does not have."
 
 # The address always is that of the last run of this page, for whoever copies it from there.
 ADDRESS_JS = """(code) => {
@@ -93,6 +94,7 @@ OPEN_JS = """() => { document.querySelector("FIELD")?.click(); }""".replace("FIE
 CSS = """
 /* the door: what came in, and what to do with it */
 #lab-door { border: 1px solid var(--border-color-primary); border-radius: 12px; padding: 12px 16px; align-items: center; }
+#lab-door > :first-child { flex: 1 1 240px; }
 #lab-door p { margin: 0; font-size: 15px; line-height: 1.45; }
 #lab-door p.bad { color: var(--error-text-color); }
 """
@@ -312,22 +314,28 @@ class Door:
             self.words = gr.HTML("")
             self.yes = gr.Button("Restore", variant="primary", size="sm", scale=0, min_width=110, elem_id="lab-restore")
             self.no = gr.Button("Close", size="sm", scale=0, min_width=90, elem_id="lab-close")
-        self.file = gr.UploadButton(OPEN, file_types=[".png", ".json"], visible="hidden", elem_id="lab-open")
+        self.file = gr.UploadButton(OPEN, file_types=[".png", ".json", SUFFIX], visible="hidden", elem_id="lab-open")
 
-    def wire(self, page: gr.Blocks, tabs: Mapping[str, Tab], titles: Mapping[str, str], book: gr.Tabs) -> None:
-        """`tabs` and their `titles` by name; `book` holds them."""
-        self.tabs, self.titles, self.book = tabs, titles, book
+    def wire(self, page: gr.Blocks, tabs: Mapping[str, Any], titles: Mapping[str, str], book: gr.Tabs) -> None:
+        """`tabs` that share and their `titles` by name; `book` holds them. One of them replays recordings."""
+        self.tabs: Mapping[str, Tab] = tabs
+        self.titles, self.book = titles, book
+        self.player, self.stage = next((name, tab) for name, tab in tabs.items() if hasattr(tab, "replayed"))
         bar = [self.offered, self.bar, self.words, self.yes]
-        everything = [*bar, self.pressed, book]
+        everything = [*bar, self.pressed, book, *self.stage.replayable]
         for tab in tabs.values():
             everything += [*tab.restorable, *tab.share.run_outputs, tab.share.restored]
-        everything = list(dict.fromkeys(everything))
+        self.outputs = everything = list(dict.fromkeys(everything))
         page.load(self.on_address, self.code, everything, js=CODE_JS, queue=False, **QUIET)
         page.load(None, None, None, js=DROP_JS)
         self.file.upload(self.on_file, self.file, bar, **QUIET)
         self.yes.click(self.on_yes, self.offered, everything, queue=False, **QUIET)
         self.no.click(self.on_no, None, bar, queue=False, **QUIET)
         self.pressed.change(None, self.pressed, None, js=PRESS_JS, api_visibility="private")
+
+    def replays(self, button: gr.Button, recorded: Callable[[], Recorded]) -> None:
+        """Let a button open a recording that the lab ships."""
+        button.click(lambda: self.on_yes(recorded()), None, self.outputs, queue=False, **QUIET)
 
     def on_address(self, code: str) -> Update:
         """A page opened by a link: at once as it says."""
@@ -341,19 +349,24 @@ class Door:
     def on_file(self, path: str | None) -> Update:
         """A file that was dropped: what it holds, and whether to restore it."""
         try:
-            capsule = _read(path)
-            if capsule.tab not in self.tabs:
-                raise LabError("These settings belong to a tab that this lab does not have.")
+            found = _read(path)
+            if isinstance(found, Recorded):
+                told = f"This file holds a recording for the tab {self.titles[self.player]}."
+            elif found.tab in self.tabs:
+                told = (
+                    f"This file holds a run of the tab {self.titles[found.tab]}{_described(found)}. {_changed(found)}"
+                )
+            else:
+                raise LabError(ELSEWHERE)
         except LabError as error:
             return self._told(str(error), bad=True)
-        told = f"This file holds a run of the tab {self.titles[capsule.tab]}{_described(capsule)}."
-        return self._told(f"{told} {_changed(capsule)}") | {self.offered: capsule, self.yes: gr.update(visible=True)}
+        return self._told(told) | {self.offered: found, self.yes: gr.update(visible=True)}
 
-    def on_yes(self, capsule: Capsule | None) -> Update:
-        if capsule is None:
+    def on_yes(self, found: Capsule | Recorded | None) -> Update:
+        if found is None:
             return self._told("The file is not at hand any more. Open it once more.", bad=True)
         try:
-            return self._restored(capsule)
+            return self._restored(found) if isinstance(found, Capsule) else self._replayed(found)
         except LabError as error:
             return self._told(str(error), bad=True)
 
@@ -363,18 +376,22 @@ class Door:
     def _restored(self, capsule: Capsule) -> Update:
         tab = self.tabs.get(capsule.tab)
         if tab is None:
-            raise LabError("These settings belong to a tab that this lab does not have.")
+            raise LabError(ELSEWHERE)
         updates, pressed, missing = tab.restore(capsule, tab.share.known(capsule))
         words = " ".join(filter(None, [missing, _changed(capsule)]))
-        return (
-            (self._told(words) if words else self.on_no())
-            | updates
-            | {
-                tab.share.restored: True,
-                self.book: gr.Tabs(selected=capsule.tab),
-                self.pressed: f"{pressed} {secrets.token_hex(4)}",  # never twice the same: the page acts on a change
-            }
-        )
+        return (self._told(words) if words else self.on_no()) | updates | self._opened(capsule.tab, pressed)
+
+    def _replayed(self, recorded: Recorded) -> Update:
+        updates, pressed = self.stage.replayed(recorded)
+        return self.on_no() | updates | self._opened(self.player, pressed)
+
+    def _opened(self, tab: str, pressed: str) -> Update:
+        """The tab in front, its button pressed by the page's script."""
+        return {
+            self.tabs[tab].share.restored: True,
+            self.book: gr.Tabs(selected=tab),
+            self.pressed: f"{pressed} {secrets.token_hex(4)}",  # never twice the same: the page acts on a change
+        }
 
     def _told(self, text: str, bad: bool = False) -> Update:
         """The bar with a sentence, and nothing to restore."""
@@ -384,13 +401,14 @@ class Door:
         }  # fmt: skip
 
 
-def _read(path: str | None) -> Capsule:
-    """The capsule of a file that Gradio has stored."""
+def _read(path: str | None) -> Capsule | Recorded:
+    """What a file holds that Gradio has stored."""
     if not path:
         raise LabError(portable.NO_CAPSULE)
-    if Path(path).stat().st_size > MAX_FILE:
-        raise LabError(f"The file has more than {MAX_FILE / 1e6:g} MB. {portable.NO_CAPSULE}")
-    return portable.from_file(Path(path).read_bytes())
+    if Path(path).stat().st_size > recordings.MAX_BYTES:
+        raise LabError(f"The file has more than {recordings.MAX_BYTES / 1e6:g} MB. {portable.NO_CAPSULE}")
+    data = Path(path).read_bytes()
+    return recordings.from_bytes(data) if data.startswith(b"PK") else portable.from_file(data)
 
 
 def _described(capsule: Capsule) -> str:

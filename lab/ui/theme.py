@@ -106,6 +106,7 @@ CSS = """
 .gradio-container { width: 100%; } main.contain { max-width: 100%; }
 .main.fillable { padding: 0 !important; }
 footer { display: none !important; }
+.lab-recorded { font-size: 14px; font-weight: 600; margin: 0 0 8px; color: var(--body-text-color-subdued); }
 .lab-header { display: flex; align-items: center; gap: 12px; padding: 2px 0 6px; }
 .lab-header svg { width: 34px; height: 34px; flex: none; border-radius: 8px; }
 .lab-header h1 { font-size: 20px; font-weight: 680; letter-spacing: -.015em; margin: 0; line-height: 1.2; }

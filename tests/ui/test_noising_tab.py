@@ -36,10 +36,10 @@ class WithoutModel:
 
 @pytest.fixture
 def tab():
-    with gr.Blocks(), gr.Tab(noising.TITLE):
+    with gr.Blocks(), gr.Tab(noising.TITLE) as page:
         tab = noising._Tab(WithoutModel(), Settings())
         tab.lay_out()
-        tab.wire()
+        tab.wire(page)
     return tab
 
 

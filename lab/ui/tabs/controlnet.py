@@ -17,12 +17,13 @@ from lab.capsule import Condition, Forward, LabError, LaneResult, Note, Sampling
 from lab.catalog import CONTROLS, MODELS
 from lab.portable import Capsule
 from lab.settings import Settings, at_hand
-from lab.ui import controlnet_charts, controlnet_maps, controlnet_run, controlnet_view, media, share, widgets
+from lab.ui import controlnet_charts, controlnet_maps, controlnet_run, controlnet_view, lessons, media, share, widgets
 from lab.ui.controlnet_maps import FIRST, HAND, KINDS, Maps, Source, Sources
 from lab.ui.controlnet_run import EXPERIMENTS, Agreement, Dials, Finished, Plan
 from lab.ui.widgets import Update
 
 TITLE = "ControlNet"
+QUESTION = "Can a sketch hold the picture?"
 SAMPLER = "dpmpp_2m"  # good pictures in ten calls: a drawing must answer within two seconds
 PAINT_EVERY_S = 0.08
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -82,6 +83,7 @@ class _Tab:
         self.sources = gr.State(FIRST, time_to_live=7200)
         self.kept = gr.State(None, time_to_live=3600)
         self.picked = gr.State(None, time_to_live=3600)
+        self.lesson = lessons.head("controlnet", QUESTION, [preset.title for preset in PRESETS])
         self.presets = widgets.preset_row("controlnet", [preset.title for preset in PRESETS])
         with widgets.grid():
             with widgets.stage():

@@ -30,11 +30,12 @@ from lab.catalog import GROUPS, GUIDANCE, MODELS, SAMPLERS, STYLES, rules_for, s
 from lab.measures import picture_measures
 from lab.portable import Capsule, Choice
 from lab.settings import Settings, at_hand
-from lab.ui import guidance_charts, guidance_view, media, share, widgets
+from lab.ui import guidance_charts, guidance_view, lessons, media, share, widgets
 from lab.ui.guidance_view import Cell, Look, Painter, Plan, Sweep, make_plan
 from lab.ui.widgets import Update
 
 TITLE = "Guidance"
+QUESTION = "How hard should the words pull?"
 DEFAULT_MODEL = "text-to-image"
 DEFAULT_SCALES = "0, 1, 2, 3, 5, 7.5, 10, 15"
 MAX_STEPS = 50  # every step of an anatomy stays in the visitor's page
@@ -124,6 +125,7 @@ class _Tab:
         self.kept = gr.State(None, time_to_live=3600)  # Sweep
         self.looked = gr.State(None, time_to_live=3600)  # Look, complete
         self.picked = gr.State(None, time_to_live=3600)  # LaneSettings
+        self.lesson = lessons.head("guidance", QUESTION, [preset.title for preset in self.shown])
         self.presets = widgets.preset_row("guidance", [preset.title for preset in self.shown])
         with widgets.grid():
             with widgets.stage():

@@ -15,10 +15,11 @@ from lab.capsule import MAX_SEED, MAX_T, MIN_T, Forward, LabError, NoisingFrame,
 from lab.catalog import SCHEDULES
 from lab.portable import Capsule, Kind, Range
 from lab.settings import Settings
-from lab.ui import film, media, noising_charts, share, widgets
+from lab.ui import film, lessons, media, noising_charts, share, widgets
 from lab.ui.widgets import Update
 
 TITLE = "Forward noising"
+QUESTION = "How does a picture drown in noise?"
 RECOVER = "exact"  # the model that says what can still be recovered
 FILM_AT = (0, 0.08, 0.16, 0.26, 0.38, 0.5, 0.62, 0.8, 1)  # of T; closer together where more is lost
 PLAY_S, PLAY_FPS, PLAY_CHART_EVERY = 6, 12, 4
@@ -116,11 +117,11 @@ element.addEventListener('click', (event) => {
 """
 
 
-def build(backend: Any, settings: Settings, _page: gr.Tab) -> "_Tab":
-    """Lay out the tab and wire it to `backend`; its first picture is painted when the page loads."""
+def build(backend: Any, settings: Settings, page: gr.Tab) -> "_Tab":
+    """Lay out the tab on `page` and wire it to `backend`."""
     tab = _Tab(backend, settings)
     tab.lay_out()
-    tab.wire()
+    tab.wire(page)
     return tab
 
 
@@ -137,6 +138,7 @@ class _Tab:
     def lay_out(self) -> None:
         first = PRESETS[0]
         self.picture = gr.State(None, time_to_live=7200)
+        self.lesson = lessons.head("noising", QUESTION, [preset.title for preset in PRESETS])
         self.presets = widgets.preset_row("noising", [preset.title for preset in PRESETS])
         with widgets.grid():
             with widgets.stage():
@@ -205,7 +207,7 @@ class _Tab:
 
     # Wiring
 
-    def wire(self) -> None:
+    def wire(self, page: gr.Tab) -> None:
         inputs = {
             self.picture, self.schedule, self.T, self.zero, self.seed, self.t, self.side, self.rival, self.align, self.chart,
         }  # fmt: skip
@@ -238,9 +240,7 @@ class _Tab:
             button.click(save, inputs, files, api_visibility="private", show_progress_on=self.share.files)
         self.restorable = [*everything, self.seed]
         self.share.wire(inputs, now=self.shared)
-        page = gr.context.Context.root_block
-        assert page is not None  # a tab is built inside a page
-        page.load(_bind(self.on_preset, PRESETS[0]), inputs, everything, **quiet)
+        page.select(self.on_open, {*inputs, self.share.restored}, everything, **quiet)
 
     # What the visitor does
 
@@ -310,6 +310,13 @@ class _Tab:
             return
         yield {self.gallery: _gallery(self.examples, None)}
         yield from self._show(values, {self.picture: picture}, request)
+
+    def on_open(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
+        """A visitor who opens the tab for the first time finds the first preset."""
+        if values[self.picture] is not None or values[self.share.restored]:
+            yield {self.note: gr.skip()}  # nothing at all would be an error of Gradio's
+            return
+        yield from self.on_preset(PRESETS[0], values, request)
 
     def on_preset(self, preset: Preset, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         index = next((i for i, example in enumerate(self.examples) if example.path.stem == preset.example), 0)

@@ -9,36 +9,12 @@ import gradio as gr
 from lab.papers import PAPERS, Paper, Try
 from lab.settings import Settings
 from lab.ui import widgets
+from lab.ui.openers import opener
 from lab.ui.tabs import controlnet, guidance, noising, samplers
 
 TITLE = "Papers"
 UNBUILT = "Instrument not built yet"
 TITLES = {tab.__name__.rpartition(".")[2]: tab.TITLE for tab in (noising, samplers, guidance, controlnet)}
-
-# Opens the tab of a button and presses its preset: by the page's own buttons, so nothing is asked of the server here.
-# Gradio lays a tab out when it is first opened, so the preset may be some frames away. On a phone the tabs that do not
-# fit are in a menu, where they have no ids.
-OPEN_JS = """() => {
-  document.addEventListener("click", (event) => {
-    const chosen = event.target.closest("button[data-preset]");
-    if (!chosen) return;
-    const { tab, title, preset } = chosen.dataset;
-    const menu = [...document.querySelectorAll(".overflow-dropdown button")];
-    const opener = document.getElementById(`tab-${tab}-button`)
-      || menu.find((one) => one.textContent.trim() === title);
-    if (!opener) return;
-    opener.click();
-    const until = performance.now() + 10000;
-    const press = () => {
-      const row = document.getElementById(`${tab}-presets`);
-      const shown = row && row.offsetParent ? [...row.querySelectorAll("button")] : [];
-      const button = shown.find((one) => one.textContent.trim() === preset);
-      if (button) { window.scrollTo(0, 0); button.click(); button.focus({ preventScroll: true }); }
-      else if (performance.now() < until) requestAnimationFrame(press);
-    };
-    press();
-  });
-}"""
 
 CSS = """
 /* papers: years on a rail, cards beside it */
@@ -70,10 +46,9 @@ CSS = """
 
 
 def build(_backend: Any, _settings: Settings, _page: gr.Tab) -> "_Tab":
-    """Lay out the tab and let its buttons open the others."""
+    """Lay out the tab; the page lets its buttons open the others."""
     tab = _Tab()
     tab.lay_out()
-    tab.wire()
     return tab
 
 
@@ -89,11 +64,6 @@ class _Tab:
             latex_delimiters=widgets.LATEX,
             sanitize_html=False,  # the lab's own table, escaped below; sanitizing takes the buttons out
         )
-
-    def wire(self) -> None:
-        page = gr.context.Context.root_block
-        assert page is not None  # a tab is built inside a page
-        page.load(None, js=OPEN_JS)
 
 
 def _year(year: int, rows: list[Paper]) -> str:
@@ -113,8 +83,5 @@ def _card(row: Paper) -> str:
 
 
 def _try(row: Try) -> str:
-    title = escape(row.preset)
-    return (
-        f'<li><button type="button" data-tab="{escape(row.tab)}" data-title="{escape(TITLES[row.tab])}" data-preset="{title}" '
-        f'aria-label="Try it: {title}">{title}</button><span>{escape(row.look_for)}</span></li>'
-    )
+    button = opener(row.tab, TITLES[row.tab], row.preset, preset=row.preset, label=f"Try it: {row.preset}")
+    return f"<li>{button}<span>{escape(row.look_for)}</span></li>"

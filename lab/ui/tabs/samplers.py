@@ -4,13 +4,14 @@ import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from math import inf
 from typing import Any, NamedTuple
 
 import gradio as gr
 
-from lab import script
+from lab import recordings, script
 from lab.capsule import (
     MAX_T,
     MIN_T,
@@ -30,8 +31,9 @@ from lab.capsule import (
 )
 from lab.catalog import GROUPS, MODELS, SAMPLERS, SCHEDULES, SPACINGS, STYLES, samplers_for
 from lab.portable import Capsule, Choice, Kind, Range, fitted
+from lab.recordings import Recorded
 from lab.settings import ASSETS, Settings, at_hand
-from lab.ui import lane_view, media, samplers_view, share, widgets
+from lab.ui import lane_view, lessons, media, samplers_view, share, widgets
 from lab.ui.widgets import Update
 
 TITLE = "Samplers"
@@ -100,6 +102,7 @@ class Kept(NamedTuple):
 
     experiment: str
     recording: Recording
+    made: date | None = None  # of a recording from a file; None: computed here and now
 
 
 ABOUT = r"""
@@ -149,6 +152,7 @@ class _Tab:
         self.offered = [row for row in MODELS.values() if at_hand(row.source, self.settings)]
         names = [row.name for row in self.offered]
         self.shown = [preset for preset in PRESETS if preset.model in names]
+        self.lesson = lessons.head("samplers", QUESTION, [preset.title for preset in self.shown])
         self.presets = widgets.preset_row("samplers", [preset.title for preset in self.shown])
         with widgets.grid():
             with widgets.stage():
@@ -221,6 +225,7 @@ class _Tab:
         with widgets.more("Share and export"):
             with gr.Row():
                 self.png = gr.Button("Pictures, PNG", size="sm", min_width=90, elem_id="samplers-png")
+                self.steps_file = gr.Button("Recording", size="sm", min_width=90, elem_id="samplers-record")
             shared = (
                 "experiment model versus prompt group style seed mix_seed samplers steps schedule T guidance reference"
             )
@@ -315,10 +320,11 @@ class _Tab:
 
         self.restorable = [*simple, *advanced, *self._row_outputs()]
         self.share.wire({self.kept}, self.scripts)
-        self.png.click(
-            self.save_pictures, {self.kept, self.share.capsule}, [self.share.files, self.share.note],
-            api_visibility="private", show_progress_on=self.share.files,
-        )  # fmt: skip
+        saved: dict[str, Any] = {"api_visibility": "private", "show_progress_on": self.share.files}
+        files = [self.share.files, self.share.note]
+        self.png.click(self.save_pictures, {self.kept, self.share.capsule}, files, **saved)
+        self.steps_file.click(self.save_steps, {self.kept}, files, **saved)
+        self.replayable = [self.experiment, self.stage, self.plot, self.table, self.note, self.kept, self.scrub]
 
     def _preset_outputs(self) -> list[Any]:
         return [self.experiment, self.seed, self.steps, self.reference, self.picture]
@@ -385,7 +391,7 @@ class _Tab:
 
     def on_scrub(self, kept: Kept | None, percent: float, second: str) -> str | dict[str, Any]:
         """All lanes at the noise level `percent` of the way from noise to picture."""
-        return samplers_view.paint(kept.experiment, kept.recording, percent, second) if kept else gr.skip()
+        return _painted(kept, percent, second) if kept else gr.skip()
 
     def on_open(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """A visitor who opens the tab for the first time finds it moving, and then sees it once more slowly."""
@@ -414,7 +420,7 @@ class _Tab:
                 percent = 100 * frame / REPLAY_FRAMES
                 yield {
                     self.scrub: percent,
-                    self.stage: samplers_view.paint(kept.experiment, kept.recording, percent, values[self.second]),
+                    self.stage: _painted(kept, percent, values[self.second]),
                 }
                 if stop.wait(PAINT_EVERY_S):
                     break
@@ -542,6 +548,35 @@ class _Tab:
 
         return self.share.answer(save)
 
+    def save_steps(self, values: dict[Any, Any]) -> dict[Any, Any]:
+        """The run as a file that replays it."""
+        kept: Kept | None = values[self.kept]
+
+        def save() -> dict[Any, Any]:
+            if kept is None:
+                raise LabError(share.NOTHING)
+            path = media.scratch_file(f"samplers{recordings.SUFFIX}")
+            path.write_bytes(recordings.to_bytes(kept.recording, kept.experiment))
+            return self.share.saved(path)
+
+        return self.share.answer(save)
+
+    def replayed(self, recorded: Recorded) -> tuple[Update, str]:
+        """A run from a file, as if it had just ended, and the id of the button that shows it from its beginning."""
+        kept = Kept(recorded.experiment, recorded.recording, recorded.made)
+        if kept.experiment not in EXPERIMENTS or kept.experiment == "invert":
+            raise LabError(recordings.NO_RECORDING)
+        figure = samplers_view.chart(kept.recording)
+        return {
+            self.experiment: kept.experiment,
+            self.stage: _painted(kept, 0, BESIDE[0]),
+            self.note: widgets.note(f"{_recorded_on(recorded.made)} Press Replay or drag the slider."),
+            self.kept: kept,
+            self.scrub: 0,
+            self.plot: gr.update(visible=True, value=figure) if figure else HIDDEN,
+            self.table: samplers_view.table(kept.recording),
+        }, "samplers-replay"
+
     def restore(self, capsule: Capsule, values: dict[str, Any]) -> tuple[Update, str, str]:
         """The tab as a capsule says."""
         model = values.get("model", "exact")
@@ -606,6 +641,16 @@ class _Tab:
             reference_steps=min(reference, forward.T),
             versus=MODELS[values[self.model]].perfect if values[self.versus] and experiment == "compare" else None,
         )
+
+
+def _painted(kept: Kept, percent: float, second: str) -> str:
+    """The kept run at a noise level, marked where it is a recording."""
+    mark = f'<p class="lab-recorded">{_recorded_on(kept.made)}</p>' if kept.made else ""
+    return mark + samplers_view.paint(kept.experiment, kept.recording, percent, second)
+
+
+def _recorded_on(made: date) -> str:
+    return f"Recorded on {made.day} {made:%B %Y}, not computed now."
 
 
 def _lanes_of(capsule: Capsule, model: str) -> list[Row]:

@@ -1,0 +1,96 @@
+"""The Start tab: what it ships is what the lab draws, and what it opens is there."""
+
+import io
+import re
+from dataclasses import replace
+from types import SimpleNamespace
+
+import gradio as gr
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from lab import recordings, ui
+from lab.backends.local import LocalBackend
+from lab.capsule import LabError, LaneResult
+from lab.settings import Settings
+from lab.training.showcase import EIGHT_SEEDS
+from lab.ui.tabs import samplers, start
+from tests.ui.values import first_values
+
+TITLES = {tab.__name__.rpartition(".")[2]: tab.TITLE for tab in ui.TABS}
+
+
+def test_the_shipped_recording_is_what_the_lab_draws():
+    recorded = start.shipped()
+    assert recorded.recording.request == EIGHT_SEEDS
+    drawn = {event.lane: event for event in LocalBackend(Settings()).run(EIGHT_SEEDS) if isinstance(event, LaneResult)}
+    assert drawn.keys() == recorded.recording.results.keys()
+    for lane, result in recorded.recording.results.items():
+        assert np.abs(result.picture.astype(int) - drawn[lane].picture).max() <= 2  # rounding of another machine
+        assert result.nearest_caption == drawn[lane].nearest_caption
+
+
+def test_the_film_is_the_recording():
+    name, packed = start.film()
+    film = np.asarray(Image.open(io.BytesIO(packed)).convert("RGB"))
+    assert film.shape == (start.ROWS * 64, 8 * 64, 3) and len(packed) < 400_000
+    steps = start.shipped().recording.steps
+    assert start.SHOWN[0] == 0 and start.SHOWN[-1] == len(steps[0]) - 1
+    last = film[-64:].reshape(64, 8, 64, 3)
+    for lane in range(8):
+        assert np.abs(last[:, lane].astype(int) - steps[lane][-1].x_0).mean() < 8  # packed with loss
+    client = TestClient(Starlette(routes=[start.route()]))
+    answer = client.get(f"/{name}")
+    assert answer.content == packed and "immutable" in answer.headers["cache-control"]
+    assert name in start._hero()
+
+
+def test_every_card_opens_a_tab_and_asks_its_question():
+    assert [card.tab for card in start.CARDS] == [name for name in TITLES if name not in ("start", "models")]
+    for card in start.CARDS:
+        html = start._card(card)
+        assert f'data-tab="{card.tab}" data-title="{TITLES[card.tab]}"' in html and card.question in html
+        assert ("<img" in html) == (card.tab != "papers")
+    assert re.search(r'data-tab="samplers"[^>]*data-preset="([^"]*)"', start._hero())[1] == samplers.PRESETS[0].title
+
+
+# Replays
+
+
+@pytest.fixture(scope="module")
+def tab():
+    with gr.Blocks(), gr.Tabs(), gr.Tab() as page:
+        return samplers.build(LocalBackend(Settings()), Settings(), page)
+
+
+@pytest.mark.parametrize("experiment", ["compare", "grid", "between"])
+def test_a_recording_is_replayed_and_says_that_it_is_one(tab, experiment):
+    recorded = replace(start.shipped(), experiment=experiment)
+    update, pressed = tab.replayed(recorded)
+    assert pressed == "samplers-replay" and update[tab.experiment] == experiment
+    made = f"Recorded on {recorded.made.day} {recorded.made:%B %Y}, not computed now."
+    assert made in update[tab.stage] and made in update[tab.note]
+    values = first_values(tab) | {tab.kept: update[tab.kept]}
+    frames = [one for one in tab.on_replay(values, SimpleNamespace(session_hash="v")) if tab.stage in one]
+    assert len(frames) == samplers.REPLAY_FRAMES + 1 and all(made in one[tab.stage] for one in frames)
+    assert frames[0][tab.stage] != frames[-1][tab.stage]
+    live = samplers.Kept("compare", recorded.recording)
+    assert "Recorded" not in tab.on_scrub(live, 50, "x_t") and made in tab.on_scrub(update[tab.kept], 50, "x_t")
+
+
+def test_a_recording_of_no_known_experiment_is_refused(tab):
+    for experiment in ("invert", "nothing"):
+        with pytest.raises(LabError, match="no recording of the lab"):
+            tab.replayed(replace(start.shipped(), experiment=experiment))
+
+
+def test_a_run_is_saved_as_a_recording(tab):
+    values = first_values(tab)
+    assert "press Run first" in tab.save_steps(values)[tab.share.note]
+    kept = samplers.Kept("compare", start.shipped().recording)
+    (path,) = tab.save_steps(values | {tab.kept: kept})[tab.share.files]["value"]
+    with open(path, "rb") as file:
+        assert recordings.from_bytes(file.read()).recording.request == EIGHT_SEEDS
