@@ -299,7 +299,7 @@ def test_queued_handlers_cannot_be_called_past_the_queue(attacker):
 def test_files_for_visitors_go_after_an_hour(monkeypatch, tmp_path):
     """Files that the lab writes, by age; Gradio's own, uploads among them, by `delete_cache` of the page."""
     monkeypatch.setattr(media.tempfile, "gettempdir", lambda: str(tmp_path))
-    first = media.save_png(np.zeros((8, 8, 3), np.uint8), media.scratch_file("first.png"), {})
+    first = media.save_png(np.zeros((8, 8, 3), np.uint8), media.scratch_file("first.png"), "")
     made = first.parent.stat().st_mtime
     monkeypatch.setattr(media.time, "time", lambda: made + 3599)
     media.scratch_file("second.png")
