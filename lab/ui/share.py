@@ -76,7 +76,7 @@ FIELD = f"input[data-testid^='{OPEN}']"
 
 # A file that is dropped where nothing else takes it goes to the door's own field.
 DROP_JS = """() => {
-  const elsewhere = (event) => event.target.closest?.("[data-testid='image'], .lab-upload, input[type='file'], .image-container");
+  const elsewhere = (event) => event.target.closest?.(".upload-container, .image-container");
   const carried = (event) => [...(event.dataTransfer?.types || [])].includes("Files") && !elsewhere(event);
   document.addEventListener("dragover", (event) => { if (carried(event)) event.preventDefault(); });
   document.addEventListener("drop", (event) => {
