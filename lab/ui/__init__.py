@@ -7,7 +7,19 @@ import gradio as gr
 
 from lab.catalog import add_hub_models
 from lab.settings import ASSETS, Settings
-from lab.ui import ahead, controlnet_view, guidance_view, heads, lane_view, lessons, models_view, share, theme, widgets
+from lab.ui import (
+    ahead,
+    controlnet_view,
+    guidance_view,
+    heads,
+    lane_view,
+    lessons,
+    models_view,
+    presenting,
+    share,
+    theme,
+    widgets,
+)
 from lab.ui.openers import OPEN_JS
 from lab.ui.page import Page, keep_sessions_small
 from lab.ui.tabs import controlnet, guidance, models, noising, papers, samplers, start
@@ -34,6 +46,7 @@ def build(backend: Any, settings: Settings) -> gr.Blocks:
         door.wire(demo, shared, {name: tab.TITLE for name, tab in zip(built, TABS, strict=True)}, book)
         door.replays(built["start"].through, start.shipped)
         demo.load(None, js=OPEN_JS)
+        demo.load(None, js=presenting.PRESENT_JS)
         ahead.notice()
     return demo
 
@@ -52,6 +65,7 @@ def launch_options(backend: Any, settings: Settings) -> dict[str, Any]:
         + share.CSS
         + heads.CSS
         + lessons.CSS
+        + presenting.CSS
         + ahead.CSS,
         "favicon_path": str(FAVICON),
         "app_kwargs": {"routes": [ahead.route(backend, settings.queue_size), start.route()]},

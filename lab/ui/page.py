@@ -7,6 +7,7 @@ does not mention (6 ms of the event loop).
 
 import os
 from copy import copy
+from datetime import datetime
 from html import escape
 from math import isfinite
 from typing import Any
@@ -106,6 +107,7 @@ class _Session(SessionState):
         what a tab has put in the place of `preprocess` stays in place."""
         before = self.blocks_config.blocks.get(key)
         super().__setitem__(key, value)
+        self.config_values.pop(key, None)  # kept for deep links only
         if type(value) is not type(before) or value is before:
             return
         if "preprocess" in vars(before):
@@ -125,6 +127,16 @@ class _Sessions(StateHolder):
         if session_id not in self.session_data:
             self.session_data[session_id] = _Session(self.blocks)
         return super().__getitem__(session_id)
+
+    def delete_all_expired_state(self) -> None:
+        """As StateHolder's, every second; of somebody who has gone for good the page as it was for them goes too, which
+        Gradio keeps until a thousand others have come."""
+        super().delete_all_expired_state()
+        for visitor, session in list(self.session_data.items()):
+            away = datetime.now() - self.time_last_used.get(visitor, datetime.now())
+            if session.is_closed and away.total_seconds() > session.STATE_TTL_WHEN_CLOSED:
+                self.session_data.pop(visitor, None)
+                self.time_last_used.pop(visitor, None)
 
 
 def keep_sessions_small(demo: gr.Blocks) -> None:

@@ -235,5 +235,16 @@ button:focus-visible, input:focus-visible, [role=tab]:focus-visible, .lab-film a
   .lab-words { max-width: 100%; }
   .lab-header p { font-size: 13px; }
 }
+/* Run and Stop: on a phone at the lower edge, wherever the page stands */
+.dock { gap: 12px !important; }
+@media (max-width: 700px) {
+  .gradio-container { padding-bottom: 150px !important; }
+  .dock { position: fixed !important; left: 0; right: 0; bottom: 0; z-index: 45; width: 100% !important; gap: 6px !important;
+    padding: 8px 14px calc(10px + env(safe-area-inset-bottom)) !important; background: var(--body-background-fill);
+    box-shadow: 0 -1px 0 var(--border-color-primary); flex-direction: column-reverse !important; }
+  .dock .lab-note { padding: 4px 10px; font-size: 13px; max-height: 92px; overflow-y: auto; }
+  .dock .row { gap: 10px !important; }
+  #controlnet-note { min-height: 0; }
+}
 @media (prefers-reduced-motion: reduce) { * { transition: none !important; animation: none !important; } }
 """

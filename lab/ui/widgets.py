@@ -23,7 +23,7 @@ import numpy as np
 from gradio.data_classes import ImageData
 
 from lab.capsule import LabError, Waiting
-from lab.ui import media
+from lab.ui import media, presenting
 
 Update = dict[Any, Any]  # components to what they show next
 
@@ -59,9 +59,10 @@ class Cited(Protocol):
 
 
 def header(title: str, line: str) -> gr.HTML:
-    """The top of the page: mark, name, one line."""
+    """The top of the page: mark, name, one line, and the way to present."""
     return gr.HTML(
-        f'<header class="lab-header">{MARK}<div><h1>{escape(title)}</h1><p>{escape(line)}</p></div></header>'
+        f'<header class="lab-header">{MARK}<div><h1>{escape(title)}</h1><p>{escape(line)}</p></div>'
+        f"{presenting.BUTTON}</header>"
     )
 
 
@@ -78,6 +79,11 @@ def stage() -> gr.Column:
 def controls() -> gr.Column:
     """The right third: one primary button, at most six controls, the rest in `more(...)`."""
     return gr.Column(scale=4, min_width=320, elem_classes="controls")
+
+
+def dock() -> gr.Column:
+    """Run and Stop, or what a tab has in their place, and the sentence beside them: on a phone always at the lower edge."""
+    return gr.Column(elem_classes="dock", min_width=0)
 
 
 def more(title: str) -> gr.Accordion:

@@ -155,3 +155,15 @@ def test_films_open_and_have_their_frames(tab, values):
     video = cv2.VideoCapture(tab.save_mp4(values)[tab.share.files]["value"][0])
     assert int(video.get(cv2.CAP_PROP_FRAME_COUNT)) == noising.EXPORT_FRAMES
     assert video.read()[1].shape == (512, 512, 3)
+
+
+def test_a_newer_preset_ends_an_older_one(tab, values):
+    """As when a button elsewhere opens the tab, which begins with its first preset, and presses another at once."""
+    first = tab.on_open(values | {tab.picture: None, tab.share.restored: False}, VISITOR)
+    assert tab.gallery in next(first) and tab.jump in next(first)
+    second = tab.on_preset(noising.PRESETS[2], values, VISITOR)
+    assert tab.gallery in next(second) and next(second)[tab.schedule] == "linear"
+    assert list(first) == []
+    assert [tab.recovered in update or tab.strip in update for update in second] == [True, True]
+    other = tab.on_preset(noising.PRESETS[2], values, SimpleNamespace(session_hash="somebody else"))
+    assert len(list(other)) == 4

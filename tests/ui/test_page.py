@@ -3,12 +3,13 @@
 import asyncio
 import copy
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import gradio as gr
 import pytest
 from gradio.state_holder import SessionState
 
-from lab.ui.page import Page, _Session
+from lab.ui.page import Page, _Session, _Sessions
 
 
 @pytest.fixture
@@ -57,7 +58,23 @@ def test_a_component_that_is_no_output_is_gradios_to_refuse(page):
 def test_a_visitor_costs_no_configuration(page):
     session = _Session(page)
     told(page, {page.note: gr.update(visible=False), page.stage: "x"}, session)
-    assert session.config_values.keys() <= {page.note._id}  # of what it changed, not of all
+    assert session.config_values == {}
+
+
+def test_of_a_visitor_who_has_gone_nothing_is_kept(page, monkeypatch):
+    monkeypatch.setenv("GRADIO_IS_E2E_TEST", "1")
+    page.state_session_capacity = 10
+    sessions = _Sessions()
+    sessions.set_blocks(page)
+    for visitor in ("here", "gone", "just gone"):
+        sessions[visitor][page.kept._id] = 5
+    for visitor in ("gone", "just gone"):
+        sessions.session_data[visitor].is_closed = True
+    for visitor in ("here", "gone"):
+        sessions.time_last_used[visitor] -= timedelta(seconds=2)
+    sessions.delete_all_expired_state()
+    assert sessions.session_data.keys() == sessions.time_last_used.keys() == {"here", "just gone"}
+    assert sessions["here"][page.kept._id] == 5 and sessions["gone"][page.kept._id] is None
 
 
 @pytest.mark.parametrize("tested", ["1", ""])

@@ -107,10 +107,11 @@ class _Tab:
         self.chart_words = gr.HTML(widgets.words(controlnet_view.CHART_WORDS[controlnet_view.CHARTS[0]]))
 
     def _lay_out_controls(self, first: Preset) -> None:
-        with gr.Row():
-            self.run = widgets.go("Run", elem_id="controlnet-run")
-            self.stop = widgets.stop(elem_id="controlnet-stop")
-        self.note = gr.HTML(widgets.note(""), elem_id="controlnet-note")
+        with widgets.dock():
+            with gr.Row():
+                self.run = widgets.go("Run", elem_id="controlnet-run")
+                self.stop = widgets.stop(elem_id="controlnet-stop")
+            self.note = gr.HTML(widgets.note(""), elem_id="controlnet-note")
         self.runs = widgets.Runs(self.run, self.stop, self.note)
         self.prompt = gr.Textbox(
             first.prompt, label="Prompt", show_label=False, placeholder="Prompt, or nothing", max_length=300,

@@ -171,10 +171,11 @@ class _Tab:
 
     def _lay_out_controls(self, first: Preset) -> None:
         row = MODELS[first.model]
-        with gr.Row():
-            self.run = widgets.go("Run", elem_id="guidance-run")
-            self.stop = widgets.stop(interactive=False, elem_id="guidance-stop")
-        self.note = gr.HTML(widgets.note(""), elem_id="guidance-note")
+        with widgets.dock():
+            with gr.Row():
+                self.run = widgets.go("Run", elem_id="guidance-run")
+                self.stop = widgets.stop(interactive=False, elem_id="guidance-stop")
+            self.note = gr.HTML(widgets.note(""), elem_id="guidance-note")
         self.runs = widgets.Runs(self.run, self.stop, self.note)
         self.experiment = gr.Radio(
             [(title, name) for name, title in EXPERIMENTS.items()], value=first.experiment, label="Experiment",

@@ -155,15 +155,16 @@ class _Tab:
             with gr.Column(elem_classes="beside", min_width=100):
                 self.chain = gr.HTML(widgets.picture(None, "Step by step"), elem_id="noising-chain")
                 self.recovered = gr.HTML(widgets.picture(None, "Recovered x_0"), elem_id="noising-recovered")
-        with gr.Row(elem_classes="transport"):
-            self.play = widgets.go("Play", elem_id="noising-play")
-            self.stop = widgets.stop(interactive=False, elem_id="noising-stop")
-            self.t = gr.Slider(
-                0, first.T, round(first.at * first.T), step=1, label="t: how far down the picture has gone", elem_id="noising-t", scale=6
-            )  # fmt: skip
+        with widgets.dock():
+            with gr.Row(elem_classes="transport"):
+                self.play = widgets.go("Play", elem_id="noising-play")
+                self.stop = widgets.stop(interactive=False, elem_id="noising-stop")
+                self.t = gr.Slider(
+                    0, first.T, round(first.at * first.T), step=1, label="t: how far down the picture has gone", elem_id="noising-t", scale=6
+                )  # fmt: skip
+            self.note = gr.HTML(widgets.note(""), elem_id="noising-note")
         # Its maximum follows T; a request under way may carry a t of before, which _request answers itself.
         self.t.preprocess = lambda payload: payload
-        self.note = gr.HTML(widgets.note(""), elem_id="noising-note")
         self.strip = gr.HTML(_strip([], []), js_on_load=PICK_JS, elem_id="noising-film")
         self.chart = gr.Radio(
             [(title, name) for name, (title, _) in noising_charts.CHARTS.items()],
@@ -336,10 +337,15 @@ class _Tab:
         yield from self._show(values, changes, request)
 
     def _show(self, values: dict[Any, Any], changes: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
-        """Put `changes` into the controls and show the scene that they make."""
-        parts = self.on_scene(values | changes, request)
-        yield changes | next(parts)
-        yield from parts
+        """Put `changes` into the controls and show the scene that they make, unless another one is asked for meanwhile:
+        a link into the lab opens the tab and presses a preset in one go."""
+        mine = self.stops.fresh(request)
+        for update in self._scene(values | changes):
+            if not self.stops.owns(request, mine):
+                return
+            yield changes | update
+            changes = {}
+        self.stops.done(request, mine)
 
     def on_play(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """Run t up to T in PLAY_S seconds, from where it stands or from 0; frames too late are dropped."""

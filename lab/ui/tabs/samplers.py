@@ -182,10 +182,11 @@ class _Tab:
             self.table = gr.HTML("Press Run first.")
 
     def _lay_out_controls(self) -> None:
-        with gr.Row():
-            self.run = widgets.go("Run", elem_id="samplers-run")
-            self.stop = widgets.stop(elem_id="samplers-stop")
-        self.note = gr.HTML(widgets.note(""), elem_id="samplers-note")
+        with widgets.dock():
+            with gr.Row():
+                self.run = widgets.go("Run", elem_id="samplers-run")
+                self.stop = widgets.stop(elem_id="samplers-stop")
+            self.note = gr.HTML(widgets.note(""), elem_id="samplers-note")
         self.runs = widgets.Runs(self.run, self.stop, self.note)
         self.experiment = gr.Radio(
             [(title, name) for name, title in EXPERIMENTS.items()], value="compare", label="Experiment"
