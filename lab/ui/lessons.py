@@ -26,7 +26,7 @@ CSS = f"""
 /* a lesson: one step at a time between the head and the pictures */
 .lesson {{ gap: 8px !important; padding: 12px 16px !important; border-radius: 12px; background: var(--background-fill-secondary);
   box-shadow: inset 0 0 0 1px var(--border-color-primary); }}
-.lesson p {{ font-size: 16px; line-height: 1.45; margin: 0; max-width: 100ch; }}
+.lesson p {{ font-size: 16px; line-height: 1.45; margin: 0; }}
 .lesson .count {{ font-size: 13px; color: var(--body-text-color-subdued); }}
 .lesson .ask {{ font-weight: 600; }}
 .lesson .block {{ background: transparent; }}
@@ -34,11 +34,14 @@ CSS = f"""
 .lesson .lesson-row {{ align-items: center; flex-wrap: wrap; gap: 10px !important; }}
 .lesson .lesson-row > .block {{ flex: 1 1 auto; width: auto; min-width: 0 !important; }}
 .lesson .lesson-row > button {{ flex: none; min-width: 0 !important; padding: 7px 16px; }}
+.lesson [role=status] {{ min-height: 70px; }} /* nothing jumps when it is told */
+.lesson ~ .stage-row .noising-pictures {{ max-width: max(560px, calc((100vh - 570px) * 1.5)); }}
 .lesson .truth {{ animation: lesson-truth .4s {REVEALED_AFTER_S}s backwards; }}
 @keyframes lesson-truth {{ from {{ opacity: 0; }} }}
 @media (max-width: 700px) {{
   .lesson .segments .wrap {{ display: flex; flex-direction: column; }}
   .lesson .lesson-row > .block {{ flex-basis: 100%; }}
+  .lesson [role=status] {{ min-height: 0; }}
 }}
 """
 

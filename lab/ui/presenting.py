@@ -17,34 +17,37 @@ CSS = """
 .lab-header .lab-present:hover { background: var(--button-secondary-background-fill-hover); }
 @media (max-width: 700px) { .lab-header .lab-present { display: none; } }
 
+/* important, since Gradio gives the selectors of every other rule a longer one in front */
 body.presenting .gradio-container { max-width: none !important; padding-bottom: 0 !important; }
-body.presenting .lab-header { padding: 0; }
+body.presenting .lab-header { padding: 0 !important; }
 body.presenting .lab-header > :not(.lab-present), body.presenting .start-cards, body.presenting .ahead-block,
 body.presenting-stage .tab-wrapper, body.presenting .lab-head details, body.presenting .lab-head-row > button,
 body.presenting .lesson, body.presenting .presets, body.presenting .stage-row ~ *, body.presenting #lab-door,
 body.presenting .stage > :not(STAGES, .dock), body.presenting .controls > :not(.dock),
 body.presenting .dock .lab-note:not(.bad) { display: none !important; }
-body.presenting .lab-present { position: fixed; right: 18px; top: 14px; z-index: 60; opacity: .75; }
-body.presenting .lab-present:is(:hover, :focus-visible) { opacity: 1; }
-body.presenting .lab-head h2 { font-size: clamp(28px, 2.6vw, 48px); padding: 0 120px 4px 0; }
+body.presenting .lab-present { position: fixed !important; right: 18px; top: 14px; z-index: 60;
+  opacity: .75; }
+body.presenting .lab-present:is(:hover, :focus-visible) { opacity: 1 !important; }
+body.presenting .lab-head h2 { font-size: clamp(28px, 2.6vw, 48px) !important; padding: 0 120px 4px 0 !important; }
 body.presenting .stage-row { flex-direction: column !important; align-items: stretch !important; gap: 0 !important; }
-body.presenting .controls { position: static; max-height: none; overflow: visible; padding: 0; }
-body.presenting .stage { width: var(--presented, 100%) !important; margin: 0 auto; flex: none !important; }
-body.presenting .noising-pictures { justify-content: center; }
-body.presenting .noising-pictures, body.presenting .sweep, body.presenting .held { max-width: none; }
-body.presenting .cell { max-width: none; max-height: none; }
-body.presenting .dock { position: fixed !important; left: 0; right: 0; bottom: 0; z-index: 50; align-items: center;
+body.presenting .controls { position: static !important; max-height: none !important; overflow: visible !important;
+  padding: 0 !important; }
+body.presenting .stage { width: var(--presented, 100%) !important; margin: 0 auto !important; flex: none !important; }
+body.presenting .noising-pictures { justify-content: center !important; }
+body.presenting .noising-pictures, body.presenting .sweep, body.presenting .held { max-width: none !important; }
+body.presenting .cell { max-width: none !important; max-height: none !important; }
+body.presenting .dock { position: fixed !important; left: 0; right: 0; bottom: 0; z-index: 50; align-items: center !important;
   padding: 12px 24px 16px !important; width: 100% !important; background: var(--body-background-fill); }
 body.presenting .dock > * { width: min(100%, 640px) !important; }
 body.presenting .dock > .transport { width: min(100%, 1200px) !important; }
-body.presenting .dock button.lab-go { font-size: 20px !important; min-height: 56px; }
+body.presenting .dock button.lab-go { font-size: 20px !important; min-height: 56px !important; }
 body.presenting :is(.noising-pictures, .held, .look) figcaption, body.presenting .noising-pictures .beside figcaption,
-body.presenting .lane header span, body.presenting .lane .foot, body.presenting .dock label span { font-size: 17px; }
-body.presenting :is(.lane header b, .cells .head, .cells .row, .held .head, .held .side, .sweep .side) { font-size: 20px; }
-body.presenting .sweep .head { font-size: 26px; }
-body.presenting :is(.sweep .head i, .sweep .side i, .sweep .corner, .held .head i, .held .side i) { font-size: 15px; }
-body.presenting :is(.held small, .cell small, .lane figcaption) { font-size: 15px; }
-body.presenting .held figcaption { display: none; }
+body.presenting .lane header span, body.presenting .lane .foot, body.presenting .dock label span { font-size: 17px !important; }
+body.presenting :is(.lane header b, .cells .head, .cells .row, .held .head, .held .side, .sweep .side) { font-size: 20px !important; }
+body.presenting .sweep .head { font-size: 26px !important; }
+body.presenting :is(.sweep .head i, .sweep .side i, .sweep .corner, .held .head i, .held .side i) { font-size: 15px !important; }
+body.presenting :is(.held small, .cell small, .lane figcaption) { font-size: 15px !important; }
+body.presenting .held figcaption { display: none !important; }
 """.replace("STAGES", STAGES)
 
 # The stage is made as wide as lets all of it stand above the dock; below a third of the width it scrolls instead.

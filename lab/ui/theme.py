@@ -179,7 +179,7 @@ footer { display: none !important; }
 /* forward noising: one large picture, two beside it; with a rival, two large ones */
 .noising-pictures { display: grid !important; gap: 16px !important; align-items: start;
   grid-template-columns: minmax(0, 1fr) minmax(0, calc((100% - 92px) / 3));
-  max-width: max(560px, calc((100vh - 336px) * 1.5)); }
+  max-width: max(560px, calc((100vh - 382px) * 1.5)); }
 .noising-pictures:has(.rival figure) { max-width: none;
   grid-template-columns: minmax(0, 1fr) minmax(0, 1fr) minmax(0, calc((100% - 56px) / 5)); }
 .noising-pictures:has(.rival figure) .beside figcaption { min-height: 0; }
@@ -244,7 +244,7 @@ button:focus-visible, input:focus-visible, [role=tab]:focus-visible, .lab-film a
     box-shadow: 0 -1px 0 var(--border-color-primary); flex-direction: column-reverse !important; }
   .dock .lab-note { padding: 4px 10px; font-size: 13px; max-height: 92px; overflow-y: auto; }
   .dock .row { gap: 10px !important; }
-  #controlnet-note { min-height: 0; }
+  #controlnet-note { min-height: 0 !important; }
 }
 @media (prefers-reduced-motion: reduce) { * { transition: none !important; animation: none !important; } }
 """

@@ -185,6 +185,12 @@ class Stops:
             if event := self._events.get(_session(request)):
                 event.set()
 
+    def busy(self, request: gr.Request) -> bool:
+        """Whether a run of this visitor is under way: what a tab does when it is opened is not to end it, since a button
+        elsewhere may open a tab and press a preset of it before the page tells of the opening."""
+        with self._lock:
+            return _session(request) in self._events
+
     def owns(self, request: gr.Request, event: threading.Event) -> bool:
         """Whether `event` still is the visitor's run: False once a newer one has taken the page over."""
         with self._lock:

@@ -118,7 +118,7 @@ def test_a_click_takes_a_cell_apart(tab):
         tab.locator("#guidance-png").click()
     with Image.open(download.value.path()) as picture:
         capsule = json.loads(picture.text["diffusion-lab"])
-        assert picture.size == (64, 64) and capsule["tab"] == "guidance" and capsule["lane"] == 8 + 3
+        assert picture.size == (64, 64) and capsule["tab"] == "guidance" and capsule["lane"] == 3 + 2  # row and column
 
 
 def test_a_point_of_a_curve_shows_its_picture_and_is_a_way_to_it(tab):

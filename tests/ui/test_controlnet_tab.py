@@ -423,3 +423,22 @@ def test_a_drawing_keeps_its_lines_at_another_side():
     enlarged, _ = maps.at(256).made(drawn, 80, 160, 0)
     assert enlarged.map.shape == (256, 256, 3)
     assert np.abs(media.resize(enlarged.map, 64).astype(int) - drawn.map).mean() < 8
+
+
+def test_of_two_presets_the_one_pressed_last_is_shown(monkeypatch):
+    """Though the first, which looks for a pose, is ready after it."""
+    tab = make_tab()
+    first, second = controlnet.PRESETS[4], controlnet.PRESETS[2]
+    begin, shown = tab.maps.begin, {}
+
+    def slow(annotator, name):
+        if annotator == "pose":
+            shown[second] = tab._pressing(second)(VISITOR)
+            shown["elsewhere"] = tab._pressing(second)(SimpleNamespace(session_hash="somebody else"))
+        return begin(annotator, name)
+
+    monkeypatch.setattr(type(tab.maps), "begin", lambda _maps, annotator, name: slow(annotator, name))
+    shown[first] = tab._pressing(first)(VISITOR)
+    assert shown[first] == {tab.note: gr.skip()}
+    assert shown[second][tab.prompt] == shown["elsewhere"][tab.prompt] == "cat face"
+    assert tab._pressing(first)(SimpleNamespace(session_hash="a third"))[tab.prompt] == first.prompt

@@ -167,3 +167,13 @@ def test_a_newer_preset_ends_an_older_one(tab, values):
     assert [tab.recovered in update or tab.strip in update for update in second] == [True, True]
     other = tab.on_preset(noising.PRESETS[2], values, SimpleNamespace(session_hash="somebody else"))
     assert len(list(other)) == 4
+
+
+def test_a_preset_is_not_ended_by_the_opening_of_its_tab(tab, values):
+    """The page may tell of the opening after the press."""
+    preset = tab.on_preset(noising.PRESETS[2], values, VISITOR)
+    next(preset)
+    unopened = values | {tab.picture: None, tab.share.restored: False}
+    assert list(tab.on_open(unopened, VISITOR)) == [{tab.note: gr.skip()}]
+    assert len(list(preset)) == 3
+    assert len(list(tab.on_open(unopened, VISITOR))) == 4  # nothing is under way any more

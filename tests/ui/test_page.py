@@ -61,6 +61,34 @@ def test_a_visitor_costs_no_configuration(page):
     assert session.config_values == {}
 
 
+def test_what_was_offered_to_a_visitor_stays_taken():
+    """Of two presets in quick succession the first one's run still carries what the second takes off the list."""
+    with Page() as demo:
+        parts = kind, names = gr.Radio(["canny", "scribble"]), gr.Dropdown(["cfg"], value=[], multiselect=True)
+        mine = gr.Slider(0, 10)
+        mine.preprocess = lambda payload: payload
+        gr.Button().click(lambda _values: None, {*parts, mine}, [*parts, mine])
+    here, elsewhere = _Session(demo), _Session(demo)
+    told(demo, {kind: gr.update(choices=["pose"]), names: gr.update(choices=["cfg", "threshold"])}, here)
+    told(demo, {kind: gr.update(visible=True), names: gr.update(choices=["apg"]), mine: gr.update(maximum=5)}, here)
+    (function,) = demo.fns.values()
+
+    def taken(session, **values):
+        sent = [values.get(name, block.value) for name, block in zip(order, function.inputs, strict=True)]
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, demo.preprocess_data(function, sent, session)).result()
+
+    order = [{kind: "kind", names: "names", mine: "mine"}[block] for block in function.inputs]
+    for kind_now, names_now in (("canny", ["threshold"]), ("pose", ["cfg", "apg"])):
+        values = {"kind": kind_now, "names": names_now, "mine": 9}
+        assert taken(here, **values) == [values[name] for name in order]
+    for refused in ({"kind": "pose"}, {"names": ["threshold"]}):  # nobody else is offered it
+        with pytest.raises(gr.Error, match="not in the list"):
+            taken(elsewhere, **{"kind": "canny", "names": [], "mine": 1} | refused)
+    with pytest.raises(gr.Error, match="not in the list"):
+        taken(here, kind="never", names=[], mine=1)
+
+
 def test_of_a_visitor_who_has_gone_nothing_is_kept(page, monkeypatch):
     monkeypatch.setenv("GRADIO_IS_E2E_TEST", "1")
     page.state_session_capacity = 10

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -75,6 +75,7 @@ class _Tab:
         self.backend, self.settings = backend, settings
         self.models = [row for row in MODELS.values() if row.controls and at_hand(row.source, settings)]
         self.maps = Maps(backend, settings, self.models[0].size)
+        self.presses = widgets.Stops()  # of presets, apart from the runs'
 
     # Layout
 
@@ -220,7 +221,7 @@ class _Tab:
         self.run.click(self.on_run, inputs, painted, **running)
         self.stop.click(self.on_stop, None, None, queue=False, **QUIET)
         for button, preset in zip(self.presets, PRESETS, strict=True):
-            button.click(partial(self.on_preset, preset), None, chosen, queue=False, **QUIET).then(
+            button.click(self._pressing(preset), None, chosen, queue=False, **QUIET).then(
                 self.on_run, inputs, painted, **running
             )
         page.select(
@@ -335,6 +336,18 @@ class _Tab:
         return [gr.update(visible=name != "windows", label="Edge strengths" if name == "pairs" else "Strengths"),
                 gr.update(visible=name == "pairs"), gr.update(visible=name == "windows"), gr.update(visible=name == "windows")]  # fmt: skip
 
+    def _pressing(self, preset: Preset) -> Callable[[gr.Request], dict[Any, Any]]:
+        """`on_preset` for one preset; a slow one (a pose sought in a photograph) gives way to one pressed meanwhile."""
+
+        def pressed(request: gr.Request) -> dict[Any, Any]:
+            press = self.presses.fresh(request)
+            shown = self.on_preset(preset)
+            newest = self.presses.owns(request, press)
+            self.presses.done(request, press)
+            return shown if newest else {self.note: gr.skip()}
+
+        return pressed
+
     def on_preset(self, preset: Preset) -> dict[Any, Any]:
         """Everything a preset sets. What it shows is its run's, which follows."""
         plain, looks = self._preset(preset)
@@ -360,7 +373,7 @@ class _Tab:
 
     def on_open(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """A visitor who opens the tab for the first time finds it moving."""
-        if values[self.kept] is not None or values[self.share.restored]:
+        if values[self.kept] is not None or values[self.share.restored] or self.runs.stops.busy(request):
             yield {self.note: gr.skip()}  # nothing at all would be an error of Gradio's
             return
         plain, looks = self._preset(PRESETS[0])

@@ -296,8 +296,8 @@ class _Tab:
     def on_example(self, values: dict[Any, Any], event: gr.EventData, request: gr.Request) -> Iterator[dict[Any, Any]]:
         index = widgets.picked(event) % len(self.examples)
         picture = media.open_picture(self.examples[index].path, self.settings)
-        yield {self.gallery: _gallery(self.examples, index)}
-        yield from self._show(values, {self.picture: picture}, request)
+        chosen = {self.gallery: _gallery(self.examples, index)}
+        yield from self._show(values, chosen, {self.picture: picture}, request)
 
     def on_upload(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """Take the visitor's picture; one that cannot be read leaves the old one where it is."""
@@ -309,12 +309,12 @@ class _Tab:
         except LabError as error:
             yield {self.note: widgets.note(str(error), bad=True)}
             return
-        yield {self.gallery: _gallery(self.examples, None)}
-        yield from self._show(values, {self.picture: picture}, request)
+        chosen = {self.gallery: _gallery(self.examples, None)}
+        yield from self._show(values, chosen, {self.picture: picture}, request)
 
     def on_open(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """A visitor who opens the tab for the first time finds the first preset."""
-        if values[self.picture] is not None or values[self.share.restored]:
+        if values[self.picture] is not None or values[self.share.restored] or self.stops.busy(request):
             yield {self.note: gr.skip()}  # nothing at all would be an error of Gradio's
             return
         yield from self.on_preset(PRESETS[0], values, request)
@@ -333,19 +333,24 @@ class _Tab:
             self.t: round(preset.at * preset.T),
         }
         words = widgets.words(CHART_WORDS[preset.chart])
-        yield {self.gallery: _gallery(self.examples, index), self.chart_words: words}
-        yield from self._show(values, changes, request)
+        chosen = {self.gallery: _gallery(self.examples, index), self.chart_words: words}
+        yield from self._show(values, chosen, changes, request)
 
-    def _show(self, values: dict[Any, Any], changes: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
-        """Put `changes` into the controls and show the scene that they make, unless another one is asked for meanwhile:
-        a link into the lab opens the tab and presses a preset in one go."""
+    def _show(
+        self, values: dict[Any, Any], chosen: dict[Any, Any], changes: dict[Any, Any], request: gr.Request
+    ) -> Iterator[dict[Any, Any]]:
+        """Mark what was chosen, put `changes` into the controls and show the scene that they make, unless another one is
+        asked for meanwhile: a link into the lab opens the tab and presses a preset in one go."""
         mine = self.stops.fresh(request)
-        for update in self._scene(values | changes):
-            if not self.stops.owns(request, mine):
-                return
-            yield changes | update
-            changes = {}
-        self.stops.done(request, mine)
+        try:
+            yield chosen
+            for update in self._scene(values | changes):
+                if not self.stops.owns(request, mine):
+                    return
+                yield changes | update
+                changes = {}
+        finally:
+            self.stops.done(request, mine)
 
     def on_play(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """Run t up to T in PLAY_S seconds, from where it stands or from 0; frames too late are dropped."""

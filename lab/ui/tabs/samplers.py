@@ -396,7 +396,7 @@ class _Tab:
 
     def on_open(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """A visitor who opens the tab for the first time finds it moving, and then sees it once more slowly."""
-        if values[self.kept] is not None or values[self.share.restored]:
+        if values[self.kept] is not None or values[self.share.restored] or self.runs.stops.busy(request):
             yield {self.note: gr.skip()}  # nothing at all would be an error of Gradio's
             return
         kept = None
