@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from pydantic import BaseModel, ConfigDict, Field
 
-from lab.capsule import LabError, LaneResult, Recording, SamplingRequest, Step
+from lab.capsule import MAX_T, LabError, LaneResult, Recording, SamplingRequest, Step
 
 FORMAT = 1
 SUFFIX = ".steps"
@@ -30,6 +30,10 @@ MAX_PICTURES = 4_000
 MAX_SIDE = 512
 MAX_PIXELS = 40_000_000  # of all pictures together, 120 MB in memory
 NO_RECORDING = f"This file is no recording of the lab. Choose one that the lab has saved, its name ends in {SUFFIX}."
+REFUSED = (  # what zipfile, json, pydantic and Pillow raise for bytes that are not theirs
+    OSError, EOFError, ValueError, SyntaxError, NotImplementedError, RuntimeError, OverflowError, zlib.error,
+    Image.DecompressionBombError,
+)  # fmt: skip
 DAMAGED = "The recording is damaged or cut short. Save it once more, or choose another one."
 
 
@@ -52,8 +56,8 @@ class _Row(BaseModel):
 class _StepRow(_Row):
     i: Annotated[int, Field(ge=0, le=4000)]
     n: Annotated[int, Field(ge=1, le=4000)]
-    t: float
-    log_snr: float | None  # None: +inf, the finished picture
+    t: Annotated[float, Field(ge=-1, le=MAX_T)]
+    log_snr: Annotated[float, Field(ge=-1000, le=1000)] | None  # None: +inf, the finished picture
 
 
 class _ResultRow(_Row):
@@ -130,7 +134,7 @@ def from_bytes(data: bytes) -> Recorded:
             return _read(file)
     except (zipfile.BadZipFile, KeyError):
         raise LabError(NO_RECORDING) from None
-    except (OSError, EOFError, ValueError, SyntaxError, NotImplementedError, RuntimeError, zlib.error):
+    except REFUSED:
         raise LabError(DAMAGED) from None
 
 
@@ -138,9 +142,13 @@ def _read(file: zipfile.ZipFile) -> Recorded:
     members = file.infolist()
     # A stored member cannot unpack to more than the file has; the one that is packed is looked at by itself.
     if len(members) > 3 * MAX_PICTURES or any(
-        one.compress_type != zipfile.ZIP_STORED and one.filename != TEXT for one in members
+        one.compress_type
+        not in ((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) if one.filename == TEXT else (zipfile.ZIP_STORED,))
+        for one in members
     ):
         raise LabError(NO_RECORDING)
+    if sum(one.compress_size for one in members) > MAX_BYTES:  # members that share bytes would be read again and again
+        raise LabError(DAMAGED)
     if file.getinfo(TEXT).file_size > MAX_TEXT:
         raise LabError(DAMAGED)
     told = _File.model_validate(json.loads(file.open(TEXT).read(MAX_TEXT)))

@@ -22,7 +22,7 @@ RUN_MS = 240_000
 
 # fmt: off
 PICTURES = (  # name, tab, preset or nothing, what shows that it is done
-    ("noising",    "noising",    "Linear against cosine", "#noising-recovered img"),
+    ("noising",    "noising",    "Linear against cosine", "#noising-other figure img"),
     ("samplers",   "samplers",   "Eight ways down",       "#samplers-note:has-text('s')"),
     ("guidance",   "guidance",   "",                      "#guidance-note:has-text('s')"),
     ("controlnet", "controlnet", "",                      "#controlnet-note:has-text('s')"),
