@@ -17,9 +17,10 @@ from typing import Annotated
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lab.capsule import MAX_T, LabError, LaneResult, Recording, SamplingRequest, Step
+from lab.capsule import MAX_T, LabError, LaneResult, Recording, SamplingRequest, Step, explain
+from lab.portable import Capsule
 
 FORMAT = 1
 SUFFIX = ".steps"
@@ -39,11 +40,13 @@ DAMAGED = "The recording is damaged or cut short. Save it once more, or choose a
 
 @dataclass(frozen=True)
 class Recorded:
-    """A recording from a file: the run, which experiment of the tab showed it, and when it was made."""
+    """A recording from a file: the run, which experiment of the tab showed it, when it was made, and what the tab's
+    controls were set to, where the file tells."""
 
     recording: Recording
     experiment: str
     made: date
+    capsule: Capsule | None = None
 
 
 class _Row(BaseModel):
@@ -76,11 +79,14 @@ class _File(BaseModel):
     made: date
     experiment: Annotated[str, Field(pattern=r"^[a-z]{1,20}$")]
     request: SamplingRequest
+    capsule: Capsule | None = None
     steps: Annotated[tuple[_StepRow, ...], Field(min_length=1, max_length=MAX_PICTURES)]
     results: Annotated[tuple[_ResultRow, ...], Field(max_length=10_000)]
 
 
-def to_bytes(recording: Recording, experiment: str, *, quality: int | None = None) -> bytes:
+def to_bytes(
+    recording: Recording, experiment: str, capsule: Capsule | None = None, *, quality: int | None = None
+) -> bytes:
     """The file of a run. Its pictures come back as they are, or with `quality` (1 .. 100) nearly so in a tenth of the
     space; the finished ones, and what they are compared with, always exactly.
 
@@ -98,6 +104,7 @@ def to_bytes(recording: Recording, experiment: str, *, quality: int | None = Non
         made=date.today(),
         experiment=experiment,
         request=recording.request,
+        capsule=capsule,
         steps=tuple(
             _StepRow(lane=one.lane, elapsed_s=round(one.elapsed_s, 4), i=one.i, n=one.n, t=one.t,
                      log_snr=one.log_snr if isfinite(one.log_snr) else None)
@@ -134,6 +141,10 @@ def from_bytes(data: bytes) -> Recorded:
             return _read(file)
     except (zipfile.BadZipFile, KeyError):
         raise LabError(NO_RECORDING) from None
+    except ValidationError as error:
+        if error.errors()[0]["loc"][:1] == ("request",):  # of a lab with other models or samplers
+            raise LabError(f"The recording holds a run that this lab cannot have. {explain(error)[:200]}") from None
+        raise LabError(DAMAGED) from None
     except REFUSED:
         raise LabError(DAMAGED) from None
 
@@ -142,8 +153,7 @@ def _read(file: zipfile.ZipFile) -> Recorded:
     members = file.infolist()
     # A stored member cannot unpack to more than the file has; the one that is packed is looked at by itself.
     if len(members) > 3 * MAX_PICTURES or any(
-        one.compress_type
-        not in ((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) if one.filename == TEXT else (zipfile.ZIP_STORED,))
+        one.compress_type != zipfile.ZIP_STORED and (one.filename, one.compress_type) != (TEXT, zipfile.ZIP_DEFLATED)
         for one in members
     ):
         raise LabError(NO_RECORDING)
@@ -171,7 +181,7 @@ def _read(file: zipfile.ZipFile) -> Recorded:
         for row in told.results
     }  # fmt: skip
     whole = Recording(told.request, {lane: tuple(seen) for lane, seen in steps.items()}, results)
-    return Recorded(whole, told.experiment, told.made)
+    return Recorded(whole, told.experiment, told.made, told.capsule)
 
 
 def _check_lanes(told: _File, steps: dict[int, list[Step]]) -> None:

@@ -47,7 +47,7 @@ MAY_IMPORT = {
     "capsule": {"catalog"},
     "portable": {"capsule", "catalog", "settings"},
     "script": {"capsule", "catalog"},
-    "recordings": {"capsule"},
+    "recordings": {"capsule", "portable"},
     "engine": set(),
     "annotators": {"capsule", "catalog", "settings"},
     "measures": set(),

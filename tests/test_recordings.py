@@ -2,6 +2,7 @@
 
 import io
 import json
+import struct
 import zipfile
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lab import recordings
+from lab import portable, recordings
 from lab.backends.local import LocalBackend
 from lab.capsule import Condition, Control, LabError, LaneResult, LaneSettings, Recording, SamplingRequest, Step
 from lab.settings import Settings
@@ -55,7 +56,7 @@ def assert_same(a, b):
 
 def test_a_run_comes_back_as_it_was(run, whole):
     again = recordings.from_bytes(whole)
-    assert again.experiment == "compare" and again.recording.request == run.request
+    assert again.experiment == "compare" and again.recording.request == run.request and again.capsule is None
     assert again.recording.steps.keys() == run.steps.keys() and -1 in run.steps  # the reference run too
     for lane, steps in run.steps.items():
         assert len(again.recording.steps[lane]) == len(steps)
@@ -65,6 +66,11 @@ def test_a_run_comes_back_as_it_was(run, whole):
     for lane, result in run.results.items():
         assert_same(result, again.recording.results[lane])
         assert result.path_distance > 0 and result.nearest is not None
+
+
+def test_what_the_controls_were_set_to_comes_along(run):
+    capsule = portable.make("samplers", {"steps": 4, "group": "animals-nature"}, [8, 9], ["exact"])
+    assert recordings.from_bytes(recordings.to_bytes(run, "compare", capsule)).capsule == capsule
 
 
 def test_a_smaller_file_keeps_the_finished_pictures(run, whole):
@@ -127,10 +133,11 @@ def test_the_ways_to_change_a_file_leave_it_whole(whole):
     "fields",
     [
         {"format": 2}, {"experiment": "../x"}, {"request": {}}, {"steps": []}, {"made": "yesterday"}, {"more": 1},
-        {"results": [{"lane": 7, "calls": 1}]}, {"results": [{"lane": 0, "calls": 1, "rms_to_reference": "NaN"}]},
+        {"capsule": {"tab": "samplers"}}, {"results": [{"lane": 7, "calls": 1}]}, {"results": [{"lane": 0, "calls": 1, "rms_to_reference": "NaN"}]},
         {"steps": [{"lane": 5, "i": 0, "n": 1, "t": 1, "log_snr": 0}]},
         {"steps": [{"lane": 0, "i": 1, "n": 2, "t": 1, "log_snr": 0}] * 2},
         {"steps": [{"lane": 0, "i": 0, "n": 2, "t": 1, "log_snr": 0}]},
+        {"steps": [{"lane": 0, "i": 0, "n": 2, "t": 1, "log_snr": 1e300}]},
     ],
     ids=str,
 )  # fmt: skip
@@ -138,8 +145,16 @@ def test_a_text_that_no_lab_wrote_is_refused(whole, fields):
     assert read(changed(whole, **fields)) is None
 
 
+def test_a_run_that_this_lab_cannot_have_is_told_by_its_model(whole):
+    request = json.loads(REQUEST.model_dump_json()) | {"model": "large"}
+    with pytest.raises(LabError, match="no model named 'large'"):
+        recordings.from_bytes(changed(whole, request=request))
+
+
 @pytest.mark.parametrize(
-    "picture", [None, b"", b"no picture", webp(65, 65), webp(64, 32), webp(4000, 4000)], ids=range(6)
+    "picture",
+    [None, b"", b"no picture", webp(65, 65), webp(64, 32), webp(4000, 4000), webp(16383, 16383)],
+    ids=range(7),
 )
 def test_pictures_that_are_missing_or_of_another_size_are_refused(whole, picture):
     assert read(changed(whole, {"1-x_0.webp": picture})) is None
@@ -155,6 +170,36 @@ def test_a_bomb_is_not_unpacked(whole):
         file.writestr("more.webp", b" " * 1000)
     assert read(stream.getvalue()) is None
     assert read(b" " * (recordings.MAX_BYTES + 1)) is None
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_ways_to_pack_are_refused(whole, method):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(whole)) as old, zipfile.ZipFile(stream, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name), method if name == recordings.TEXT else zipfile.ZIP_STORED)
+    assert read(stream.getvalue()) is None
+
+
+def test_members_may_not_share_their_bytes(whole, monkeypatch):
+    """Else a small file is as much work as a large one."""
+    end = whole.rindex(b"PK\x05\x06")
+    count, size = struct.unpack("<HL", whole[end + 10 : end + 16])
+    directory = whole[end - size : end]
+    shared = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 9 * count, 9 * count, 9 * size, end - size, 0)
+    nine = whole[: end - size] + 9 * directory + shared
+    monkeypatch.setattr(recordings, "MAX_BYTES", len(nine))
+    with pytest.raises(LabError, match="damaged"):
+        recordings.from_bytes(nine)
+
+
+def test_a_place_beyond_the_end_of_all_files_is_refused():
+    name, place = recordings.TEXT.encode(), struct.pack("<HHQ", 1, 8, 2**64 - 1)
+    entry = struct.pack(
+        "<4s4B4HL2L5H2L", b"PK\1\2", 20, 0, 20, 0, 0, 0, 0, 0, 0, 5, 5, len(name), len(place), 0, 0, 0, 0, 2**32 - 1
+    )
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(entry + name + place), 0, 0)
+    assert read(entry + name + place + end) is None
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)

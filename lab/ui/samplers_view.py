@@ -39,9 +39,11 @@ def at_level(recording: Recording, percent: float) -> dict[int, Step]:
 
 
 def lanes_of(request: SamplingRequest) -> tuple[tuple[LaneSettings, ...], tuple[str, ...]]:
-    """The lanes of a run and what marks them: with `versus` all of them twice, learned score first."""
+    """The lanes of a run and what marks them: their seeds where these differ; with `versus` all of them twice, learned
+    score first."""
     if request.versus is None:
-        return request.lanes, ()
+        seeds = [lane.seed for lane in request.lanes]
+        return request.lanes, tuple(f"seed {seed}" for seed in seeds) if len(set(seeds)) > 1 else ()
     return request.lanes * 2, ("learned score",) * len(request.lanes) + ("perfect score",) * len(request.lanes)
 
 

@@ -422,6 +422,8 @@ def _changed(capsule: Capsule) -> str:
     return f"It was made with others of these, so pictures may differ: {', '.join(other)}."[:300] if other else ""
 
 
-def save_png(pixels: np.ndarray, path: Path, capsule: Capsule, lane: int | None = None) -> Path:
-    """A picture as a PNG that carries the capsule of its run, and which of its lanes it is."""
+def save_png(pixels: np.ndarray, path: Path, capsule: Capsule | None, lane: int | None = None) -> Path:
+    """A picture as a PNG that carries the capsule of its run, where it is known, and which of its lanes it is."""
+    if capsule is None:
+        return media.save_plain(pixels, path)
     return media.save_png(pixels, path, portable.to_json(capsule.model_copy(update={"lane": lane})))

@@ -36,12 +36,13 @@ def test_the_shipped_recording_is_what_the_lab_draws():
 def test_the_film_is_the_recording():
     name, packed = start.film()
     film = np.asarray(Image.open(io.BytesIO(packed)).convert("RGB"))
-    assert film.shape == (start.ROWS * 64, 8 * 64, 3) and len(packed) < 400_000
+    assert film.shape == (start.ROWS * 64, 16 * 64, 3) and len(packed) < 370_000
     steps = start.shipped().recording.steps
     assert start.SHOWN[0] == 0 and start.SHOWN[-1] == len(steps[0]) - 1
-    last = film[-64:].reshape(64, 8, 64, 3)
-    for lane in range(8):
-        assert np.abs(last[:, lane].astype(int) - steps[lane][-1].x_0).mean() < 8  # packed with loss
+    rows = film.reshape(start.ROWS, 64, 16, 64, 3).astype(int)
+    for lane in range(8):  # packed with loss
+        assert np.abs(rows[-1, :, lane] - steps[lane][-1].x_0).mean() < 8
+        assert np.abs(rows[12, :, 8 + lane] - steps[lane][start.SHOWN[12]].x_0).mean() < 8
     client = TestClient(Starlette(routes=[start.route()]))
     answer = client.get(f"/{name}")
     assert answer.content == packed and "immutable" in answer.headers["cache-control"]
@@ -81,10 +82,18 @@ def test_a_recording_is_replayed_and_says_that_it_is_one(tab, experiment):
     assert "Recorded" not in tab.on_scrub(live, 50, "x_t") and made in tab.on_scrub(update[tab.kept], 50, "x_t")
 
 
-def test_a_recording_of_no_known_experiment_is_refused(tab):
+def test_a_recording_of_no_known_experiment_or_of_too_many_lanes_is_refused(tab, monkeypatch):
     for experiment in ("invert", "nothing"):
         with pytest.raises(LabError, match="no recording of the lab"):
             tab.replayed(replace(start.shipped(), experiment=experiment))
+    monkeypatch.setattr(tab, "settings", Settings(max_lanes=7))
+    with pytest.raises(LabError, match="more than 7 lanes"):
+        tab.replayed(start.shipped())
+
+
+def test_lanes_that_differ_by_their_seeds_say_so(tab):
+    shown = tab.replayed(start.shipped())[0][tab.stage]
+    assert [f"seed {lane.seed} " in shown for lane in EIGHT_SEEDS.lanes] == [True] * 8 and "seed 16" not in shown
 
 
 def test_a_run_is_saved_as_a_recording(tab):
@@ -94,3 +103,22 @@ def test_a_run_is_saved_as_a_recording(tab):
     (path,) = tab.save_steps(values | {tab.kept: kept})[tab.share.files]["value"]
     with open(path, "rb") as file:
         assert recordings.from_bytes(file.read()).recording.request == EIGHT_SEEDS
+
+
+def test_a_recording_sets_the_controls_as_they_were_and_forgets_those_of_another_run(tab):
+    values = first_values(tab) | {tab.steps: 33, tab.group: "food-drink"}
+    capsule = tab.share.make(values, EIGHT_SEEDS)
+    kept = samplers.Kept("compare", start.shipped().recording)
+    (path,) = tab.save_steps(values | {tab.kept: kept, tab.share.capsule: capsule})[tab.share.files]["value"]
+    with open(path, "rb") as file:
+        update, _ = tab.replayed(recordings.from_bytes(file.read()))
+    assert update[tab.share.capsule] == capsule and update[tab.share.code]
+    assert (update[tab.steps], update[tab.group]["value"]) == (33, "food-drink")
+
+    update, _ = tab.replayed(start.shipped())
+    assert update[tab.share.capsule] is None and not update[tab.share.code] and tab.steps not in update
+    replayed = values | {tab.kept: update[tab.kept], tab.share.capsule: None}
+    paths = tab.save_pictures(replayed)[tab.share.files]["value"]
+    pictures = [np.asarray(Image.open(one)) for one in paths]
+    assert len(pictures) == 8 and "diffusion-lab" not in Image.open(paths[0]).text
+    np.testing.assert_array_equal(pictures[3], start.shipped().recording.results[3].picture)

@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from html import escape
 from math import inf
 from typing import Any, NamedTuple
 
@@ -324,7 +325,7 @@ class _Tab:
         saved: dict[str, Any] = {"api_visibility": "private", "show_progress_on": self.share.files}
         files = [self.share.files, self.share.note]
         self.png.click(self.save_pictures, {self.kept, self.share.capsule}, files, **saved)
-        self.steps_file.click(self.save_steps, {self.kept}, files, **saved)
+        self.steps_file.click(self.save_steps, {self.kept, self.share.capsule}, files, **saved)
         self.replayable = [self.experiment, self.stage, self.plot, self.table, self.note, self.kept, self.scrub]
 
     def _preset_outputs(self) -> list[Any]:
@@ -557,21 +558,29 @@ class _Tab:
             if kept is None:
                 raise LabError(share.NOTHING)
             path = media.scratch_file(f"samplers{recordings.SUFFIX}")
-            path.write_bytes(recordings.to_bytes(kept.recording, kept.experiment))
+            path.write_bytes(recordings.to_bytes(kept.recording, kept.experiment, values[self.share.capsule]))
             return self.share.saved(path)
 
         return self.share.answer(save)
 
     def replayed(self, recorded: Recorded) -> tuple[Update, str]:
-        """A run from a file, as if it had just ended, and the id of the button that shows it from its beginning."""
+        """A run from a file, as if it had just ended, and the id of the button that shows it from its beginning. Where the
+        file tells what the controls were set to, they are, so that Run computes the same."""
         kept = Kept(recorded.experiment, recorded.recording, recorded.made)
         if kept.experiment not in EXPERIMENTS or kept.experiment == "invert":
             raise LabError(recordings.NO_RECORDING)
+        if len(samplers_view.lanes_of(kept.recording.request)[0]) > self.settings.max_lanes:
+            raise LabError(f"The recording has more than {self.settings.max_lanes} lanes: too many for this lab.")
         figure = samplers_view.chart(kept.recording)
-        return {
+        capsule, controls = recorded.capsule, {}
+        if capsule is not None and capsule.tab == self.share.tab:
+            controls = self.restore(capsule, self.share.known(capsule))[0] | self.share.show(capsule)
+        else:
+            controls = {self.share.capsule: None, self.share.code: ""}  # those of an earlier run are not this one's
+        return controls | {
             self.experiment: kept.experiment,
             self.stage: _painted(kept, 0, BESIDE[0]),
-            self.note: widgets.note(f"{_recorded_on(recorded.made)} Press Replay or drag the slider."),
+            self.note: widgets.note(f"{_recorded(kept)} Press Replay or drag the slider."),
             self.kept: kept,
             self.scrub: 0,
             self.plot: gr.update(visible=True, value=figure) if figure else HIDDEN,
@@ -646,12 +655,16 @@ class _Tab:
 
 def _painted(kept: Kept, percent: float, second: str) -> str:
     """The kept run at a noise level, marked where it is a recording."""
-    mark = f'<p class="lab-recorded">{_recorded_on(kept.made)}</p>' if kept.made else ""
+    mark = f'<p class="lab-recorded">{escape(_recorded(kept))}</p>' if kept.made else ""
     return mark + samplers_view.paint(kept.experiment, kept.recording, percent, second)
 
 
-def _recorded_on(made: date) -> str:
-    return f"Recorded on {made.day} {made:%B %Y}, not computed now."
+def _recorded(kept: Kept) -> str:
+    """When and by what a recording was made; "" for a run of now."""
+    if kept.made is None:
+        return ""
+    model = MODELS[kept.recording.request.model].title
+    return f"Recorded on {kept.made.day} {kept.made:%B %Y}, not computed now. {model}."
 
 
 def _lanes_of(capsule: Capsule, model: str) -> list[Row]:

@@ -57,9 +57,13 @@ CSS = f"""
 .start-hero h2 {{ font-size: clamp(24px, 3.2vw, 38px); font-weight: 700; letter-spacing: -.02em; line-height: 1.12; margin: 8px 0 6px; }}
 .start-hero p {{ font-size: 16px; line-height: 1.5; max-width: 76ch; margin: 0 0 14px; }}
 .start-film {{ display: grid; grid-template-columns: repeat(8, minmax(0, 1fr)); gap: 10px; margin: 0 0 14px; }}
-.start-film i {{ aspect-ratio: 1; border-radius: 10px; image-rendering: pixelated; background-image: var(--film);
-  background-size: 800% {ROWS * 100}%; background-position: calc(100% / 7 * var(--lane)) 0; border: 1px solid var(--border-color-primary);
+.start-film div {{ display: grid; gap: 4px; }}
+.start-film i {{ aspect-ratio: 1; border-radius: 10px; image-rendering: pixelated; background-image: var(--film); position: relative;
+  background-size: 1600% {ROWS * 100}%; background-position: calc(100% / 15 * var(--column)) 0; border: 1px solid var(--border-color-primary);
   animation: start-film {FILM_S}s linear infinite; }}
+.start-film span {{ position: absolute; left: 6px; bottom: 6px; font: 12px/1 var(--font); padding: 4px 6px; border-radius: 6px;
+  background: rgb(255 255 255 / .88); color: #1f2430; }}
+.start-film sub {{ color: inherit !important; }}
 @keyframes start-film {{
   0% {{ background-position-y: 0; animation-timing-function: steps({ROWS}, jump-none); }}
   64%, 100% {{ background-position-y: 100%; }}
@@ -89,6 +93,9 @@ CSS = f"""
 #start-through {{ display: none; }}
 @media (max-width: 700px) {{
   .start-film {{ grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 8px; }}
+  .start-film span {{ left: 3px; bottom: 3px; font-size: 11px; padding: 3px 4px; }}
+  .start-buttons {{ gap: 8px; }}
+  .start-buttons button {{ padding: 10px 12px; }}
 }}
 """
 
@@ -132,11 +139,13 @@ def shipped() -> Recorded:
 
 @cache
 def film() -> tuple[str, bytes]:
-    """The recording's x_t as one WebP, a column a lane, a row a step; and its name, new where the picture is."""
+    """The recording as one WebP, a row a step, a column for x_t of each lane and then one for its predicted x_0; and the
+    WebP's name, new where the picture is."""
     recording: Recording = shipped().recording
-    lanes = [[recording.steps[lane][i].x_t for i in SHOWN] for lane in range(len(recording.request.lanes))]
+    lanes = [[recording.steps[lane][i] for i in SHOWN] for lane in range(len(recording.request.lanes))]
+    columns = [[step.x_t for step in steps] for steps in lanes] + [[step.x_0 for step in steps] for steps in lanes]
     stream = io.BytesIO()
-    Image.fromarray(np.concatenate([np.concatenate(steps) for steps in lanes], axis=1)).save(
+    Image.fromarray(np.concatenate([np.concatenate(column) for column in columns], axis=1)).save(
         stream, "WEBP", quality=72, method=2
     )
     packed = stream.getvalue()
@@ -159,7 +168,13 @@ def _hero() -> str:
     recorded = shipped()
     lanes = recorded.recording.request.lanes
     captions = [result.nearest_caption for _, result in sorted(recorded.recording.results.items())]
-    frames = "".join(f'<i style="--lane:{lane}"></i>' for lane in range(len(lanes)))
+    told = {0: "<span>x<sub>t</sub></span>", len(lanes): "<span>its guess</span>"}
+    frames = "".join(
+        "<div>"
+        + "".join(f'<i style="--column:{column}">{told.get(column, "")}</i>' for column in (lane, len(lanes) + lane))
+        + "</div>"
+        for lane in range(len(lanes))
+    )
     return (
         '<section class="start-hero"><h2>Every picture here began as noise.</h2>'
         "<p>A diffusion model learns one thing: to guess what was there before the noise came. Asked again and again, from "
@@ -169,8 +184,9 @@ def _hero() -> str:
         '<div class="start-buttons">'
         + opener("samplers", samplers.TITLE, "Run it live", preset=samplers.PRESETS[0].title, classes="first")
         + '<button type="button" data-through>Step through it</button><button type="button" data-pause>Pause</button></div>'
-        f'<p class="small">A recording: x<sub>t</sub> of {len(lanes)} seeds on {lanes[0].steps} steps of DDIM, by the exact '
-        "denoiser. It was made with this lab; everything behind these tabs is computed while you watch.</p></section>"
+        f'<p class="small">A recording: {len(lanes)} seeds on {lanes[0].steps} steps of DDIM. Above, the noisy x<sub>t</sub>; '
+        "beneath, what the exact denoiser guesses from it. It was made with this lab; everything behind these tabs is "
+        "computed while you watch.</p></section>"
     )
 
 
