@@ -15,6 +15,7 @@ OPEN_JS = """() => {
     const opener = document.getElementById(`tab-${tab}-button`)
       || menu.find((one) => one.textContent.trim() === title);
     if (!opener) return;
+    window.labAsked = preset ? tab : "";  // the tab's first scene is not wanted then
     opener.click();
     window.scrollTo(0, 0);
     if (!preset) return;

@@ -71,6 +71,14 @@ PRESS_JS = """(pressed) => {
   press();
 }"""
 
+# Said by the page and not by the order of events: what a tab paints while Gradio lays it out may come after what a preset,
+# pressed in the same moment, has painted.
+ASKED_JS = """(...values) => {
+  values[INDEX] = window.labAsked === "TAB";
+  window.labAsked = "";
+  return values;
+}"""
+
 OPEN = "Open a file of the lab"
 FIELD = f"input[data-testid^='{OPEN}']"
 
@@ -129,6 +137,7 @@ class Panel:
         self.kinds = {name: kind_of(part) for name, part in parts.items()} | dict(kinds or {})
         self.capsule = gr.State(None, time_to_live=3600)  # of the last run
         self.restored = gr.State(False)  # a capsule came in: the tab is not to begin with its first preset
+        self.asked = gr.Checkbox(False, visible=False, label="Opened by a button that presses a preset")
         self.code = gr.Textbox(visible="hidden", label="Link", elem_id=f"{tab}-code")
         with gr.Row(elem_classes="files"):
             self.link = gr.Button("Copy link", size="sm", min_width=90, elem_id=f"{tab}-link")
@@ -172,6 +181,16 @@ class Panel:
             return self.answer(lambda: self.saved(*[_written(name, text) for name, text in scripts(values)]))
 
         self.script.click(on_script, inputs, [self.files, self.note], **saved)
+
+    def opens(self, page: gr.Tab, handler: Any, inputs: set[Any], outputs: list[Any], **how: Any) -> None:
+        """Have `handler` fill the tab whenever it is opened; `taken` says whether something else does."""
+        fields = sorted({*inputs, self.restored, self.asked}, key=lambda part: part._id)  # as Gradio sorts them
+        js = ASKED_JS.replace("INDEX", str(fields.index(self.asked))).replace("TAB", self.tab)
+        page.select(handler, set(fields), outputs, js=js, **how)
+
+    def taken(self, values: Mapping[Any, Any]) -> bool:
+        """Whether a capsule or a preset is what this opening of the tab is for."""
+        return bool(values[self.restored] or values[self.asked])
 
     # Out
 

@@ -35,6 +35,7 @@ def test_on_stage_there_are_pictures_and_one_control(page):
     expect(page.locator("#samplers-note")).to_contain_text("2 pictures, ")
     page.locator("#tab-samplers").get_by_label("Prompt").press("p")  # while writing it is a letter
     expect(page.get_by_role("tab", name="Samplers")).to_be_visible()
+    expect(page.locator("#samplers-run")).to_be_enabled()
     page.locator("#samplers-run").focus()
     page.keyboard.press("p")
     expect(page.get_by_role("tab", name="Samplers")).to_be_hidden()

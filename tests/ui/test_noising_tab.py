@@ -159,7 +159,7 @@ def test_films_open_and_have_their_frames(tab, values):
 
 def test_a_newer_preset_ends_an_older_one(tab, values):
     """As when a button elsewhere opens the tab, which begins with its first preset, and presses another at once."""
-    first = tab.on_open(values | {tab.picture: None, tab.share.restored: False}, VISITOR)
+    first = tab.on_open(values | {tab.picture: None, tab.share.restored: False, tab.share.asked: False}, VISITOR)
     assert tab.gallery in next(first) and tab.jump in next(first)
     second = tab.on_preset(noising.PRESETS[2], values, VISITOR)
     assert tab.gallery in next(second) and next(second)[tab.schedule] == "linear"
@@ -173,7 +173,14 @@ def test_a_preset_is_not_ended_by_the_opening_of_its_tab(tab, values):
     """The page may tell of the opening after the press."""
     preset = tab.on_preset(noising.PRESETS[2], values, VISITOR)
     next(preset)
-    unopened = values | {tab.picture: None, tab.share.restored: False}
+    unopened = values | {tab.picture: None, tab.share.restored: False, tab.share.asked: False}
     assert list(tab.on_open(unopened, VISITOR)) == [{tab.note: gr.skip()}]
     assert len(list(preset)) == 3
     assert len(list(tab.on_open(unopened, VISITOR))) == 4  # nothing is under way any more
+
+
+@pytest.mark.parametrize("said", ["restored", "asked"])
+def test_a_tab_opened_for_something_else_paints_nothing_of_its_own(tab, values, said):
+    """For a capsule, or by a button that presses a preset."""
+    unopened = values | {tab.picture: None, tab.share.restored: False, tab.share.asked: False}
+    assert list(tab.on_open(unopened | {getattr(tab.share, said): True}, VISITOR)) == [{tab.note: gr.skip()}]

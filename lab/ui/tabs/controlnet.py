@@ -224,9 +224,7 @@ class _Tab:
             button.click(self._pressing(preset), None, chosen, queue=False, **QUIET).then(
                 self.on_run, inputs, painted, **running
             )
-        page.select(
-            self.on_open, {*inputs, self.kept, self.share.restored}, [*dict.fromkeys([*chosen, *painted])], **running
-        )
+        self.share.opens(page, self.on_open, {*inputs, self.kept}, [*dict.fromkeys([*chosen, *painted])], **running)
 
         self.view.input(self.on_view, {self.view, self.kept, self.picked}, [self.stage, self.view_words], **latest)
         self.chart.input(self.on_chart, {self.chart, self.kept, self.picked}, [self.plot, self.chart_words], **latest)
@@ -373,7 +371,7 @@ class _Tab:
 
     def on_open(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """A visitor who opens the tab for the first time finds it moving."""
-        if values[self.kept] is not None or values[self.share.restored] or self.runs.stops.busy(request):
+        if values[self.kept] is not None or self.share.taken(values) or self.runs.stops.busy(request):
             yield {self.note: gr.skip()}  # nothing at all would be an error of Gradio's
             return
         plain, looks = self._preset(PRESETS[0])

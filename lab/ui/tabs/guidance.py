@@ -240,7 +240,7 @@ class _Tab:
 
         gr.on([self.run.click, self.scales.submit, self.seeds.submit, self.prompt.submit, self.negative.submit],
               self.on_run, inputs, painted, **running).then(self.on_follow, inputs, anatomy, **running)  # fmt: skip
-        page.select(self.on_open, {*inputs, self.share.restored}, painted, **running)
+        self.share.opens(page, self.on_open, inputs, painted, **running)
         for button, preset in zip(self.presets, self.shown, strict=True):
             button.click(partial(self.on_preset, preset), None, [*simple, *fitted], queue=False, **QUIET).then(
                 self.on_run, inputs, painted, **running
@@ -278,7 +278,7 @@ class _Tab:
 
     def on_open(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """A visitor who opens the tab for the first time finds it moving."""
-        if values[self.kept] is not None or values[self.share.restored] or self.runs.stops.busy(request):
+        if values[self.kept] is not None or self.share.taken(values) or self.runs.stops.busy(request):
             yield {self.note: gr.skip()}  # nothing at all would be an error of Gradio's
             return
         yield from self.on_run(values, request)

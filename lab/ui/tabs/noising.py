@@ -241,7 +241,7 @@ class _Tab:
             button.click(save, inputs, files, api_visibility="private", show_progress_on=self.share.files)
         self.restorable = [*everything, self.seed]
         self.share.wire(inputs, now=self.shared)
-        page.select(self.on_open, {*inputs, self.share.restored}, everything, **quiet)
+        self.share.opens(page, self.on_open, inputs, everything, **quiet)
 
     # What the visitor does
 
@@ -314,7 +314,7 @@ class _Tab:
 
     def on_open(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """A visitor who opens the tab for the first time finds the first preset."""
-        if values[self.picture] is not None or values[self.share.restored] or self.stops.busy(request):
+        if values[self.picture] is not None or self.share.taken(values) or self.stops.busy(request):
             yield {self.note: gr.skip()}  # nothing at all would be an error of Gradio's
             return
         yield from self.on_preset(PRESETS[0], values, request)

@@ -267,7 +267,7 @@ class _Tab:
         running = {**QUIET, "concurrency_id": "run", "concurrency_limit": self.settings.most_pressed}
 
         self.run.click(self.on_run, inputs, painted, **running)
-        page.select(self.on_open, {*inputs, self.kept, self.second, self.share.restored}, painted, **running)
+        self.share.opens(page, self.on_open, {*inputs, self.kept, self.second}, painted, **running)
         self.replay.click(
             self.on_replay,
             {self.kept, self.second},
@@ -397,7 +397,7 @@ class _Tab:
 
     def on_open(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """A visitor who opens the tab for the first time finds it moving, and then sees it once more slowly."""
-        if values[self.kept] is not None or values[self.share.restored] or self.runs.stops.busy(request):
+        if values[self.kept] is not None or self.share.taken(values) or self.runs.stops.busy(request):
             yield {self.note: gr.skip()}  # nothing at all would be an error of Gradio's
             return
         kept = None
