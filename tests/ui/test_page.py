@@ -4,6 +4,7 @@ import asyncio
 import copy
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from types import SimpleNamespace
 
 import gradio as gr
 import pytest
@@ -113,3 +114,22 @@ def test_a_visitor_is_kept_as_gradio_keeps_one(page, tested, monkeypatch):
     assert ours.keys() == theirs.keys()
     same = ours.keys() - {"blocks_config", "config_values"}
     assert {key: ours[key] for key in same} == {key: theirs[key] for key in same}
+
+
+def test_what_streams_is_sent_whole_where_it_changed(page):
+    """The page keeps what it was sent, and may show it only after the next has come."""
+    updates = [[1, "a", gr.update(value=5)], [1, "ab", gr.update(value=5)], [2, "ab", gr.skip()]]
+    fn = SimpleNamespace(outputs=[None] * 3)
+    shown = []
+    for update in updates:
+        sent = page.handle_streaming_diffs(fn, list(update), "visitor", "run", final=False)
+        if not shown:
+            shown.append(sent)
+            continue
+        for edits in sent:
+            assert edits == [] or [(how, path) for how, path, _ in edits] == [("replace", [])]
+        shown.append([edits[0][2] if edits else old for old, edits in zip(shown[-1], sent, strict=True)])
+    assert shown == updates
+    assert page.handle_streaming_diffs(fn, [None] * 3, "visitor", "run", final=True) == updates[-1]
+    assert not page.pending_diff_streams
+    assert page.handle_streaming_diffs(fn, [1, 2, 3], None, None, final=False) == [1, 2, 3]
