@@ -1,8 +1,10 @@
 """Latent diffusion with ControlNets against diffusers' own pipelines, lane by lane; all weights are random."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
+from threading import get_native_id
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,7 +27,7 @@ from lab.engine.lanes import drive
 from lab.models.loaders import make_cache, weigh
 from lab.models.pictures import PictureSet
 from lab.models.prompts import CACHED_PROMPTS
-from lab.models.stable_diffusion import LatentDenoiser
+from lab.models.stable_diffusion import LatentDenoiser, _decoding
 from lab.operations import PREVIEW_SHARE, STALE, House, sampling
 from lab.settings import Settings
 from tests.models import tiny
@@ -252,6 +254,20 @@ def test_all_samplers_and_rules_work_on_latents(studio):
     for got in studio.latents(*lanes):
         assert got.shape == (4, tiny.LATENT, tiny.LATENT) and bool(got.isfinite().all())
         assert float(got.std()) > 0.1
+
+
+def test_whoever_asks_one_thread_decodes(studio, monkeypatch):
+    """Scratch is kept for every thread that ever did. After a fork it is a thread of the new process."""
+    threads = []
+    with studio.cache.lease("text-to-image") as model, ThreadPoolExecutor(4) as askers:
+        whole = type(model)._decoded
+        monkeypatch.setattr(
+            type(model), "_decoded", lambda self, x_0: (threads.append(get_native_id()), whole(self, x_0))[1]
+        )
+        pictures = list(askers.map(model.to_picture, [torch.ones(model.shape)] * 8))
+    assert len(threads) == 8 and len(set(threads)) == 1 and threads[0] != get_native_id()
+    assert all(np.array_equal(picture, pictures[0]) for picture in pictures)
+    assert _decoding(1) is not _decoding(2)
 
 
 def test_the_local_backend_draws_the_same_from_its_worker_thread(studio):
