@@ -47,7 +47,7 @@ from lab.engine.samplers import make_scheduler, slerp, split_prediction
 from lab.measures import picture_measures
 from lab.models.cache import ModelCache
 from lab.models.loaders import SCORER, LoadedModel, arrived, slow_to_load, title_of
-from lab.models.stable_diffusion import Controlled, LoadedControl
+from lab.models.stable_diffusion import Controlled, LoadedControl, TextRow
 from lab.settings import Settings
 
 PREVIEW_SHARE = 0.03  # of a run's time may go into previews that need a decoder
@@ -187,11 +187,14 @@ def _measures(picture: np.ndarray, prompt: str, house: House) -> dict[str, float
 
 
 class _Halves:
-    """Conditional and unconditional conditioning of the lanes of a request; what lanes share is made once."""
+    """Conditional and unconditional conditioning of the lanes of a request; what lanes share is made once.
+
+    A model that was distilled with its guidance (Luo et al. 2023) has no unconditional half: it is told the scale.
+    """
 
     def __init__(self, request: SamplingRequest, model: LoadedModel, controls: Sequence[LoadedControl] = ()) -> None:
         self.conditional = model.conditioning(request.condition)
-        self.unconditional = model.unconditional(request.negative)
+        self.unconditional = None if model.distilled else model.unconditional(request.negative)
         side = MODELS[request.model].size
         self.hints = [
             loaded.hint(control.map, side) for loaded, control in zip(controls, request.controls, strict=True)
@@ -199,10 +202,13 @@ class _Halves:
 
     def of(self, lane: LaneSettings) -> tuple[Any, Any]:
         """(conditional, unconditional) of a lane; in guess mode only the first is under control (Zhang et al. 2023)."""
+        conditional = self.conditional
+        if self.unconditional is None:
+            conditional = TextRow(replace(conditional.prompt, scale=lane.guidance_scale))
         if not (self.hints and lane.holds):
-            return self.conditional, self.unconditional
-        controlled = Controlled(self.conditional.prompt, self.hints, lane.holds, lane.guess)
-        if lane.guess:
+            return conditional, self.unconditional
+        controlled = Controlled(conditional.prompt, self.hints, lane.holds, lane.guess)
+        if lane.guess or self.unconditional is None:
             return controlled, self.unconditional
         return controlled, Controlled(self.unconditional.prompt, self.hints, lane.holds, guess=False)
 
@@ -251,6 +257,10 @@ def anatomy(request: AnatomyRequest, house: House) -> Iterator[Event]:
     _check_limits(sampled, house.settings)
     yield from _loading(house, request.model)
     with house.cache.lease(request.model) as model:
+        if model.distilled:
+            raise LabError(
+                f"'{MODELS[request.model].title}' was distilled with its guidance: a step of it has no two halves."
+            )
         denoiser = model.denoiser(request.forward)
         conditional, unconditional = _Halves(sampled, model).of(request.lane)
         lane = make_lane(0, request.lane, denoiser, conditional, unconditional)
@@ -405,7 +415,7 @@ def _recover(request: NoisingRequest, t: int, name: str, house: House) -> np.nda
 
 
 def make_lane(index: int, settings: LaneSettings, denoiser: Denoiser, conditional: Any, unconditional: Any) -> Lane:
-    """A lane as its settings have it: sampler, spacing, noise by level, guidance rule."""
+    """A lane as its settings have it: sampler, spacing, noise by level, guidance rule where there are two halves."""
     row = SAMPLERS[settings.sampler]
     scheduler = make_scheduler(
         row.scheduler,
@@ -420,7 +430,7 @@ def make_lane(index: int, settings: LaneSettings, denoiser: Denoiser, conditiona
     if settings.mix_seed is not None and settings.mix > 0:
         x_T = slerp(x_T, StepNoise(settings.mix_seed).initial(denoiser.shape), settings.mix)
     eta = settings.eta if row.eta else 0.0
-    rule = make_rule(settings.rule, settings.guidance_scale)
+    rule = None if unconditional is None else make_rule(settings.rule, settings.guidance_scale)
     return Lane(index, scheduler, x_T, noise, conditional, unconditional, rule, eta)
 
 

@@ -27,7 +27,8 @@ def write(request: SamplingRequest, index: int) -> str:
     _check(model, lane)
     row, spacing = SAMPLERS[lane.sampler], _spacing(lane)
     mended = row.scheduler in PLAIN and (spacing == "linspace" or request.forward.T % lane.steps > 0)
-    guided = lane.guidance_scale not in (0, 1)
+    alone = 1.0 if model.consistency else lane.guidance_scale  # what is distilled is told its scale, and has no halves
+    guided = alone not in (0, 1)
     holds = [pair for pair in zip(request.controls, lane.holds, strict=True) if pair[1].strength] if lane.holds else []
     if lane.guess and lane.guidance_scale == 0:
         holds = []  # guess mode steers the conditional half, which nobody asks for
@@ -36,12 +37,15 @@ def write(request: SamplingRequest, index: int) -> str:
         _head(model, row, bool(holds), draws),
         _constants(request, lane),
         _loading(model),
-        _told(lane.guidance_scale),
+        _told(alone),
+        _TELLING if model.consistency else "",
         _controls(model, holds) if holds else "",
         _MENDED[row.scheduler] if mended else "",
         _scheduler(row, spacing, row.scheduler if mended else PLAIN.get(row.scheduler, row.scheduler)),
         _noise(lane, draws),
-        _loop(row, lane, guided, bool(holds), draws),
+        _loop(
+            row, lane, guided, bool(holds), draws, "prompts, timestep_cond=scale" if model.consistency else "prompts"
+        ),
         _DECODING,
     ]
     text = "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
@@ -104,12 +108,18 @@ def _constants(request: SamplingRequest, lane: LaneSettings) -> str:
     if "style" in model.conditions and request.condition.style:
         prompt = f"{prompt}, {request.condition.style} style".removeprefix(", ")
     folder = model.source.partition("@")[0] if "@" in model.source else f"assets/{model.source}"
+    halves = scale != 1 and not model.consistency
+    meaning = (
+        "the UNet was distilled with it"
+        if model.consistency
+        else "1 is the plain conditional model, 0 the unconditional one"
+    )
     lines = [
         f'MODEL = sys.argv[1] if len(sys.argv) > 1 else "{folder}"',
         'PICTURE = sys.argv[2] if len(sys.argv) > 2 else "picture.png"',
         f"PROMPT = {_quoted(prompt)}",
-        *([f"NEGATIVE = {_quoted(request.negative.strip())}  # in place of the empty prompt"] if scale != 1 else []),
-        f"SCALE = {scale!r}  # of guidance; 1 is the plain conditional model, 0 the unconditional one",
+        *([f"NEGATIVE = {_quoted(request.negative.strip())}  # in place of the empty prompt"] if halves else []),
+        f"SCALE = {scale!r}  # of guidance; {meaning}",
         f"SEED = {lane.seed}",
         f"STEPS = {lane.steps}",
         *([f"ETA = {lane.eta!r}  # 0: deterministic, 1: as noisy as DDPM"] if SAMPLERS[lane.sampler].eta else []),
@@ -263,7 +273,7 @@ def _noise(lane: LaneSettings, draws: bool) -> str:
     return "\n".join(lines) + ("\n" if draws else "")
 
 
-def _loop(row: Sampler, lane: LaneSettings, guided: bool, controlled: bool, draws: bool) -> str:
+def _loop(row: Sampler, lane: LaneSettings, guided: bool, controlled: bool, draws: bool, told: str) -> str:
     lines = ["for i, t in enumerate(scheduler.timesteps):" if controlled else "for t in scheduler.timesteps:"]
     lines += ["    rows = scheduler.scale_model_input(x, t).expand(len(prompts), -1, -1, -1)"]
     if controlled:
@@ -281,13 +291,13 @@ def _loop(row: Sampler, lane: LaneSettings, guided: bool, controlled: bool, draw
             "    prediction = pipe.unet(",
             "        rows,",
             "        t,",
-            "        prompts,",
+            f"        {told},",
             "        down_block_additional_residuals=added[:-1] if added else None,",
             "        mid_block_additional_residual=added[-1] if added else None,",
             "    ).sample",
         ]
     else:
-        lines += ["    prediction = pipe.unet(rows, t, prompts).sample"]
+        lines += [f"    prediction = pipe.unet(rows, t, {told}).sample"]
     if guided:
         lines += [
             "    unconditional, conditional = prediction.chunk(2)",
@@ -301,6 +311,11 @@ def _loop(row: Sampler, lane: LaneSettings, guided: bool, controlled: bool, draw
     more = (", eta=ETA" if row.eta else "") + (", generator=noise_of(t)" if draws else "")
     return "\n".join([*lines, f"    x = scheduler.step(prediction, t, x{more}).prev_sample"])
 
+
+_TELLING = """
+# What the UNet is told of the guidance it was distilled with (Luo et al. 2023).
+scale = pipe.get_guidance_scale_embedding(torch.tensor([SCALE - 1.0]), pipe.unet.config.time_cond_proj_dim)
+"""
 
 _DECODING = """
 picture = pipe.vae.decode(x / pipe.vae.config.scaling_factor).sample[0]

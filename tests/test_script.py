@@ -4,11 +4,13 @@ import ast
 import inspect
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import diffusers
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from lab import script
@@ -17,7 +19,7 @@ from lab.annotators.pose import pose_map
 from lab.backends.local import LocalBackend
 from lab.capsule import Condition, Control, Forward, Hold, LabError, LaneResult, LaneSettings, SamplingRequest
 from lab.catalog import MODELS, SAMPLERS, samplers_for
-from lab.settings import Settings
+from lab.settings import ASSETS, Settings
 from lab.ui.controlnet_view import sketch
 
 ROOT = Path(__file__).parents[1]
@@ -36,11 +38,11 @@ def picture_of_the_lab(backend, request):
     return result.picture
 
 
-def picture_of_the_script(text, folder):
+def picture_of_the_script(text, folder, model="assets/models/text-to-image"):
     """What the script writes when it is run in the lab's folder, by nothing but its own imports."""
     file, picture = folder / "again.py", folder / "again.png"
     file.write_text(text, "utf-8")
-    command = [sys.executable, "-W", "error::SyntaxWarning", str(file), "assets/models/text-to-image", str(picture)]
+    command = [sys.executable, "-W", "error::SyntaxWarning", str(file), str(model), str(picture)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return np.asarray(Image.open(picture))
@@ -93,6 +95,33 @@ def test_the_script_draws_the_picture_of_the_lab(name, backend, tmp_path):
     again = picture_of_the_script(script.write(request, last), tmp_path)
     assert again.std() > 5  # a picture, not a grey one that would be close to any other
     assert np.abs(again.astype(int) - wanted.astype(int)).max() <= CLOSE
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """The shipped model as if it had been distilled: its UNet listens to the scale, if to no good end."""
+    pipeline = diffusers.StableDiffusionPipeline.from_pretrained(ASSETS / "models" / "text-to-image")
+    torch.manual_seed(0)
+    unet = diffusers.UNet2DConditionModel.from_config(pipeline.unet.config, time_cond_proj_dim=16)
+    unet.load_state_dict(pipeline.unet.state_dict(), strict=False)
+    torch.nn.init.normal_(unet.time_embedding.cond_proj.weight, std=0.2)
+    pipeline.register_modules(unet=unet)
+    folder = tmp_path_factory.mktemp("told")
+    pipeline.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("sampler", ["lcm", "ddim"])
+def test_the_script_of_a_distilled_model_tells_it_the_scale(sampler, told, tmp_path, monkeypatch):
+    monkeypatch.setitem(MODELS, "student", replace(MODELS["student"], source=str(told)))
+    lane = LaneSettings(sampler=sampler, steps=4, seed=3, guidance_scale=6)
+    request = SamplingRequest(**SHARED | {"model": "student"}, condition=APPLE, negative="blue", lanes=(lane,))
+    wanted = picture_of_the_lab(LocalBackend(Settings(device="cpu", cpu_engine="torch")), request)
+    text = script.write(request, 0)
+    again = picture_of_the_script(text, tmp_path, told)
+    assert np.abs(again.astype(int) - wanted).max() <= CLOSE and "NEGATIVE" not in text
+    other = picture_of_the_script(text.replace("SCALE = 6.0", "SCALE = 1.0"), tmp_path, told)
+    assert np.abs(other.astype(int) - wanted).max() > 10 * CLOSE
 
 
 def test_a_setting_that_is_lost_would_be_seen(backend):

@@ -16,7 +16,7 @@ PATIENCE_S = 30  # how long a thread is waited for before the test fails
 class Pictured:
     """A LoadedModel whose pictures are its x_0, a grey level for each 1/127.5; a row's conditioning is its prompt."""
 
-    shape, latent = SHAPE, False
+    shape, latent, distilled = SHAPE, False, False
 
     def conditioning(self, condition):
         return condition.prompt

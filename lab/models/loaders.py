@@ -45,6 +45,7 @@ class LoadedModel(Protocol):
 
     shape: tuple[int, int, int]  # of x_t
     latent: bool  # to_picture is a network's work, and preview is not
+    distilled: bool  # with its guidance (LCM): a row's prompt says at what scale, and there is no unconditional twin
 
     def denoiser(self, forward: Forward) -> Denoiser:
         """The model under a forward process; the same object for the same process, so that runs can share calls."""
@@ -78,7 +79,7 @@ class LoadedModel(Protocol):
 class LoadedExact:
     """The exact denoiser of a picture set."""
 
-    latent = False
+    latent = distilled = False
 
     def __init__(self, pictures: PictureSet, data: ExactData) -> None:
         self.pictures, self.data = pictures, data

@@ -57,7 +57,7 @@ class PixelDenoiser:
 class LoadedPixel:
     """A pixel diffusion model on its device. Safe to share."""
 
-    latent = False
+    latent = distilled = False
 
     def __init__(self, unet: UNet2DModel, scheduler: DDPMScheduler, classes: Sequence[str]) -> None:
         self._denoiser = PixelDenoiser(unet, scheduler)

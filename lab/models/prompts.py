@@ -1,5 +1,6 @@
 """Prompts as latent diffusion reads them: by one text encoder (Rombach et al. 2022), or by SDXL's two (Podell et al. 2023)."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,12 +12,22 @@ from torch import Tensor
 CACHED_PROMPTS = 256
 
 
+def embed_scale(scale: Tensor, width: int) -> Tensor:
+    """A guidance scale (n,) as a distilled UNet is told it (Luo et al. 2023, LCM): sinusoids of 1000 (scale - 1),
+    (n, width), as in diffusers' StableDiffusionPipeline. `width` is even, at least 4."""
+    spacing = math.log(10_000.0) / (width // 2 - 1)
+    frequencies = torch.exp(-spacing * torch.arange(width // 2, device=scale.device))
+    angles = 1000.0 * (scale - 1)[:, None] * frequencies
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
 @dataclass(frozen=True, eq=False)
 class Encoded:
     """What a UNet is told of a prompt; on the CPU."""
 
     hidden: Tensor  # (tokens, width)
     added: tuple[Tensor, ...] = ()  # SDXL: pooled (width,) and the picture's sizes (6,)
+    scale: float = 1.0  # of guidance; read only by a UNet that was distilled with it (LCM)
 
 
 class PromptReader:

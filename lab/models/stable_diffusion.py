@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from lab.capsule import Condition, Forward, Hold
 from lab.engine.lanes import Changing
 from lab.models.compiled import Engines
-from lab.models.prompts import Encoded, PromptReader
+from lab.models.prompts import Encoded, PromptReader, embed_scale
 from lab.models.tensors import to_signed, to_uint8
 
 
@@ -88,18 +88,21 @@ def strengths_of(blocks: int, strength: float, guess: bool) -> Tensor:
 
 
 class Denoise(nn.Module):
-    """The UNet as a function of tensors: x_t, t, the prompt's, then what ControlNets add, the middle block's last."""
+    """The UNet as a function of tensors: x_t, t, the prompt's, the guidance scale's where it was distilled with one, then
+    what ControlNets add, the middle block's last."""
 
     def __init__(self, unet: UNet2DConditionModel, added: int) -> None:
         super().__init__()
         self.unet, self.added = unet, added
+        self.distilled = unet.config.time_cond_proj_dim is not None
 
     def forward(self, x: Tensor, t: Tensor, hidden: Tensor, *more: Tensor) -> Tensor:
-        residuals = more[self.added :]
+        residuals = more[self.added + self.distilled :]
         return self.unet(
             x,
             t,
             hidden,
+            timestep_cond=more[self.added] if self.distilled else None,
             added_cond_kwargs=_by_name(more[: self.added]),
             down_block_additional_residuals=residuals[:-1] or None,
             mid_block_additional_residual=residuals[-1] if residuals else None,
@@ -163,7 +166,10 @@ class LatentDenoiser:
         prompts = [row.prompt for row in conditioning]
         told = [torch.stack(parts).to(x) for parts in zip(*([one.hidden, *one.added] for one in prompts), strict=True)]
         residuals = self._residuals(x, t, told, conditioning)
-        inputs = (x, t, *told, *residuals)
+        scales = []
+        if width := self.unet.config.time_cond_proj_dim:
+            scales = [embed_scale(torch.tensor([prompt.scale for prompt in prompts]), width).to(x)]
+        inputs = (x, t, *told, *scales, *residuals)
         name = "denoiser under control" if residuals else "denoiser"
         engine = self._engines(name, Denoise(self.unet, len(told) - 1), [part[:1] for part in inputs])
         return engine(*inputs)[0].float().cpu()
@@ -249,6 +255,7 @@ class LoadedStableDiffusion:
         self._weight = next(parts.autoencoder.parameters())  # says where all are
         self._denoiser = LatentDenoiser(parts.unet, parts.scheduler, engines)
         self.shape = self._denoiser.shape
+        self.distilled = parts.unet.config.time_cond_proj_dim is not None
         self.side = self.shape[1] * 2 ** (len(parts.autoencoder.config.block_out_channels) - 1)
         self._examples = examples
         self.prompts = PromptReader(parts.encoders, self.side, parts.zeros)

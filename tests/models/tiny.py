@@ -26,11 +26,11 @@ UNET = {
 }  # fmt: skip
 
 
-def text_to_image(folder, prediction_type="epsilon"):
+def text_to_image(folder, prediction_type="epsilon", **config):
     """A Stable Diffusion pipeline, as the hub has it: its own DDIM settings differ from the lab's row."""
     torch.manual_seed(0)
     unet = UNet2DConditionModel(
-        **UNET, sample_size=LATENT, out_channels=4, up_block_types=("CrossAttnUpBlock2D", "UpBlock2D")
+        **UNET | config, sample_size=LATENT, out_channels=4, up_block_types=("CrossAttnUpBlock2D", "UpBlock2D")
     )
     autoencoder = AutoencoderKL(
         block_out_channels=(8, 16, 16), layers_per_block=1, latent_channels=4, norm_num_groups=4, sample_size=SIDE,

@@ -241,6 +241,17 @@ def test_a_model_brings_its_own_samplers_conditions_and_forward_process():
     assert request.versus == "exact-32"
 
 
+def test_a_distilled_model_starts_with_the_jumps_it_was_made_for():
+    tab = make_tab()
+    outputs = [*tab._model_outputs(), *tab._row_outputs()]
+    updates = dict(zip(outputs, tab.on_model("student", ["ddpm"]), strict=True))
+    assert updates[tab.samplers]["value"] == ["lcm"] and ("LCM", "lcm") in updates[tab.samplers]["choices"]
+    rows = [[updates[component] for component in row[:2]] for row in tab.rows]
+    assert [(name["value"], steps) for name, steps in rows if name["value"]] == [("lcm", n) for n in (1, 2, 4, 8)]
+    back = dict(zip(outputs, tab.on_model("text-to-image", ["lcm"]), strict=True))
+    assert back[tab.samplers]["value"] == ["ddim"]
+
+
 def versus_recording(learned, perfect):
     """One lane of each score; x_0 is flat grey of the given values, one a step."""
     request = SamplingRequest(

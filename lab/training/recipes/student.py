@@ -14,6 +14,7 @@ import torch
 from diffusers import LCMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from torch import Tensor, nn
 
+from lab.models.prompts import embed_scale
 from lab.training.corpus import Corpus
 from lab.training.losses import add_noise, expand
 from lab.training.recipes.latents import LatentOptions, LatentRecipe, generate
@@ -77,7 +78,7 @@ class Student(LatentRecipe[UNet2DConditionModel]):
 
     def consistency(self, model: UNet2DConditionModel, x: Tensor, t: Tensor, hidden: Tensor, scale: Tensor) -> Tensor:
         """f(x, t) = c_skip x + c_out x_0(x, t), which is x itself at t = 0 (Song et al. 2023, section 3)."""
-        eps = model(x, t, hidden, timestep_cond=embed_scale(scale - 1, self.options.embedding)).sample
+        eps = model(x, t, hidden, timestep_cond=embed_scale(scale, self.options.embedding)).sample
         scaled = expand(t, x).float() * self.scheduler.config.timestep_scaling
         skip, out = 0.25 / (scaled**2 + 0.25), scaled / (scaled**2 + 0.25).sqrt()
         return skip * x + out * self.clean(x, eps, t)
@@ -102,10 +103,3 @@ class Student(LatentRecipe[UNet2DConditionModel]):
 
     def export(self, model: UNet2DConditionModel, folder: Path) -> None:
         self.pipeline(model).save_pretrained(folder)
-
-
-def embed_scale(scale: Tensor, width: int) -> Tensor:
-    """Sinusoids of 1000 (guidance scale - 1), (n, width): what StableDiffusionPipeline feeds a distilled UNet."""
-    frequencies = torch.exp(-torch.arange(width // 2, device=scale.device) * np.log(10_000.0) / (width // 2 - 1))
-    angles = 1000.0 * scale[:, None] * frequencies
-    return torch.cat([angles.sin(), angles.cos()], dim=1)

@@ -77,6 +77,7 @@ SOLVERS = tuple((name, 20, 0) for name in ["ddim", "euler", "heun", "dpmpp_2m", 
 
 LEARNED = tuple((name, 20, 0) for name in ["ddpm", "ddim", "dpmpp_2m"])
 PAIR = (("ddpm", 50, 0), ("ddim", 50, 0))
+JUMPS = tuple(("lcm", steps, 0) for steps in (1, 2, 4, 8))
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
@@ -90,6 +91,7 @@ PRESETS = (
     Preset("Walk between seeds",   "between", "", "smileys-emotion", 8,  (("ddim", 25, 0),)),
     Preset("There and back",       "invert",  "", "",                0,  (("ddim", 50, 0),)),
     Preset("A model that learned", "compare", "red heart", "",       1,  LEARNED, model="text-to-image", guidance=5.0),
+    Preset("One step or eight?",   "compare", "red heart", "",       1,  JUMPS, model="student", guidance=3.0),
     Preset("Learned or perfect?",  "compare", "", "food-drink",      3,  PAIR, model="pixel", versus=True),
 )
 # fmt: on
@@ -373,9 +375,13 @@ class _Tab:
 
     def on_model(self, model: str, samplers: list[str]) -> list[Any]:
         """Offer what the model can do: its samplers, conditions and forward process."""
-        kept = [name for name in samplers if name in samplers_for(MODELS[model])] or ["ddim"]
-        lanes = [(name, 20, 0.0, "trailing") for name in kept]
-        return [*_fitted(model, kept), *self._rows_from(lanes, model)]
+        if MODELS[model].consistency:
+            lanes: list[Row] = [(*lane, "trailing") for lane in JUMPS]
+        else:
+            kept = [name for name in samplers if name in samplers_for(MODELS[model])] or ["ddim"]
+            lanes = [(name, 20, 0.0, "trailing") for name in kept]
+        names = list(dict.fromkeys(name for name, *_ in lanes))
+        return [*_fitted(model, names), *self._rows_from(lanes, model)]
 
     def on_experiment(self, name: str) -> list[Any]:
         """Show the controls that the experiment has and no others."""
