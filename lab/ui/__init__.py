@@ -1,6 +1,7 @@
 """The face of the lab. This file is its table of contents: one line a tab."""
 
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import gradio as gr
@@ -39,7 +40,7 @@ def build(backend: Any, settings: Settings) -> gr.Blocks:
         built = {}
         with gr.Tabs() as book:
             for tab in TABS:
-                name = tab.__name__.rpartition(".")[2]
+                name = _name(tab)
                 with gr.Tab(tab.TITLE, id=name, elem_id=f"tab-{name}") as page:
                     built[name] = tab.build(backend, settings, page)
         shared = {name: tab for name, tab in built.items() if hasattr(tab, "share")}
@@ -49,6 +50,10 @@ def build(backend: Any, settings: Settings) -> gr.Blocks:
         demo.load(None, js=presenting.PRESENT_JS)
         ahead.notice()
     return demo
+
+
+def _name(tab: ModuleType) -> str:
+    return tab.__name__.rpartition(".")[2]
 
 
 def launch_options(backend: Any, settings: Settings) -> dict[str, Any]:
@@ -64,6 +69,7 @@ def launch_options(backend: Any, settings: Settings) -> dict[str, Any]:
         + papers.CSS
         + share.CSS
         + heads.CSS
+        + heads.tabs_css({_name(tab): tab.QUESTION for tab in TABS})
         + lessons.CSS
         + presenting.CSS
         + ahead.CSS,

@@ -1,9 +1,12 @@
-"""The head of a tab: its question, the papers that ask it and their equation in one line, and the way into its lesson.
+"""What a tab asks: beneath its name among the tabs, and as its head, where the papers that ask it, their equation and
+the way into its lesson stand in one line.
 
 On a phone the question stands alone and the rest unfolds. Equations are plain HTML: a line of Markdown for LaTeX would
 wait for its script.
 """
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 
@@ -73,6 +76,25 @@ HEADS = {
     ),
 }
 # fmt: on
+
+
+def tabs_css(questions: Mapping[str, str]) -> str:
+    """CSS that shows each tab's question beneath its name, where there is room for all. Gradio takes only text for a name;
+    who has the page read aloud hears the question in the tab's head. (`::after` is Gradio's line under the open tab.)"""
+    rules = "".join(
+        f'  #tab-{tab}-button::before {{ content: {json.dumps(question, ensure_ascii=False)} / ""; }}\n'
+        for tab, question in questions.items()
+    )
+    return f"""
+/* the tabs: a name and a question */
+@media (min-width: 1420px) {{
+  .tab-container[role=tablist] {{ height: auto; }}
+  .tab-container[role=tablist] button {{ display: flex; flex-direction: column; align-items: start; height: auto;
+    padding: 6px 9px 8px; line-height: 1.35; }}
+  .tab-container[role=tablist] button::before {{ order: 1; font-size: 12px; font-weight: 400; white-space: nowrap;
+    color: var(--body-text-color-subdued); }}
+{rules}}}
+"""
 
 
 def html(tab: str, question: str) -> str:

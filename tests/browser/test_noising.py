@@ -109,6 +109,23 @@ def test_a_frame_of_the_film_strip_is_a_place_to_go(tab):
     expect(caption(tab)).to_contain_text("t = 160 ")
 
 
+def test_the_address_is_that_of_what_is_shown(tab):
+    assert "c=" not in tab.url  # nothing was chosen yet
+    box = tab.locator("#noising-t input[type=range]").bounding_box()
+    tab.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2)
+    tab.mouse.down()
+    tab.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + box["height"] / 2, steps=4)
+    tab.mouse.up()
+    tab.wait_for_url("**c=*")
+    dragged, t = tab.url, tab.locator("#noising-t input[type=range]").input_value()
+    assert t not in ("0", "260")
+    tab.get_by_role("button", name="Linear against cosine").click()
+    tab.wait_for_url(lambda url: url != dragged)
+    tab.goto(dragged)
+    expect(tab.locator("#tab-noising")).to_be_visible()
+    expect(caption(tab)).to_contain_text(f"t = {t} ")
+
+
 def test_the_frame_is_exported(tab):
     tab.get_by_text("Export").click()
     tab.click("#noising-png")

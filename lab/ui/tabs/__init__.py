@@ -1,1 +1,1 @@
-"""One file a tab: `TITLE` and `build(backend, settings, page)`, which returns the tab's components and handlers."""
+"""One file a tab: `TITLE`, `QUESTION` and `build(backend, settings, page)`, which returns the tab's components and handlers."""

@@ -11,6 +11,7 @@ from lab.settings import Settings
 from lab.ui import models_view, widgets
 
 TITLE = "Models"
+QUESTION = "What is at work right now?"
 LOOK_EVERY_S = 1.0
 FRESH_S = 0.7  # visitors who look within this time see the same: thirty of them cost what one does
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}

@@ -222,15 +222,20 @@ class _Tab:
         # Dragging goes past the queue: its bookkeeping costs more than a frame does.
         self.t.input(self.on_drag, inputs, frame, queue=False, **latest)
         self.t.input(self.on_recover, inputs, [self.recovered], queue=False, **latest)
-        self.chart.input(self.on_chart, inputs, [self.plot, self.chart_words, self.note], **latest)
-        gr.on([self.schedule.input, self.T.submit, self.T.blur, self.zero.input, self.seed.input, self.side.input, self.rival.input,
+        changes = [self.chart.input(self.on_chart, inputs, [self.plot, self.chart_words, self.note], **latest)]
+        scenes = gr.on([self.schedule.input, self.T.submit, self.T.blur, self.zero.input, self.seed.input, self.side.input, self.rival.input,
                self.align.input], self.on_scene, inputs, scene, **latest)  # fmt: skip
-        self.strip.click(self.on_pick_step, inputs, [*frame, self.t, self.recovered], **quiet)
         everything = [*scene, *chosen]
-        self.gallery.click(self.on_example, inputs, everything, **quiet)
-        self.upload.input(self.on_upload, inputs | {self.upload}, everything, **quiet)
-        for button, preset in zip(self.presets, PRESETS, strict=True):
-            button.click(_bind(self.on_preset, preset), inputs, everything, **quiet)
+        changes += [
+            scenes,
+            self.strip.click(self.on_pick_step, inputs, [*frame, self.t, self.recovered], **quiet),
+            self.gallery.click(self.on_example, inputs, everything, **quiet),
+            self.upload.input(self.on_upload, inputs | {self.upload}, everything, **quiet),
+            *(
+                button.click(_bind(self.on_preset, preset), inputs, everything, **quiet)
+                for button, preset in zip(self.presets, PRESETS, strict=True)
+            ),
+        ]
         self.play.click(
             self.on_play, inputs, [*frame, self.t, self.recovered, self.play, self.stop],
             **{**quiet, "concurrency_limit": self.settings.most_pressed},
@@ -241,6 +246,9 @@ class _Tab:
             button.click(save, inputs, files, api_visibility="private", show_progress_on=self.share.files)
         self.restorable = [*everything, self.seed]
         self.share.wire(inputs, now=self.shared)
+        # Nothing here is run, so the address follows what is set; while t is dragged it waits for the end.
+        for told in (self.t.release, *(change.then for change in changes)):
+            told(self.shared, inputs, self.share.run_outputs, queue=False, **quiet)
         self.share.opens(page, self.on_open, inputs, everything, **quiet)
 
     # What the visitor does

@@ -13,6 +13,7 @@ from lab.ui.openers import opener
 from lab.ui.tabs import controlnet, guidance, noising, samplers
 
 TITLE = "Papers"
+QUESTION = "Who found this out?"
 UNBUILT = "Instrument not built yet"
 TITLES = {tab.__name__.rpartition(".")[2]: tab.TITLE for tab in (noising, samplers, guidance, controlnet)}
 

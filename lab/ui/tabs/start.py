@@ -25,6 +25,7 @@ from lab.ui.openers import opener
 from lab.ui.tabs import controlnet, guidance, noising, papers, samplers
 
 TITLE = "Start"
+QUESTION = "What is there to see?"
 FOLDER = ASSETS / "recordings"
 SHOWN = (0, 3, 6, 9, *range(11, 26))  # of the recording's steps: little is seen in the first ones
 ROWS = len(SHOWN)
@@ -47,7 +48,7 @@ CARDS = (
     Card("samplers",   samplers.TITLE,   samplers.QUESTION,   "DDPM, DDIM and the solvers since start from the same noise. Watch where they part."),
     Card("guidance",   guidance.TITLE,   guidance.QUESTION,   "One prompt at eight guidance scales, from vague to burnt, and every step taken apart."),
     Card("controlnet", controlnet.TITLE, controlnet.QUESTION, "Draw a few lines, or drag a skeleton, and see how well the picture follows."),
-    Card("papers",     papers.TITLE,     "Who found this out?", f"{len(PAPERS)} papers, oldest first. Each opens what you can try of it here."),
+    Card("papers",     papers.TITLE,     papers.QUESTION,     f"{len(PAPERS)} papers, oldest first. Each opens what you can try of it here."),
 )
 # fmt: on
 
