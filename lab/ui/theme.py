@@ -112,6 +112,7 @@ footer { display: none !important; }
 .lab-header h1 { font-size: 20px; font-weight: 680; letter-spacing: -.015em; margin: 0; line-height: 1.2; }
 .lab-header p { font-size: 15px; margin: 0; color: var(--body-text-color-subdued); line-height: 1.3; }
 .tab-container button { font-size: 15px; }
+.tab-container[role=tablist] button.selected { color: var(--link-text-color); }
 .tabitem { padding: 4px 0 0 !important; border: 0 !important; }
 .tabitem > .column, .tabs { gap: 12px !important; }
 

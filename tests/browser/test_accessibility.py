@@ -9,7 +9,7 @@ from lab.ui import TABS
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 FILLED = {  # what a tab shows once its first run has ended
-    "Forward noising": "#noising-film img",
+    "Forward noising": "#noising-chart .js-plotly-plot",
     "Samplers": "#samplers-stage img",
     "Guidance": "#guidance-curves svg",
     "ControlNet": "#controlnet-stage img",
