@@ -25,7 +25,7 @@ class Model:
     learned_variance: bool = False  # says how noisy each step of DDPM should be (Improved DDPM)
     trained: bool = True  # a network: its forward process is the one it was trained under, all T = 1000 timesteps
     latent: bool = False  # works on an autoencoder's latents, whose values are not pixels in [-1, 1]
-    controls: tuple[str, ...] = ()  # the rows of CONTROLS that were trained on it
+    controls: tuple[str, ...] = ()  # the rows of CONTROLS that were trained on it, or on what it was distilled from
     guidance_scale: float = 1.0  # what suits it
     perfect: str = ""  # the exact denoiser that lives in the same space: its perfect score beside the learned one
 
@@ -113,7 +113,7 @@ MODELS = _by_name(
           schedules=("cosine",), conditions=("group",), learned_variance=True, guidance_scale=2.0, perfect="exact-32"),
     Model("student", "Few-step student", "stable_diffusion", "models/student", 64,
           "Distilled here from the miniature latent diffusion (LCM): pictures in one to eight calls, guidance included.",
-          schedules=("scaled_linear",), conditions=("prompt", "style"), guided=False, consistency=True, latent=True, guidance_scale=3.0),
+          schedules=("scaled_linear",), conditions=("prompt", "style"), guided=False, consistency=True, latent=True, controls=("edges", "pose"), guidance_scale=3.0),
     Model("exact-32", "Exact denoiser at 32 px", "exact", "pictures", 32,
           "The closed form on the pictures as the miniature pixel model saw them: the score that it tried to learn.",
           schedules=tuple(SCHEDULES), conditions=("prompt", "group", "style"), trained=False),

@@ -101,5 +101,10 @@ PAPERS = (
           r"\mathrm{SNR}(T) = 0",
           (Try("noising", "The leak at t = T", "Stable Diffusion's schedule leaves a trace at t = T, the mended one none."),
            Try("guidance", "Four rules", "Rescaled guidance beside plain: its contrast is brought back."))),
+    Paper("Luo et al.", 2023, "Latent Consistency Models: Synthesizing High-Resolution Images with Few-Step Inference", _arxiv("2310.04378"),
+          "Teach a student to jump from any noise level to the end of the guided path in one call: a picture takes one to eight steps.",
+          r"f_\theta(z_t, \omega, c, t) = f_\theta(z_{t'}, \omega, c, t') = z_0",
+          (Try("samplers", "One step or eight?", "One prompt and noise in 1, 2, 4 and 8 calls of a student that was distilled here."),
+           Try("controlnet", "Draw an emoji", "Four calls a picture: it is redrawn at every stroke."))),
 )
 # fmt: on

@@ -37,10 +37,7 @@ from lab.settings import ASSETS, Settings, at_hand
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLES = {"models": MODELS, "samplers": SAMPLERS, "schedules": SCHEDULES, "guidance": GUIDANCE, "controls": CONTROLS}
-AWAITED = {
-    "models/pixel",
-    "models/student",
-}  # still in training: may be missing, since the page offers only what is at hand
+AWAITED = {"models/pixel"}  # still in training: may be missing, since the page offers only what is at hand
 
 # Which rooms of lab/ a room may import, besides itself. A file at the top of lab/ is a room of its own.
 MAY_IMPORT = {

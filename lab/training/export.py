@@ -1,6 +1,7 @@
 """From a run to assets/models: half precision, and files small enough for any git host."""
 
 import hashlib
+import json
 import shutil
 from pathlib import Path
 
@@ -32,7 +33,16 @@ def export(trained: Path, shipped: Path) -> None:
             target = shipped / other.relative_to(trained)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(other, target)
+            if other.name == "config.json":
+                target.write_text(_placeless(other.read_text()))
     record_checksums(shipped.parent)
+
+
+def _placeless(config: str) -> str:
+    """A configuration without the path that it was read from: what is the same is to look the same, wherever it was."""
+    values = json.loads(config)
+    values.pop("_name_or_path", None)
+    return json.dumps(values, indent=2, sort_keys=True) + "\n"
 
 
 def record_checksums(models: Path) -> None:

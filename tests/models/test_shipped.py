@@ -5,8 +5,11 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 
-from lab.models.loaders import load
+from lab.capsule import Condition, Forward, LaneResult, LaneSettings, SamplingRequest
+from lab.engine.lanes import drive
+from lab.models.loaders import load, make_cache
 from lab.models.pictures import PictureSet
+from lab.operations import House, sampling
 from lab.settings import ASSETS, Settings
 
 
@@ -70,3 +73,24 @@ def test_any_picture_is_brought_to_the_models_side(shipped):
     assert x_0.shape == (4, 16, 16)
     here, there = (model.to_picture(x).astype(float) for x in (x_0, model.from_picture(pictures[0])))
     assert np.square((here - there) / 255).mean() ** 0.5 < 0.05
+
+
+def test_the_student_jumps_to_where_its_teacher_walks():
+    """From the same x_T in one call. Of all that the teacher comes to, the same prompt's picture is the nearest."""
+    prompts = ("red heart", "cat face", "house", "whale", "a person in a red shirt and blue trousers, green background")
+    house = House(Settings(device="cpu"), make_cache(Settings(device="cpu")), drive)
+
+    def drawn(model, prompt, lane):
+        request = SamplingRequest(
+            model=model, condition=Condition(prompt=prompt), forward=Forward(schedule="scaled_linear"), lanes=(lane,)
+        )
+        (result,) = [event for event in sampling(request, house) if isinstance(event, LaneResult)]
+        return result.picture.astype(float)
+
+    jump, walk = LaneSettings(sampler="lcm", steps=1), LaneSettings(sampler="ddim", steps=20)
+    jumped, walked = (
+        [drawn(model, prompt, lane.model_copy(update={"seed": 4, "guidance_scale": 4})) for prompt in prompts]
+        for model, lane in (("student", jump), ("text-to-image", walk))
+    )
+    distances = np.array([[np.square(one - other).mean() for other in walked] for one in jumped])
+    assert distances.argmin(axis=1).tolist() == list(range(len(prompts)))

@@ -91,6 +91,7 @@ def test_an_export_is_half_as_large_and_loads_alike(make, tmp_path):
     for a, b in zip(ours.state_dict().values(), shipped.state_dict().values(), strict=True):
         torch.testing.assert_close(a, b, atol=1e-3, rtol=1e-3)
     assert shipped.config.scaling_factor == ours.config.scaling_factor
+    assert "_name_or_path" not in (tmp_path / "autoencoder" / "config.json").read_text()
 
 
 def test_exports_are_sharded(tmp_path, monkeypatch):

@@ -97,6 +97,21 @@ def test_every_preset_runs_and_is_measured(preset):
     assert last[tab.plot] is not None
 
 
+def test_a_distilled_model_jumps_and_the_next_preset_does_not():
+    tab = make_tab()
+    live = next(preset for preset in controlnet.PRESETS if preset.live)
+    values = settled(values_of(tab), tab.on_preset(live))
+    run(tab, values)
+    assert tab.backend.request.model == "student"
+    assert {(lane.sampler, lane.steps) for lane in tab.backend.request.lanes} == {("lcm", 4)}
+    values = settled(values, tab.on_preset(controlnet.PRESETS[0]))
+    run(tab, values)
+    assert {(lane.sampler, lane.steps) for lane in tab.backend.request.lanes} == {("dpmpp_2m", 10)}
+    chosen = values | {tab.model: "student"}
+    run(tab, settled(chosen, tab.on_model(chosen)))
+    assert {(lane.sampler, lane.steps) for lane in tab.backend.request.lanes} == {("lcm", 4)}
+
+
 def test_the_first_visit_runs_the_first_preset_and_a_second_does_not():
     tab = make_tab()
     last = {}

@@ -14,7 +14,7 @@ import gradio as gr
 from lab import script
 from lab.annotators.joints import from_list, to_list
 from lab.capsule import Condition, Forward, LabError, LaneResult, Note, SamplingRequest, Step, Waiting, make_request
-from lab.catalog import CONTROLS, MODELS
+from lab.catalog import CONTROLS, MODELS, Model
 from lab.portable import Capsule
 from lab.settings import Settings, at_hand
 from lab.ui import controlnet_charts, controlnet_maps, controlnet_run, controlnet_view, lessons, media, share, widgets
@@ -24,7 +24,8 @@ from lab.ui.widgets import Update
 
 TITLE = "ControlNet"
 QUESTION = "Can a sketch hold the picture?"
-SAMPLER = "dpmpp_2m"  # good pictures in ten calls: a drawing must answer within two seconds
+SAMPLER, STEPS = "dpmpp_2m", 10  # good pictures in ten calls: a drawing must answer within two seconds
+JUMPS = 4  # of LCM, for a model that was distilled for it
 PAINT_EVERY_S = 0.08
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 WORN = "a person in a red shirt and blue trousers"
@@ -44,12 +45,13 @@ class Preset:
     count: int = 2
     guess: bool = False
     live: bool = False
+    model: str = ""  # where it is at hand; else the first
 
 
 # fmt: off
 PRESETS = (
     Preset("How hard to hold",       (("canny", "red-apple-glossy"),),             "red apple"),
-    Preset("Draw an emoji",          (("scribble", "heart"),),                     "red heart",     strengths="1", live=True),
+    Preset("Draw an emoji",          (("scribble", "heart"),),                     "red heart",     strengths="1", live=True, model="student"),
     Preset("Same lines, other words", (("canny", "fox-3d"),),                      "cat face", strengths="0, 0.7, 1.4"),
     Preset("Strike a pose",          ((HAND, "jumping"),),                         f"{WORN}, green background"),
     Preset("From a photograph",      (("pose", "arms-raised"),),                   f"{WORN}, white background", strengths="0, 0.5, 1"),
@@ -165,7 +167,7 @@ class _Tab:
             self.guidance = gr.Slider(
                 0, 10, self.models[0].guidance_scale, step=0.5, label="Guidance scale (1: plain conditional model)"
             )
-            self.steps = gr.Slider(1, 50, 10, step=1, label="Steps")
+            self.steps = gr.Slider(1, 50, STEPS, step=1, label="Steps")
             self.negative = gr.Textbox(label="Negative prompt", max_length=300)
             self.model = gr.Dropdown(
                 [(row.title, row.name) for row in self.models], value=self.models[0].name, label="Model"
@@ -196,7 +198,7 @@ class _Tab:
         ]  # fmt: skip
         chosen = [
             *mapped, *self._fields(), self.control, self.prompt, self.experiment, self.seed, self.count, self.start, self.end,
-            self.low, self.high, self.blur, self.strength, self.guess, self.live, self.model, self.guidance,
+            self.low, self.high, self.blur, self.strength, self.guess, self.live, self.model, self.guidance, self.steps,
         ]  # fmt: skip
         running = {**QUIET, "concurrency_id": "run", "concurrency_limit": self.settings.most_pressed}
         latest = {**QUIET, "queue": False, "trigger_mode": "always_last"}
@@ -210,7 +212,7 @@ class _Tab:
         )
         self.control.input(self.on_control, inputs, mapped, **latest)
         self.annotator.input(self.on_annotator, inputs, mapped, **latest)
-        self.model.input(self.on_model, inputs, [*mapped, self.guidance], queue=False, **QUIET)
+        self.model.input(self.on_model, inputs, [*mapped, self.guidance, self.steps], queue=False, **QUIET)
         self.experiment.input(self.on_experiment, self.experiment, self._fields(), **latest)
         self.gallery.click(self.on_starter, inputs, mapped, queue=False, **QUIET).then(
             self.on_live, inputs, painted, **running
@@ -256,11 +258,15 @@ class _Tab:
 
     def on_model(self, values: dict[Any, Any]) -> dict[Any, Any]:
         """Maps as large as the model's pictures: those of a picture or a skeleton made again, drawn ones enlarged."""
-        shown: dict[Any, Any] = {self.guidance: MODELS[values[self.model]].guidance_scale}
+        shown = self._suited(MODELS[values[self.model]])
         for control, source in values[self.sources].items():
             if source.map is not None and control != values[self.control]:
                 values = values | {self.sources: self._made(values, control, source)[self.sources]}
         return shown | self._made(values, values[self.control], values[self.sources][values[self.control]])
+
+    def _suited(self, model: Model) -> dict[Any, Any]:
+        """What a model is run with until somebody says otherwise."""
+        return {self.guidance: model.guidance_scale, self.steps: JUMPS if model.consistency else STEPS}
 
     def _maps(self, values: dict[Any, Any]) -> Maps:
         """What makes maps for the model that is chosen."""
@@ -353,12 +359,12 @@ class _Tab:
 
     def _preset(self, preset: Preset) -> tuple[dict[Any, Any], dict[Any, Any]]:
         """Plain values of a preset, and updates of what is shown."""
+        model = next((row for row in self.models if row.name == preset.model), self.models[0])
         plain: dict[Any, Any] = {
             self.prompt: preset.prompt, self.experiment: preset.experiment, self.seed: preset.seed, self.count: preset.count,
             self.guess: preset.guess, self.live: preset.live, self.strengths: preset.strengths, self.sources: FIRST,
             self.pose_strengths: preset.pose_strengths, self.low: 80, self.high: 160, self.blur: 0,
-            self.start: 0, self.end: 1, self.strength: 1, self.model: self.models[0].name,
-            self.guidance: self.models[0].guidance_scale,
+            self.start: 0, self.end: 1, self.strength: 1, self.model: model.name, **self._suited(model),
         }  # fmt: skip
         looks: dict[Any, Any] = {}
         for annotator, name in preset.maps:
@@ -461,7 +467,11 @@ class _Tab:
             "controls": tuple(controlnet_maps.control_of(name, values[self.sources][name]) for name in names),
             "forward": Forward(schedule=model.schedules[0]),
         }
-        lane = {"sampler": SAMPLER, "steps": values[self.steps], "guidance_scale": values[self.guidance]}
+        lane = {
+            "sampler": "lcm" if model.consistency else SAMPLER,
+            "steps": values[self.steps],
+            "guidance_scale": values[self.guidance],
+        }
         source: Source = values[self.sources]["pose"]
         asked = None
         if "pose" in names and source.joints is not None and source.visible is not None:
