@@ -37,7 +37,6 @@ from lab.settings import ASSETS, Settings, at_hand
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLES = {"models": MODELS, "samplers": SAMPLERS, "schedules": SCHEDULES, "guidance": GUIDANCE, "controls": CONTROLS}
-AWAITED = {"models/pixel"}  # still in training: may be missing, since the page offers only what is at hand
 
 # Which rooms of lab/ a room may import, besides itself. A file at the top of lab/ is a room of its own.
 MAY_IMPORT = {
@@ -306,9 +305,7 @@ SHIPPED = [
 def test_what_the_tables_name_is_shipped_whole(family, source):
     """A half-copied model is worse than none: the page would offer it and fail."""
     folder = ASSETS / source
-    assert at_hand(source, Settings()) != (source in AWAITED), f"{source} is named by a row and not in assets"
-    if source in AWAITED:
-        return  # the page does not offer it
+    assert at_hand(source, Settings()), f"{source} is named by a row and not in assets"
     for part in parts_of(family, folder):
         assert (part / "config.json").is_file(), part
         for file in weights(part):
