@@ -92,7 +92,7 @@ PRESETS = (
     Preset("There and back",       "invert",  "", "",                0,  (("ddim", 50, 0),)),
     Preset("A model that learned", "compare", "red heart", "",       1,  LEARNED, model="text-to-image", guidance=5.0),
     Preset("One step or eight?",   "compare", "red heart", "",       1,  JUMPS, model="student", guidance=3.0),
-    Preset("Learned or perfect?",  "compare", "", "food-drink",      3,  PAIR, model="pixel", versus=True),
+    Preset("Learned or perfect?",  "compare", "", "smileys-emotion", 2,  PAIR, model="pixel", versus=True),
 )
 # fmt: on
 
