@@ -7,7 +7,7 @@ from lab.ui.lessons import LESSONS
 from tests.browser.conftest import keep
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
-TOOLS = [tab.TITLE for tab in TABS if hasattr(tab, "QUESTION")]
+TOOLS = [tab.TITLE for tab in TABS if hasattr(tab, "PRESETS")]
 
 
 def test_a_lesson_is_walked_to_its_end(page):
