@@ -296,16 +296,17 @@ def test_queued_handlers_cannot_be_called_past_the_queue(attacker):
     assert answer.status_code >= 400 and "data:image" not in answer.text
 
 
-def test_files_for_visitors_go_after_an_hour(monkeypatch, tmp_path):
+def test_files_for_visitors_go_after_an_hour(monkeypatch):
     """Files that the lab writes, by age; Gradio's own, uploads among them, by `delete_cache` of the page."""
-    monkeypatch.setattr(media.tempfile, "gettempdir", lambda: str(tmp_path))
-    first = media.save_png(np.zeros((8, 8, 3), np.uint8), media.scratch_file("first.png"), "")
+    monkeypatch.setattr(media._Scratch, "SWEEP_EVERY_S", 0)
+    scratch_file = media._Scratch().file
+    first = media.save_png(np.zeros((8, 8, 3), np.uint8), scratch_file("first.png"), "")
     made = first.parent.stat().st_mtime
     monkeypatch.setattr(media.time, "time", lambda: made + 3599)
-    media.scratch_file("second.png")
+    scratch_file("second.png")
     assert first.exists()
     monkeypatch.setattr(media.time, "time", lambda: made + 3601)
-    media.scratch_file("third.png")
+    scratch_file("third.png")
     assert not first.exists()
 
 

@@ -1,12 +1,15 @@
 """Pictures in and out: uploads opened with care, data URIs, PNG files that carry their settings."""
 
+import atexit
 import base64
 import csv
 import io
 import shutil
 import tempfile
+import threading
 import time
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -166,11 +169,35 @@ def examples(folder: Path = ASSETS / "images") -> tuple[Example, ...]:
         )
 
 
-def scratch_file(name: str) -> Path:
-    """A fresh path for a file that a visitor downloads; those older than an hour are removed on the way."""
-    folder = Path(tempfile.gettempdir()) / "diffusion-lab-exports"
-    folder.mkdir(exist_ok=True)
-    for old in folder.iterdir():
-        if time.time() - old.stat().st_mtime > 3600:
-            shutil.rmtree(old, ignore_errors=True)
-    return Path(tempfile.mkdtemp(dir=folder)) / name
+class _Scratch:
+    """A folder of this process for files that visitors download; its end removes it. Thread-safe.
+
+    It is nobody else's: another user of the machine may run a lab in the same temporary folder.
+    """
+
+    KEPT_S, SWEEP_EVERY_S = 3600, 60
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._folder: Path | None = None
+        self._swept = time.monotonic()
+
+    def file(self, name: str) -> Path:
+        """A fresh path; files older than an hour are removed on the way, looked for at most once a minute."""
+        with self._lock:
+            if self._folder is None or not self._folder.is_dir():  # a cleaner of temporary files may have been here
+                self._folder = Path(tempfile.mkdtemp(prefix="diffusion-lab-"))
+                atexit.register(shutil.rmtree, self._folder, ignore_errors=True)
+            if time.monotonic() - self._swept >= self.SWEEP_EVERY_S:
+                self._swept = time.monotonic()
+                self._sweep(self._folder)
+            return Path(tempfile.mkdtemp(dir=self._folder)) / name
+
+    def _sweep(self, folder: Path) -> None:
+        for old in folder.iterdir():
+            with suppress(FileNotFoundError):
+                if time.time() - old.stat().st_mtime > self.KEPT_S:
+                    shutil.rmtree(old, ignore_errors=True)
+
+
+scratch_file = _Scratch().file

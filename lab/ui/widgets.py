@@ -37,13 +37,17 @@ MARK = (
 def picture_input(label: str, **options: Any) -> gr.Image:
     """Upload, paste or webcam; hands over the path of the file unopened, for `media.open_picture` to check first.
 
-    gr.Image itself opens the file on the way in and answers a text file with nothing but "Error".
+    gr.Image itself opens the file on the way in and answers a text file with nothing but "Error", and it would store
+    what a webcam sees with left and right exchanged.
     """
 
     def path_only(payload: ImageData | None) -> str | None:
         return payload.path if payload else None
 
-    component = gr.Image(label=label, type="filepath", sources=["upload", "clipboard", "webcam"], **options)
+    component = gr.Image(
+        label=label, type="filepath", sources=["upload", "clipboard", "webcam"],
+        webcam_options=gr.WebcamOptions(mirror=False), **options,
+    )  # fmt: skip
     # Not a subclass: for those Gradio writes a .pyi file beside the source.
     component.preprocess = path_only
     return component

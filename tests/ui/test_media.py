@@ -1,15 +1,19 @@
 """Visitors' files: every kind of picture opens right, and what cannot be opened is refused in words."""
 
+import os
+import shutil
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
+import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
 from lab.capsule import LabError
 from lab.settings import Settings
-from lab.ui import media
+from lab.ui import media, widgets
 
 SETTINGS = Settings()
 
@@ -121,3 +125,47 @@ def test_small_pictures_travel_without_loss():
     assert media.data_uri(np.zeros((64, 64, 3), np.uint8)).startswith("data:image/png")
     assert media.data_uri(np.zeros((256, 256, 3), np.uint8)).startswith("data:image/jpeg")
     assert media.data_uri(np.zeros((64, 64, 3), np.uint8), moving=True).startswith("data:image/jpeg")
+
+
+def test_files_for_visitors_lie_in_a_folder_of_the_process_and_of_nobody_else():
+    ours, theirs = media._Scratch(), media._Scratch()  # as in two processes of two users
+    mine, other = ours.file("a.png"), theirs.file("a.png")
+    assert mine.parent.parent == ours.file("a.png").parent.parent != other.parent.parent
+    assert mine.parent.parent.stat().st_mode & 0o077 == 0
+    shutil.rmtree(mine.parent.parent)  # a cleaner of temporary files has been here
+    assert media.save_plain(np.zeros((2, 2, 3), np.uint8), ours.file("a.png")).exists()
+
+
+def test_exports_at_the_same_time_survive_the_sweep_of_old_files(monkeypatch):
+    monkeypatch.setattr(media._Scratch, "SWEEP_EVERY_S", 0)  # every export sweeps
+    scratch = media._Scratch()
+    old = [scratch.file("old.csv").parent for _ in range(200)]
+    for folder in old:
+        os.utime(folder, (0, 0))
+
+    def export(index):
+        path = scratch.file(f"{index}.csv")
+        path.write_text(str(index))
+        return path.read_text()
+
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(export, range(160))) == [str(index) for index in range(160)]
+    assert not any(folder.exists() for folder in old)
+
+
+def test_old_files_are_looked_for_at_most_once_a_minute(monkeypatch):
+    clock, sweeps = [0.0], []
+    monkeypatch.setattr(media.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(media._Scratch, "_sweep", lambda self, folder: sweeps.append(clock[0]))
+    scratch = media._Scratch()
+    for second in range(181):
+        clock[0] = float(second)
+        scratch.file("a.csv")
+    assert sweeps == [60, 120, 180]
+
+
+def test_a_webcams_picture_is_stored_as_the_camera_saw_it():
+    """What the page's script is given: with `mirror` it exchanges left and right of what it stores, and writing with it."""
+    with gr.Blocks():
+        part = widgets.picture_input("Picture")
+    assert part.get_config()["webcam_options"].mirror is False
