@@ -15,6 +15,7 @@ from lab.catalog import CONTROLS, GROUPS, GUIDANCE, MODELS, SAMPLERS, SCHEDULES,
 MAX_SEED = 2**31 - 1
 MAX_PROMPT = 300  # characters
 MIN_T, MAX_T = 10, 4000
+MAX_STRENGTH = 3.0  # of a control
 
 
 def _known(table: dict[str, Any], what: str) -> AfterValidator:
@@ -79,7 +80,7 @@ class Control(Request):
 class Hold(Request):
     """How a lane follows a control: `strength` scales the residuals, in calls i of n with start <= i/n, (i+1)/n <= end."""
 
-    strength: Annotated[float, Field(ge=0, le=3)] = 1.0
+    strength: Annotated[float, Field(ge=0, le=MAX_STRENGTH)] = 1.0
     start: Annotated[float, Field(ge=0, le=1)] = 0.0
     end: Annotated[float, Field(ge=0, le=1)] = 1.0
 

@@ -1,14 +1,13 @@
 """A run of the ControlNet tab: which pictures it makes and where they stand, and how well they follow their maps."""
 
-import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from lab.capsule import Hold, LabError, LaneResult, LaneSettings, SamplingRequest, Step, make_request
+from lab.capsule import MAX_STRENGTH, Hold, LabError, LaneResult, LaneSettings, SamplingRequest, Step, make_request
 from lab.measures import edge_f1, edges_of, foreground, near, overlap
-from lab.ui import media
+from lab.ui import lists, media
 
 WITHIN = 0.1  # of the picture's side: a joint this near is found again
 LIMB = 0.045  # half a limb's width, of the picture's side: what a skeleton covers once it has flesh
@@ -140,9 +139,9 @@ class Layout(NamedTuple):
 
 def by_strength(dials: Dials, most: int) -> Layout:
     """Strengths across, seeds down, each once more in guess mode where asked."""
-    strengths, first = _numbers(dials.strengths, "Strengths"), _whole(dials.seed, "First seed")
+    strengths, first = _strengths(dials.strengths, "Strengths"), lists.whole(dials.seed, "First seed")
     modes = (False, True) if dials.guess else (False,)
-    rows = [(first + k, guess) for k in range(_whole(dials.count, "Seeds")) for guess in modes]
+    rows = [(first + k, guess) for k in range(lists.whole(dials.count, "Seeds")) for guess in modes]
     _check_count(len(strengths) * len(rows), most)
     cells = [
         Cell((i, j), (strength,), seed, dials.start, dials.end, guess)
@@ -155,9 +154,9 @@ def by_strength(dials: Dials, most: int) -> Layout:
 
 def by_window(dials: Dials, most: int) -> Layout:
     """Ends across, starts down; a window that ends before it starts has no picture."""
-    starts, ends = _numbers(dials.starts, "Starts"), _numbers(dials.ends, "Ends")
+    starts, ends = lists.numbers(dials.starts, "Starts", 0, 1), lists.numbers(dials.ends, "Ends", 0, 1)
     _check_count(len(starts) * len(ends), most)
-    seed = _whole(dials.seed, "First seed")
+    seed = lists.whole(dials.seed, "First seed")
     cells = [
         Cell((i, j), (dials.strength,), seed, start, end)
         for i, start in enumerate(starts)
@@ -171,9 +170,9 @@ def by_window(dials: Dials, most: int) -> Layout:
 
 def by_pair(dials: Dials, most: int) -> Layout:
     """Strengths of the edges across, of the pose down."""
-    edges, poses = _numbers(dials.strengths, "Edge strengths"), _numbers(dials.pose_strengths, "Pose strengths")
+    edges, poses = _strengths(dials.strengths, "Edge strengths"), _strengths(dials.pose_strengths, "Pose strengths")
     _check_count(len(edges) * len(poses), most)
-    seed = _whole(dials.seed, "First seed")
+    seed = lists.whole(dials.seed, "First seed")
     cells = [
         Cell((i, j), (edge, pose), seed, dials.start, dials.end)
         for i, pose in enumerate(poses)
@@ -206,20 +205,5 @@ def _check_count(count: int, most: int) -> None:
         raise LabError(f"{count} pictures asked for; one run makes at most {most} (LAB_MAX_LANES). Take fewer.")
 
 
-def _numbers(text: Any, what: str) -> list[float]:
-    """The numbers of a list that a visitor typed, each once, in their order."""
-    try:
-        numbers = [float(word) for word in re.split(r"[\s,;]+", str(text or "").strip()) if word]
-    except ValueError:
-        raise LabError(f"{what} must be numbers with commas between them, like 0, 0.5, 1.") from None
-    if not numbers:
-        raise LabError(f"{what}: type at least one number.")
-    return list(dict.fromkeys(numbers))
-
-
-def _whole(value: Any, what: str) -> int:
-    """A whole number from a field of the page, which may send nothing, NaN or a fraction."""
-    try:
-        return int(value)
-    except (TypeError, ValueError, OverflowError):
-        raise LabError(f"{what} is not a number. Type a whole number.") from None
+def _strengths(text: Any, what: str) -> tuple[float, ...]:
+    return lists.numbers(text, what, 0, MAX_STRENGTH)

@@ -7,18 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from itertools import pairwise
-from math import isfinite, log2
+from math import log2
 from typing import Any
 
 import numpy as np
 
-from lab.capsule import Anatomy, AnatomyRequest, LabError, LaneSettings, SamplingRequest, Step, make_request
+from lab.capsule import MAX_SEED, Anatomy, AnatomyRequest, LaneSettings, SamplingRequest, Step, make_request
 from lab.catalog import GUIDANCE
-from lab.ui import media
+from lab.ui import lists, media
 from lab.ui.widgets import subscripts
 
 MAX_SCALE = 30.0
-MAX_SEED = 2**31 - 1
 KEPT_CELLS = 256  # finished cells that a visitor's page remembers
 SHOWN_SCALES = 12  # predicted x_0 of one step
 CONVENTION = {0.0: "unconditional", 1.0: "plain conditional"}
@@ -115,8 +114,8 @@ CSS = """
 # A click picks a cell; its identity and not its place travels, since the grid may have changed meanwhile.
 STAGE_JS = """
 element.addEventListener('click', (event) => {
-  const cell = event.target.closest('button[data-pick]');
-  if (cell) trigger('click', {pick: Number(cell.dataset.pick)});
+  const cell = event.target.closest('button[data-key]');
+  if (cell) trigger('click', {pick: cell.dataset.key});
 });
 """
 
@@ -180,38 +179,14 @@ element.addEventListener('click', (event) => {
 # Lists that a visitor types
 
 
-def parse_scales(text: str) -> tuple[float, ...]:
+def parse_scales(text: Any) -> tuple[float, ...]:
     """The guidance scales in `text`, ascending and each once. Raises LabError with the word that is wrong."""
-    scales = []
-    for word in _words(text):
-        try:
-            scale = float(word)
-        except ValueError:
-            scale = float("nan")
-        if not isfinite(scale):
-            raise LabError(f"'{word[:20]}' in the scales is not a number. Write numbers such as 0, 1, 3, 7.5.")
-        if not 0 <= scale <= MAX_SCALE:
-            raise LabError(f"Scale {word[:20]} is out of range: guidance scales go from 0 to {MAX_SCALE:g}.")
-        scales.append(scale + 0.0)
-    if not scales:
-        raise LabError("There is no scale. Write some with commas between, such as 0, 1, 3, 7.5.")
-    return tuple(sorted(set(scales)))
+    return tuple(sorted(lists.numbers(text, "Guidance scales", 0, MAX_SCALE)))
 
 
-def parse_seeds(text: str) -> tuple[int, ...]:
+def parse_seeds(text: Any) -> tuple[int, ...]:
     """The seeds in `text`, in their order and each once. Raises LabError with the word that is wrong."""
-    seeds = []
-    for word in _words(text):
-        if not (word.isascii() and word.isdigit() and int(word[:12]) <= MAX_SEED and len(word) <= 12):
-            raise LabError(f"'{word[:20]}' in the seeds is not a whole number from 0 to {MAX_SEED}. Try 1, 2, 3.")
-        seeds.append(int(word))
-    if not seeds:
-        raise LabError("There is no seed. Write some with commas between, such as 1, 2, 3.")
-    return tuple(dict.fromkeys(seeds))
-
-
-def _words(text: str) -> list[str]:
-    return str(text or "").replace(";", " ").replace(",", " ").split()
+    return lists.whole_numbers(text, "Seeds", 0, MAX_SEED)
 
 
 # A sweep
@@ -287,8 +262,15 @@ def _rgb(hex_colour: str) -> tuple[int, ...]:
 
 
 def key(lane: LaneSettings) -> str:
-    """A lane's name in the page."""
-    return f"{lane.rule}-{lane.seed}-{lane.guidance_scale:g}"
+    """A lane's name in the page: what sets it apart from all others of its grid."""
+    short = f"{lane.guidance_scale:g}"
+    exact = short if float(short) == lane.guidance_scale else repr(lane.guidance_scale)
+    return f"{lane.rule}-{lane.seed}-{exact}"
+
+
+def lane_of(plan: "Plan", name: object) -> LaneSettings | None:
+    """The lane of a plan that `key` gives this name; None where the grid has changed and has none."""
+    return next((lane for lane in plan.request.lanes if key(lane) == name), None)
 
 
 def words(lane: LaneSettings) -> str:
@@ -335,7 +317,7 @@ class Painter:
             elif step.i < step.n:
                 body += f'<i class="bar" style="width:{100 * step.i / step.n:.0f}%"></i>'
         return (
-            f'<button type="button" data-pick="{index}" data-key="{key(lane)}"{" class=part" if part else ""} '
+            f'<button type="button" data-key="{key(lane)}"{" class=part" if part else ""} '
             f'style="--scale:{colour(lane.guidance_scale)}" aria-label="{escape(title, quote=True)}">{body}</button>'
         )
 

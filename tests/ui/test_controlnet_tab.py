@@ -123,7 +123,7 @@ def test_the_first_visit_runs_the_first_preset_and_a_second_does_not():
 
 def test_a_run_is_strengths_by_seeds():
     tab = make_tab()
-    run(tab, with_map(tab, strengths="0, 0.5;1", seed=3, count=2, start=0.2, end=0.8))
+    run(tab, with_map(tab, strengths="0; 0,5;1", seed=3, count=2, start=0.2, end=0.8))
     lanes = tab.backend.request.lanes
     assert [(lane.seed, lane.holds[0].strength) for lane in lanes] == [(s, h) for s in (3, 4) for h in (0, 0.5, 1)]
     assert {(lane.holds[0].start, lane.holds[0].end) for lane in lanes} == {(0.2, 0.8)}
@@ -162,10 +162,14 @@ def test_edges_and_pose_steer_together_with_two_strengths():
     ("changes", "words"),
     [
         ({"strengths": ""}, "at least one number"),
-        ({"strengths": "a lot"}, "must be numbers"),
+        ({"strengths": "a lot"}, "Strengths: &#x27;a&#x27; is not a number"),
+        ({"strengths": "0,5"}, "can be read in two ways"),
+        ({"experiment": "windows", "starts": "0,2 0,4"}, "can be read in two ways"),
+        ({"experiment": "windows", "ends": "2"}, "Ends: 2 is out of range. Numbers from 0 to 1"),
         ({"strengths": "-1"}, "strength"),
         ({"strengths": "nan"}, "strength"),
         ({"seed": None}, "First seed is not a number"),
+        ({"seed": 1.5}, "First seed must be a whole number, and 1.5 is none"),
         ({"count": nan}, "Seeds is not a number"),
         ({"steps": 0}, "steps"),
         ({"prompt": "x" * 400}, "prompt"),
@@ -173,7 +177,7 @@ def test_edges_and_pose_steer_together_with_two_strengths():
         ({"start": 0.5, "end": 0.5}, "must start before it ends"),
         ({"experiment": "windows", "starts": "0.8", "ends": "0.2"}, "No window is open"),
         ({"experiment": "pairs"}, "no map of pose"),
-        ({"strengths": ", ".join(map(str, range(100)))}, "at most 64"),
+        ({"strengths": ", ".join(str(i / 50) for i in range(100))}, "at most 64"),
         ({"count": 40}, "at most 64"),
     ],
 )

@@ -85,7 +85,8 @@ def run(tab, kept=None, **changes):
 
 def pick(tab, kept, index, **changes):
     last = {}
-    event = SimpleNamespace(pick=index)
+    lanes = kept.plan.request.lanes if kept else ()
+    event = SimpleNamespace(pick=guidance_view.key(lanes[index]) if index < len(lanes) else "cfg-9-9")
     for update in tab.on_pick(values_of(tab, kept, **changes), event, VISITOR):
         last |= update
     return last
@@ -196,18 +197,20 @@ def test_another_visitor_cannot_stop_it():
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"scales": "1, x, 3"}, "'x' in the scales is not a number"),
-        ({"scales": "1, nan"}, "'nan' in the scales is not a number"),
-        ({"scales": "inf"}, "'inf' in the scales is not a number"),
+        ({"scales": "1, x, 3"}, "Guidance scales: 'x' is not a number"),
+        ({"scales": "1, nan"}, "Guidance scales: 'nan' is not a number"),
+        ({"scales": "inf"}, "Guidance scales: 'inf' is not a number"),
         ({"scales": "-1"}, "from 0 to 30"),
+        ({"scales": "1,5 3"}, "'1,5' can be read in two ways. Write decimals with a point"),
         ({"scales": "31"}, "from 0 to 30"),
-        ({"scales": " , "}, "no scale"),
-        ({"scales": None}, "no scale"),
+        ({"scales": " , "}, "at least one number"),
+        ({"scales": None}, "at least one number"),
         ({"scales": ", ".join(str(i / 5) for i in range(100)), "seeds": "1"}, "at most 64"),
-        ({"seeds": "1, 2.5"}, "'2.5' in the seeds is not a whole number"),
+        ({"seeds": "1, 2.5"}, "Seeds: '2.5' is not a whole number"),
         ({"seeds": "²"}, "not a whole number"),
         ({"seeds": "99999999999999999999"}, "not a whole number"),
-        ({"seeds": ""}, "no seed"),
+        ({"seeds": "2147483648"}, "from 0 to 2147483647"),
+        ({"seeds": ""}, "Seeds: type at least one number"),
         ({"experiment": "rules", "rules": []}, "at least one rule"),
         ({"prompt": "x" * 5000}, "prompt"),
         ({"negative": "x" * 5000}, "negative"),
@@ -259,11 +262,32 @@ def test_a_click_takes_a_cell_apart_and_scrubbing_shows_its_steps():
     assert tab.backend.requests[-1] is request  # it is there already
 
 
-def test_a_cell_can_be_picked_by_no_index_that_is_not_there():
+@pytest.mark.parametrize("name", ["cfg-9-9", "", 0, 5, None, [], "cfg-1-3 "])
+def test_no_cell_can_be_picked_that_is_not_there(name):
     tab = make_tab()
     kept = run(tab)[tab.kept]
-    assert pick(tab, kept, 999)[tab.picked] == kept.plan.request.lanes[-1]
+    (update,) = tab.on_pick(values_of(tab, kept), SimpleNamespace(pick=name), VISITOR)
+    assert "not in the grid any more" in update[tab.note] and update.keys() == {tab.note}
     assert "press Run first" in pick(tab, None, 0)[tab.note]
+
+
+def test_a_click_on_a_cell_of_before_takes_that_cell_apart_and_no_other():
+    """The page sends what it shows; meanwhile another run may have put another cell in that place."""
+    tab = make_tab()
+    shown = run(tab, scales="1, 3, 5")[tab.stage]
+    clicked = re.findall(r'data-key="([^"]+)"', shown)[1]  # scale 3
+    kept = run(tab, scales="0, 3, 5, 7.5")[tab.kept]
+    last = {}
+    for update in tab.on_pick(values_of(tab, kept), SimpleNamespace(pick=clicked), VISITOR):
+        last |= update
+    assert last[tab.picked].guidance_scale == 3 and "data-pick" not in shown
+
+
+def test_cells_of_nearly_the_same_scale_have_names_of_their_own():
+    tab = make_tab()
+    scales = "1.0000001, 1.0000002, 1, 7.5"
+    marks = re.findall(r'data-key="([^"]+)"', run(tab, scales=scales, seeds="1")[tab.stage])
+    assert len(set(marks)) == 4 and {"cfg-1-1", "cfg-1-7.5"} < set(marks)
 
 
 def test_the_anatomy_follows_the_grid_only_where_it_is_shown():

@@ -333,8 +333,10 @@ class _Tab:
         if sweep is None:
             yield {self.note: widgets.note("There is no picture yet: press Run first.", bad=True)}
             return
-        lanes = sweep.plan.request.lanes
-        lane = lanes[min(max(widgets.picked(event), 0), len(lanes) - 1)]
+        lane = guidance_view.lane_of(sweep.plan, widgets.sent(event, "pick"))
+        if lane is None:
+            yield {self.note: widgets.note("That picture is not in the grid any more. Click one that is.", bad=True)}
+            return
         boxes = [self.section, self.curves_box, self.anatomy_box]
         opened = {self.picked: lane, **dict(zip(boxes, self.on_section(ANATOMY), strict=True))}
         for update in self._look(values, lane, request):

@@ -15,7 +15,7 @@ from lab.capsule import MAX_SEED, MAX_T, MIN_T, Forward, LabError, NoisingFrame,
 from lab.catalog import SCHEDULES
 from lab.portable import Capsule, Kind, Range
 from lab.settings import Settings
-from lab.ui import film, lessons, media, noising_charts, share, widgets
+from lab.ui import film, lessons, lists, media, noising_charts, share, widgets
 from lab.ui.widgets import Update
 
 TITLE = "Forward noising"
@@ -281,7 +281,7 @@ class _Tab:
         """What is shown of all that is set, quickest first."""
         try:
             forward = self._forward(values)
-            values = values | {self.t: min(_whole(values[self.t], "t"), forward.T)}
+            values = values | {self.t: min(lists.whole(values[self.t], "t"), forward.T)}
         except LabError as error:
             yield {self.note: widgets.note(str(error), bad=True)}
             return
@@ -365,7 +365,7 @@ class _Tab:
         stop = self.stops.fresh(request)
         yield {self.play: gr.update(interactive=False), self.stop: gr.update(interactive=True)}
         try:
-            T, start = self._forward(values).T, _whole(values[self.t], "t")
+            T, start = self._forward(values).T, lists.whole(values[self.t], "t")
             for i, t in enumerate(_clocked(start if 0 <= start < T else 0, T, stop)):
                 now = values | {self.t: t}
                 painted = self._paint(now, moving=True) | {self.t: t}
@@ -429,7 +429,7 @@ class _Tab:
     # What there is to show
 
     def _forward(self, values: dict[Any, Any]) -> Forward:
-        return make_request(Forward, schedule=values[self.schedule], T=_whole(values[self.T], "T"), zero_snr=values[self.zero])  # fmt: skip
+        return make_request(Forward, schedule=values[self.schedule], T=lists.whole(values[self.T], "T"), zero_snr=values[self.zero])  # fmt: skip
 
     def _request(self, values: dict[Any, Any], **other: Any) -> NoisingRequest:
         if values[self.picture] is None:
@@ -437,8 +437,8 @@ class _Tab:
         settings = {
             "picture": media.resize(values[self.picture], int(values[self.side])),
             "forward": self._forward(values),
-            "seed": _whole(values[self.seed], "Seed"),
-            "t": _whole(values[self.t], "t"),
+            "seed": lists.whole(values[self.seed], "Seed"),
+            "t": lists.whole(values[self.t], "t"),
             "chain": False,
         }
         return make_request(NoisingRequest, **(settings | other))
@@ -528,14 +528,6 @@ def _clocked(start: int, T: int, stop: threading.Event) -> Iterator[int]:
             return
         stop.wait(max(0.0, due - time.monotonic()))
         t = min(T, int(start + (time.monotonic() - began) / PLAY_S * T))
-
-
-def _whole(value: Any, name: str) -> int:
-    """A whole number from a field of the page, which may send nothing, NaN or a fraction."""
-    try:
-        return int(value)
-    except (TypeError, ValueError, OverflowError):
-        raise LabError(f"{name} is not a number. Type a whole number.") from None
 
 
 def _asked(frame: NoisingFrame) -> np.ndarray:
