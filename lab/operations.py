@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import zip_longest
@@ -70,6 +70,11 @@ class House:
     cache: ModelCache[Any]  # of LoadedModel, and the scorer
     drive: Drive
     scenes: forward_process.Scenes = field(default_factory=forward_process.Scenes)
+    stop: threading.Event | None = None  # the run's: a lease that waits is given up
+
+    def lease(self, name: str) -> AbstractContextManager[Any]:
+        """The model as ModelCache.lease has it, for as long as the run is not stopped."""
+        return self.cache.lease(name, self.stop)
 
 
 def sampling(request: SamplingRequest, house: House) -> Iterator[Event]:
@@ -81,7 +86,7 @@ def sampling(request: SamplingRequest, house: House) -> Iterator[Event]:
         return
     again = request.model_copy(update={"model": request.versus, "reference_steps": 0, "controls": (), "negative": ""})
     _check_limits(again, house.settings)
-    with house.cache.lease(request.model) as model, house.cache.lease(again.model) as other:
+    with house.lease(request.model) as model, house.lease(again.model) as other:
         if model.shape != other.shape:
             raise LabError(f"'{MODELS[again.model].title}' works on other shapes; it cannot start from the same x_T.")
         with closing(_draw(request, house)) as ours, closing(_draw(again, house)) as theirs:
@@ -133,8 +138,8 @@ def _in_background(work: Callable[[], None]) -> "Future[None]":
 def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult, None, None]:
     """The lanes of one model."""
     with ExitStack() as leases:
-        model = leases.enter_context(house.cache.lease(request.model))
-        controls = [leases.enter_context(house.cache.lease(name)) for name in _nets(request)]
+        model = leases.enter_context(house.lease(request.model))
+        controls = [leases.enter_context(house.lease(name)) for name in _nets(request)]
         denoiser = model.denoiser(request.forward)
         halves = _Halves(request, model, controls)
         lanes = [
@@ -181,7 +186,7 @@ def _measures(picture: np.ndarray, prompt: str, house: House) -> dict[str, float
     """Numbers of a finished picture; the CLIP score where there was a prompt."""
     numbers = picture_measures(picture)
     if prompt.strip():
-        with house.cache.lease(SCORER) as clip:
+        with house.lease(SCORER) as clip:
             numbers["clip"] = clip.score(picture, prompt)
     return numbers
 
@@ -256,7 +261,7 @@ def anatomy(request: AnatomyRequest, house: House) -> Iterator[Event]:
     )  # fmt: skip
     _check_limits(sampled, house.settings)
     yield from _loading(house, request.model)
-    with house.cache.lease(request.model) as model:
+    with house.lease(request.model) as model:
         if model.distilled:
             raise LabError(
                 f"'{MODELS[request.model].title}' was distilled with its guidance: a step of it has no two halves."
@@ -294,7 +299,7 @@ def inversion(request: InversionRequest, house: House) -> Iterator[Event]:
     """DDIM inversion: lane 0 climbs from the picture to x_T, lane 1 comes down again from there."""
     _check_process(request.model, request.forward, request.steps, house.settings)
     yield from _loading(house, request.model)
-    with house.cache.lease(request.model) as model:
+    with house.lease(request.model) as model:
         denoiser = model.denoiser(request.forward)
         conditional = model.conditioning(request.condition)
         x_0 = model.from_picture(request.picture)
@@ -405,7 +410,7 @@ def _at_side(picture: np.ndarray, side: int) -> np.ndarray:
 
 def _recover(request: NoisingRequest, t: int, name: str, house: House) -> np.ndarray:
     """The predicted x_0 of a model from x_t at the model's own size. At t = 0 it is asked about t = 1."""
-    with house.cache.lease(name) as model:
+    with house.lease(name) as model:
         denoiser = model.denoiser(request.forward)
         x_0 = model.from_picture(request.picture)
         k = max(t, 1) - 1

@@ -2,10 +2,12 @@
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Protocol
 
 from lab.capsule import Event, Request, Status, Waiting
+
+LOOK_EVERY_S = 0.1  # how often a run that waits for the backend looks whether it was stopped
 
 
 class Backend(Protocol):
@@ -42,6 +44,10 @@ class Deferred:
         """As Backend.run."""
         if not self._backend.done():
             yield Waiting(0, 5.0, "The lab is starting …")
+        while not self._backend.done():
+            if stop is not None and stop.is_set():
+                return
+            wait([self._backend], LOOK_EVERY_S)
         yield from self._backend.result().run(request, stop, client)
 
     def status(self) -> Status | None:

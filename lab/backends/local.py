@@ -29,7 +29,7 @@ from lab.capsule import (
 from lab.catalog import CONTROLS, MODELS, Control, Model, add_hub_models
 from lab.engine.lanes import Denoiser, Lane, LaneLoop, Record, Run, out_of_memory
 from lab.engine.noising import Scenes
-from lab.models.cache import ModelCache
+from lab.models.cache import ModelCache, Stopped
 from lab.models.loaders import make_cache, make_workshop
 from lab.operations import OPERATIONS, House
 from lab.settings import Settings, at_hand
@@ -185,13 +185,16 @@ class LocalBackend:
             self.line.leave(place)
 
     def _events(self, request: Request, stop: threading.Event | None, client: str) -> Iterator[Event]:
-        house = House(self.settings, self.cache, partial(self.worker.drive, client=client or None), self._scenes)
+        drive = partial(self.worker.drive, client=client or None)
+        house = House(self.settings, self.cache, drive, self._scenes, stop)
         events = OPERATIONS[type(request)](request, house)
         try:
             for event in events:
                 yield event
                 if stop is not None and stop.is_set():
                     return
+        except Stopped:
+            return
         except LabError:
             raise
         except Exception as error:

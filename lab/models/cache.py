@@ -24,6 +24,7 @@ from lab.capsule import LabError, Plan, Resident
 log = logging.getLogger("lab")
 
 PATIENCE_S = 60.0  # how long a load waits for models in use to be given back
+LOOK_EVERY_S = 0.1  # how often whoever waits looks whether its run was stopped
 CPU = torch.device("cpu")
 
 
@@ -34,6 +35,10 @@ class Part(Protocol):
     def nbytes(self) -> int: ...
 
     def to(self, device: torch.device, /) -> Any: ...
+
+
+class Stopped(Exception):
+    """The run that waited for a lease was stopped."""
 
 
 P = TypeVar("P")
@@ -78,16 +83,19 @@ def alone(key: str, make: Callable[[], P]) -> P:
 
 
 class _Shelf:
-    """The cache's shelf, for one model that loads."""
+    """The cache's shelf, for one model that loads; `books` guards `shelved`, and is free while a part is made."""
 
-    def __init__(self, shelved: dict[str, _Shelved], owner: str) -> None:
-        self._shelved, self._owner = shelved, owner
+    def __init__(self, shelved: dict[str, _Shelved], books: threading.Condition, owner: str) -> None:
+        self._shelved, self._books, self._owner = shelved, books, owner
 
     def __call__(self, key: str, make: Callable[[], P]) -> P:
-        if key not in self._shelved:
-            self._shelved[key] = _Shelved(make())
-        self._shelved[key].owners.add(self._owner)
-        return self._shelved[key].part
+        with self._books:
+            there = self._shelved.get(key)
+        shelved = there or _Shelved(make())  # loads are serialised: nobody else makes it meanwhile
+        with self._books:
+            self._shelved[key] = shelved
+            shelved.owners.add(self._owner)
+        return shelved.part
 
 
 @dataclass
@@ -133,13 +141,15 @@ class ModelCache(Generic[Loaded]):
         self._shelved: dict[str, _Shelved] = {}
         self._pinned: set[str] = set()
         self._arriving = ""  # the model that is being loaded or moved: its parts are wanted where they are
+        self._stop: threading.Event | None = None  # of the run that it is loaded or moved for
         self._moving = threading.Lock()  # held while loading or moving
         self._books = threading.Condition()  # held for moments, to read and write entries; notified when a lease ends
 
     @contextmanager
-    def lease(self, name: str) -> Iterator[Loaded]:
-        """The model, ready on its device, for the length of the `with` block. Raises LabError where that cannot be."""
-        entry = self._take(name)
+    def lease(self, name: str, stop: threading.Event | None = None) -> Iterator[Loaded]:
+        """The model, ready on its device, for the length of the `with` block. Raises LabError where that cannot be, and
+        Stopped where `stop` is set while it waits for other loads or for room."""
+        entry = self._take(name, stop)
         try:
             yield entry.loaded
         finally:
@@ -203,27 +213,31 @@ class ModelCache(Generic[Loaded]):
 
     # Taking
 
-    def _take(self, name: str) -> _Entry[Loaded]:
+    def _take(self, name: str, stop: threading.Event | None) -> _Entry[Loaded]:
         entry = self._if_ready(name)
         if entry:
             return entry
         self.fetch(name)
-        with self._moving:
+        while not self._moving.acquire(timeout=LOOK_EVERY_S):
+            _heed(stop)
+        try:
             entry = self._if_ready(name)  # made ready while we waited for the lock
             if entry:
                 return entry
-            self._arriving = name
+            self._arriving, self._stop = name, stop
             try:
                 entry = self._entries.get(name) or self._loaded(name)
                 self._bring(entry)
                 self._trim_host()
             finally:
-                self._arriving = ""
+                self._arriving, self._stop = "", None
             with self._books:
                 entry.ready = True
                 entry.leases += 1
                 entry.used = time.monotonic()
                 return entry
+        finally:
+            self._moving.release()
 
     def _if_ready(self, name: str) -> _Entry[Loaded] | None:
         with self._books:
@@ -238,7 +252,7 @@ class ModelCache(Generic[Loaded]):
         """Load from the source into host memory."""
         self._make_room(name, self._weigh(name), on_device=False)
         try:
-            entry = _Entry(name, self._load(name, _Shelf(self._shelved, name)))
+            entry = _Entry(name, self._load(name, _Shelf(self._shelved, self._books, name)))
         except Exception as error:
             self._disown(name)
             if isinstance(error, LabError):
@@ -249,7 +263,7 @@ class ModelCache(Generic[Loaded]):
             self._entries[name] = entry
         try:
             self._make_room(name, 0, on_device=False)  # what it really weighs
-        except LabError:
+        except (LabError, Stopped):
             self._drop(entry)
             raise
         return entry
@@ -298,13 +312,14 @@ class ModelCache(Generic[Loaded]):
                     return
             if self._evict_one(on_device):
                 continue
+            if time.monotonic() >= until:
+                raise LabError(
+                    f"There is no room for the {self._title(name)}: all loaded models are in use. Try again in a moment."
+                )
+            _heed(self._stop)
             with self._books:
-                if not self._evictable(on_device) and not self._books.wait(until - time.monotonic()):
-                    raise LabError(
-                        f"There is no room for the {self._title(name)}: all loaded models are in use. Try again in a moment."
-                    )
-            if time.monotonic() > until:
-                raise LabError(f"There is no room for the {self._title(name)} now. Try again in a moment.")
+                if not self._evictable(on_device):
+                    self._books.wait(min(LOOK_EVERY_S, max(0.0, until - time.monotonic())))
 
     def _evict_one(self, on_device: bool) -> bool:
         with self._books:
@@ -393,6 +408,11 @@ class ModelCache(Generic[Loaded]):
             pinned=entry.name in self._pinned,
             notes=tuple(note for part in parts for note in getattr(part.part, "notes", ())),
         )
+
+
+def _heed(stop: threading.Event | None) -> None:
+    if stop is not None and stop.is_set():
+        raise Stopped
 
 
 def first_line(error: Exception) -> str:

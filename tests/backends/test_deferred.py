@@ -49,3 +49,13 @@ def test_stop_and_errors_pass_through():
     assert list(deferred.run(REQUEST, stop)) == [Note("one")]
     with pytest.raises(LabError, match="two"):
         list(deferred.run(REQUEST))
+
+
+def test_stop_ends_a_run_that_waits_for_the_start():
+    deferred, stop = Deferred(), threading.Event()
+    seen = []
+    waiting = threading.Thread(target=lambda: seen.extend(deferred.run(REQUEST, stop)), daemon=True)
+    waiting.start()
+    stop.set()
+    waiting.join(10)
+    assert not waiting.is_alive() and [event.text for event in seen] == ["The lab is starting …"]

@@ -78,6 +78,17 @@ def test_stop_ends_a_run_within_one_step(backend, model, how):
     assert leases(backend) == {"exact": 0}
 
 
+def test_stop_ends_a_run_that_waits_for_its_model(backend):
+    """Without an error, and without the model."""
+    stop, seen = threading.Event(), []
+    with backend.cache._moving:  # somebody else's load
+        waiting = threading.Thread(target=lambda: seen.extend(backend.run(request(), stop)))
+        waiting.start()
+        stop.set()
+        waiting.join(PATIENCE_S)
+        assert not waiting.is_alive() and not results_of(seen) and leases(backend) == {}
+
+
 def test_a_run_that_is_stopped_leaves_the_others_alone(backend, model):
     kept, seen = [], threading.Event()
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.capsule import LabError, Plan
-from lab.models.cache import ModelCache, nbytes_of
+from lab.models.cache import ModelCache, Stopped, nbytes_of
 
 PATIENCE_S = 30
 ELSEWHERE = torch.device("meta")  # a device that is not the CPU; Weights only note that they were sent there
@@ -151,6 +151,71 @@ def test_leases_are_counted_and_given_back(cache):
     with pytest.raises(ZeroDivisionError), cache.lease("a"):
         raise ZeroDivisionError
     assert leases_of(cache, "a") == 0
+
+
+class Watched(Weights):
+    """A part whose bytes, when they are read, let the load go on to its next part, and are waited for meanwhile."""
+
+    def __init__(self, size, read, shelved):
+        super().__init__(size)
+        self.read, self.shelved = read, shelved
+
+    @property
+    def nbytes(self):
+        self.read.set()
+        self.shelved.wait(0.05)
+        return self.values.nbytes
+
+
+@pytest.mark.parametrize("reader", ["used", "plan"])
+def test_the_books_are_read_while_a_model_loads(reader):
+    """A part that arrives in the middle of a look at the shelf waits for its end."""
+    halfway, read, shelved = threading.Event(), threading.Event(), threading.Event()
+
+    def load(name, shelf):
+        parts = [shelf(f"{name} {index}", lambda: Watched(1, read, shelved)) for index in range(2)]
+        if name == "b":
+            read.clear()
+            halfway.set()
+            assert read.wait(PATIENCE_S)
+            parts.append(shelf("last", lambda: Weights(1)))
+            shelved.set()
+        return Model(name, parts)
+
+    cache = ModelCache(load)
+    touch(cache, "a")
+    threads, got = ask_from_threads(cache, ["b"])
+    assert halfway.wait(PATIENCE_S)
+    getattr(cache, reader)(*["c"] if reader == "plan" else [])
+    join(threads)
+    assert isinstance(got[0], Model) and cache.used() == (0, 4 * 5)
+
+
+# Stopping
+
+
+@pytest.mark.parametrize("waits_for", ["another load", "room"])
+def test_a_lease_that_waits_is_given_up_at_stop(waits_for):
+    loader = three()
+    cache = ModelCache(loader, host_budget=800, weigh=loader.weigh)
+    stop, ended = threading.Event(), []
+
+    def ask():
+        try:
+            with cache.lease("c", stop):
+                ended.append("leased")
+        except Stopped:
+            ended.append("stopped")
+
+    with cache.lease("a"), cache.lease("b") if waits_for == "room" else cache._moving:
+        waiting = threading.Thread(target=ask)
+        waiting.start()
+        waiting.join(0.05)
+        assert waiting.is_alive()
+        stop.set()
+        join([waiting])
+    assert ended == ["stopped"] and "c" not in loader.loads
+    touch(cache, "c")  # nothing is held on to
 
 
 # Failing loads
