@@ -1,8 +1,8 @@
 """Networks as OpenVINO runs them on the CPU: converted once and kept on disk, compiled for a few fixed batch sizes.
 
-A static graph with fused operators runs about twice as fast as torch's eager mode on the same cores (measured by
-tests/benchmarks/compiled.py). All of it happens in the background: until a batch size is ready, and wherever OpenVINO
-cannot do it, torch computes the same.
+A static graph with fused operators takes less time than torch's eager mode on the same cores; tests/benchmarks/compiled.py
+measures how much less. All of it happens in the background: until a batch size is ready, and wherever OpenVINO cannot
+do it, torch computes the same.
 """
 
 import logging
@@ -15,11 +15,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lab.models.kept import Kept
+
 log = logging.getLogger("lab")
 
 BUCKETS = (1, 2, 4, 8, 16)  # batch sizes; rows in between are filled up, more are split
 URGENT = (2, 16)  # compiled first: one guided lane, and a crowd
 LARGEST = 800_000_000  # bytes of weights; each batch size keeps its own arrangement of them
+# Relative error beyond which a compiled network is not the network: about 100 and 4 times what is usual.
+MOST_ERROR = {"float32": 1e-4, "bfloat16": 0.1}
 
 
 class Compiled:
@@ -43,21 +47,43 @@ class Compiled:
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """The network's outputs, from the smallest compiled batch that holds the rows."""
-        rows, ready = len(inputs[0]), sorted(self._requests)
+        rows, requests = len(inputs[0]), self._requests  # as they are now: `clear` puts others in their place
+        ready = sorted(requests)
         if not ready:
             return self._by_torch(*inputs)
         bucket = next((size for size in ready if size >= rows), ready[-1])
-        parts = [self._infer(bucket, [part[at : at + bucket] for part in inputs]) for at in range(0, rows, bucket)]
+        request = requests[bucket]
+        parts = [
+            self._infer(request, bucket, [part[at : at + bucket] for part in inputs]) for at in range(0, rows, bucket)
+        ]
         return tuple(torch.cat(outputs) for outputs in zip(*parts, strict=True)) if len(parts) > 1 else parts[0]
 
-    def _infer(self, bucket: int, inputs: list[Tensor]) -> tuple[Tensor, ...]:
+    def add(self, bucket: int, request: Any, most_error: float) -> None:
+        """Compute batches of `bucket` rows by an OpenVINO request from now on. Raises Wrong where it computes something
+        else than torch does, by more than `most_error`, relative to the norm of each output."""
+        inputs = [part.repeat(bucket, *[1] * (part.dim() - 1)) for part in self.example]
+        want = [part.repeat(bucket, *[1] * (part.dim() - 1)) for part in self._by_torch(*self.example)]
+        error = max(
+            float((ours - theirs).norm() / theirs.norm().clamp(min=1e-9))
+            for ours, theirs in zip(self._infer(request, bucket, inputs), want, strict=True)
+        )
+        if not error <= most_error:  # nor where it is no number
+            raise Wrong(f"a relative error of {error:.1e} at {bucket} rows")
+        self.error = max(self.error, error)
+        self._requests[bucket] = request
+
+    def clear(self) -> None:
+        """Compute everything by torch again."""
+        self._requests, self.error = {}, 0.0
+
+    def _infer(self, request: Any, bucket: int, inputs: list[Tensor]) -> tuple[Tensor, ...]:
         rows = len(inputs[0])
         filled = [
             part if rows == bucket else torch.cat([part, part.new_zeros(bucket - rows, *part.shape[1:])])
             for part in inputs
         ]
         with self._lock:
-            outputs = self._requests[bucket].infer([part.contiguous().numpy() for part in filled], share_inputs=True)
+            outputs = request.infer([part.contiguous().numpy() for part in filled], share_inputs=True)
             return tuple(torch.from_numpy(outputs[i][:rows].copy()) for i in range(len(outputs)))
 
     @torch.inference_mode()
@@ -66,21 +92,27 @@ class Compiled:
         return outputs if isinstance(outputs, tuple) else (outputs,)
 
 
+class Wrong(Exception):
+    """A compiled network that does not compute what the network computes."""
+
+
 class Workshop:
     """Converts and compiles networks in the background, one at a time.
 
-    `folder` keeps what was made for the next start. `bfloat16` computes in it where the processor has instructions for
+    `folder` keeps what was converted for the next start, with checksums (`Kept`). What computes something else than
+    torch is thrown away and made anew; if that does no better, torch goes on. `bfloat16` computes in it where the processor has instructions for
     it; else, and by default, in float32.
     """
 
     def __init__(self, folder: Path, threads: int, bfloat16: bool = False) -> None:
         self.folder, self.threads, self.bfloat16 = folder, threads, bfloat16
+        self._kept = Kept(folder)
         self._orders: queue.SimpleQueue[Compiled] = queue.SimpleQueue()
         self._open, self._idle = 0, threading.Condition()
         self._core: Any = None
 
     def __call__(self, network: nn.Module, key: str, example: Sequence[Tensor], buckets: Sequence[int]) -> Compiled:
-        """The network, which will be compiled as soon as may be. `key` stands for its content."""
+        """The network, by torch until the background has compiled it. `key` stands for its content."""
         made = Compiled(network, key, example, buckets)
         if made.weights > LARGEST:
             made.state = f"torch: too large to compile ({made.weights / 1e9:.1f} GB)"
@@ -104,8 +136,7 @@ class Workshop:
             try:
                 self._make(made)
             except Exception as error:  # a library's, of any kind: torch goes on
-                made._requests.clear()
-                made.state = f"torch: OpenVINO could not compile it ({type(error).__name__})"
+                made.state = f"torch: {_reason(error)}"
                 log.warning("%s could not be compiled", made.key, exc_info=True)
             with self._idle:
                 self._open -= 1
@@ -118,44 +149,58 @@ class Workshop:
 
         if self._core is None:
             self._core = openvino.Core()
-            (self.folder / "compiled").mkdir(parents=True, exist_ok=True)
-            self._core.set_property({"CACHE_DIR": str(self.folder / "compiled")})
-        model = self._converted(made, openvino)
+            self._kept.sweep()
+        name = f"{made.key}-{openvino.__version__.split('-')[0]}"
+        kept = self._kept.find(name)
+        try:
+            self._compile(made, kept or self._kept.keep(name, lambda draft: self._convert(made, draft)))
+        except (RuntimeError, Wrong):  # RuntimeError: OpenVINO's own
+            self._kept.throw_away(name)
+            if kept is None:
+                raise
+            log.warning("the kept network %s is made anew", name, exc_info=True)
+            self._make(made)
+
+    def _convert(self, made: Compiled, file: Path) -> None:
+        import openvino
+
+        with torch.no_grad():
+            model = openvino.convert_model(made.network, example_input=made.example)
+        try:
+            openvino.save_model(model, file, compress_to_fp16=False)
+        except RuntimeError as error:  # all that OpenVINO says of a full disk
+            raise OSError(f"{file} could not be written") from error
+
+    def _compile(self, made: Compiled, file: Path) -> None:
+        """Compile the converted network in `file` for all batch sizes."""
         exact = "BF16" not in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") or not self.bfloat16
+        precision = "float32" if exact else "bfloat16"
         options = {
             "INFERENCE_NUM_THREADS": self.threads,
             "INFERENCE_PRECISION_HINT": "f32" if exact else "bf16",
             "PERFORMANCE_HINT": "LATENCY",
             "ENABLE_CPU_PINNING": False,  # else two processes of one thread each sit on the same core
         }
-        want = made._by_torch(*made.example)
-        for bucket in sorted(made.buckets, key=lambda size: (size not in URGENT, size)):
-            sized = model.clone()
-            sized.reshape({i: [bucket, *part.shape[1:]] for i, part in enumerate(made.example)})
-            request = self._core.compile_model(sized, "CPU", options).create_infer_request()
-            made._requests[bucket] = request
-        made.error = max(
-            float((ours - theirs).norm() / theirs.norm().clamp(min=1e-9))
-            for ours, theirs in zip(made(*made.example), want, strict=True)
-        )
-        made.state = f"OpenVINO {'float32' if exact else 'bfloat16'}"
+        model = self._core.read_model(file)
+        try:
+            for bucket in sorted(made.buckets, key=lambda size: (size not in URGENT, size)):
+                sized = model.clone()
+                sized.reshape({i: [bucket, *part.shape[1:]] for i, part in enumerate(made.example)})
+                request = self._core.compile_model(sized, "CPU", options).create_infer_request()
+                made.add(bucket, request, MOST_ERROR[precision])
+        except Exception:
+            made.clear()
+            raise
+        made.state = f"OpenVINO {precision}"
 
-    def _converted(self, made: Compiled, openvino: Any) -> Any:
-        """The network as a graph: from the disk, or traced now and written there."""
-        name = f"{made.key}-{openvino.__version__.split('-')[0]}"
-        file = self.folder / f"{name}.xml"
-        if file.exists():
-            try:
-                return self._core.read_model(file)
-            except RuntimeError:  # damaged: made anew
-                log.warning("%s cannot be read", file, exc_info=True)
-        with torch.no_grad():
-            model = openvino.convert_model(made.network, example_input=made.example)
-        draft = self.folder / f"draft-{threading.get_ident()}-{name}.xml"
-        openvino.save_model(model, draft, compress_to_fp16=False)
-        draft.with_suffix(".bin").replace(file.with_suffix(".bin"))
-        draft.replace(file)  # last: a graph that is there is whole
-        return self._core.read_model(file)
+
+def _reason(error: Exception) -> str:
+    """Why torch computes, in words for visitors."""
+    if isinstance(error, OSError):
+        return "there is no room to keep the compiled network, or no right to write it"
+    if isinstance(error, Wrong):
+        return f"OpenVINO computed something else, with {error}"
+    return f"OpenVINO could not compile it ({type(error).__name__})"
 
 
 class Engines:

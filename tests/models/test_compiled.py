@@ -71,28 +71,91 @@ def test_bytes_are_those_of_its_batch_sizes(small):
     assert small.nbytes == 2 * sum(weight.nbytes for weight in small.network.parameters())
 
 
-def test_a_second_start_converts_nothing_and_damage_is_made_good(small, workshop, monkeypatch):
+@pytest.fixture
+def conversions(monkeypatch):
+    """Counts what OpenVINO converts."""
     import openvino
 
     calls = []
     monkeypatch.setattr(
         openvino, "convert_model", lambda *a, whole=openvino.convert_model, **k: calls.append(1) or whole(*a, **k)
     )
+    return calls
 
-    def again():
-        other = Workshop(workshop.folder, threads=2)
-        made = other(Small().eval(), "small", inputs(1), (2,))
-        other.finish()
-        assert made.state == "OpenVINO float32"
-        torch.testing.assert_close(made(*inputs(2)), small(*inputs(2)))
 
-    again()
-    assert calls == []
-    (file,) = workshop.folder.glob("small-*.xml")
-    file.write_text("<net")
-    again()
-    assert calls == [1]
+def again(small, folder):
+    """The small network after a restart."""
+    other = Workshop(folder, threads=2)
+    made = other(Small().eval(), "small", inputs(1), (2,))
+    other.finish()
+    assert made.state == "OpenVINO float32" and made.error < 1e-5
+    torch.testing.assert_close(made(*inputs(2)), small(*inputs(2)))
+
+
+def zeros(file):
+    content = bytearray(file.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 16] = bytes(16)
+    file.write_bytes(content)
+
+
+def test_a_second_start_converts_nothing_and_damage_is_made_good(small, workshop, conversions):
+    again(small, workshop.folder)
+    assert conversions == []
+    (weights,) = workshop.folder.glob("small-*.bin")
+    zeros(weights)
+    again(small, workshop.folder)
+    assert conversions == [1]
     assert not list(workshop.folder.glob("draft-*"))
+
+
+def test_a_kept_network_that_computes_something_else_is_made_anew(small, workshop, conversions):
+    """Its checksums are right; so only what it computes tells."""
+    (graph,) = workshop.folder.glob("small-*.xml")
+    other = Small().eval()
+    with torch.no_grad():
+        other.net.weight[0, 0, 0, 0] += 0.05
+    workshop._kept.throw_away(graph.stem)
+    workshop._kept.keep(graph.stem, lambda draft: workshop._convert(Compiled(other, "other", inputs(1)), draft))
+    conversions.clear()
+    again(small, workshop.folder)
+    assert conversions == [1]
+
+
+def test_a_network_kept_by_another_openvino_is_not_looked_at(small, workshop, conversions, monkeypatch):
+    import openvino
+
+    monkeypatch.setattr(openvino, "__version__", "2099.1.0-1-releases")
+    again(small, workshop.folder)
+    assert conversions == [1]
+
+
+@pytest.mark.parametrize("wrong", [0.05, float("nan")])
+def test_what_openvino_computes_wrongly_is_computed_by_torch_and_not_kept(tmp_path, monkeypatch, wrong):
+    infer = Compiled._infer
+    monkeypatch.setattr(Compiled, "_infer", lambda *args: tuple(part + wrong for part in infer(*args)))
+    workshop = Workshop(tmp_path, threads=1)
+    made = workshop(Small().eval(), "small", inputs(1), (1,))
+    workshop.finish()
+    assert made.state.startswith("torch: OpenVINO computed something else") and made.nbytes == 0
+    torch.testing.assert_close(made(*inputs(3)), made.network(*inputs(3)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_nothing_behind_and_torch_goes_on(tmp_path, monkeypatch):
+    import openvino
+
+    def full(model, file, **_):
+        file.with_suffix(".bin").write_bytes(bytes(100))
+        raise RuntimeError("basic_ios::clear: iostream error")  # as OpenVINO 2026.4 on a full disk
+
+    monkeypatch.setattr(openvino, "save_model", full)
+    workshop = Workshop(tmp_path, threads=1)
+    made = workshop(Small().eval(), "small", inputs(1), (1,))
+    workshop.finish()
+    assert made.state == "torch: there is no room to keep the compiled network, or no right to write it"
+    torch.testing.assert_close(made(*inputs(3)), made.network(*inputs(3)))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_until_it_is_compiled_and_where_it_cannot_be_torch_computes(workshop, monkeypatch):
