@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     )
     cpu_engine: Literal["openvino", "torch"] = Field(
         "openvino",
-        description="What computes networks on the CPU: compiled by OpenVINO (about twice as fast), or torch.",
+        description="What computes networks on the CPU: compiled by OpenVINO, which is faster, or torch.",
     )
     compile_blocks: bool = Field(
         False, description="On CUDA, compile the UNet's transformer blocks; the first call takes a minute."

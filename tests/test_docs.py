@@ -1,5 +1,6 @@
-"""What README.md and lab/README.md say of the repository is there: files, names, pictures."""
+"""What README.md, lab/README.md and the docstrings say of the repository is there: files, names, pictures."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from tests import readme_pictures
 
 ROOT = Path(__file__).parents[1]
 README, HOUSE = ROOT / "README.md", ROOT / "lab" / "README.md"
+NAMED = re.compile(r"(?<![\w./-])(?:lab|tests|assets)/[\w./-]*\w|(?<![\w./])app\.py\b")
 QUOTED = re.compile(r"`([^`\n]+)`")
 SOURCE = "\n".join(path.read_text() for path in [ROOT / "app.py", *(ROOT / "lab").rglob("*.py")])
 
@@ -21,6 +23,16 @@ def test_every_path_that_is_named_exists(page):
     ]
     assert len(paths) > 3
     assert not [path for path in paths if not (ROOT / path).exists() and not (ROOT / f"{path}.py").exists()]
+
+
+def test_every_path_that_a_docstring_names_exists():
+    named = set()
+    for file in [ROOT / "app.py", *(ROOT / "lab").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                named |= {(file.name, path) for path in NAMED.findall(ast.get_docstring(node) or "")}
+    assert len(named) > 3
+    assert not [pair for pair in named if not (ROOT / pair[1]).exists() and not (ROOT / f"{pair[1]}.py").exists()]
 
 
 def test_every_name_of_the_house_page_is_in_the_code():
