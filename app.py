@@ -8,14 +8,17 @@ from typing import Any
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-from lab import ui
+from lab import launching
 from lab.backends.deferred import Deferred
 from lab.settings import Settings
 
 
 def main() -> None:
     """Serve the lab until interrupted."""
-    settings = Settings()
+    settings = launching.read_settings()
+    host = launching.check_address(settings.address, settings.port)
+    with launching.without_proxies():  # Gradio makes an HTTP client while it is imported, which fails behind SOCKS
+        from lab import ui
     if settings.offline:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     # ZeroGPU packs at the launch what was placed by then. Elsewhere the page opens first and torch is imported after.
@@ -23,12 +26,13 @@ def main() -> None:
     backend = Deferred()
     demo = ui.build(backend, settings)
     demo.queue(api_open=False, max_size=2 * settings.most_pressed, default_concurrency_limit=settings.most_pressed)
-    demo.launch(
-        server_name=settings.address,
-        server_port=settings.port,
-        prevent_thread_lock=True,
-        **ui.launch_options(backend, settings),
-    )
+    with launching.without_proxies():
+        demo.launch(
+            server_name=host,
+            server_port=settings.port,
+            prevent_thread_lock=True,
+            **ui.launch_options(backend, settings),
+        )
     ui.keep_sessions_small(demo)
 
     real = real or make_backend(settings)
@@ -41,7 +45,17 @@ def main() -> None:
 
 
 def make_backend(settings: Settings) -> Any:
-    """Where runs are executed. Imports torch, and on ZeroGPU `spaces` before it; with Ray, no torch at all."""
+    """Where runs are executed. Imports torch, and on ZeroGPU `spaces` before it; with Ray, no torch at all. Ends the
+    process, in words, where a setting is why there is none."""
+    try:
+        return _backend(settings)
+    except Exception as error:
+        if words := launching.no_backend(settings, error):
+            raise SystemExit(words) from error
+        raise
+
+
+def _backend(settings: Settings) -> Any:
     if settings.on_zerogpu:
         from lab.backends.zerogpu import ZeroGpuBackend
 
@@ -52,6 +66,7 @@ def make_backend(settings: Settings) -> Any:
         return RayBackend(settings)
     from lab.backends.local import LocalBackend
 
+    launching.check_device(settings.device)
     return LocalBackend(settings)
 
 

@@ -4,19 +4,21 @@
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?(@[\w./-]+)?")
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
 
 class Settings(BaseSettings):
     """Everything an operator can set. Environment variable: `LAB_` plus the field's name in capitals."""
 
-    model_config = SettingsConfigDict(env_prefix="LAB_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="LAB_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     host: str = Field(
         "127.0.0.1", description="Address to listen on; 0.0.0.0 for a classroom, and by itself on a Space."
@@ -61,7 +63,7 @@ class Settings(BaseSettings):
         12_000, ge=1, description="Steps one open page may have in the making, over all its tabs and runs."
     )
     max_batch_rows: int = Field(16, ge=1, description="Rows of one denoiser call.")
-    max_upload_mb: float = Field(20, gt=0, description="Size of an uploaded file.")
+    max_upload_mb: float = Field(20, gt=0, allow_inf_nan=False, description="Size of an uploaded file.")
     max_upload_pixels: int = Field(40_000_000, ge=4096, description="Pixels of an uploaded picture, before decoding.")
     allowed_models: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Hub models visitors may load, comma-separated; empty: only the shipped ones."
@@ -89,14 +91,24 @@ class Settings(BaseSettings):
     @property
     def cache_folder(self) -> Path:
         """`cache_dir`, or its default."""
-        return Path(
-            self.cache_dir or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "diffusion-lab"
-        )
+        if self.cache_dir:
+            return Path(self.cache_dir).expanduser()
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "diffusion-lab"
 
     @field_validator("allowed_models", mode="before")
     @classmethod
     def _split(cls, names: Any) -> Any:
         return split_names(names) if isinstance(names, str) else names
+
+    @field_validator("allowed_models")
+    @classmethod
+    def _named(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [name for name in names if not HUB_ID.fullmatch(name)]
+        if wrong:
+            raise ValueError(
+                f"be hub models as OWNER/NAME or OWNER/NAME@REVISION, comma-separated; {wrong[0]!r} is none"
+            )
+        return names
 
 
 def at_hand(source: str, settings: Settings) -> bool:

@@ -41,6 +41,7 @@ TABLES = {"models": MODELS, "samplers": SAMPLERS, "schedules": SCHEDULES, "guida
 # Which rooms of lab/ a room may import, besides itself. A file at the top of lab/ is a room of its own.
 MAY_IMPORT = {
     "settings": set(),
+    "launching": {"settings"},
     "catalog": set(),
     "papers": set(),
     "capsule": {"catalog"},
@@ -65,7 +66,7 @@ MAY_IMPORT = {
         "catalog",
         "settings",
     },
-    "app": {"ui", "backends", "settings"},
+    "app": {"ui", "backends", "launching", "settings"},
 }
 HEAVY = {"torch", "torchvision", "diffusers", "transformers", "cv2"}
 # Libraries that a room must leave alone; only the face knows gradio.

@@ -38,21 +38,28 @@ class Running:
         return Tab(httpx.get(f"{self.url}/config", timeout=60).json())
 
 
+def clean() -> dict[str, str]:
+    """The environment without the shell's own settings of the lab."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+
+
 @contextmanager
-def running(log: Path, command: Sequence[str] = ("app.py",), **environment: str) -> Iterator[Running]:
-    """The app on a free port, with nothing of the shell's own settings; its output goes to `log`."""
+def running(
+    log: Path, command: Sequence[str] = ("app.py",), host: str = "127.0.0.1", **environment: str
+) -> Iterator[Running]:
+    """The app on a free port, with nothing of the shell's own settings; its output goes to `log`. `host` is where it is
+    asked, as a URL has it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    here = Running(f"http://127.0.0.1:{port}", log)
+    here = Running(f"http://{host}:{port}", log)
     with log.open("w") as out:
         app = subprocess.Popen(
             [sys.executable, *command],
             cwd=ROOT,
             stdout=out,
             stderr=subprocess.STDOUT,
-            env={**clean, "OMP_WAIT_POLICY": "PASSIVE", **environment, "LAB_PORT": str(port)},
+            env={**clean(), "OMP_WAIT_POLICY": "PASSIVE", **environment, "LAB_PORT": str(port)},
         )
         try:
             deadline = time.monotonic() + START_S
