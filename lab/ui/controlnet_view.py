@@ -78,8 +78,8 @@ CSS = """
 .map-editor .hint.gone { display: none; }
 .map-editor .caption { grid-column: 2; font-size: 13px; line-height: 1.4; color: var(--body-text-color-subdued); }
 
-.map-starters { display: flex; overflow-x: auto; gap: 7px; padding: 3px 3px 8px; scrollbar-width: thin; }
-.map-starters button { flex: 0 0 50px; height: 50px; }
+.map-starters { grid-template-columns: repeat(auto-fill, minmax(34px, 1fr)); gap: 6px; padding: 3px; }
+.map-starters button { border-radius: 8px; }
 .map-choice { gap: 10px !important; flex-wrap: wrap !important; }
 .map-choice > * { flex: 0 1 auto !important; width: auto !important; min-width: 0 !important; }
 .map-choice .segments label { padding: 6px 11px !important; }

@@ -6,6 +6,7 @@ does not mention (6 ms of the event loop). And what streams is sent so that noth
 """
 
 import os
+from collections.abc import Callable
 from copy import copy
 from datetime import datetime
 from html import escape
@@ -58,7 +59,8 @@ class Page(gr.Blocks):
             return await super().postprocess_data(block_fn, predictions, state)
         values = {block._id: value for block, value in predictions.items()}
         fewer = copy(block_fn)
-        fewer.outputs = [block for block in block_fn.outputs if block._id in values]
+        # Each once: Gradio takes the value out of an update when it sends it, so a second mention would send none.
+        fewer.outputs = [block for block in dict.fromkeys(block_fn.outputs) if block._id in values]
         if len(fewer.outputs) < len(values):  # Gradio says which component is no output
             return await super().postprocess_data(block_fn, predictions, state)
         mentioned = [values[block._id] for block in fewer.outputs]
@@ -123,23 +125,34 @@ class _Session(SessionState):
 
     def __setitem__(self, key: int, value: Any) -> None:
         """As SessionState. For an update Gradio makes the component anew, and what it then refuses may be under way: a
-        press of a preset still carries the choices of the one before. So what was offered to a visitor stays taken; and
-        what a tab has put in the place of `preprocess` stays in place."""
+        press of a preset still carries the choices of the one before. So what was once offered to a visitor is accepted
+        from then on, though the page offers only `value.choices`; and what a tab has put in the place of `preprocess`
+        stays in place."""
         before = self.blocks_config.blocks.get(key)
         super().__setitem__(key, value)
         self.config_values.pop(key, None)  # kept for deep links only
         if type(value) is not type(before) or value is before:
             return
-        if "preprocess" in vars(before):
-            value.preprocess = before.preprocess
         if isinstance(value, gr.Dropdown | gr.Radio):
-            value.choices = list(dict.fromkeys([*map(tuple, value.choices), *map(tuple, before.choices)]))
+            value.preprocess = _accepting_too(value, before)
+        elif "preprocess" in vars(before):
+            value.preprocess = before.preprocess
 
     def _update_config(self, key: int) -> None:
         """Kept for deep links only."""
 
     def _update_value_in_config(self, key: int, value: Any) -> None:
         """Kept for deep links only."""
+
+
+def _accepting_too(component: Any, before: Any) -> Callable[[Any], Any]:
+    """`preprocess` of a Dropdown or Radio that also accepts what the component `before` it accepted.
+
+    The choices themselves are not touched: Gradio sends them to the page."""
+    accepted = getattr(before.preprocess, "__self__", before).choices  # of its own validator, where it had one
+    validator = copy(component)
+    validator.choices = list(dict.fromkeys([*map(tuple, component.choices), *map(tuple, accepted)]))
+    return validator.preprocess
 
 
 class _Sessions(StateHolder):

@@ -103,7 +103,8 @@ CSS = """
   padding: 10px clamp(14px, 2.4vw, 32px) 48px !important; }
 /* a long equation scrolls in its own box; the page itself never widens */
 .gradio-container, .gradio-container > .main, .gradio-container > .main > .wrap, main.contain { min-width: 0 !important; }
-.gradio-container { width: 100%; } main.contain { max-width: 100%; }
+/* clip, not hidden: in a box that could scroll nothing would stay in sight while the page does */
+.gradio-container { width: 100%; overflow: clip !important; } main.contain { max-width: 100%; }
 .main.fillable { padding: 0 !important; }
 footer { display: none !important; }
 .lab-recorded { font-size: 14px; font-weight: 600; margin: 0 0 8px; color: var(--body-text-color-subdued); }
@@ -117,11 +118,14 @@ footer { display: none !important; }
 .tabitem > .column, .tabs { gap: 12px !important; }
 
 /* the grid of a tab: pictures left, controls right; stacked on a phone */
-.stage-row { gap: 36px !important; align-items: flex-start; }
+.stage-row { gap: 36px !important; align-items: stretch; }
 .stage { gap: 16px !important; }
+/* one column that flows with the page; Run stays in sight while it does */
+.stage, .controls { flex-wrap: nowrap !important; }
 .controls { gap: 18px !important; }
-@media (min-width: 900px) { .controls { position: sticky; top: 16px; max-height: calc(100vh - 24px); overflow-y: auto;
-  padding-right: 6px; scrollbar-width: thin; } }
+.controls > * { flex: none !important; }
+@media (min-width: 701px) { .controls > .dock { position: sticky; top: 0; z-index: 30; padding: 10px 0;
+  background: var(--body-background-fill); } }
 
 /* presets: a row of pills; scrolls sideways on a phone */
 .presets { gap: 8px !important; flex-wrap: wrap; padding: 2px; }
@@ -226,6 +230,12 @@ footer { display: none !important; }
 .controls .wrap-inner { padding-left: 10px; }
 .controls .form, .stage .form { gap: 16px; background: transparent; border: 0; overflow: visible; }
 .controls .wrap-inner, .stage .wrap-inner { padding-left: 10px; }
+/* Gradio lets every block scroll by itself: a mark that is turned, or a slider's least width, would bring a scrollbar */
+.block[style*="overflow: auto"] { overflow: visible !important; }
+.slider_input_container input[type=range] { min-width: 0 !important; }
+.gr-accordion .label-wrap:not(.open) .icon { transform: rotate(-90deg) !important; }
+.lane-row { gap: 6px !important; flex-wrap: nowrap !important; }
+.lane-row > .block, .lane-row > .form { min-width: 0 !important; }
 .controls label > span, .controls .block > span { font-size: 14px; }
 .lab-go button, button.lab-go { font-size: 16px !important; min-height: 46px; font-weight: 600 !important; }
 button:focus-visible, input:focus-visible, [role=tab]:focus-visible, .lab-film a:focus-visible {

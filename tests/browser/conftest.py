@@ -65,7 +65,10 @@ def address(tmp_path_factory):
 @pytest.fixture(scope="session")
 def browser():
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find(), args=FLAGS)
+        # Scrollbars as on Windows and Linux: Playwright hides them, and with them what does not fit.
+        browser = playwright.chromium.launch(
+            executable_path=find(), args=FLAGS, ignore_default_args=["--hide-scrollbars"]
+        )
         yield browser
         browser.close()
 

@@ -18,6 +18,8 @@ def test_a_lesson_is_walked_to_its_end(page):
     for index, step in enumerate(LESSONS["noising"]):
         expect(panel).to_contain_text(f"step {index + 1} of {len(LESSONS['noising'])}")
         expect(show).to_be_disabled()
+        expect(panel.locator("label")).to_have_text(list(step.answers))  # its own answers, none of an earlier step's
+        expect(panel.locator("input:checked")).to_have_count(0)
         panel.get_by_text(step.answers[step.right], exact=True).click()
         show.click()
         expect(page.locator("#noising-lesson-told")).to_contain_text("You guessed right.")

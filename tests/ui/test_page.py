@@ -90,6 +90,28 @@ def test_what_was_offered_to_a_visitor_stays_taken():
         taken(here, kind="never", names=[], mine=1)
 
 
+def test_an_update_offers_its_own_choices_and_none_of_before():
+    """What stays accepted is not offered again: a lesson's step has its own answers only."""
+    with Page() as demo:
+        answers, names = gr.Radio([("a", 0), ("b", 1)]), gr.Dropdown(["ddim"], value=[], multiselect=True)
+        gr.Button().click(lambda: None, None, [answers, names])
+    session = _Session(demo)
+    for choices in ([("c", 0), ("d", 1), ("e", 2)], [("f", 0)]):
+        told_answers, told_names = told(
+            demo, {answers: gr.update(choices=choices), names: gr.update(choices=["lcm"], value=["lcm"])}, session
+        )
+        assert [tuple(one) for one in told_answers["choices"]] == choices
+        assert [tuple(one) for one in told_names["choices"]] == [("lcm", "lcm")] and told_names["value"] == ["lcm"]
+
+
+def test_an_output_that_is_named_twice_keeps_its_value():
+    with Page() as demo:
+        align = gr.Radio(["t", "level"], visible=False)
+        gr.Button().click(lambda: None, None, [align, gr.HTML(), align])
+    first, _, second = told(demo, {align: gr.update(value="level", visible=True)})
+    assert first["value"] == second["value"] == "level"
+
+
 def test_of_a_visitor_who_has_gone_nothing_is_kept(page, monkeypatch):
     monkeypatch.setenv("GRADIO_IS_E2E_TEST", "1")
     page.state_session_capacity = 10

@@ -214,8 +214,17 @@ class _Tab:
         }  # fmt: skip
         frame = [self.jump, self.other, self.chain, self.plot, self.note]
         scene = [*frame, self.t, self.recovered, self.strip, self.align]
-        chosen = [self.picture, self.gallery, self.schedule, self.T, self.zero, self.rival, self.align, self.chart,
-                  self.chart_words, self.side]  # fmt: skip
+        chosen = [
+            self.picture,
+            self.gallery,
+            self.schedule,
+            self.T,
+            self.zero,
+            self.rival,
+            self.chart,
+            self.chart_words,
+            self.side,
+        ]
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         latest = {**quiet, "trigger_mode": "always_last"}
 

@@ -212,6 +212,7 @@ class _Tab:
             multiselect=True,
             max_choices=MAX_COMPARED,
             label="Samplers",
+            elem_id="samplers-samplers",
         )
         self.picture = widgets.picture_input("Picture", visible=False, height=220)
         self.steps = gr.Slider(1, 200, PRESETS[0].lanes[0][1], step=1, label="Steps")
