@@ -1,5 +1,6 @@
 # make run       set everything up if need be, then serve the lab
-# make test      lint, types, tests with coverage, browser tests
+# make test      lint, types, unit tests, browser tests
+# make coverage  the same tests, and which lines none of them reaches
 # make soak      64 visitors for five minutes, then for one where 16 fit
 # make bench     every benchmark, one JSON line a figure
 # make pictures  the README's, taken anew
@@ -10,7 +11,7 @@ BIN := .venv/bin
 # Bytecode is written even where the machine says not to: it makes the second start three times faster.
 LIGHT := OMP_WAIT_POLICY=PASSIVE GRADIO_ANALYTICS_ENABLED=False PYTHONDONTWRITEBYTECODE=
 
-.PHONY: run test soak bench pictures format
+.PHONY: run test coverage soak bench pictures format
 .DELETE_ON_ERROR:
 
 run: .venv/ready
@@ -21,7 +22,11 @@ test: .venv/ready-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(LIGHT) $(BIN)/python -m tests.browser.setup
-	$(LIGHT) $(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(LIGHT) $(BIN)/python -m pytest
+
+coverage: .venv/ready-test
+	$(LIGHT) $(BIN)/python -m tests.browser.setup
+	$(LIGHT) $(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
 
 soak: .venv/ready-test
 	$(LIGHT) SOAK_S=300 $(BIN)/python -m pytest -s tests/load/test_soak.py tests/load/test_overload.py

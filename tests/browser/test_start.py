@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from lab.ui import TABS
 from tests.browser.conftest import keep
-from tests.browser.test_share import DROP_JS
+from tests.browser.test_share import drop
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
 PLACE = "frame => getComputedStyle(frame).backgroundPositionY"
@@ -35,14 +35,14 @@ def test_the_first_tab_moves_and_leads_into_the_lab(page):
     with page.expect_download() as saved:
         page.locator("#samplers-record").click()
         page.locator("#samplers-file a[download]").first.click()
-    file = list(Path(saved.value.path()).read_bytes())
+    file = Path(saved.value.path()).read_bytes()
 
     page.locator("#tab-start-button").click()
     page.get_by_role("button", name="Run it live").click()
     expect(page.locator("#samplers-note")).to_contain_text("2 pictures, 100 denoiser calls")
     expect(stage).not_to_contain_text("not computed now")
 
-    page.evaluate(DROP_JS, [file, "run.steps"])
+    drop(page, file, "run.steps")
     expect(page.locator("#lab-door")).to_contain_text("a recording for the tab Samplers")
     page.locator("#lab-restore").click()
     expect(stage).to_contain_text("not computed now")
