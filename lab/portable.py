@@ -32,6 +32,7 @@ MAX_DEPTH = 6  # lists within lists
 MAX_WHOLE = 2**53  # larger ones are not exact everywhere
 LIBRARIES = ("torch", "diffusers", "transformers", "openvino", "gradio", "numpy", "pillow")
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+UNREADABLE = "This file holds settings of the lab that are damaged or cut short. Save them, or the picture, once more."
 NO_CAPSULE = "This file carries no settings of the lab. Choose a PNG or a JSON file that the lab has made."
 DAMAGED = "The settings did not arrive in one piece. Copy the link, or save the file, once more."
 
@@ -166,24 +167,23 @@ def from_link(code: str) -> Capsule:
     """The inverse of `to_link`, for a query that came from anywhere."""
     if not re.fullmatch(rf"[A-Za-z0-9_-]{{1,{MAX_LINK}}}", code):
         raise LabError(DAMAGED)
-    unpacking = zlib.decompressobj()
     try:
-        text = unpacking.decompress(base64.urlsafe_b64decode(code + "=" * (-len(code) % 4)), MAX_JSON)
-    except (ValueError, zlib.error):
-        raise LabError(DAMAGED) from None
-    if not unpacking.eof:  # cut short, or more than it may be
+        text = _inflated(base64.urlsafe_b64decode(code + "=" * (-len(code) % 4)))
+    except ValueError:
+        text = None
+    if text is None:
         raise LabError(DAMAGED)
     return from_json(text)
 
 
 def from_json(text: bytes) -> Capsule:
-    """The capsule in the text of a file."""
+    """The capsule in the text of a file: JSON in UTF-8, UTF-16 or UTF-32, with or without a byte order mark."""
     if len(text) > MAX_JSON:
         raise LabError(f"These settings have more than {MAX_JSON / 1e6:g} MB, which the lab never writes.")
     try:
-        found = _plain(json.loads(text.decode("utf-8")))
+        found = _plain(json.loads(text))
     except (ValueError, RecursionError):
-        raise LabError(NO_CAPSULE) from None
+        raise LabError(UNREADABLE if _begun(text) else NO_CAPSULE) from None
     if not isinstance(found, dict) or "tab" not in found or "values" not in found:
         raise LabError(NO_CAPSULE)
     if found.get("format") != FORMAT:
@@ -194,24 +194,81 @@ def from_json(text: bytes) -> Capsule:
         raise LabError(f"These settings cannot be read. {explain(error)[:200]}") from None
 
 
+def _begun(text: bytes) -> bool:
+    """Whether text that cannot be read begins as a capsule does."""
+    head = text[:2000].decode(json.detect_encoding(text), "ignore")
+    return head.lstrip("\ufeff \t\r\n").startswith("{") and '"format"' in head and '"tab"' in head
+
+
 def from_file(data: bytes) -> Capsule:
-    """The capsule in the bytes of a PNG or of a JSON file. No picture is decoded: the chunks are walked by their lengths."""
+    """The capsule in the bytes of a PNG or of a JSON file. No picture is decoded: the chunks are walked by their lengths.
+
+    A picture may have been packed anew by a program that keeps its text, in any kind of text chunk (PNG, third edition,
+    section 11.3.3), before its pixels or behind them.
+    """
     if not data.startswith(SIGNATURE):
         return from_json(data)
     at = len(SIGNATURE)
     while at + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
-        if kind == b"IDAT":  # the lab writes its text before
-            break
-        if kind == b"tEXt":
+        if kind in _TEXTS:
             keyword, _, text = data[at + 8 : at + 8 + length].partition(b"\0")
             if keyword == KEYWORD.encode():
-                return from_json(text)
+                return _from_chunk(_TEXTS[kind](text))
+        if kind == b"IEND":
+            break
         at += 12 + length
+    else:
+        raise LabError(
+            "This picture is cut short, and what there is of it carries no settings. Choose the file as the lab saved it."
+        )
     raise LabError(
         "This picture carries no settings of the lab. They are lost where a picture is edited, or sent by a service "
         "that packs pictures anew. Choose the file as the lab saved it."
     )
+
+
+def _from_chunk(text: bytes | None) -> Capsule:
+    if text is None:
+        raise LabError(UNREADABLE)
+    try:
+        return from_json(text)
+    except LabError as error:  # the chunk's name says that these are settings
+        raise LabError(UNREADABLE if str(error) == NO_CAPSULE else str(error)) from None
+
+
+def _inflated(packed: bytes) -> bytes | None:
+    """What zlib packed, of at most MAX_JSON bytes; None where it is more, or damaged."""
+    unpacking = zlib.decompressobj()
+    try:
+        text = unpacking.decompress(packed, MAX_JSON)
+    except zlib.error:
+        return None
+    return text if unpacking.eof else None
+
+
+def _plain_text(body: bytes) -> bytes:
+    """A tEXt chunk behind its keyword: Latin-1 by the standard, UTF-8 by many programs."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return body.decode("latin-1").encode()
+    return body
+
+
+def _packed_text(body: bytes) -> bytes | None:
+    """A zTXt chunk behind its keyword: the method, of which there is one, and Latin-1 packed by it."""
+    text = _inflated(body[1:]) if body[:1] == b"\0" else None
+    return None if text is None else _plain_text(text)
+
+
+def _international_text(body: bytes) -> bytes | None:
+    """An iTXt chunk behind its keyword: whether it is packed, how, language, translated keyword, and UTF-8."""
+    packed, (_, _, text) = body[:1], (*body[2:].split(b"\0", 2), b"", b"")[:3]
+    return _inflated(text) if packed == b"\1" else text
+
+
+_TEXTS = {b"tEXt": _plain_text, b"zTXt": _packed_text, b"iTXt": _international_text}
 
 
 # Values as controls could have them

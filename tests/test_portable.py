@@ -154,6 +154,91 @@ def test_a_bomb_is_not_unpacked():
     assert read(portable.from_link, "A" * (portable.MAX_LINK + 1)) is None
 
 
+def chunked(*before, behind=()):
+    """The chunks of a PNG around its pixels."""
+    whole = png()
+    at = whole.index(b"IDAT") - 4
+    return whole[:at] + b"".join(map(chunk, before)) + whole[at:-12] + b"".join(map(chunk, behind)) + whole[-12:]
+
+
+def chunk(part):
+    kind, body = part
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def texts(settings):
+    """The settings as all kinds of text chunks have them (PNG, third edition, 11.3.3)."""
+    key, packed = portable.KEYWORD.encode() + b"\0", zlib.compress(settings)
+    return [
+        (b"tEXt", key + settings),
+        (b"zTXt", key + b"\0" + packed),
+        (b"iTXt", key + b"\0\0" + b"\0" + b"\0" + settings),
+        (b"iTXt", key + b"\0\0" + b"en\0" + b"Einstellungen\0" + settings),
+        (b"iTXt", key + b"\1\0" + b"\0" + b"\0" + packed),
+    ]
+
+
+@pytest.mark.parametrize("kind", range(5))
+@pytest.mark.parametrize("ascii", [True, False])
+def test_settings_are_read_from_all_kinds_of_text_before_the_pixels_and_behind_them(kind, ascii):
+    settings = json.dumps(MADE.model_dump(exclude_none=True), ensure_ascii=ascii).encode()
+    part = texts(settings)[kind]
+    other = (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + settings)
+    for picture in (
+        chunked(other, part),
+        chunked(other, behind=(other, part)),
+        chunked((b"iTXt", b"diffusion\0"), part),
+    ):
+        Image.open(io.BytesIO(picture)).load()  # a PNG that others read, too
+        assert portable.from_file(picture) == MADE
+
+
+def test_latin_1_is_what_the_standard_says_of_plain_text():
+    settings = json.dumps({"format": 1, "tab": "guidance", "values": {"prompt": "\u00e4pfel"}}, ensure_ascii=False)
+    for part in texts(settings.encode("latin-1"))[:2]:
+        assert portable.from_file(chunked(part)).values == {"prompt": "\u00e4pfel"}
+
+
+def test_pillow_and_others_may_have_packed_the_text_anew():
+    for how in ("text", "itxt", "zip", "izip"):
+        info, stream = PngImagePlugin.PngInfo(), io.BytesIO()
+        add = info.add_itxt if how.startswith("i") else info.add_text
+        add(portable.KEYWORD, portable.to_json(MADE), zip=how.endswith("zip"))
+        Image.new("L", (3, 3)).save(stream, "PNG", pnginfo=info)
+        assert portable.from_file(stream.getvalue()) == MADE
+
+
+@pytest.mark.parametrize(
+    "code", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
+)
+def test_a_file_may_be_in_any_unicode_with_a_byte_order_mark_or_without(code):
+    assert portable.from_file(portable.to_json(MADE).encode(code)) == MADE
+    assert portable.from_file(portable.to_json(MADE).replace("\n", "\r\n").encode(code)) == MADE
+
+
+def test_a_packed_bomb_in_a_picture_is_not_unpacked():
+    for part in (texts(b" " * (portable.MAX_JSON + 1))[1], texts(b" " * (portable.MAX_JSON + 1))[4]):
+        assert len(part[1]) < 10_000
+        with pytest.raises(LabError, match="damaged"):
+            portable.from_file(chunked(behind=(part,)))
+
+
+def test_that_there_are_no_settings_is_said_only_where_there_are_none():
+    whole = portable.to_json(MADE).encode()
+    for cut in range(60, len(whole) - 1, 40):
+        for data in (whole[:cut], *(chunked(part) for part in texts(whole[:cut]))):
+            with pytest.raises(LabError, match="damaged or cut short"):
+                portable.from_file(data)
+    with pytest.raises(LabError, match="damaged or cut short"):
+        portable.from_file(chunked((b"zTXt", portable.KEYWORD.encode() + b"\0\0" + zlib.compress(whole)[:-9])))
+    late = chunked(behind=texts(whole)[:1])
+    with pytest.raises(LabError, match="is cut short, and what there is"):
+        portable.from_file(late[: late.rindex(b"tEXt")])
+    for data in (chunked(), chunked((b"tEXt", b"Comment\0" + whole)), b"{}", b"hello", b"[1]", b'{"nodes": []}'):
+        with pytest.raises(LabError, match="carries no settings"):
+            portable.from_file(data)
+
+
 def test_a_picture_is_never_decoded():
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
     chunk = portable.KEYWORD.encode() + b"\0" + portable.to_json(MADE).encode()
