@@ -134,6 +134,7 @@ element.addEventListener('click', (event) => {
     image.onload = () => { canvas.getContext('2d').drawImage(image, 0, 0); changed(canvas); };
     image.src = state.before.pop();
   }
+  if (tool === 'invert') hand({invert: true});
   if (tool === 'mirror') {
     const places = joints().map(([x, y, on]) => [1 - x, y, on]);
     for (const [a, b] of PAIRS) [places[a], places[b]] = [places[b], places[a]];

@@ -129,6 +129,7 @@ _ICONS = {
     "eraser": ("Erase", '<path d="M8 20h12M5.5 14.5l8-8a2 2 0 0 1 3 0l3 3a2 2 0 0 1 0 3L12 20H8.5l-3-3a2 2 0 0 1 0-2.500z"/>'),
     "undo": ("Undo", '<path d="M8 5L4 9l4 4M4 9h9.500a5.500 5.500 0 0 1 0 11H9"/>'),
     "clear": ("Clear", '<path d="M5 7h14M10 7V4.500h4V7M7 7l1 13h8l1-13"/>'),
+    "invert": ("Invert black and white", '<circle cx="12" cy="12" r="8.500"/><path d="M12 3.500a8.500 8.500 0 0 1 0 17z" fill="currentColor"/>'),
     "mirror": ("Mirror", '<path d="M12 4v3M12 10.500v3M12 17v3M8.500 7L4 17h4.500zM15.500 7L20 17h-4.500z"/>'),
 }  # fmt: skip
 
@@ -141,11 +142,11 @@ EDITOR_JS, STAGE_JS = (
 
 
 def line_editor(pixels: np.ndarray, caption: str, hint: str = "") -> str:
-    """A map of lines with a pen and an eraser."""
+    """A map of lines with a pen, an eraser, and a button that exchanges black and white."""
     side = pixels.shape[0]
     words = f'<div class="hint">{escape(hint)}</div>' if hint else ""
     return _editor(
-        ("pen", "eraser", "undo", "clear"),
+        ("pen", "eraser", "undo", "clear", "invert"),
         f'<canvas width="{side}" height="{side}" data-src="{media.exact_uri(pixels)}" role="img" aria-label="Map to draw on">'
         f"</canvas>{words}",
         caption,

@@ -5,6 +5,7 @@ import base64
 import csv
 import io
 import shutil
+import struct
 import tempfile
 import threading
 import time
@@ -13,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
@@ -20,8 +22,11 @@ from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 from lab.capsule import LabError
 from lab.portable import KEYWORD
 from lab.settings import ASSETS, Settings
+from lab.ui import modes
 
 MAX_SIDE = 512
+LONGEST = 4  # times the shorter side that an upload keeps of its longer one
+VANISHES = 64  # of 255: what differs less from its ground on average cannot be seen on it
 CRISP_SIDE = 128  # up to here a picture travels losslessly and is enlarged without smoothing
 MAX_URI, MAX_URI_SIDE = 1_200_000, 1024  # characters and pixels of a picture that comes as text: 512 px of noise pass
 TRY = "Try a PNG, JPEG or WebP picture."
@@ -41,12 +46,60 @@ def data_uri(pixels: np.ndarray, moving: bool = False) -> str:
     return f"data:image/{'png' if small else 'jpeg'};base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
-def open_picture(path: str | Path, settings: Settings, max_side: int = MAX_SIDE) -> np.ndarray:
-    """A visitor's file as a square (side, side, 3) uint8 RGB picture, centre-cropped, side <= `max_side`.
+@dataclass(frozen=True)
+class Upload:
+    """A visitor's picture as it was opened: `pixels` (height, width, 3) uint8, or 4 where some are not opaque.
+
+    What a use of it takes away or puts in is said in words, for the note of the run. `size` is the file's, width and
+    height in pixels, where it was larger; `remarks` are sentences about how the file was read.
+    """
+
+    pixels: np.ndarray
+    size: tuple[int, int] = (0, 0)
+    remarks: tuple[str, ...] = ()
+
+    def square(self, ground: Literal["white", "black"] = "white") -> tuple[np.ndarray, str]:
+        """The middle, (side, side, 3), its transparent parts filled with `ground`, and what to know of it.
+
+        A photograph lies on white, as on paper; a map of white lines or of a skeleton on black, as ControlNets learned
+        them. What would vanish there, white on white or black on black, lies on the other.
+        """
+        pixels, filled = self.on(ground)
+        height, width = pixels.shape[:2]
+        side = min(height, width)
+        cut = f"Its middle is used, {self.measure(side)} pixels." if height != width else ""
+        return cropped(pixels, (width - side) // 2, (height - side) // 2, side), self.words(cut, filled)
+
+    def on(self, ground: Literal["white", "black"]) -> tuple[np.ndarray, str]:
+        """The whole picture without transparency, (height, width, 3), and a sentence where some was filled, or ""."""
+        if self.pixels.shape[2] == 3:
+            return self.pixels, ""
+        colours, opacity = self.pixels[..., :3].astype(float), self.pixels[..., 3:] / 255
+        paper = 255.0 if ground == "white" else 0.0
+        stands_out = (np.abs(colours - paper).max(axis=2, keepdims=True) * opacity).sum() / max(opacity.sum(), 1e-9)
+        if stands_out < VANISHES and opacity.any():
+            ground, paper = ("black", 0.0) if ground == "white" else ("white", 255.0)
+        laid = colours * opacity + paper * (1 - opacity)
+        return laid.round().astype(np.uint8), f"Its transparent parts are filled with {ground}."
+
+    def measure(self, side: int) -> str:
+        """How much a square of `side` pixels is of the whole, in pixels of the file."""
+        height, width = self.pixels.shape[:2]
+        whole = self.size if all(self.size) else (width, height)
+        part = min(whole) if side == min(height, width) else round(side * max(whole) / max(height, width))
+        return f"{part} × {part} of {whole[0]} × {whole[1]}"
+
+    def words(self, *more: str) -> str:
+        """All that is to be known of a use of the picture, in one line."""
+        return " ".join(filter(None, [*self.remarks, *more]))
+
+
+def open_upload(path: str | Path, settings: Settings, max_side: int = MAX_SIDE) -> Upload:
+    """A visitor's file, its shorter side at most `max_side` and its longer one at most LONGEST times that.
 
     Size in bytes and in pixels is checked before anything is decoded: a 20 KB PNG can hold 13,000 px squared,
-    a gigabyte in memory. EXIF rotation is applied, transparency is laid on white, 16-bit is scaled to 8.
-    Raises LabError with a sentence that says what to do.
+    a gigabyte in memory. EXIF rotation is applied; modes of all kinds are read as lab/ui/modes.py says; of several
+    pictures in one file the first is taken. Raises LabError with a sentence that says what to do.
     """
     path = Path(path)
     megabytes = path.stat().st_size / 1e6
@@ -67,8 +120,14 @@ def open_picture(path: str | Path, settings: Settings, max_side: int = MAX_SIDE)
                 f"The picture is {width} x {height} pixels, too large to open here. "
                 f"Scale it down below about {limit} x {limit} and try again."
             )
+        several = getattr(image, "is_animated", False)
         image.draft("RGB", (2 * max_side, 2 * max_side))  # lets JPEG decode at a fraction of its size
-        return _square(_rgb(ImageOps.exif_transpose(image)), max_side)
+        upright = _upright(modes.described(image))
+        if (upright.width > upright.height) != (width > height):
+            width, height = height, width
+        plain, remarks = modes.eight_bits(upright)
+        remarks += ["The file holds several pictures; the first is taken."] * several
+        return Upload(np.asarray(_within(plain, max_side)), (width, height), tuple(remarks))
     except UnidentifiedImageError:
         raise LabError(f"This file is not a picture that can be read. {TRY}") from None
     except Image.DecompressionBombError:
@@ -79,27 +138,45 @@ def open_picture(path: str | Path, settings: Settings, max_side: int = MAX_SIDE)
         ) from None
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    """Any mode as RGB: 16-bit scaled, transparency laid on white."""
-    if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image, dtype=np.float64)
-        top = 65535.0 if image.mode.startswith("I") and values.max() > 255 else max(1.0, 255.0 * (values.max() > 1))
-        return Image.fromarray((np.nan_to_num(values / top).clip(0, 1) * 255).round().astype(np.uint8)).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    return image.convert("RGB")
+def open_picture(path: str | Path, settings: Settings, max_side: int = MAX_SIDE) -> np.ndarray:
+    """The middle of a file as a photograph, (side, side, 3) uint8 RGB, side <= `max_side`; as `open_upload`, without words."""
+    return open_upload(path, settings, max_side).square()[0]
 
 
-def _square(image: Image.Image, max_side: int) -> np.ndarray:
-    side = min(*image.size, max_side)
-    return np.asarray(ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS))
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except (struct.error, TypeError, KeyError):  # EXIF that cannot be read says nothing about the orientation
+        return image
+
+
+def _within(image: Image.Image, max_side: int) -> Image.Image:
+    scale = min(1, max_side / min(image.size), LONGEST * max_side / max(image.size))
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
+
+
+def cropped(pixels: np.ndarray, x: int, y: int, side: int) -> np.ndarray:
+    """A square of a picture, (side, side, 3), its corner at (x, y); black where it reaches beyond."""
+    height, width = pixels.shape[:2]
+    top, left, bottom, right = max(y, 0), max(x, 0), min(y + side, height), min(x + side, width)
+    square = np.zeros((side, side, 3), np.uint8)
+    square[top - y : bottom - y, left - x : right - x] = pixels[top:bottom, left:right]
+    return square
+
+
+def shrunk(pixels: np.ndarray, longest: int) -> np.ndarray:
+    """A picture of any shape, made smaller where its longer side has more than `longest` pixels."""
+    height, width = pixels.shape[:2]
+    if max(height, width) <= longest:
+        return pixels
+    size = max(1, width * longest // max(height, width)), max(1, height * longest // max(height, width))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
 
 
 def squared(pixels: np.ndarray) -> np.ndarray:
     """The middle of a picture that may have any shape."""
-    height, width = pixels.shape[:2]
-    return pixels if height == width else _square(Image.fromarray(pixels), min(height, width))
+    return Upload(pixels).square()[0]
 
 
 def resize(pixels: np.ndarray, side: int) -> np.ndarray:
@@ -143,8 +220,9 @@ def from_uri(text: object) -> np.ndarray:
         image = Image.open(io.BytesIO(base64.b64decode(body, validate=True)), formats=["PNG"])
         if max(image.size) > MAX_URI_SIDE:
             raise ValueError("too large")
-        return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        plain, _ = modes.eight_bits(modes.described(image))
+        return Upload(np.asarray(plain)).on("black")[0]
+    except (LabError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(str(error)) from None
 
 

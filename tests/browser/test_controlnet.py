@@ -110,6 +110,9 @@ def test_a_drawn_picture_runs_at_every_stroke(tab):
 def test_an_empty_canvas_is_answered(tab):
     tab.get_by_role("button", name="Clear", exact=True).click()
     wait_until_lit(tab, 0, 0)
+    for pixels in (64 * 64, 0):
+        tab.get_by_role("button", name="Invert black and white").click()
+        wait_until_lit(tab, pixels, pixels)
     tab.wait_for_timeout(500)
     tab.locator("#controlnet-run").click()
     finished(tab, "no map of edges")

@@ -10,10 +10,14 @@ from types import SimpleNamespace
 import gradio as gr
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
+from lab import portable
 from lab.annotators.canny import canny
 from lab.annotators.joints import POSES, default_pose, to_list
+from lab.annotators.pose import find_pose
 from lab.capsule import AnnotateRequest, ConditioningMap, LaneResult, SamplingRequest, Step
 from lab.catalog import MODELS
 from lab.operations import OPERATIONS
@@ -421,7 +425,7 @@ def test_maps_are_as_large_as_the_pictures_of_the_model(monkeypatch):
     tab = make_tab()
     values = settled(values_of(tab), tab.on_preset(controlnet.PRESETS[0]))
     photograph = media.open_picture(ASSETS / "images" / "red-apple-glossy.png", Settings())
-    values |= tab._made(values, "edges", controlnet_maps.Source("canny", photograph))
+    values |= tab._made(values, "edges", controlnet_maps.Source("canny", media.Upload(photograph)))
     small = values[tab.sources]["edges"].map
     values = settled(values, tab.on_model(values | {tab.model: "large"}) | {tab.model: "large"})
     assert values[tab.guidance] == 7.5
@@ -438,8 +442,8 @@ def test_maps_are_as_large_as_the_pictures_of_the_model(monkeypatch):
 
 def test_a_drawing_keeps_its_lines_at_another_side():
     maps = controlnet_maps.Maps(Backend(), Settings(), 64)
-    drawn, _ = maps.made(maps.begin("scribble", controlnet_view.starters("edges")[0].title), 80, 160, 0)
-    enlarged, _ = maps.at(256).made(drawn, 80, 160, 0)
+    drawn, _ = maps.made("edges", maps.begin("scribble", controlnet_view.starters("edges")[0].title), 80, 160, 0)
+    enlarged, _ = maps.at(256).made("edges", drawn, 80, 160, 0)
     assert enlarged.map.shape == (256, 256, 3)
     assert np.abs(media.resize(enlarged.map, 64).astype(int) - drawn.map).mean() < 8
 
@@ -461,3 +465,136 @@ def test_of_two_presets_the_one_pressed_last_is_shown(monkeypatch):
     assert shown[first] == {tab.note: gr.skip()}
     assert shown[second][tab.prompt] == shown["elsewhere"][tab.prompt] == "cat face"
     assert tab._pressing(first)(SimpleNamespace(session_hash="a third"))[tab.prompt] == first.prompt
+
+
+def uploaded(tab, path, control="edges", **changes):
+    """The values after a file was given as the picture of a map, by the annotator that is chosen."""
+    values = values_of(tab, control=control, **changes)
+    chosen = {control: replace(source(values, tab, control), annotator=values[tab.annotator])}
+    values = values | {tab.sources: values[tab.sources] | chosen, tab.upload: str(path)}
+    update = tab.on_upload(values)
+    return settled(values, update), update[tab.note]
+
+
+PEOPLE = ASSETS / "annotators" / "people"
+
+
+@pytest.mark.parametrize(
+    ("box", "ground"),
+    [
+        ((270, 0, 558, 512), None),  # 9:16, the arms near both sides
+        ((0, 0, 768, 512), (432, 0)),  # a wide picture, the person at its right end
+        ((0, 0, 768, 512), (0, 0)),  # and at its left
+        ((200, 0, 712, 512), None),  # square
+    ],
+)
+def test_a_pose_is_looked_for_in_the_whole_picture(box, ground, tmp_path):
+    photo = Image.open(PEOPLE / "arms-raised.jpg").crop(box)
+    if ground:
+        wide = Image.new("RGB", (1200, 512), (128, 128, 128))
+        wide.paste(photo, ground)
+        photo = wide
+    photo.save(tmp_path / "a.png")
+    whole = np.asarray(photo)
+    truth = find_pose(whole)
+    tab = make_tab()
+    values, said = uploaded(tab, tmp_path / "a.png", "pose", annotator="pose")
+    found = source(values, tab, "pose")
+    assert found.annotator == "pose" and truth.visible.sum() == 18
+    assert (found.visible == truth.visible)[truth.visible].all()
+    side = len(found.picture)
+    for (x, y), (u, v) in zip(
+        found.joints[truth.visible] * side, truth.joints[truth.visible] * photo.size, strict=True
+    ):
+        near_found = found.picture[max(0, int(y) - 4) : int(y) + 5, max(0, int(x) - 4) : int(x) + 5].mean(axis=(0, 1))
+        near_truth = whole[max(0, int(v) - 4) : int(v) + 5, max(0, int(u) - 4) : int(u) + 5].mean(axis=(0, 1))
+        assert np.abs(near_found - near_truth).max() < 40  # the same spot of the person
+    assert ("square around the person is used" in said) == (side < max(photo.size))
+
+
+def test_in_a_panorama_the_middle_is_looked_at_once_more(tmp_path):
+    wide = Image.new("RGB", (2400, 512), (128, 128, 128))
+    wide.paste(Image.open(PEOPLE / "arms-raised.jpg"), (816, 0))
+    wide.save(tmp_path / "a.png")
+    assert find_pose(np.asarray(wide)) is None
+    tab = make_tab()
+    values, said = uploaded(tab, tmp_path / "a.png", "pose", annotator="pose")
+    assert source(values, tab, "pose").visible.sum() >= 17 and "of 2400 × 512 pixels" in said
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_the_square_around_a_person_shows_all_joints_and_as_little_else_as_it_can(data):
+    width, height = data.draw(st.integers(1, 700)), data.draw(st.integers(1, 700))
+    inside = st.tuples(st.floats(0, width), st.floats(0, height))
+    places = np.array(data.draw(st.lists(inside, max_size=18)), float).reshape(-1, 2)
+    x, y, side = controlnet_maps.window(places, width, height)
+    assert min(width, height) <= side <= max(width, height)
+    assert all(x - 0.51 <= u <= x + side + 0.51 and y - 0.51 <= v <= y + side + 0.51 for u, v in places)
+    if side == min(width, height):
+        assert 0 <= x <= width - side and 0 <= y <= height - side
+    if not len(places):
+        assert abs(x - (width - side) / 2) <= 0.5 and abs(y - (height - side) / 2) <= 0.5
+
+
+def line_art(path, ink, ground, size=(64, 64)):
+    picture = np.full((size[1], size[0], len(ground)), ground, np.uint8)
+    picture[10:50, 30:34] = ink
+    Image.fromarray(picture).save(path)
+    return picture
+
+
+def test_dark_lines_on_white_are_inverted_by_one_press_and_the_link_carries_them_so(tmp_path):
+    line_art(tmp_path / "a.png", (0, 0, 0), (255, 255, 255))
+    tab = make_tab()
+    values, said = uploaded(tab, tmp_path / "a.png", annotator="map")
+    assert "press Invert" in said and source(values, tab).map.mean() > 200
+    assert "press Invert" in run(tab, values | {tab.strengths: "1"})[tab.note]
+    update = tab.on_edit(values, SimpleNamespace(invert=True))
+    values = settled(values, update)
+    wanted = line_art(tmp_path / "b.png", (255, 255, 255), (0, 0, 0))
+    last = run(tab, values)
+    np.testing.assert_array_equal(tab.backend.request.controls[0].map, wanted)
+    assert media.exact_uri(wanted) in update[tab.editor] and "Invert" not in last[tab.note]
+    linked = portable.from_link(last[tab.share.code])
+    np.testing.assert_array_equal(controlnet._maps_of(linked)["edges"].map, wanted)
+    assert 'data-tool="invert"' in update[tab.editor]
+    again = settled(values, tab.on_edit(values, SimpleNamespace(invert=True)))
+    np.testing.assert_array_equal(source(again, tab).map, 255 - wanted)
+
+
+def test_white_lines_on_a_transparent_ground_are_a_map_of_white_lines(tmp_path):
+    line_art(tmp_path / "a.png", (255, 255, 255, 255), (255, 255, 255, 0))
+    tab = make_tab()
+    values, said = uploaded(tab, tmp_path / "a.png", annotator="map")
+    np.testing.assert_array_equal(source(values, tab).map, line_art(tmp_path / "b.png", (255, 255, 255), (0, 0, 0)))
+    assert "filled with black" in said and "Invert" not in said
+
+
+@pytest.mark.parametrize("annotator", ["canny", "map"])
+def test_the_note_of_a_run_says_what_of_the_picture_is_not_in_its_map(annotator, tmp_path):
+    line_art(tmp_path / "a.png", (0, 0, 0), (90, 90, 90), size=(128, 64))
+    tab = make_tab()
+    values, said = uploaded(tab, tmp_path / "a.png", annotator=annotator)
+    values = values | {tab.sources: values[tab.sources] | {"edges": replace(source(values, tab), map=GREY)}}
+    for words in (said, run(tab, values)[tab.note]):
+        assert "Its middle is used, 64 × 64 of 128 × 64 pixels." in words
+
+
+def test_what_was_drawn_on_a_map_outlives_another_model_and_is_said_to_be_gone_where_it_is(monkeypatch, tmp_path):
+    large = replace(MODELS["text-to-image"], name="large", title="Large", size=128)
+    monkeypatch.setitem(MODELS, "large", large)
+    line_art(tmp_path / "a.png", (0, 0, 0), (255, 255, 255))
+    tab = make_tab()
+    values, _ = uploaded(tab, tmp_path / "a.png", annotator="map")
+    values = settled(values, tab.on_edit(values, SimpleNamespace(invert=True)))
+    chosen = settled(values | {tab.model: "large"}, tab.on_model(values | {tab.model: "large"}))
+    np.testing.assert_array_equal(media.resize(source(chosen, tab).map, 64) > 127, source(values, tab).map > 127)
+    assert "what was drawn on it is gone" in tab.on_annotator(values | {tab.annotator: "canny"})[tab.note]
+
+
+def test_a_drawing_is_not_lost_to_an_annotator_that_has_no_picture():
+    tab = make_tab()
+    values = with_map(tab)
+    update = tab.on_annotator(values | {tab.annotator: "canny"})
+    assert update[tab.annotator] == "scribble" and "no picture yet" in update[tab.note] and tab.sources not in update

@@ -49,7 +49,7 @@ def values(tab):
     return {
         tab.picture: np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8),
         tab.schedule: "linear", tab.T: 1000, tab.zero: False, tab.seed: 0, tab.t: 300, tab.side: 64,
-        tab.rival: "", tab.align: noising.SAME_T, tab.chart: "schedule",
+        tab.rival: "", tab.align: noising.SAME_T, tab.chart: "schedule", tab.remark: "",
     }  # fmt: skip
 
 
@@ -135,6 +135,21 @@ def test_a_bad_upload_leaves_the_picture(tab, values, tmp_path):
     assert "not a picture" in answer[tab.note]
     (cleared,) = tab.on_upload(values | {tab.upload: None}, VISITOR)
     assert list(cleared) == [tab.note]
+
+
+def test_what_of_a_file_is_not_in_the_picture_is_said_as_long_as_the_picture_is_shown(tab, values, tmp_path):
+    Image.new("LA", (90, 60), (40, 0)).save(tmp_path / "a.png")
+    for update in tab.on_upload(values | {tab.upload: str(tmp_path / "a.png")}, VISITOR):
+        values |= {part: new for part, new in update.items() if not (isinstance(new, dict) and "__type__" in new)}
+    assert values[tab.picture].shape == (60, 60, 3)
+    for said in (values, tab.on_drag(values | {tab.t: 500}, VISITOR)):
+        assert (
+            "Its middle is used, 60 × 60 of 90 × 60 pixels. Its transparent parts are filled with white."
+            in said[tab.note]
+        )
+    for update in tab.on_preset(noising.PRESETS[0], values, VISITOR):
+        values |= update
+    assert "pixels" not in values[tab.note] and values[tab.remark] == ""
 
 
 def test_the_exported_png_is_exact_and_carries_its_settings(tab, values):

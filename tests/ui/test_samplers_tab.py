@@ -8,8 +8,18 @@ from types import SimpleNamespace
 import gradio as gr
 import numpy as np
 import pytest
+from PIL import Image
 
-from lab.capsule import InversionRequest, LabError, LaneResult, LaneSettings, Recording, SamplingRequest, Step
+from lab.capsule import (
+    InversionRequest,
+    InversionResult,
+    LabError,
+    LaneResult,
+    LaneSettings,
+    Recording,
+    SamplingRequest,
+    Step,
+)
 from lab.catalog import MODELS, SAMPLERS, samplers_for
 from lab.settings import Settings
 from lab.ui import lane_view, samplers_view
@@ -121,6 +131,14 @@ def test_bad_input_is_answered_in_words(changes, words):
     assert words.lower() in last[tab.note].lower() and "bad" in last[tab.note]
     assert last[tab.run]["interactive"] is True and last[tab.stop]["interactive"] is False
     assert tab.stage not in last  # what was there stays
+
+
+def test_an_inversion_says_what_of_the_file_it_did_not_use(tmp_path):
+    Image.new("RGB", (90, 60), "red").save(tmp_path / "a.png")
+    grey = np.zeros((8, 8, 3), np.uint8)
+    tab = make_tab(InversionResult(grey, grey, grey, grey[..., 0], 0.25, 0.0, 1.0))
+    last = run(tab, experiment="invert", picture=str(tmp_path / "a.png"))
+    assert "RMS error of 0.250. Its middle is used, 60 × 60 of 90 × 60 pixels." in last[tab.note]
 
 
 def test_no_lane_chosen():

@@ -254,6 +254,8 @@ class _Tab:
         before: Source = values[self.sources][control]
         if name not in [known for _, known in self.maps.annotators(control)]:
             return {self.annotator: before.annotator}
+        if before.upload is None and name not in ("scribble", HAND):  # what is drawn stays
+            return {self.annotator: before.annotator, self.note: widgets.note(controlnet_maps.NO_PICTURE, bad=True)}
         return self._made(values, control, replace(before, annotator=name))
 
     def on_model(self, values: dict[Any, Any]) -> dict[Any, Any]:
@@ -261,8 +263,14 @@ class _Tab:
         shown = self._suited(MODELS[values[self.model]])
         for control, source in values[self.sources].items():
             if source.map is not None and control != values[self.control]:
-                values = values | {self.sources: self._made(values, control, source)[self.sources]}
-        return shown | self._made(values, values[self.control], values[self.sources][values[self.control]])
+                values = values | {self.sources: self._again(values, control, source)[self.sources]}
+        return shown | self._again(values, values[self.control], values[self.sources][values[self.control]])
+
+    def _again(self, values: dict[Any, Any], control: str, source: Source) -> dict[Any, Any]:
+        """The map of a source at the side of the model that is chosen now."""
+        if source.by_hand:
+            return self._mapped(values, control, self._maps(values).resized(source)) | {self.note: widgets.note("")}
+        return self._made(values, control, source)
 
     def _suited(self, model: Model) -> dict[Any, Any]:
         """What a model is run with until somebody says otherwise."""
@@ -286,8 +294,8 @@ class _Tab:
         if one.path is None:
             source = self._maps(values).begin("scribble" if one.kind == "sketch" else HAND, one.title)
         else:
-            picture = media.open_picture(one.path, self.settings)
-            source = self.maps.pictured(control, values[self.sources][control].annotator, picture)
+            upload = media.open_upload(one.path, self.settings)
+            source = self.maps.pictured(control, values[self.sources][control].annotator, upload)
         return self._made(values, control, source, index)
 
     def on_upload(self, values: dict[Any, Any]) -> dict[Any, Any]:
@@ -297,31 +305,36 @@ class _Tab:
         control = values[self.control]
 
         def take() -> dict[Any, Any]:
-            picture = media.open_picture(values[self.upload], self.settings)
+            upload = media.open_upload(values[self.upload], self.settings)
             before = values[self.sources][control].annotator
-            return self._made(values, control, self.maps.pictured(control, before, picture))
+            return self._made(values, control, self.maps.pictured(control, before, upload))
 
         return self._answer(take)
 
     def on_edit(self, values: dict[Any, Any], event: gr.EventData) -> dict[Any, Any]:
-        """A stroke on the map, or a joint that was dragged; the page has painted it already."""
+        """A stroke on the map, a joint that was dragged, which the page has painted already; or the map inverted."""
         control = values[self.control]
 
         def edit() -> dict[Any, Any]:
             after = self._maps(values).edited(control, values[self.sources][control], event)
-            return {self.sources: values[self.sources] | {control: after}, self.note: widgets.note("")}
+            update = {self.sources: values[self.sources] | {control: after}, self.note: widgets.note("")}
+            if widgets.sent(event, "invert"):
+                update[self.editor] = controlnet_maps.editor(control, after, self._maps(values).side)
+            return update
 
         return self._answer(edit)
 
     def _made(self, values: dict[Any, Any], control: str, source: Source, picked: int | None = None) -> dict[Any, Any]:
         """Make the map of a source and show it; where that cannot be done, say why."""
-        note = ""
+        lost = controlnet_maps.REDRAWN if source.by_hand and source.upload is not None else ""
         try:
-            source, note = self._maps(values).made(source, values[self.low], values[self.high], values[self.blur])
+            dials = values[self.low], values[self.high], values[self.blur]
+            source, wrong = self._maps(values).made(control, source, *dials)
         except LabError as error:
-            source, note = replace(source, map=None, joints=None), str(error)
+            source, wrong = replace(source, map=None, joints=None), str(error)
         shown = self._mapped(values, control, source, picked)
-        return shown | {self.note: widgets.note(note, bad=bool(note))}
+        words = " ".join(filter(None, [wrong, source.note, lost]))
+        return shown | {self.note: widgets.note(words, bad=bool(wrong))}
 
     def _mapped(
         self, values: dict[Any, Any], control: str, source: Source, picked: int | None = None
@@ -404,7 +417,8 @@ class _Tab:
         steps: dict[int, Step] = {}
         results: dict[int, LaneResult] = {}
         agreements: dict[int, Agreement] = {}
-        notes: list[str] = []
+        sources = values[self.sources]
+        notes = [one.note for one in (sources[control.name] for control in plan.request.controls) if one.note]
         painted, every = -inf, PAINT_EVERY_S * max(1.0, len(plan.places) / 12)
         done = Finished(plan, steps, results, agreements)
         for event in self.backend.run(plan.request, stop, client):
@@ -593,7 +607,7 @@ def _maps_of(capsule: Capsule) -> Sources:
                 found[name] = Source(HAND, joints=joints, visible=visible)
         elif (pixels := share.picture_of(one)) is not None:
             drawn = name == "edges"
-            found[name] = Source("scribble", map=pixels) if drawn else Source("map", picture=pixels)
+            found[name] = Source("scribble", map=pixels) if drawn else Source("map", media.Upload(pixels))
     return found
 
 

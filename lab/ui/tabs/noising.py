@@ -138,6 +138,7 @@ class _Tab:
     def lay_out(self) -> None:
         first = PRESETS[0]
         self.picture = gr.State(None, time_to_live=7200)
+        self.remark = gr.State("", time_to_live=7200)  # what of the visitor's file is not in the picture
         self.lesson = lessons.head("noising", QUESTION, [preset.title for preset in PRESETS])
         self.presets = widgets.preset_row("noising", [preset.title for preset in PRESETS])
         with widgets.grid():
@@ -210,12 +211,14 @@ class _Tab:
 
     def wire(self, page: gr.Tab) -> None:
         inputs = {
-            self.picture, self.schedule, self.T, self.zero, self.seed, self.t, self.side, self.rival, self.align, self.chart,
+            self.picture, self.remark, self.schedule, self.T, self.zero, self.seed, self.t, self.side, self.rival, self.align,
+            self.chart,
         }  # fmt: skip
         frame = [self.jump, self.other, self.chain, self.plot, self.note]
         scene = [*frame, self.t, self.recovered, self.strip, self.align]
         chosen = [
             self.picture,
+            self.remark,
             self.gallery,
             self.schedule,
             self.T,
@@ -314,7 +317,7 @@ class _Tab:
         index = widgets.picked(event) % len(self.examples)
         picture = media.open_picture(self.examples[index].path, self.settings)
         chosen = {self.gallery: _gallery(self.examples, index)}
-        yield from self._show(values, chosen, {self.picture: picture}, request)
+        yield from self._show(values, chosen, {self.picture: picture, self.remark: ""}, request)
 
     def on_upload(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """Take the visitor's picture; one that cannot be read leaves the old one where it is."""
@@ -322,12 +325,12 @@ class _Tab:
             yield {self.note: widgets.note("")}
             return
         try:
-            picture = media.open_picture(values[self.upload], self.settings)
+            picture, remark = media.open_upload(values[self.upload], self.settings).square()
         except LabError as error:
             yield {self.note: widgets.note(str(error), bad=True)}
             return
         chosen = {self.gallery: _gallery(self.examples, None)}
-        yield from self._show(values, chosen, {self.picture: picture}, request)
+        yield from self._show(values, chosen, {self.picture: picture, self.remark: remark}, request)
 
     def on_open(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """A visitor who opens the tab for the first time finds the first preset."""
@@ -340,6 +343,7 @@ class _Tab:
         index = next((i for i, example in enumerate(self.examples) if example.path.stem == preset.example), 0)
         changes = {
             self.picture: media.open_picture(self.examples[index].path, self.settings),
+            self.remark: "",
             self.schedule: preset.schedule,
             self.T: preset.T,
             self.zero: False,
@@ -426,7 +430,7 @@ class _Tab:
             picture = media.open_picture(self.examples[0].path, self.settings)
         example = next((i for i, one in enumerate(self.examples) if told == {"example": one.path.stem}), None)
         changes = {part: part.value for part in parts.values()} | {parts[name]: value for name, value in values.items()}
-        changes[self.picture] = picture
+        changes |= {self.picture: picture, self.remark: ""}
         shown = {
             self.gallery: _gallery(self.examples, example),
             self.chart_words: widgets.words(CHART_WORDS[changes[self.chart]]),
@@ -480,7 +484,7 @@ class _Tab:
             self.jump: widgets.picture(frame.x_t, title, _level(frame), colour=shown[0].colour, moving=moving),
             self.chain: widgets.picture(frame.chain, "Step by step", steps, moving=moving),
             self.plot: _chart(values[self.chart], shown),
-            self.note: widgets.note(""),
+            self.note: widgets.note(values[self.remark]),
             self.other: gr.update(visible=compared),
         }
         if compared:

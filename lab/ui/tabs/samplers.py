@@ -489,9 +489,10 @@ class _Tab:
     def _invert(self, values: dict[Any, Any], client: str, stop: threading.Event) -> Generator[Update, None, Update]:
         if not values[self.picture]:
             raise LabError("Choose a picture first: upload one, paste one or use the webcam.")
+        picture, remark = media.open_upload(values[self.picture], self.settings).square()
         request = make_request(
             InversionRequest,
-            picture=media.open_picture(values[self.picture], self.settings),
+            picture=picture,
             model=values[self.model],
             condition=self._condition(values),
             forward=self._forward(values),
@@ -504,7 +505,7 @@ class _Tab:
             if isinstance(event, InversionResult):
                 last = self.share.show(self.share.make(values, picture=share.picture_told(request.picture))) | {
                     self.stage: lane_view.panels(samplers_view.inversion_panels(event)),
-                    self.note: widgets.note(f"Came back with an RMS error of {event.rms:.3f}."),
+                    self.note: widgets.note(f"Came back with an RMS error of {event.rms:.3f}. {remark}".strip()),
                     self.kept: None,
                 }
             elif isinstance(event, Waiting):
