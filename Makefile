@@ -3,6 +3,7 @@
 # make coverage  the same tests, and which lines none of them reaches
 # make soak      64 visitors for five minutes, then for one where 16 fit
 # make bench     every benchmark, one JSON line a figure
+# make train     train every model again, resuming where it stopped (hours: see python -m lab.training all --help)
 # make pictures  the README's, taken anew
 # make format    put the code into the house's format
 
@@ -11,7 +12,7 @@ BIN := .venv/bin
 # Bytecode is written even where the machine says not to: it makes the second start three times faster.
 LIGHT := OMP_WAIT_POLICY=PASSIVE GRADIO_ANALYTICS_ENABLED=False PYTHONDONTWRITEBYTECODE=
 
-.PHONY: run test coverage soak bench pictures format
+.PHONY: run test coverage soak bench train pictures format
 .DELETE_ON_ERROR:
 
 run: .venv/ready
@@ -34,6 +35,9 @@ soak: .venv/ready-test
 bench: .venv/ready-test
 	@set -e; for file in tests/benchmarks/[a-z]*.py; do \
 		$(LIGHT) $(BIN)/python -m tests.benchmarks.$$(basename $$file .py); done
+
+train: .venv/ready-test
+	$(LIGHT) OMP_NUM_THREADS=1 nice -n 19 $(BIN)/python -m lab.training all
 
 pictures: .venv/ready-test
 	$(LIGHT) $(BIN)/python -m tests.readme_pictures

@@ -1,9 +1,11 @@
-"""The command line of training: `python -m lab.training data | RECIPE | evaluate`."""
+"""The command line of training: `python -m lab.training data | RECIPE | all | evaluate`."""
 
 import argparse
 import json
+import math
 import os
 from dataclasses import fields, replace
+from functools import lru_cache, partial
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning threads starve the other processes
@@ -16,6 +18,7 @@ from lab.training.corpus import SHIPPED, load_corpus
 from lab.training.evaluate import MEASURES, Scene
 from lab.training.evaluate import evaluate as evaluate_models
 from lab.training.export import export
+from lab.training.queue import Queue
 from lab.training.recipes import RECIPES
 from lab.training.recipes.latents import LatentOptions
 from lab.training.train import CHECKPOINT, Budget, Models, Options, Trainer, run
@@ -29,12 +32,15 @@ def main(command_line: list[str] | None = None) -> None:
     data.add_arguments(commands.add_parser("data", help="build the picture set"))
     for name, row in RECIPES.items():
         add_recipe_arguments(commands.add_parser(name, help=row.recipe.__doc__))
+    add_queue_arguments(commands.add_parser("all", help="train every model again, in order; resumes where it stopped"))
     add_evaluate_arguments(commands.add_parser("evaluate", help="measure the models and write their cards"))
     arguments = parser.parse_args(command_line)
     if arguments.command == "data":
         data.main(arguments)
     elif arguments.command == "evaluate":
         evaluate(arguments)
+    elif arguments.command == "all":
+        train_all(arguments)
     elif arguments.export:
         export(arguments.runs / arguments.command / "model", ASSETS / arguments.command)
     else:
@@ -57,10 +63,20 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int)
     parser.add_argument("--styles", type=names, help="of the drawings that latent diffusion learns: 3D,flat")
     parser.add_argument("--people", type=int, help="how many generated people join the drawings")
-    parser.add_argument("--start", help="a UNet of the pixel recipe to begin from, in place of random weights")
+    parser.add_argument("--start", help="a model of the same recipe to begin from (pixel, text-to-image)")
     parser.add_argument("--data", type=Path, default=SHIPPED, help="picture folder (default: the one shipped)")
     parser.add_argument("--runs", type=Path, default=Path(".runs"), help="where checkpoints, logs and sheets are kept")
     parser.add_argument("--export", action="store_true", help="only copy the trained model to assets/models")
+
+
+def add_queue_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--hours", type=float, default=math.inf, help="stop after so long; the next call goes on")
+    parser.add_argument(
+        "--device", default="cpu", help="cpu, or cuda: wider batches, one round of eight minutes a call"
+    )
+    parser.add_argument("--only", nargs="*", choices=list(RECIPES), help="these models (default: all)")
+    parser.add_argument("--data", type=Path, default=SHIPPED, help="picture folder (default: the one shipped)")
+    parser.add_argument("--runs", type=Path, default=Path(".runs"), help="where checkpoints, logs and exports are kept")
 
 
 def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -98,6 +114,15 @@ def train(arguments: argparse.Namespace) -> None:
     if state:
         trainer.load(state, continues=not longer)
     run(trainer, folder)
+
+
+def train_all(arguments: argparse.Namespace) -> None:
+    """Run the queue; its exit status is 1 where something is left to do."""
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
+    load = lru_cache(1)(partial(load_corpus, arguments.data))
+    queue = Queue(arguments.runs, find_models(arguments.runs), load, torch.device(arguments.device))
+    if not queue.run(arguments.only or list(RECIPES), arguments.hours):
+        raise SystemExit(1)
 
 
 def find_models(runs: Path) -> Models:

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from lab.training.records import LOG, read_log
+from lab.training.train import SUMMARY
 
 ABOUT = {
     "autoencoder": "AutoencoderKL (Kingma & Welling 2014; Rombach et al. 2022): 64 px pictures to 16x16 latents of four channels.",
@@ -63,8 +64,8 @@ def write_card(name: str, figures: dict[str, Any], run: Path, card: Path) -> Non
     card.mkdir(parents=True, exist_ok=True)
     lines = ["---", "license: apache-2.0", "library_name: diffusers", "---", "", f"# {name}", "", ABOUT[name], ""]
     lines += ["## Data", "", DATA, "", "## Recipe", "", f"`python -m lab.training {name}` (`lab/training/recipes`)."]
-    if (run / "run.json").exists():
-        summary = json.loads((run / "run.json").read_text())
+    if (run / SUMMARY).exists():
+        summary = json.loads((run / SUMMARY).read_text())
         options = ", ".join(f"{key} {value}" for key, value in summary["options"].items())
         lines += [
             f"{summary['steps']:,} steps in {summary['minutes']:.0f} minutes on {summary['device']}: {options}.",

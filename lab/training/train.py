@@ -25,6 +25,7 @@ from lab.training.corpus import Corpus
 from lab.training.records import LOG, Log, Record
 
 CHECKPOINT = "checkpoint.pt"
+SUMMARY = "run.json"
 
 Models = Callable[[str], Path]  # a recipe's name -> the folder where its newest export lies
 
@@ -181,8 +182,15 @@ class Trainer:
             self.sitting = Sitting(self.sitting.budget, self.step, self.seconds)
 
 
-def run(trainer: Trainer, folder: Path, checkpoint_minutes: float = 5.0, sheet_minutes: float = 10.0) -> None:
-    """Train to the end of the budget or to SIGTERM, keeping in `folder` a checkpoint, a log, sheets and the export."""
+def run(
+    trainer: Trainer,
+    folder: Path,
+    checkpoint_minutes: float = 5.0,
+    sheet_minutes: float = 10.0,
+    deadline: float = math.inf,  # on time.monotonic()'s clock
+) -> bool:
+    """Train to the end of the budget, to SIGTERM or to the deadline, keeping in `folder` a checkpoint, a log, sheets and
+    the export. Returns whether the budget was spent."""
     stopping = False
 
     def stop(*_: object) -> None:
@@ -201,7 +209,7 @@ def run(trainer: Trainer, folder: Path, checkpoint_minutes: float = 5.0, sheet_m
                 f"step {record.step}, loss {log.smooth:.4f}, {record.seconds / 60:.1f} min", refresh=False
             )
             bar.update(100 * record.progress - bar.n)
-            if stopping:
+            if stopping or time.monotonic() > deadline:
                 break
             if time.monotonic() > checkpoint_due:
                 trainer.save(folder / CHECKPOINT)
@@ -215,12 +223,14 @@ def run(trainer: Trainer, folder: Path, checkpoint_minutes: float = 5.0, sheet_m
         log.close()
     trainer.save(folder / CHECKPOINT)
     trainer.recipe.export(trainer.ema, folder / "model")
+    finished = trainer.sitting.progress(trainer.step, trainer.seconds) >= 1.0
     summary = {
         "steps": trainer.step, "minutes": trainer.seconds / 60, "device": trainer.recipe.device.type,
-        "options": asdict(trainer.recipe.options),
+        "finished": finished, "options": asdict(trainer.recipe.options),
     }  # fmt: skip
-    (folder / "run.json").write_text(json.dumps(summary, indent=1))
+    (folder / SUMMARY).write_text(json.dumps(summary, indent=1))
     save_sheet(trainer, folder)
+    return finished
 
 
 def save_sheet(trainer: Trainer, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Words for the models: the ways a picture can be asked for, and the tokenizer that reads them."""
 
 import json
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -12,27 +13,55 @@ from transformers import CLIPTokenizer
 from lab.training.corpus import Corpus
 
 MAX_TOKENS = 32  # a person's full caption has about 20
-VARIANTS = 4
+LOOSER = 2
+VARIANTS = LOOSER + 4
+COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "brown", "black", "white", "pink", "grey")
+
+HEAD_ENDS = re.compile(r" (?:of|with|in|on|without|facing|from|pointing|showing|covering|taking|lifting) ")
+PLURAL = re.compile(r".*(?<![su])(?<!i)s$")  # glass, cactus and tennis are one of their kind
+BARE = re.compile(r"^(?:a |an |the |two |keycap |number |plus$|minus$)| and |^\w+ing \w*s$")
 
 
 def wordings(corpus: Corpus, seed: int = 0) -> list[list[str]]:
-    """VARIANTS texts for each picture: its caption, the caption less its style, and two looser ways to ask for it.
+    """VARIANTS texts for each picture: its caption, the caption less its style, two looser ways to ask for it, and the
+    first two as a sentence has them, with an article.
 
-    A drawing: "red apple, flat style", "red apple", then keywords ("fruit, apple", "red, fruit").
-    A person: the caption twice, then with parts left out ("a person in a red shirt and blue trousers, waving").
+    A drawing: "red apple, flat style", "red apple", keywords ("fruit, apple", "red, fruit"), "a red apple, flat style",
+    "an apple that is red".
+    A person: the caption twice, with parts left out ("a person in a red shirt and blue trousers, waving"), and the
+    caption twice more: it has its article.
     """
     rng = np.random.default_rng(seed)
     texts = []
     for caption, style, keywords in zip(corpus.captions, corpus.styles, corpus.keywords, strict=True):
         plain = caption.removesuffix(f", {style} style")
         if keywords:
-            looser = [", ".join(rng.permutation(keywords)[: rng.integers(1, 4)]) for _ in range(VARIANTS - 2)]
+            looser = [", ".join(rng.permutation(keywords)[: rng.integers(1, 4)]) for _ in range(LOOSER)]
         else:
             clauses = plain.split(", ")
-            kept = [sorted(rng.permutation(len(clauses))[: rng.integers(1, 3)]) for _ in range(VARIANTS - 2)]
+            kept = [sorted(rng.permutation(len(clauses))[: rng.integers(1, 3)]) for _ in range(LOOSER)]
             looser = [", ".join(clauses[i] for i in chosen) for chosen in kept]
-        texts.append([caption, plain, *looser])
+        spoken = in_a_sentence(plain, rng)
+        texts.append([caption, plain, *looser, spoken + caption.removeprefix(plain), in_a_sentence(plain, rng)])
     return texts
+
+
+def in_a_sentence(plain: str, rng: np.random.Generator) -> str:
+    """What a picture shows, as a sentence has it: "a red apple", "the red apple" or "an apple that is red".
+
+    What has an article, a number or no singular ("two hearts", "man and woman", "french fries") stays as it is.
+    """
+    if BARE.search(plain) or PLURAL.match(HEAD_ENDS.split(plain)[0]):
+        return plain
+    colour, _, thing = plain.partition(" ")
+    if colour in COLOURS and thing and rng.random() < 0.5:
+        return f"{_article(thing)} {thing} that is {colour}"
+    return f"the {plain}" if rng.random() < 0.25 else f"{_article(plain)} {plain}"
+
+
+def _article(words: str) -> str:
+    """ "a" or "an", by how the first word is said, as far as its spelling tells."""
+    return "an" if re.match(r"[aeio]|u(?!n[ia]|s|tensil)|hour", words) and not words.startswith(("one", "eu")) else "a"
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int = 4096) -> CLIPTokenizer:

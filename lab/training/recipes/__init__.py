@@ -15,24 +15,28 @@ from lab.training.train import Options, Recipe
 
 @dataclass(frozen=True)
 class Row:
-    """A recipe, its options where two CPU cores train it, and what is different on a GPU."""
+    """A recipe, its options where two CPU cores train it, what is different on a GPU, how long one thread of a CPU trains
+    it, and the models that it stands on: where one of those changes, it is to be trained anew."""
 
     recipe: type[Recipe]
     options: Options
     on_gpu: dict[str, Any]
+    minutes: float
+    bases: tuple[str, ...] = ()
 
 
 # In the order in which they stand on one another. A GPU trains wider, but no wider than lets all weights together
 # stay under 80 MB in float16.
+BASE = ("text-to-image",)
 # fmt: off
 RECIPES = {
-    "autoencoder":      Row(Autoencoder,     AutoencoderOptions(), {"batch": 64, "channels": (32, 64, 96)}),
-    "clip":             Row(Clip,            ClipOptions(),        {"batch": 512, "channels": (160, 192), "layers": (3, 4), "patch": 8}),
-    "text-to-image":    Row(TextToImage,     TextToImageOptions(), {"batch": 256, "channels": (80, 112, 160)}),
-    "controlnet-edges": Row(ControlNetEdges, ControlNetOptions(),  {"batch": 256}),
-    "controlnet-pose":  Row(ControlNetPose,  ControlNetOptions(),  {"batch": 256}),
-    "pixel":            Row(Pixel,           PixelOptions(),       {"batch": 256}),
-    "student":          Row(Student,         StudentOptions(),     {"batch": 256}),
-    "evaluator":        Row(Evaluator,       EvaluatorOptions(),   {"batch": 512}),
+    "autoencoder":      Row(Autoencoder,     AutoencoderOptions(), {"batch": 64, "channels": (32, 64, 96)}, 120),
+    "clip":             Row(Clip,            ClipOptions(),        {"batch": 512, "channels": (160, 192), "layers": (3, 4), "patch": 8}, 120),
+    "evaluator":        Row(Evaluator,       EvaluatorOptions(),   {"batch": 512}, 30),
+    "text-to-image":    Row(TextToImage,     TextToImageOptions(), {"batch": 256, "channels": (80, 112, 160)}, 480, ("autoencoder", "clip")),
+    "controlnet-edges": Row(ControlNetEdges, ControlNetOptions(),  {"batch": 256}, 60, BASE),
+    "controlnet-pose":  Row(ControlNetPose,  ControlNetOptions(),  {"batch": 256}, 60, BASE),
+    "student":          Row(Student,         StudentOptions(),     {"batch": 256}, 90, BASE),
+    "pixel":            Row(Pixel,           PixelOptions(),       {"batch": 256}, 360),
 }
 # fmt: on

@@ -72,9 +72,11 @@ class LatentRecipe(Recipe[M]):
         return folder / "vae", folder / "tokenizer", folder / "text_encoder"
 
     def batch(self, rng: torch.Generator) -> Batch:
-        """Random pictures, each with one of its wordings: the full caption for half of them, nothing for some."""
+        """Random pictures, each with one of its wordings: half of them with an article, half with the style, nothing for
+        some."""
         index = torch.multinomial(self.weights, self.options.batch, replacement=True, generator=rng)
-        variant = torch.tensor((0, 0, 0, 1, 1, 2), device=self.device)[draw_indices(6, len(index), rng)]
+        wordings = torch.tensor((0, 0, 0, 1, 1, 2, 4, 4, 4, 5, 5, 5), device=self.device)
+        variant = wordings[draw_indices(len(wordings), len(index), rng)]
         dropped = torch.rand(len(index), generator=rng, device=self.device) < self.options.unconditional
         tokens = torch.where(dropped[:, None], self.nothing, self.tokens[index, variant])
         return Batch(self.latents[index], tokens, index)

@@ -39,9 +39,12 @@ SHEET_SCALE = 4.0
 
 @dataclass(frozen=True)
 class TextToImageOptions(LatentOptions):
-    batch: int = 32
+    batch: int = 64
     channels: tuple[int, ...] = (64, 96, 128)
     attention: tuple[bool, ...] = (False, True, True)  # cross-attention at each level
+    start: str = (
+        ""  # a model of this recipe to begin from, in diffusers' folder format; empty: CLIP's text encoder alone
+    )
 
 
 class TextAndUNet(nn.Module):
@@ -75,6 +78,10 @@ class TextToImage(LatentRecipe[TextAndUNet]):
             attention_head_dim=tuple(max(1, width // 32) for width in options.channels),  # the number of heads
             cross_attention_dim=self.text.config.hidden_size,
         )
+        if options.start:
+            begun = Path(options.start)
+            unet.load_state_dict(UNet2DConditionModel.from_pretrained(begun, subfolder="unet").float().state_dict())
+            self.text.load_state_dict(CLIPTextModel.from_pretrained(begun / "text_encoder").float().state_dict())
         self.model = TextAndUNet(self.text, unet).to(device)
 
     @staticmethod
