@@ -1,4 +1,4 @@
-"""The command line of training: `python -m lab.training data | RECIPE | all | evaluate`."""
+"""The command line of training: `python -m lab.training data | RECIPE | all | evaluate | blind`."""
 
 import argparse
 import json
@@ -12,7 +12,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning th
 
 import torch
 
-from lab.training import data
+from lab.catalog import MODELS
+from lab.training import blind, data
 from lab.training.cards import write_card
 from lab.training.corpus import SHIPPED, load_corpus
 from lab.training.evaluate import MEASURES, Scene
@@ -34,11 +35,14 @@ def main(command_line: list[str] | None = None) -> None:
         add_recipe_arguments(commands.add_parser(name, help=row.recipe.__doc__))
     add_queue_arguments(commands.add_parser("all", help="train every model again, in order; resumes where it stopped"))
     add_evaluate_arguments(commands.add_parser("evaluate", help="measure the models and write their cards"))
+    add_blind_arguments(commands.add_parser("blind", help="pictures without captions, for a person to name"))
     arguments = parser.parse_args(command_line)
     if arguments.command == "data":
         data.main(arguments)
     elif arguments.command == "evaluate":
         evaluate(arguments)
+    elif arguments.command == "blind":
+        blind.write(scene_of(arguments), arguments.out, arguments.scale, arguments.seed)
     elif arguments.command == "all":
         train_all(arguments)
     elif arguments.export:
@@ -83,8 +87,19 @@ def add_evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only", nargs="*", choices=list(MEASURES), help="these models (default: all that are trained)"
     )
+    add_scene_arguments(parser)
+
+
+def add_blind_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, default=Path(".runs/blind"), help="where sheets and key go")
+    parser.add_argument("--scale", type=float, default=MODELS["text-to-image"].guidance_scale, help="guidance scale")
+    parser.add_argument("--seed", type=int, default=0, help="of captions and noise")
+    add_scene_arguments(parser, prompts=100)
+
+
+def add_scene_arguments(parser: argparse.ArgumentParser, prompts: int = 200) -> None:
     parser.add_argument("--device", default="cpu", help="where pictures are generated")
-    parser.add_argument("--prompts", type=int, default=200, help="how many prompts to draw")
+    parser.add_argument("--prompts", type=int, default=prompts, help="how many prompts to draw")
     parser.add_argument("--size", type=int, default=Options.size, help="side of the pictures, as in training")
     parser.add_argument("--people", type=int, default=Options.people, help="as in training; the last are held out")
     parser.add_argument("--data", type=Path, default=SHIPPED, help="picture folder, as in training")
@@ -137,16 +152,19 @@ def find_models(runs: Path) -> Models:
 
 def evaluate(arguments: argparse.Namespace) -> None:
     """Print the figures as one JSON document; write them into the cards: a shipped model's, else one in its run."""
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
-    corpus = load_corpus(arguments.data, arguments.size, arguments.people)
-    scene = Scene(
-        corpus, find_models(arguments.runs), arguments.prompts, torch.device(arguments.device), arguments.styles
-    )
-    results = evaluate_models(scene, arguments.only)
+    results = evaluate_models(scene_of(arguments), arguments.only)
     print(json.dumps(results, indent=1))
     for name, figures in results.items():
         shipped = ASSETS / name
         write_card(name, figures, arguments.runs / name, shipped if shipped.exists() else arguments.runs / name)
+
+
+def scene_of(arguments: argparse.Namespace) -> Scene:
+    """What figures and sheets are taken from, as the command line has it."""
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
+    corpus = load_corpus(arguments.data, arguments.size, arguments.people)
+    models = find_models(arguments.runs)
+    return Scene(corpus, models, arguments.prompts, torch.device(arguments.device), arguments.styles)
 
 
 if __name__ == "__main__":
