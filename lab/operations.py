@@ -34,6 +34,7 @@ from lab.capsule import (
     LaneSettings,
     NoisingFrame,
     NoisingRequest,
+    Note,
     SamplingRequest,
     Step,
     Waiting,
@@ -49,6 +50,7 @@ from lab.models.cache import ModelCache
 from lab.models.loaders import SCORER, LoadedModel, arrived, slow_to_load, title_of
 from lab.models.stable_diffusion import Controlled, LoadedControl, TextRow
 from lab.settings import Settings
+from lab.unused import unused
 
 PREVIEW_SHARE = 0.03  # of a run's time may go into previews that need a decoder
 TELL_EVERY_S = 0.5  # how often a run that waits for a download hears how far it is
@@ -93,7 +95,7 @@ def sampling(request: SamplingRequest, house: House) -> Iterator[Event]:
             for event, twin in zip_longest(ours, theirs):
                 if event is not None:
                     yield event
-                if twin is not None:
+                if twin is not None and not isinstance(twin, Note):
                     yield replace(twin, lane=len(request.lanes) + twin.lane)
 
 
@@ -135,7 +137,7 @@ def _in_background(work: Callable[[], None]) -> "Future[None]":
     return end
 
 
-def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult, None, None]:
+def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult | Note, None, None]:
     """The lanes of one model."""
     with ExitStack() as leases:
         model = leases.enter_context(house.lease(request.model))
@@ -145,6 +147,7 @@ def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult
         lanes = [
             make_lane(index, settings, denoiser, *halves.of(settings)) for index, settings in enumerate(request.lanes)
         ]
+        yield from map(Note, unused(request, [lane.n for lane in lanes], distilled=halves.unconditional is None))
         if request.reference_steps:
             first = request.lanes[0]
             settings = first.model_copy(

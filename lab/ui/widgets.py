@@ -26,6 +26,7 @@ from lab.capsule import LabError, Waiting
 from lab.ui import media, presenting
 
 Update = dict[Any, Any]  # components to what they show next
+MAX_TYPED = 10_000  # characters that a line takes: what is too long for a run is refused in words, and not cut unseen
 
 MARK = (
     '<svg viewBox="0 0 8 8" aria-hidden="true" shape-rendering="crispEdges"><rect width="8" height="8" fill="#14181f"/>'

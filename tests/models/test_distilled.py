@@ -22,6 +22,7 @@ from lab.capsule import (
     LabError,
     LaneResult,
     LaneSettings,
+    Note,
     SamplingRequest,
 )
 from lab.catalog import CONTROLS, MODELS
@@ -128,6 +129,16 @@ def test_one_row_a_step_whatever_the_scale(house, monkeypatch):
         assert rows == [1, 1, 1]
     assert torch.equal(alone, latents(house, plain, negative="blue sky")[0])
     assert torch.equal(alone, latents(house, plain.model_copy(update={"rule": "apg"}))[0])
+
+
+def test_a_negative_prompt_is_said_to_have_no_part_in_it(house):
+    def notes(**more):
+        request = SamplingRequest(
+            model="student", condition=Condition(prompt=PROMPT), forward=FORWARD, lanes=(LaneSettings(steps=1),), **more
+        )
+        return [event.text for event in sampling(request, house) if isinstance(event, Note)]
+
+    assert notes() == [] and "the negative prompt is not used" in notes(negative="blue sky")[0]
 
 
 @pytest.mark.parametrize("steps", [1, 2, 4, 8])

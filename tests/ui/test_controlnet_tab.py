@@ -598,3 +598,39 @@ def test_a_drawing_is_not_lost_to_an_annotator_that_has_no_picture():
     values = with_map(tab)
     update = tab.on_annotator(values | {tab.annotator: "canny"})
     assert update[tab.annotator] == "scribble" and "no picture yet" in update[tab.note] and tab.sources not in update
+
+
+READ = {  # experiment -> what its layout reads, beside the strengths, maps and model
+    "strengths": {"strengths", "start", "end", "count", "guess"},
+    "windows": {"starts", "ends", "strength"},
+    "pairs": {"strengths", "pose_strengths", "start", "end"},
+}
+
+
+@pytest.mark.parametrize("experiment", READ)
+def test_an_experiment_shows_the_controls_that_it_reads_and_no_others(experiment):
+    tab = make_tab()
+    shown = dict(zip(tab._fields(), tab.on_experiment(experiment), strict=True))
+    assert {name for name in set().union(*READ.values()) if shown[getattr(tab, name)]["visible"]} == READ[experiment]
+    if experiment == "strengths":  # as the page opens
+        assert all(part.visible == shown[part]["visible"] for part in shown)
+
+
+def test_a_negative_prompt_is_asked_for_only_where_the_model_reads_one():
+    tab = make_tab()
+    for preset in controlnet.PRESETS:
+        assert tab.on_preset(preset)[tab.negative]["visible"] == (preset.model != "student")
+    values = with_map(tab)
+    for name in ("student", "text-to-image"):
+        assert tab.on_model(values | {tab.model: name})[tab.negative]["visible"] == MODELS[name].guided
+    capsule = tab.capsule(values | {tab.model: "student", tab.negative: "blue"}, SamplingRequest(lanes=({},)))
+    updates, _, _ = tab.restore(capsule, tab.share.known(capsule))
+    assert updates[tab.negative] == gr.update(value="blue", visible=False)
+
+
+def test_a_prompt_is_not_cut_where_it_is_pasted_but_refused_in_words():
+    tab = make_tab()
+    for field in (tab.prompt, tab.negative):
+        assert field.max_length > 5000  # the page itself would cut what is longer, unseen
+        last = run(tab, with_map(tab) | {field: "x" * 396})
+        assert "300 characters" in last[tab.note] and tab.backend.request is None

@@ -292,3 +292,19 @@ def test_the_learned_score_is_measured_against_the_perfect_one():
         recording, lane_view.View((), {0: recording.steps[0][1], 1: recording.steps[1][1]}, {}), "difference"
     )
     assert [beside[lane][0].max() for lane in (0, 1)] == [51, 51]
+
+
+def test_what_an_experiment_does_not_read_is_not_shown_and_what_it_leaves_out_is_said():
+    tab = make_tab()
+    shown = {name: tab.on_experiment(name)[-3:] for name in samplers.EXPERIMENTS}
+    visible = {
+        name: [update["visible"] for update in updates] for name, updates in shown.items()
+    }  # steps, guidance, reference
+    assert visible == {
+        "compare": [True] * 3, "grid": [False, True, True], "between": [True] * 3, "invert": [True, False, False]
+    }  # fmt: skip
+    last = run(tab, experiment="grid", T=20, samplers=["ddim"], reference=200)
+    assert "columns of more steps are left out" in last[tab.note] and "the reference takes 20 steps" in last[tab.note]
+    last = run(tab, experiment="between", model="pixel", schedule="cosine", versus=True)
+    assert "beside compared lanes only" in last[tab.note]
+    assert "left out" not in run(tab)[tab.note]

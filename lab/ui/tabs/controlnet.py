@@ -117,7 +117,7 @@ class _Tab:
             self.note = gr.HTML(widgets.note(""), elem_id="controlnet-note")
         self.runs = widgets.Runs(self.run, self.stop, self.note)
         self.prompt = gr.Textbox(
-            first.prompt, label="Prompt", show_label=False, placeholder="Prompt, or nothing", max_length=300,
+            first.prompt, label="Prompt", show_label=False, placeholder="Prompt, or nothing", max_length=widgets.MAX_TYPED,
             elem_id="controlnet-prompt",
         )  # fmt: skip
         names = [(CONTROLS[name].title, name) for name in KINDS]
@@ -162,13 +162,13 @@ class _Tab:
                     0, 1, 0, step=0.05, label="Window start", min_width=110, elem_id="controlnet-start"
                 )
                 self.end = gr.Slider(0, 1, 1, step=0.05, label="Window end", min_width=110, elem_id="controlnet-end")
-            self.strength = gr.Slider(0, 2, 1, step=0.1, label="Strength in the grid of windows")
+            self.strength = gr.Slider(0, 2, 1, step=0.1, label="Strength", visible=False)
             self.guess = gr.Checkbox(first.guess, label="Guess mode beside it")
             self.guidance = gr.Slider(
                 0, 10, self.models[0].guidance_scale, step=0.5, label="Guidance scale (1: plain conditional model)"
             )
             self.steps = gr.Slider(1, 50, STEPS, step=1, label="Steps")
-            self.negative = gr.Textbox(label="Negative prompt", max_length=300)
+            self.negative = gr.Textbox(label="Negative prompt", max_length=widgets.MAX_TYPED)
             self.model = gr.Dropdown(
                 [(row.title, row.name) for row in self.models], value=self.models[0].name, label="Model"
             )
@@ -197,8 +197,8 @@ class _Tab:
             self.stage, self.plot, self.note, self.kept, self.picked, self.run, self.stop, *self.share.run_outputs
         ]  # fmt: skip
         chosen = [
-            *mapped, *self._fields(), self.control, self.prompt, self.experiment, self.seed, self.count, self.start, self.end,
-            self.low, self.high, self.blur, self.strength, self.guess, self.live, self.model, self.guidance, self.steps,
+            *mapped, *self._fields(), self.control, self.prompt, self.experiment, self.seed, self.low, self.high, self.blur,
+            self.live, self.model, self.guidance, self.steps, self.negative,
         ]  # fmt: skip
         running = {**QUIET, "concurrency_id": "run", "concurrency_limit": self.settings.most_pressed}
         latest = {**QUIET, "queue": False, "trigger_mode": "always_last"}
@@ -212,7 +212,9 @@ class _Tab:
         )
         self.control.input(self.on_control, inputs, mapped, **latest)
         self.annotator.input(self.on_annotator, inputs, mapped, **latest)
-        self.model.input(self.on_model, inputs, [*mapped, self.guidance, self.steps], queue=False, **QUIET)
+        self.model.input(
+            self.on_model, inputs, [*mapped, self.guidance, self.steps, self.negative], queue=False, **QUIET
+        )
         self.experiment.input(self.on_experiment, self.experiment, self._fields(), **latest)
         self.gallery.click(self.on_starter, inputs, mapped, queue=False, **QUIET).then(
             self.on_live, inputs, painted, **running
@@ -242,7 +244,10 @@ class _Tab:
 
     def _fields(self) -> list[Any]:
         """What belongs to one experiment or another."""
-        return [self.strengths, self.pose_strengths, self.starts, self.ends]
+        return [
+            self.strengths, self.pose_strengths, self.starts, self.ends, self.start, self.end, self.strength, self.count,
+            self.guess,
+        ]  # fmt: skip
 
     # The map
 
@@ -260,7 +265,8 @@ class _Tab:
 
     def on_model(self, values: dict[Any, Any]) -> dict[Any, Any]:
         """Maps as large as the model's pictures: those of a picture or a skeleton made again, drawn ones enlarged."""
-        shown = self._suited(MODELS[values[self.model]])
+        model = MODELS[values[self.model]]
+        shown = self._suited(model) | {self.negative: gr.update(visible=model.guided)}
         for control, source in values[self.sources].items():
             if source.map is not None and control != values[self.control]:
                 values = values | {self.sources: self._again(values, control, source)[self.sources]}
@@ -350,8 +356,16 @@ class _Tab:
     # The run
 
     def on_experiment(self, name: str) -> list[Any]:
-        return [gr.update(visible=name != "windows", label="Edge strengths" if name == "pairs" else "Strengths"),
-                gr.update(visible=name == "pairs"), gr.update(visible=name == "windows"), gr.update(visible=name == "windows")]  # fmt: skip
+        """Show the controls that the experiment reads and no others, in the order of `_fields`."""
+        windows, strengths = name == "windows", name == "strengths"
+        return [
+            gr.update(visible=not windows, label="Edge strengths" if name == "pairs" else "Strengths"),
+            *(
+                gr.update(visible=shown)
+                for shown in (name == "pairs", windows, windows, not windows, not windows, windows)
+            ),
+            *(gr.update(visible=strengths) for _ in (self.count, self.guess)),
+        ]
 
     def _pressing(self, preset: Preset) -> Callable[[gr.Request], dict[Any, Any]]:
         """`on_preset` for one preset; a slow one (a pose sought in a photograph) gives way to one pressed meanwhile."""
@@ -377,7 +391,8 @@ class _Tab:
             self.prompt: preset.prompt, self.experiment: preset.experiment, self.seed: preset.seed, self.count: preset.count,
             self.guess: preset.guess, self.live: preset.live, self.strengths: preset.strengths, self.sources: FIRST,
             self.pose_strengths: preset.pose_strengths, self.low: 80, self.high: 160, self.blur: 0,
-            self.start: 0, self.end: 1, self.strength: 1, self.model: model.name, **self._suited(model),
+            self.start: 0, self.end: 1, self.strength: 1, self.model: model.name, self.negative: "",
+            **self._suited(model),
         }  # fmt: skip
         looks: dict[Any, Any] = {}
         for annotator, name in preset.maps:
@@ -386,7 +401,7 @@ class _Tab:
             plain |= {self.control: control, self.sources: looks[self.sources]}
         fields = zip(self._fields(), self.on_experiment(preset.experiment), strict=True)
         looks |= {field: update | ({"value": plain[field]} if field in plain else {}) for field, update in fields}
-        return plain, looks
+        return plain, looks | {self.negative: gr.update(value="", visible=model.guided)}
 
     def on_open(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """A visitor who opens the tab for the first time finds it moving."""
@@ -450,7 +465,7 @@ class _Tab:
         picked = max(results, default=None, key=lambda lane: plan.request.lanes[lane].holds[0].strength)
         return self.share.show(self.capsule(values, plan.request)) | {
             self.stage: controlnet_view.grid(done, values[self.view], picked),
-            self.note: widgets.note(" ".join([ended, *notes])),
+            self.note: widgets.note(" ".join([ended, *dict.fromkeys(notes)])),
             self.kept: done,
             self.picked: picked,
             self.plot: controlnet_charts.chart(values[self.chart], done, picked),
@@ -566,6 +581,7 @@ class _Tab:
         looks |= self._made(plain, control, plain[self.sources][control])
         fields = zip(self._fields(), self.on_experiment(plain[self.experiment]), strict=True)
         looks |= {field: update | {"value": plain[field]} for field, update in fields if field in plain}
+        looks[self.negative] = gr.update(value=plain[self.negative], visible=MODELS[plain[self.model]].guided)
         lost = "" if plain[self.sources][control].map is not None else share.ALONE
         words = " ".join(filter(None, [share.without_model(capsule, plain[self.model]), lost]))
         return plain | looks, "" if lost else "controlnet-run", words

@@ -33,6 +33,7 @@ from lab.settings import Settings, at_hand
 from lab.ui import guidance_charts, guidance_view, lessons, media, share, widgets
 from lab.ui.guidance_view import Cell, Look, Painter, Plan, Sweep, make_plan
 from lab.ui.widgets import Update
+from lab.unused import NO_HOLD, nothing_to_hold
 
 TITLE = "Guidance"
 QUESTION = "How hard should the words pull?"
@@ -97,7 +98,6 @@ ANATOMY_WORDS = (
     "on the map, is all that guidance can push. Each predicted x<sub>0</sub> is by plain classifier-free guidance from "
     "this one x<sub>t</sub>. A latent model's x<sub>t</sub> and eps are latents, shown as colours."
 )
-NO_HOLD = "The prompt is empty, so guidance has nothing to hold on to: both halves are the same at every scale."
 
 
 def build(backend: Any, settings: Settings, page: gr.Tab) -> "_Tab":
@@ -183,21 +183,25 @@ class _Tab:
         )  # fmt: skip
         self.model = gr.Dropdown([(one.title, one.name) for one in self.offered], value=first.model, label="Model")
         self.prompt = gr.Textbox(
-            first.prompt, label="Prompt", max_length=300, elem_id="guidance-prompt", visible="prompt" in row.conditions
+            first.prompt,
+            label="Prompt",
+            max_length=widgets.MAX_TYPED,
+            elem_id="guidance-prompt",
+            visible="prompt" in row.conditions,
         )
         self.negative = gr.Textbox(
             first.negative, label="Negative prompt", placeholder="what to move away from",
-            max_length=300, elem_id="guidance-negative", visible="prompt" in row.conditions,
+            max_length=widgets.MAX_TYPED, elem_id="guidance-negative", visible="prompt" in row.conditions,
         )  # fmt: skip
         self.group = gr.Dropdown(
             [("All pictures", ""), *((title, name) for name, title in GROUPS.items())], value=first.group, label="Group",
             visible="group" in row.conditions,
         )  # fmt: skip
         self.scales = gr.Textbox(
-            first.scales, label="Guidance scales", max_length=600,
+            first.scales, label="Guidance scales", max_length=widgets.MAX_TYPED,
             elem_id="guidance-scales",
         )  # fmt: skip
-        self.seeds = gr.Textbox(first.seeds, label="Seeds", max_length=600, elem_id="guidance-seeds")
+        self.seeds = gr.Textbox(first.seeds, label="Seeds", max_length=widgets.MAX_TYPED, elem_id="guidance-seeds")
         self.rules = gr.Dropdown(
             _rule_choices(first.model), value=list(rules_for(row)), multiselect=True, visible=first.experiment == "rules",
             label="Rules", elem_id="guidance-rules",
@@ -296,7 +300,7 @@ class _Tab:
         missing = sweep.missing()
         painter = Painter(sweep)
         yield {self.kept: sweep, self.stage: painter.grid()}
-        began, painted, notes = time.monotonic(), -inf, [NO_HOLD] if _nothing_to_hold(plan.request) else []
+        began, painted, notes = time.monotonic(), -inf, [NO_HOLD] if nothing_to_hold(plan.request) else []
         events = self.backend.run(plan.request.model_copy(update={"lanes": missing}), stop, client) if missing else ()
         for event in events:
             if isinstance(event, Step):
@@ -317,7 +321,9 @@ class _Tab:
         done = Sweep(plan, painter.cells)
         return self.share.show(self.capsule(values, plan.request)) | {
             self.stage: painter.grid(stopped=True),
-            self.note: widgets.note(" ".join([painter.ended(missing, time.monotonic() - began), *notes])),
+            self.note: widgets.note(
+                " ".join([painter.ended(missing, time.monotonic() - began), *dict.fromkeys(notes)])
+            ),
             self.kept: done,
             self.curves: guidance_charts.curves(done),
             self.csv: gr.update(
@@ -471,12 +477,6 @@ def _shown(sweep: Sweep, picked: LaneSettings | None) -> LaneSettings:
 
 def _cell(picture: np.ndarray, measures: dict[str, float]) -> Cell:
     return Cell(picture, media.data_uri(picture), measures)
-
-
-def _nothing_to_hold(request: SamplingRequest) -> bool:
-    """Whether both halves of every prediction are the same."""
-    condition = request.condition
-    return not (condition.prompt.strip() or condition.group or condition.style or request.negative.strip())
 
 
 def _sampler_choices(model: str) -> list[tuple[str, str]]:

@@ -198,7 +198,9 @@ class _Tab:
         self.versus = gr.Checkbox(
             False, label="The perfect score beside it, from the same x_T", visible=False, elem_id="samplers-versus"
         )
-        self.prompt = gr.Textbox(label="Prompt", placeholder="apple, cat, fire engine … or leave empty", max_length=300)
+        self.prompt = gr.Textbox(
+            label="Prompt", placeholder="apple, cat, fire engine … or leave empty", max_length=widgets.MAX_TYPED
+        )
         self.group = gr.Dropdown(
             [("All pictures", ""), *((title, name) for name, title in GROUPS.items())],
             value=PRESETS[0].group,
@@ -309,6 +311,9 @@ class _Tab:
                 self.scrub,
                 self.replay,
                 self.words,
+                self.steps,
+                self.guidance,
+                self.reference,
             ],
             queue=False,
             **QUIET,
@@ -396,6 +401,9 @@ class _Tab:
             gr.update(visible=name != "invert"),
             gr.update(visible=name != "invert"),
             widgets.words(WORDS[name]),
+            gr.update(visible=name != "grid"),
+            gr.update(visible=name != "invert"),
+            gr.update(visible=name != "invert"),
         ]
 
     def on_scrub(self, kept: Kept | None, percent: float, second: str) -> str | dict[str, Any]:
@@ -450,7 +458,7 @@ class _Tab:
         request = self._sampling_request(values)
         steps: dict[int, list[Step]] = {}
         results: dict[int, LaneResult] = {}
-        notes: list[str] = []
+        notes = self._left_out(values, request)
         painted = -inf
 
         def recording() -> Recording:
@@ -479,7 +487,7 @@ class _Tab:
         ended = "Stopped. What was made stays and can be replayed." if stop.is_set() else samplers_view.summary(done)
         return self.share.show(self.capsule(values, request)) | {
             self.stage: samplers_view.paint(experiment, done),
-            self.note: widgets.note(" ".join([ended, *notes])),
+            self.note: widgets.note(" ".join([ended, *dict.fromkeys(notes)])),
             self.kept: Kept(experiment, done),
             self.scrub: 100,
             self.plot: gr.update(visible=True, value=figure) if figure else HIDDEN,
@@ -619,6 +627,17 @@ class _Tab:
         return updates, "samplers-run", missing
 
     # From controls to requests
+
+    def _left_out(self, values: dict[Any, Any], request: SamplingRequest) -> list[str]:
+        """What the controls ask for and the request has not, in sentences."""
+        T, words = request.forward.T, []
+        if values[self.experiment] == "grid" and max(GRID_STEPS) > T:
+            words.append(f"T is {T}: columns of more steps are left out.")
+        if (values[self.reference] or 0) > request.reference_steps > 0:
+            words.append(f"T is {T}: the reference takes {request.reference_steps} steps.")
+        if values[self.versus] and request.versus is None and MODELS[request.model].perfect:
+            words.append("The perfect score stands beside compared lanes only.")
+        return words
 
     def _condition(self, values: dict[Any, Any]) -> Condition:
         """What is asked for, as far as the model understands it; the other fields are hidden and may hold old words."""

@@ -1,0 +1,79 @@
+"""Settings that a run was given and that do not change its pictures: each is said, in a sentence for the run's note."""
+
+from collections.abc import Iterator, Sequence
+
+from lab.capsule import Condition, Hold, LaneSettings, SamplingRequest
+from lab.catalog import MODELS, SAMPLERS
+
+NO_HOLD = "The prompt is empty, so guidance has nothing to hold on to: both halves are the same at every scale."
+ASKED = ("prompt", "group", "style")  # fields of Condition
+
+
+def unused(request: SamplingRequest, calls: Sequence[int], distilled: bool) -> list[str]:
+    """A sentence for each setting of a request that its model and its samplers pass over.
+
+    `calls` are the denoiser calls of each lane; `distilled` says that the model has no unconditional half (Luo et al.
+    2023, LCM).
+    """
+    return [
+        *_of_the_model(request, distilled), *_of_samplers(request.lanes), *_of_controls(request, calls)
+    ]  # fmt: skip
+
+
+def nothing_to_hold(request: SamplingRequest) -> bool:
+    """Whether both halves of every prediction are the same, so that no scale changes anything."""
+    guess = any(lane.guess and lane.holds for lane in request.lanes)  # one half alone is under control
+    return not (guess or request.negative.strip() or any(_asked(request.condition)))
+
+
+def _asked(condition: Condition) -> list[str]:
+    """The fields of a condition that restrict anything."""
+    return [name for name in ASKED if str(getattr(condition, name)).strip()]
+
+
+def _of_the_model(request: SamplingRequest, distilled: bool) -> Iterator[str]:
+    model = MODELS[request.model]
+    for name in _asked(request.condition):
+        if name not in model.conditions:
+            yield f"'{model.title}' reads no {name}: it is not used."
+    rules = {lane.rule for lane in request.lanes}
+    if distilled:
+        spared = ["the negative prompt"] * bool(request.negative.strip()) + ["the guidance rule"] * (rules != {"cfg"})
+        if spared:
+            verb = "are" if len(spared) > 1 else "is"
+            yield f"'{model.title}' was distilled with its guidance and has no unconditional half: {' and '.join(spared)} {verb} not used."
+        return
+    scales = {lane.guidance_scale for lane in request.lanes}
+    if request.negative.strip() and scales == {1.0}:
+        yield "At guidance scale 1 the prompt alone is followed: the negative prompt is not used."
+    if scales != {1.0} and nothing_to_hold(request):
+        yield NO_HOLD
+
+
+def _of_samplers(lanes: Sequence[LaneSettings]) -> Iterator[str]:
+    if without := _titles(lane for lane in lanes if lane.eta > 0 and not SAMPLERS[lane.sampler].eta):
+        yield f"Eta is DDIM's alone; not used by {without}."
+    if fixed := _titles(lane for lane in lanes if lane.spacing not in SAMPLERS[lane.sampler].spacings):
+        yield f"The spacing is not used by {fixed}, whose steps are always trailing."
+    if any(lane.steps == 1 and lane.spacing != "trailing" for lane in lanes):
+        yield "A single step is taken from the last timestep, whatever the spacing."
+
+
+def _titles(lanes: Iterator[LaneSettings]) -> str:
+    return ", ".join(dict.fromkeys(SAMPLERS[lane.sampler].title for lane in lanes))
+
+
+def _of_controls(request: SamplingRequest, calls: Sequence[int]) -> Iterator[str]:
+    empty = {
+        f"{hold.start:g} to {hold.end:g} of {n}": None
+        for lane, n in zip(request.lanes, calls, strict=True) for hold in lane.holds
+        if hold.strength > 0 and not holds_a_call(hold, n)
+    }  # fmt: skip
+    if empty:
+        windows = ", ".join(list(empty)[:4]) + (" and more" if len(empty) > 4 else "")
+        yield f"No call lies within the window {windows} calls: there the control adds nothing."
+
+
+def holds_a_call(hold: Hold, n: int) -> bool:
+    """Whether any of n calls lies within a control's window, as diffusers' `controlnet_keep` has it."""
+    return any(i / n >= hold.start and (i + 1) / n <= hold.end for i in range(n))
