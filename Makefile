@@ -1,7 +1,7 @@
 # make run       set everything up if need be, then serve the lab
 # make test      lint, types, unit tests, browser tests
 # make coverage  the same tests, and which lines none of them reaches
-# make soak      64 visitors for five minutes, then for one where 16 fit
+# make soak      64 visitors for five minutes, then for one where 16 fit; what is left of a hundred visits
 # make bench     every benchmark, one JSON line a figure
 # make train     train every model again, resuming where it stopped (hours: see python -m lab.training all --help)
 # make pictures  the README's, taken anew
@@ -30,7 +30,7 @@ coverage: .venv/ready-test
 	$(LIGHT) $(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
 
 soak: .venv/ready-test
-	$(LIGHT) SOAK_S=300 $(BIN)/python -m pytest -s tests/load/test_soak.py tests/load/test_overload.py
+	$(LIGHT) SOAK_S=300 $(BIN)/python -m pytest -s tests/load/test_soak.py tests/load/test_overload.py tests/load/visits.py
 
 bench: .venv/ready-test
 	@set -e; for file in tests/benchmarks/[a-z]*.py; do \

@@ -2,19 +2,25 @@
 
 import gc
 import os
+import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 # Two thread pools that spin on two cores slow each other tenfold; must be set before torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-from lab import launching
+from lab import launching, memory
 from lab.backends.deferred import Deferred
 from lab.settings import Settings
+
+TIDY_EVERY_S = 60.0
 
 
 def main() -> None:
     """Serve the lab until interrupted."""
+    memory.share_arenas()
     settings = launching.read_settings()
     host = launching.check_address(settings.address, settings.port)
     with launching.without_proxies():  # Gradio makes an HTTP client while it is imported, which fails behind SOCKS
@@ -41,7 +47,16 @@ def main() -> None:
     warming.join()
     gc.collect()
     gc.freeze()  # half a million objects stay for good: a full collection would stop every thread for 0.4 s to see so
+    tidy = getattr(real, "tidy", memory.trim)  # elsewhere networks are not in this process
+    threading.Thread(target=now_and_then, args=(tidy,), name="lab-tidy", daemon=True).start()
     demo.block_thread()
+
+
+def now_and_then(work: Callable[[], None]) -> None:
+    """Do it every TIDY_EVERY_S seconds, for ever."""
+    while True:
+        time.sleep(TIDY_EVERY_S)
+        work()
 
 
 def make_backend(settings: Settings) -> Any:

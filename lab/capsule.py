@@ -398,6 +398,7 @@ class Status:
     lanes: int  # in flight
     steps_per_s: float  # lane steps, over the last seconds
     replicas: tuple[Replica, ...] = ()  # where there are several places to run; else none
+    process: int = 0  # bytes of the whole process in memory, its libraries included; 0: not known
 
 
 class LabError(Exception):

@@ -42,6 +42,7 @@ TABLES = {"models": MODELS, "samplers": SAMPLERS, "schedules": SCHEDULES, "guida
 MAY_IMPORT = {
     "settings": set(),
     "launching": {"settings"},
+    "memory": set(),
     "catalog": set(),
     "papers": set(),
     "capsule": {"catalog"},
@@ -54,7 +55,17 @@ MAY_IMPORT = {
     "measures": set(),
     "models": {"engine", "capsule", "catalog", "settings"},
     "operations": {"models", "engine", "annotators", "measures", "capsule", "catalog", "settings", "unused"},
-    "backends": {"operations", "models", "engine", "annotators", "measures", "capsule", "catalog", "settings"},
+    "backends": {
+        "operations",
+        "models",
+        "engine",
+        "annotators",
+        "measures",
+        "capsule",
+        "catalog",
+        "memory",
+        "settings",
+    },
     "ui": {
         "annotators",
         "measures",
@@ -78,7 +89,7 @@ MAY_IMPORT = {
         "catalog",
         "settings",
     },
-    "app": {"ui", "backends", "launching", "settings"},
+    "app": {"ui", "backends", "launching", "memory", "settings"},
 }
 HEAVY = {"torch", "torchvision", "diffusers", "transformers", "cv2"}
 # Libraries that a room must leave alone; only the face knows gradio.

@@ -29,6 +29,7 @@ from lab.capsule import (
 from lab.catalog import CONTROLS, MODELS, Control, Model, add_hub_models
 from lab.engine.lanes import Denoiser, Lane, LaneLoop, Record, Run, out_of_memory
 from lab.engine.noising import Scenes
+from lab.memory import resident_bytes, trim
 from lab.models.cache import ModelCache, Stopped
 from lab.models.loaders import make_cache, make_workshop
 from lab.operations import OPERATIONS, House
@@ -227,7 +228,16 @@ class LocalBackend:
             waiting=waiting,
             lanes=self.worker.lanes,
             steps_per_s=self.worker.steps_per_s,
+            process=resident_bytes(),
         )
+
+    def tidy(self) -> None:
+        """Give back what a busy time needed: batch sizes that have not served for long and, while nothing runs, what the
+        allocator keeps. To be called now and then."""
+        if self.workshop:
+            self.workshop.release()
+        if not any(self.line.counts):
+            trim()
 
     def warm(self, *names: str) -> threading.Thread:
         """Load models for good and take a step with each, in the background: the first press of Run need not wait."""

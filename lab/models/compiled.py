@@ -1,4 +1,4 @@
-"""Networks as OpenVINO runs them on the CPU: converted once and kept on disk, compiled for a few fixed batch sizes.
+"""Networks as OpenVINO runs them on the CPU: converted once and kept on disk, compiled for the batch sizes in use.
 
 A static graph with fused operators takes less time than torch's eager mode on the same cores; tests/benchmarks/compiled.py
 measures how much less. All of it happens in the background: until a batch size is ready, and wherever OpenVINO cannot
@@ -8,7 +8,9 @@ do it, torch computes the same.
 import logging
 import queue
 import threading
-from collections.abc import Sequence
+import time
+import weakref
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,13 @@ from lab.models.kept import Kept
 log = logging.getLogger("lab")
 
 BUCKETS = (1, 2, 4, 8, 16)  # batch sizes; rows in between are filled up, more are split
-URGENT = (2, 16)  # compiled first: one guided lane, and a crowd
+URGENT = (2, 16)  # compiled before they are called for: one guided lane, and a crowd
 LARGEST = 800_000_000  # bytes of weights; each batch size keeps its own arrangement of them
+ARRANGED = (
+    3  # bytes of an arrangement for each byte of weights, measured: 68 MB of 22; transformed 3x3 kernels are larger
+)
+MOST_BYTES = 1_500_000_000  # of all arrangements; beyond it the least recently used are released
+UNUSED_S = 300.0  # after this long an arrangement is released; to compile it again takes about a second
 # Relative error beyond which a compiled network is not the network: about 100 and 4 times what is usual.
 MOST_ERROR = {"float32": 1e-4, "bfloat16": 0.1}
 
@@ -29,30 +36,44 @@ MOST_ERROR = {"float32": 1e-4, "bfloat16": 0.1}
 class Compiled:
     """A network beside its compiled self, called like the network. Safe to share.
 
+    A batch size that a call would need is asked of `order`; until it is there, others or torch serve.
     `example` are inputs of one row; every input and output has the batch first. `state` and `error` are for people:
     what became of it, and the relative error against torch float32 on the example.
     """
 
-    def __init__(self, network: nn.Module, key: str, example: Sequence[Tensor], buckets: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        key: str,
+        example: Sequence[Tensor],
+        buckets: Sequence[int] = (),
+        order: "Callable[[Compiled, int], None] | None" = None,
+    ) -> None:
         self.network, self.key, self.example, self.buckets = network, key, tuple(example), tuple(buckets)
         self.weights = sum(tensor.nbytes for tensor in network.state_dict().values())
         self.state, self.error = "torch", 0.0
+        self._order = order
+        self._ordered: set[int] = set()  # batch sizes that are there or being made
         self._requests: dict[int, Any] = {}
+        self._used: dict[int, float] = {}  # when a batch size last served
+        self._books = threading.Lock()
         self._lock = threading.Lock()  # a request serves one call at a time
 
     @property
     def nbytes(self) -> int:
         """Bytes of the arrangements of the weights; the network's own are counted elsewhere."""
-        return self.weights * len(self._requests)
+        return ARRANGED * self.weights * len(self._requests)
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """The network's outputs, from the smallest compiled batch that holds the rows."""
-        rows, requests = len(inputs[0]), self._requests  # as they are now: `clear` puts others in their place
+        rows, requests = len(inputs[0]), self._requests  # as they are now: `clear` and `drop` put others in their place
+        if self.buckets:
+            self.want(next((size for size in sorted(self.buckets) if size >= rows), max(self.buckets)))
         ready = sorted(requests)
         if not ready:
             return self._by_torch(*inputs)
         bucket = next((size for size in ready if size >= rows), ready[-1])
-        request = requests[bucket]
+        request, self._used[bucket] = requests[bucket], time.monotonic()
         parts = [
             self._infer(request, bucket, [part[at : at + bucket] for part in inputs]) for at in range(0, rows, bucket)
         ]
@@ -70,11 +91,35 @@ class Compiled:
         if not error <= most_error:  # nor where it is no number
             raise Wrong(f"a relative error of {error:.1e} at {bucket} rows")
         self.error = max(self.error, error)
-        self._requests[bucket] = request
+        with self._books:
+            self._used[bucket] = time.monotonic()
+            self._requests = {**self._requests, bucket: request}
+
+    def want(self, bucket: int) -> None:
+        """Order a batch size, unless it is there, being made, or known not to be possible."""
+        if bucket in self._ordered:  # without the lock: nearly every call comes here
+            return
+        with self._books:
+            order = None if bucket in self._ordered else self._order
+            self._ordered.add(bucket)
+        if order is not None:
+            order(self, bucket)
 
     def clear(self) -> None:
-        """Compute everything by torch again."""
-        self._requests, self.error = {}, 0.0
+        """Compute everything by torch, for good."""
+        with self._books:
+            self._requests, self._order, self.error = {}, None, 0.0
+
+    def drop(self, bucket: int) -> None:
+        """Release a batch size; the next call that needs it orders it again."""
+        with self._books:
+            self._requests = {size: request for size, request in self._requests.items() if size != bucket}
+            self._ordered.discard(bucket)
+
+    @property
+    def shapes(self) -> list[tuple[float, int]]:
+        """(when it last served, batch size) of each that is there."""
+        return [(self._used[bucket], bucket) for bucket in list(self._requests)]
 
     def _infer(self, request: Any, bucket: int, inputs: list[Tensor]) -> tuple[Tensor, ...]:
         rows = len(inputs[0])
@@ -100,30 +145,49 @@ class Workshop:
     """Converts and compiles networks in the background, one at a time.
 
     `folder` keeps what was converted for the next start, with checksums (`Kept`). What computes something else than
-    torch is thrown away and made anew; if that does no better, torch goes on. `bfloat16` computes in it where the processor has instructions for
+    torch is thrown away and made anew; if that does no better, torch goes on. What has not served for long is released,
+    and so is what served longest ago where all together exceed MOST_BYTES. `bfloat16` computes in it where the processor has instructions for
     it; else, and by default, in float32.
     """
 
     def __init__(self, folder: Path, threads: int, bfloat16: bool = False) -> None:
         self.folder, self.threads, self.bfloat16 = folder, threads, bfloat16
         self._kept = Kept(folder)
-        self._orders: queue.SimpleQueue[Compiled] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[tuple[Compiled, int]] = queue.SimpleQueue()
+        self._all: weakref.WeakSet[Compiled] = weakref.WeakSet()
         self._open, self._idle = 0, threading.Condition()
         self._core: Any = None
 
     def __call__(self, network: nn.Module, key: str, example: Sequence[Tensor], buckets: Sequence[int]) -> Compiled:
         """The network, by torch until the background has compiled it. `key` stands for its content."""
-        made = Compiled(network, key, example, buckets)
+        made = Compiled(network, key, example, buckets, self._take)
         if made.weights > LARGEST:
             made.state = f"torch: too large to compile ({made.weights / 1e9:.1f} GB)"
+            made.clear()
             return made
         made.state = "torch, being compiled"
+        self._all.add(made)
+        for bucket in [size for size in URGENT if size in buckets] or list(buckets):
+            made.want(bucket)
+        return made
+
+    def release(self, unused_s: float = UNUSED_S, most_bytes: float = MOST_BYTES) -> None:
+        """Release what has not served for `unused_s` seconds, and then what served longest ago until the rest fits into
+        `most_bytes`."""
+        everything = list(self._all)
+        shapes = sorted(((*shape, id(made)), made) for made in everything for shape in made.shapes)
+        total = sum(made.nbytes for made in everything)
+        for (used, bucket, _), made in shapes:
+            if total > most_bytes or time.monotonic() - used > unused_s:
+                made.drop(bucket)
+                total -= ARRANGED * made.weights
+
+    def _take(self, made: Compiled, bucket: int) -> None:
         with self._idle:
             self._open += 1
             if self._open == 1:
                 threading.Thread(target=self._work, name="lab-compile", daemon=True).start()
-        self._orders.put(made)
-        return made
+        self._orders.put((made, bucket))
 
     def finish(self) -> None:
         """Wait until everything that was ordered is made."""
@@ -132,10 +196,12 @@ class Workshop:
 
     def _work(self) -> None:
         while True:
-            made = self._orders.get()
+            made, bucket = self._orders.get()
             try:
-                self._make(made)
+                self._make(made, bucket)
+                self.release(unused_s=float("inf"))
             except Exception as error:  # a library's, of any kind: torch goes on
+                made.clear()
                 made.state = f"torch: {_reason(error)}"
                 log.warning("%s could not be compiled", made.key, exc_info=True)
             with self._idle:
@@ -144,7 +210,7 @@ class Workshop:
                 if self._open == 0:
                     return
 
-    def _make(self, made: Compiled) -> None:
+    def _make(self, made: Compiled, bucket: int) -> None:
         import openvino
 
         if self._core is None:
@@ -153,13 +219,13 @@ class Workshop:
         name = f"{made.key}-{openvino.__version__.split('-')[0]}"
         kept = self._kept.find(name)
         try:
-            self._compile(made, kept or self._kept.keep(name, lambda draft: self._convert(made, draft)))
+            self._compile(made, bucket, kept or self._kept.keep(name, lambda draft: self._convert(made, draft)))
         except (RuntimeError, Wrong):  # RuntimeError: OpenVINO's own
             self._kept.throw_away(name)
             if kept is None:
                 raise
             log.warning("the kept network %s is made anew", name, exc_info=True)
-            self._make(made)
+            self._make(made, bucket)
 
     def _convert(self, made: Compiled, file: Path) -> None:
         import openvino
@@ -171,8 +237,8 @@ class Workshop:
         except RuntimeError as error:  # all that OpenVINO says of a full disk
             raise OSError(f"{file} could not be written") from error
 
-    def _compile(self, made: Compiled, file: Path) -> None:
-        """Compile the converted network in `file` for all batch sizes."""
+    def _compile(self, made: Compiled, bucket: int, file: Path) -> None:
+        """Compile the converted network in `file` for a batch size."""
         exact = "BF16" not in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") or not self.bfloat16
         precision = "float32" if exact else "bfloat16"
         options = {
@@ -182,15 +248,8 @@ class Workshop:
             "ENABLE_CPU_PINNING": False,  # else two processes of one thread each sit on the same core
         }
         model = self._core.read_model(file)
-        try:
-            for bucket in sorted(made.buckets, key=lambda size: (size not in URGENT, size)):
-                sized = model.clone()
-                sized.reshape({i: [bucket, *part.shape[1:]] for i, part in enumerate(made.example)})
-                request = self._core.compile_model(sized, "CPU", options).create_infer_request()
-                made.add(bucket, request, MOST_ERROR[precision])
-        except Exception:
-            made.clear()
-            raise
+        model.reshape({i: [bucket, *part.shape[1:]] for i, part in enumerate(made.example)})
+        made.add(bucket, self._core.compile_model(model, "CPU", options).create_infer_request(), MOST_ERROR[precision])
         made.state = f"OpenVINO {precision}"
 
 

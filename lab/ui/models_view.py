@@ -228,7 +228,8 @@ def memory(status: Status | None) -> str:
         bar = f'<section><header><b>Memory</b><span>{STARTING}</span></header><div class="bar"></div></section>'
         return f'<div class="memory" style="--rows:1">{bar}<ul class="key"></ul></div>'
     lines = _lines(status)
-    places = [_Place("Host memory" if _two_places(status) else "Memory", "", status.host_used, status.host_budget)]
+    whole = f"models only; the whole process takes {size(status.process)}" if status.process else ""
+    places = [_Place("Host memory" if _two_places(status) else "Memory", whole, status.host_used, status.host_budget)]
     if _two_places(status):
         words = f"{status.device_name}, {status.device}"
         places.insert(0, _Place("Device memory", words, status.device_used, status.device_budget, on_device=True))

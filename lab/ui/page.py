@@ -119,9 +119,9 @@ class _Session(SessionState):
         self.state_data: dict[int, Any] = {}
         self._state_ttl: dict[int, Any] = {}
         self.is_closed = False
-        # A tab that lost its connection comes back as the same visitor, so Gradio keeps an hour what a closed tab had,
-        # and a second in tests.
-        self.STATE_TTL_WHEN_CLOSED = 1 if os.getenv("GRADIO_IS_E2E_TEST") else 3600
+        # A tab that lost its connection comes back as the same visitor, so what a closed tab had, four megabytes commonly,
+        # is kept for five minutes (Gradio: an hour), and for a second in tests.
+        self.STATE_TTL_WHEN_CLOSED = 1 if os.getenv("GRADIO_IS_E2E_TEST") else 300
 
     def __setitem__(self, key: int, value: Any) -> None:
         """As SessionState. For an update Gradio makes the component anew, and what it then refuses may be under way: a

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -43,7 +43,6 @@ CALM = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "GRADIO_IS_E2E_TEST": "1",  # what a closed tab kept for replay is forgotten after a second; else after an hour
     "GRADIO_HEARTBEAT_INTERVAL": "15",
-    "MALLOC_ARENA_MAX": "2",  # glibc gives every thread an arena of its own, whose gaps no trim gives back
 }
 
 
@@ -181,6 +180,9 @@ PROMPTS = {
 WILD = ("pndm", "cosine")
 
 
+Ask = Callable[[random.Random], SamplingRequest]
+
+
 def some_request(order: random.Random) -> SamplingRequest:
     """A short run of one or two lanes, on any model, mostly the light one."""
     model = order.choices(list(PROMPTS), weights=(8, 1, 1))[0]
@@ -233,8 +235,8 @@ class Ended:
 class Visitor:
     """One open tab after another, one press of Run after another."""
 
-    def __init__(self, server: Server, seed: int) -> None:
-        self.server, self.tab, self.order = server, server.tab, random.Random(seed)
+    def __init__(self, server: Server, seed: int, ask: Ask = some_request) -> None:
+        self.server, self.tab, self.order, self.ask = server, server.tab, random.Random(seed), ask
         self.ended: list[Ended] = []
         self._client = httpx.AsyncClient(base_url=f"{server.url}/gradio_api", timeout=httpx.Timeout(30, read=ANSWER_S))
 
@@ -270,7 +272,7 @@ class Visitor:
         """Press Run, and do with it what visitors do."""
         intent = self.order.choices(("wait", "stop", "close", "wrong"), weights=(70, 12, 8, 10))[0]
         patience = self.order.randint(1, 6)  # events until Stop, or until the tab is closed
-        asked = some_request(self.order)
+        asked = self.ask(self.order)
         values = self.tab.filled(asked)
         if intent == "wrong":
             values = spoiled(self.tab, values, self.order)
@@ -334,18 +336,18 @@ def pictures_of(stage: str) -> dict[int, np.ndarray]:
     return found
 
 
-async def visit(server: Server, visitors: int, seconds: float, seed: int) -> list[Ended]:
+async def visit(server: Server, visitors: int, seconds: float, seed: int, ask: Ask = some_request) -> list[Ended]:
     """`visitors` at once for so long; every press of Run is waited for. How each ended."""
     until = time.monotonic() + seconds
-    crowd = [Visitor(server, 1000 * seed + index) for index in range(visitors)]
+    crowd = [Visitor(server, 1000 * seed + index, ask) for index in range(visitors)]
     await asyncio.gather(*(visitor.stay(until) for visitor in crowd))
     return [ended for visitor in crowd for ended in visitor.ended]
 
 
-def crowd(server: Server, visitors: int, seconds: float, seed: int) -> list[Ended]:
+def crowd(server: Server, visitors: int, seconds: float, seed: int, ask: Ask = some_request) -> list[Ended]:
     """`visit`, in a thread of its own: Playwright, after the browser tests, leaves a loop in this one."""
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, visit(server, visitors, seconds, seed)).result()
+        return thread.submit(asyncio.run, visit(server, visitors, seconds, seed, ask)).result()
 
 
 # The same runs alone

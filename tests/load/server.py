@@ -1,4 +1,4 @@
-"""The real app, with four more addresses under /load that say how its process is doing.
+"""The real app, with five more addresses under /load that say how its process is doing.
 
 `python -m tests.load.server`, settings from the environment. The probe runs on the server's own event loop.
 """
@@ -19,6 +19,7 @@ from fastapi.routing import APIRoute
 from gradio.routes import App
 
 import app
+from lab.memory import resident_bytes
 
 EVERY_S = 0.02  # between two looks at the loop
 KEPT = 20  # worst delays kept
@@ -158,7 +159,8 @@ def main() -> None:
 
     def created(*positional: Any, **options: Any) -> App:
         made = create(*positional, **options)
-        answers = {"watch": watch, "figures": probe.figures, "memory": memory, "left": lambda: left(made)}
+        answers = {"watch": watch, "figures": probe.figures, "memory": memory, "resident": resident_bytes}
+        answers["left"] = lambda: left(made)
         for name, answer in answers.items():
             made.router.routes.insert(0, APIRoute(f"/load/{name}", answer))
         return made

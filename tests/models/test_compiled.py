@@ -45,6 +45,7 @@ def workshop(tmp_path_factory):
 @pytest.fixture(scope="module")
 def small(workshop):
     made = workshop(Small().eval(), "small", inputs(1), (2, 4))
+    made.want(4)
     workshop.finish()
     return made
 
@@ -68,7 +69,30 @@ def test_outputs_are_not_overwritten_by_the_next_call(small):
 
 
 def test_bytes_are_those_of_its_batch_sizes(small):
-    assert small.nbytes == 2 * sum(weight.nbytes for weight in small.network.parameters())
+    assert small.nbytes == 2 * compiled.ARRANGED * sum(weight.nbytes for weight in small.network.parameters())
+
+
+def test_a_batch_size_is_compiled_when_it_is_called_for_and_released_when_it_is_not(small, workshop):
+    """The least recently used leaves first; what is released computes the same, and comes back when it is called for."""
+    own = Workshop(workshop.folder, threads=2)
+    made = own(Small().eval(), "small", inputs(1), (1, 2, 4))
+
+    def sizes():
+        own.finish()
+        return sorted(size for _, size in made.shapes)
+
+    assert sizes() == [2]  # before anything is called
+    for rows in (4, 1):
+        made(*inputs(rows))
+    assert sizes() == [1, 2, 4]
+    for rows in (1, 2, 4):
+        made(*inputs(rows))
+    own.release(most_bytes=made.nbytes - 1)
+    assert sizes() == [2, 4]
+    own.release(unused_s=0)
+    assert sizes() == [] and made.nbytes == 0
+    torch.testing.assert_close(made(*inputs(4)), small(*inputs(4)))
+    assert sizes() == [4] and made.state == "OpenVINO float32"
 
 
 @pytest.fixture
@@ -224,8 +248,9 @@ def both(tmp_path_factory):
         pictures = [event.picture for event in events if isinstance(event, LaneResult)]
         return [ends[index] for index in range(len(lanes))], pictures
 
-    run("openvino", LaneSettings(steps=1, holds=(Hold(),)), LaneSettings(steps=1))
-    run("openvino", LaneSettings(steps=1))
+    for lanes in (1, 2, 4, 8):  # what is called for by the tests below, whatever rows they have in common
+        run("openvino", *[LaneSettings(steps=1, holds=(Hold(),))] * lanes)
+        run("openvino", *[LaneSettings(steps=1)] * lanes)
     workshop.finish()
     for entry in caches["openvino"].resident():
         assert entry.notes and all("OpenVINO float32" in note for note in entry.notes)

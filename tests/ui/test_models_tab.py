@@ -177,6 +177,12 @@ def test_shared_parts_have_a_segment_of_their_own():
     assert "shared 1.9 GB" in words(models_view.memory(ON_CUDA))
 
 
+def test_the_whole_process_stands_beside_the_models():
+    shown = words(models_view.memory(replace(ON_CPU, process=2_034_000_000)))
+    assert "Memory models only; the whole process takes 2.03 GB 246 MB used" in shown
+    assert "process" not in words(models_view.memory(ON_CPU))  # where nobody knows it
+
+
 def test_bytes_of_nobody_are_those_of_a_model_that_arrives():
     shown = models_view.memory(replace(ON_CPU, host_used=300 * MB))
     assert "arriving 54 MB" in words(shown) and "shared" not in words(shown)

@@ -134,8 +134,9 @@ def test_a_visitor_is_kept_as_gradio_keeps_one(page, tested, monkeypatch):
     monkeypatch.setenv("GRADIO_IS_E2E_TEST", tested)
     ours, theirs = vars(_Session(page)), vars(SessionState(page))
     assert ours.keys() == theirs.keys()
-    same = ours.keys() - {"blocks_config", "config_values"}
+    same = ours.keys() - {"blocks_config", "config_values", "STATE_TTL_WHEN_CLOSED"}
     assert {key: ours[key] for key in same} == {key: theirs[key] for key in same}
+    assert ours["STATE_TTL_WHEN_CLOSED"] == (1 if tested else 300) <= theirs["STATE_TTL_WHEN_CLOSED"]  # seconds
 
 
 def test_what_streams_is_sent_whole_where_it_changed(page):
