@@ -9,6 +9,7 @@ import gradio as gr
 from lab.catalog import add_hub_models
 from lab.settings import ASSETS, Settings
 from lab.ui import (
+    address,
     ahead,
     controlnet_view,
     guidance_view,
@@ -37,14 +38,17 @@ def build(backend: Any, settings: Settings) -> gr.Blocks:
     with Page(title="Diffusion Lab", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as demo:
         widgets.header("Diffusion Lab", "Watch diffusion models draw, one paper at a time.")
         door = share.Door()
-        built = {}
+        built, pages = {}, []
         with gr.Tabs() as book:
             for tab in TABS:
                 name = _name(tab)
                 with gr.Tab(tab.TITLE, id=name, elem_id=f"tab-{name}") as page:
                     built[name] = tab.build(backend, settings, page)
+                pages.append(page)
         shared = {name: tab for name, tab in built.items() if hasattr(tab, "share")}
-        door.wire(demo, shared, {name: tab.TITLE for name, tab in zip(built, TABS, strict=True)}, book)
+        titles = {name: tab.TITLE for name, tab in zip(built, TABS, strict=True)}
+        address.follow(demo, pages, titles)
+        door.wire(demo, shared, titles, book)
         door.replays(built["start"].through, start.shipped)
         demo.load(None, js=OPEN_JS)
         demo.load(None, js=presenting.PRESENT_JS)

@@ -27,7 +27,7 @@ from lab.catalog import MODELS, control_of
 from lab.portable import Capsule, Choice, Flag, Kind, Range, Text, fitted
 from lab.recordings import SUFFIX, Recorded
 from lab.settings import Settings
-from lab.ui import media, widgets
+from lab.ui import address, media, widgets
 from lab.ui.widgets import Update
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -35,17 +35,11 @@ NOTHING = "There is nothing to share yet: press Run first."
 ALONE = "The picture was the sender's own and is too large for a link. Choose one; all else is set."
 ELSEWHERE = "These settings belong to a tab that this lab does not have."
 
-# The address always is that of the last run of this page, for whoever copies it from there.
-ADDRESS_JS = """(code) => {
-  const at = new URL(location.href);
-  code ? at.searchParams.set("c", code) : at.searchParams.delete("c");
-  history.replaceState(null, "", at);
-}"""
-
 # Without https there is no clipboard for scripts, so an old way stands in.
 COPY_JS = """async (code) => {
   if (!code) return;
   const at = new URL(location.href);
+  at.searchParams.delete("tab");
   at.searchParams.set("c", code);
   try { await navigator.clipboard.writeText(at.href); }
   catch {
@@ -167,7 +161,7 @@ class Panel:
         def pressed(button: gr.Button) -> Any:
             return button.click(now, inputs, self.run_outputs, queue=False, **QUIET).then if now else button.click
 
-        self.code.change(None, self.code, None, js=ADDRESS_JS, api_visibility="private")
+        self.code.change(None, self.code, None, js=address.set_js(self.tab), api_visibility="private")
         pressed(self.link)(self.on_link, self.capsule, self.note, queue=False, **QUIET).then(
             None, self.code, None, js=COPY_JS, api_visibility="private"
         )
@@ -182,11 +176,11 @@ class Panel:
 
         self.script.click(on_script, inputs, [self.files, self.note], **saved)
 
-    def opens(self, page: gr.Tab, handler: Any, inputs: set[Any], outputs: list[Any], **how: Any) -> None:
+    def opens(self, page: gr.Tab, handler: Any, inputs: set[Any], outputs: list[Any], **how: Any) -> Any:
         """Have `handler` fill the tab whenever it is opened; `taken` says whether something else does."""
         fields = sorted({*inputs, self.restored, self.asked}, key=lambda part: part._id)  # as Gradio sorts them
         js = ASKED_JS.replace("INDEX", str(fields.index(self.asked))).replace("TAB", self.tab)
-        page.select(handler, set(fields), outputs, js=js, **how)
+        return page.select(handler, set(fields), outputs, js=js, **how)
 
     def taken(self, values: Mapping[Any, Any]) -> bool:
         """Whether a capsule or a preset is what this opening of the tab is for."""
@@ -267,10 +261,13 @@ def _models(request: SamplingRequest) -> list[str]:
 
 
 def overlay(updates: Update, parts: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    """Set values by name, each within what its component is to become in `updates`."""
+    """Set values by name, each within what its component is to become in `updates`; one that is hidden there is left as
+    it is."""
     for name, value in values.items():
         before = updates.get(parts[name])
         if isinstance(before, dict) and "__type__" in before:  # a gr.update
+            if before.get("visible") is False:
+                continue
             updates[parts[name]] = before | {"value": value}
         else:
             updates[parts[name]] = value
@@ -345,7 +342,9 @@ class Door:
         for tab in tabs.values():
             everything += [*tab.restorable, *tab.share.run_outputs, tab.share.restored]
         self.outputs = everything = list(dict.fromkeys(everything))
-        page.load(self.on_address, self.code, everything, js=CODE_JS, queue=False, **QUIET)
+        page.load(self.on_address, self.code, everything, js=CODE_JS, queue=False, **QUIET).then(
+            None, self.pressed, None, js=address.SETTLE_JS, api_visibility="private"
+        )
         page.load(None, None, None, js=DROP_JS)
         self.file.upload(self.on_file, self.file, bar, **QUIET)
         self.yes.click(self.on_yes, self.offered, everything, queue=False, **QUIET)
@@ -398,7 +397,10 @@ class Door:
             raise LabError(ELSEWHERE)
         updates, pressed, missing = tab.restore(capsule, tab.share.known(capsule))
         words = " ".join(filter(None, [missing, _changed(capsule)]))
-        return (self._told(words) if words else self.on_no()) | updates | self._opened(capsule.tab, pressed)
+        named = {
+            tab.share.code: tab.share.show(capsule)[tab.share.code]
+        }  # until what is made has an address of its own
+        return (self._told(words) if words else self.on_no()) | named | updates | self._opened(capsule.tab, pressed)
 
     def _replayed(self, recorded: Recorded) -> Update:
         updates, pressed = self.stage.replayed(recorded)
