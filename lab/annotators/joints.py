@@ -67,28 +67,6 @@ def default_pose() -> np.ndarray:
     return POSES["standing"].copy()
 
 
-def move_joint(joints: np.ndarray, index: int, x: float, y: float) -> np.ndarray:
-    """A copy of `joints` with one of them moved to (x, y), kept inside the picture."""
-    if not 0 <= index < len(JOINTS):
-        raise ValueError(f"there is no joint {index}; joints are numbered 0 to {len(JOINTS) - 1}")
-    if not np.isfinite((x, y)).all():
-        raise ValueError("a joint cannot be moved to a place that is not a number")
-    moved = np.array(joints, np.float32)
-    moved[index] = np.clip((x, y), 0, 1)
-    return moved
-
-
-def nearest_joint(
-    joints: np.ndarray, x: float, y: float, visible: np.ndarray | None = None, reach: float = 0.06
-) -> int | None:
-    """The visible joint nearest to a click at (x, y); None where none is within `reach`, a fraction of the picture."""
-    distances = np.linalg.norm(np.asarray(joints) - (x, y), axis=1)
-    if visible is not None:
-        distances = np.where(visible, distances, np.inf)
-    nearest = int(distances.argmin())
-    return nearest if distances[nearest] <= reach else None
-
-
 def to_list(joints: np.ndarray, visible: np.ndarray | None = None) -> list[list[float]]:
     """Joints for JSON, as COCO writes keypoints: eighteen [x, y, v], v 1 where the joint is visible and 0 elsewhere."""
     seen = np.ones(len(JOINTS), bool) if visible is None else visible

@@ -28,15 +28,6 @@ LOOK_EVERY_S = 0.1  # how often whoever waits looks whether its run was stopped
 CPU = torch.device("cpu")
 
 
-class Part(Protocol):
-    """Something with weights: an nn.Module, or whatever offers these two."""
-
-    @property
-    def nbytes(self) -> int: ...
-
-    def to(self, device: torch.device, /) -> Any: ...
-
-
 class Stopped(Exception):
     """The run that waited for a lease was stopped."""
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.annotators.joints import JOINTS, LIMBS, POSES, default_pose, from_list, move_joint, nearest_joint, to_list
+from lab.annotators.joints import JOINTS, LIMBS, POSES, default_pose, from_list, to_list
 from lab.annotators.skeleton import draw_skeleton
 from lab.training import people
 
@@ -58,31 +58,6 @@ def test_right_is_the_persons_own():
 def test_limbs_join_what_belongs_together():
     assert len(LIMBS) == 17 == len(set(LIMBS))
     assert {joint for limb in LIMBS for joint in limb} == set(range(18))
-
-
-def test_moving_a_joint_moves_no_other_and_stays_inside():
-    before = default_pose()
-    after = move_joint(before, 4, 1.7, -0.3)
-    np.testing.assert_array_equal(after[4], (1, 0))
-    np.testing.assert_array_equal(np.delete(after, 4, 0), np.delete(before, 4, 0))
-    np.testing.assert_array_equal(before, default_pose())
-
-
-@pytest.mark.parametrize(("index", "x", "y"), [(18, 0, 0), (-1, 0, 0), (0, float("nan"), 0), (0, 0, float("inf"))])
-def test_impossible_moves_are_refused(index, x, y):
-    with pytest.raises(ValueError, match="joint"):
-        move_joint(default_pose(), index, x, y)
-
-
-def test_a_click_picks_the_nearest_visible_joint():
-    joints = default_pose()
-    for i, (x, y) in enumerate(joints):
-        assert nearest_joint(joints, x + 0.002, y - 0.002) == i
-    x, y = joints[4]
-    visible = np.arange(18) != 4
-    assert nearest_joint(joints, x, y, visible) is None
-    assert nearest_joint(joints, x, y, visible, reach=1) == 8  # the hip beside the hand
-    assert nearest_joint(joints, 0.02, 0.02) is None
 
 
 @settings(max_examples=150, deadline=None, derandomize=True, database=None)
