@@ -135,7 +135,9 @@ def _heat_maps(
             "nticks": 5,
         }
         most = top or max(value for row in z for value in row if value is not None)
-        traces.append({"type": "heatmap", "zmin": 0, "zmax": most or 1, "z": z, "x": x, "y": y, "colorscale": SCALE, "xaxis": f"x{tag}",
+        # Numbers where there is room for them: few cells in a panel.
+        numbers = {"texttemplate": "%{z:.2f}"} if len(x) * len(panels) <= 12 else {}
+        traces.append({"type": "heatmap", **numbers, "zmin": 0, "zmax": most or 1, "z": z, "x": x, "y": y, "colorscale": SCALE, "xaxis": f"x{tag}",
                        "yaxis": f"y{tag}", "colorbar": bar, "xgap": 2, "ygap": 2, "name": title,
                        "hovertemplate": f"%{{y}}, %{{x}}: %{{z}}<extra>{title}</extra>"})  # fmt: skip
         notes.append({"text": title, "x": left, "y": 1.04, "xref": "paper", "yref": "paper", "xanchor": "left",

@@ -12,16 +12,17 @@ import numpy as np
 from lab.capsule import LaneSettings
 from lab.catalog import GUIDANCE
 from lab.measures import diversity
-from lab.ui import theme
+from lab.ui import plots, theme
 from lab.ui.guidance_view import MEASURES, Look, Sweep, colour, key, words
 
-WIDTH, HEIGHT = 280, 150
+WIDTH, HEIGHT = 280, 164
 WIDE = 430  # of two charts in a row
-LEFT, RIGHT, TOP, BOTTOM, AIR = 38, 8, 10, 26, 8
+LEFT, RIGHT, TOP, BOTTOM, AIR = 38, 8, 10, 40, 8
+SCALE, STEP = "guidance scale", "step, from noise to picture"
 CLOSEST = 17  # px between two labels of an axis
 UNCONDITIONAL, CONDITIONAL, DIFFERENCE = theme.NEUTRAL, theme.MARK, theme.NOISE
 ABOUT = {
-    "clip": "how well it fits the prompt",
+    "clip": "fit to the prompt, by the lab's own small CLIP",
     "saturation": "mean of all pixels",
     "clipped": "share of pixels at 0 or 255",
     "contrast": "deviation of the luma",
@@ -57,6 +58,7 @@ class Panel:
     title: str
     about: str
     curves: Sequence[Curve]
+    across: str  # what its x axis is
     ticks: Sequence[tuple[float, str]]
     lacking: str = ""
     labelled: bool = False  # a dot says its scale
@@ -70,8 +72,11 @@ class Panel:
     def _body(self) -> str:
         ys = [point.y for curve in self.curves for point in (*curve.line, *curve.dots)]
         low, high = _range(ys)
-        across = [x for x, _ in self.ticks] or [0.0, 1.0]
-        left, right = min(across), max(across)
+        xs = [x for x, _ in self.ticks] + [p.x for curve in self.curves for p in (*curve.line, *curve.dots)] or [
+            0.0,
+            1.0,
+        ]
+        left, right = min(xs), max(xs)
         inside = self.width - LEFT - RIGHT - 2 * AIR
 
         def px(x: float) -> float:
@@ -81,15 +86,17 @@ class Panel:
             return TOP + (HEIGHT - TOP - BOTTOM) * (high - y) / (high - low)
 
         body = []
-        for y in np.linspace(low, high, 3):
+        for y, text in _labelled(plots.ticks(low, high)):
             body.append(f'<line class="axis" x1="{LEFT}" x2="{self.width - RIGHT}" y1="{py(y):.1f}" y2="{py(y):.1f}"/>')
             if ys:
-                body.append(f'<text x="{LEFT - 6}" y="{py(y) + 4:.1f}" text-anchor="end">{y:.2f}</text>')
+                body.append(f'<text x="{LEFT - 6}" y="{py(y) + 4:.1f}" text-anchor="end">{text}</text>')
         last = -inf
         for x, label in self.ticks:
             if px(x) - last >= CLOSEST:  # a label that would touch its neighbour is left out
-                body.append(f'<text x="{px(x):.1f}" y="{HEIGHT - 8}" text-anchor="middle">{label}</text>')
+                body.append(f'<text x="{px(x):.1f}" y="{HEIGHT - 22}" text-anchor="middle">{label}</text>')
                 last = px(x)
+        middle = (LEFT + self.width - RIGHT) / 2
+        body.append(f'<text x="{middle:.0f}" y="{HEIGHT - 5}" text-anchor="middle">{escape(self.across)}</text>')
         for curve in self.curves:
             if len(curve.line) > 1:
                 points = " L".join(f"{px(p.x):.1f} {py(p.y):.1f}" for p in curve.line)
@@ -103,8 +110,9 @@ class Panel:
                 at = (x, y) if labelled else at
                 body.append(_dot(point, curve.colour if many else "", x, y, labelled))
         if not ys:
-            middle = (LEFT + self.width) / 2
-            body.append(f'<text x="{middle}" y="{HEIGHT / 2 - 14}" text-anchor="middle">{escape(self.lacking)}</text>')
+            body.append(
+                f'<text x="{middle:.0f}" y="{HEIGHT / 2 - 14}" text-anchor="middle">{escape(self.lacking)}</text>'
+            )
         return "".join(body)
 
 
@@ -131,9 +139,9 @@ def curves(sweep: Sweep) -> str:
     panels = []
     for name, title in MEASURES.items():
         found = [_measured(sweep, rule, name) for rule in rules]
-        panels.append(Panel(title, ABOUT[name], found, ticks, lacking["clip"] if name == "clip" else ""))
+        panels.append(Panel(title, ABOUT[name], found, SCALE, ticks, lacking["clip"] if name == "clip" else ""))
     spread = [_spread(sweep, rule) for rule in rules]
-    panels.insert(1, Panel("diversity", ABOUT["diversity"], spread, ticks, lacking["diversity"]))
+    panels.insert(1, Panel("diversity", ABOUT["diversity"], spread, SCALE, ticks, lacking["diversity"]))
     panels.append(_trade_off(sweep, rules, lacking["trade"]))
     how = "<span>line: mean of the seeds · dot: a picture, hover to see it</span>"
     figures = "".join(panel.figure() for panel in panels)
@@ -182,8 +190,14 @@ def _trade_off(sweep: Sweep, rules: Sequence[str], lacking: str) -> Panel:
         line = [Point(p.y, scores[p.x], p.lane) for p in _spread(sweep, rule).line if p.x in scores]
         found.append(Curve(GUIDANCE[rule].title, GUIDANCE[rule].colour, tuple(line), tuple(line)))
     xs = [point.x for curve in found for point in curve.line]
-    ticks = [(x, f"{x:.2f}") for x in np.linspace(min(xs), max(xs), 4)] if xs else []
-    return Panel("the trade-off", ABOUT["trade"], found, ticks, lacking, labelled=True)
+    ticks = _labelled(plots.ticks(min(xs), max(xs))) if xs else []
+    return Panel("the trade-off", ABOUT["trade"], found, "diversity", ticks, lacking, labelled=True)
+
+
+def _labelled(values: Sequence[float]) -> list[tuple[float, str]]:
+    """Ticks with their numbers, all with as many decimals as tell them apart."""
+    spacing = values[1] - values[0] if len(values) > 1 else 0.0
+    return [(value, plots.label(value, spacing)) for value in values]
 
 
 def _range(ys: Sequence[float]) -> tuple[float, float]:
@@ -206,8 +220,8 @@ def norms(shown: Look | None) -> str:
     gap = [curve("their difference", DIFFERENCE, 2)]
     legend = "".join(f'<span><i style="background:{c.colour}"></i>{c.name}</span>' for c in [*halves, *gap])
     panels = (
-        Panel("eps of both halves", "RMS at each step", halves, ticks, width=WIDE),
-        Panel("their difference", "what guidance multiplies, RMS", gap, ticks, width=WIDE),
+        Panel("eps of both halves", "RMS at each step", halves, STEP, ticks, width=WIDE),
+        Panel("their difference", "what guidance multiplies, RMS", gap, STEP, ticks, width=WIDE),
     )
     figures = "".join(panel.figure() for panel in panels)
     return f'<div class="curve-legend">{legend}</div><div class="curves two">{figures}</div>'

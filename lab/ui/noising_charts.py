@@ -10,7 +10,6 @@ from gradio.components.plot import PlotData
 from lab.capsule import NoisingFrame
 from lab.ui import plots, theme
 
-LOG_SNR_RANGE = [-13, 13]
 POINTS = 101  # of a curve; T may be 4000
 GAUSS_X = np.linspace(-4, 4, 81)
 GAUSS_Y = np.exp(-(GAUSS_X**2) / 2) / np.sqrt(2 * np.pi)
@@ -27,7 +26,7 @@ class Shown:
 
 def schedule(shown: Sequence[Shown]) -> PlotData:
     """Signal that is left, alpha-bar (solid, left axis), and log-SNR (dotted, right axis) against t, with a dot on
-    both where each picture is."""
+    both where each picture is; a triangle at the edge where its log-SNR is infinite."""
     traces: list[dict[str, Any]] = []
     for one in shown:
         bars = one.frame.alpha_bars
@@ -35,10 +34,15 @@ def schedule(shown: Sequence[Shown]) -> PlotData:
         dotted = {"line": {"dash": "dot", "width": 2}, "yaxis": "y2", "showlegend": False}
         traces.append(plots.line(ts, bars[ts], one.name, one.colour))
         traces.append(plots.line(ts, _log_snr(bars[ts]), f"{one.name}, log-SNR", one.colour, **dotted))
+    low, high = span = _level_range(shown)
     for one in shown:
-        bar = one.frame.alpha_bar
-        level = min(max(float(_log_snr(np.array([bar]))[0]), LOG_SNR_RANGE[0]), LOG_SNR_RANGE[1])
-        traces += [_dot(one, bar, 15, "y"), _dot(one, level, 11, "y2")]
+        level = one.frame.log_snr
+        traces += [
+            _dot(one, one.frame.alpha_bar, 15, "y"),
+            _dot(
+                one, min(max(level, low), high), 11, "y2", "" if low <= level <= high else "up" if level > 0 else "down"
+            ),
+        ]
     last = len(shown[0].frame.alpha_bars) - 1
     return plots.figure(
         traces,
@@ -46,8 +50,8 @@ def schedule(shown: Sequence[Shown]) -> PlotData:
         xaxis={"title": {"text": "t"}, "range": [-last * 0.01, last * 1.01]},
         yaxis={"title": {"text": "signal left, ᾱ"}, "range": [-0.03, 1.05]},
         yaxis2={
-            "title": {"text": "log-SNR"},
-            "range": LOG_SNR_RANGE,
+            "title": {"text": plots.LOG_SNR},
+            "range": span,
             "overlaying": "y",
             "side": "right",
             "showgrid": False,
@@ -56,8 +60,16 @@ def schedule(shown: Sequence[Shown]) -> PlotData:
     )
 
 
-def _dot(one: Shown, y: float, size: int, axis: str) -> dict[str, Any]:
-    marker = {"size": size, "color": one.colour, "line": {"width": 3, "color": "white"}}
+def _level_range(shown: Sequence[Shown]) -> list[float]:
+    """From below to above every finite log-SNR of the schedules."""
+    levels = np.concatenate([_log_snr(one.frame.alpha_bars) for one in shown])
+    levels = levels[np.isfinite(levels)]
+    return [float(np.floor(levels.min())) - 1, float(np.ceil(levels.max())) + 1]
+
+
+def _dot(one: Shown, y: float, size: int, axis: str, beyond: str = "") -> dict[str, Any]:
+    symbol = f"triangle-{beyond}" if beyond else "circle"
+    marker = {"size": size, "symbol": symbol, "color": one.colour, "line": {"width": 3, "color": "white"}}
     return {"type": "scatter", "mode": "markers", "x": [one.frame.t], "y": [y], "yaxis": axis, "showlegend": False,
             "name": "now", "marker": marker, "cliponaxis": False}  # fmt: skip
 
@@ -81,7 +93,7 @@ def frequencies(shown: Sequence[Shown]) -> PlotData:
     """Radial power spectrum, signal and noise apart: right of the crossing, detail is under the noise."""
     first = shown[0].frame
     radii = np.arange(len(first.spectrum))[1:]
-    noise = np.full(len(radii), max(first.spectrum_noise, 1e-6))
+    noise = np.full(len(radii), first.spectrum_noise if first.spectrum_noise > 0 else np.nan)  # none at t = 0
     drowned = np.flatnonzero(first.spectrum_signal[1:] < noise)
     traces = [
         plots.line(radii, first.spectrum_signal[1:], "what is left of the picture", theme.SIGNAL),
@@ -98,7 +110,7 @@ def frequencies(shown: Sequence[Shown]) -> PlotData:
         shapes=[shade],
         xaxis={"title": {"text": "cycles per picture: coarse shapes left, fine detail right"}, "type": "log",
                "range": [0, float(np.log10(radii[-1]))], "tickvals": [1, 2, 4, 8, 16, 32, 64, 128, 256]},
-        yaxis={"title": {"text": "power"}, "type": "log", "range": [-4, 4], "dtick": 2, "exponentformat": "power"},
+        yaxis={"title": {"text": "power"}, "type": "log", "range": [-4, 4]},
     )  # fmt: skip
 
 
