@@ -4,6 +4,7 @@ Requests and events are picklable and hold no torch object, so any backend can c
 themselves; `explain` turns a validation error into one sentence a visitor can act on.
 """
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
@@ -48,10 +49,25 @@ SpacingName = Annotated[str, _known(SPACINGS, "spacing")]
 Prompt = Annotated[str, Field(max_length=MAX_PROMPT)]
 
 
+@dataclass(frozen=True)
+class Load:
+    """What a request asks for, counted before anything is computed: its lanes, and the steps that they take in all."""
+
+    lanes: int = 0
+    steps: int = 0
+
+
+NOTHING = Load()
+
+
 class Request(BaseModel):
     """Base of all requests: immutable, unknown fields refused, NaN and infinity refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def load(self) -> Load:
+        """The request's lanes and steps; of one look (a noised picture, an annotation) NOTHING: it stands in no line."""
+        return NOTHING
 
 
 class Condition(Request):
@@ -125,7 +141,8 @@ class SamplingRequest(Request):
     that many steps from the first lane's x_T, runs along and every lane's RMS distance to it is reported.
     `negative` takes the place of the empty prompt in the unconditional half. With `measure`, results carry numbers.
     With `versus` the lanes are drawn once more by another model of the same shape, from the same noise; lane i is
-    lane len(lanes) + i there.
+    lane len(lanes) + i there. `replay` steps of every lane, evenly spaced, are decoded after the results
+    (Decoded) where a picture is a decoder's work, as far as half of the run's own time goes.
     """
 
     model: ModelName = "exact"
@@ -137,6 +154,7 @@ class SamplingRequest(Request):
     forward: Forward = Forward()
     lanes: Annotated[tuple[LaneSettings, ...], Field(min_length=1)]
     reference_steps: Annotated[int, Field(ge=0, le=1000)] = 0
+    replay: Annotated[int, Field(ge=0, le=1000)] = 0
 
     @model_validator(mode="after")
     def _holds_fit(self) -> "SamplingRequest":
@@ -148,6 +166,12 @@ class SamplingRequest(Request):
     @model_validator(mode="after")
     def _steps_fit(self) -> "SamplingRequest":
         return _check_steps(self, max(self.reference_steps, *(lane.steps for lane in self.lanes)))
+
+    def load(self) -> Load:
+        """As Request.load: with `versus` every lane twice, and the reference run."""
+        models = 1 if self.versus is None else 2
+        steps = sum(lane.steps for lane in self.lanes) * models + self.reference_steps
+        return Load(len(self.lanes) * models + bool(self.reference_steps), steps)
 
 
 class InversionRequest(Request):
@@ -168,6 +192,10 @@ class InversionRequest(Request):
     def _steps_fit(self) -> "InversionRequest":
         return _check_steps(self, self.steps)
 
+    def load(self) -> Load:
+        """As Request.load: up, then down again."""
+        return Load(1, 2 * self.steps)
+
 
 class AnatomyRequest(Request):
     """What guidance does at every step of one lane: both halves of the prediction, and x_0 at each of `scales`."""
@@ -182,6 +210,10 @@ class AnatomyRequest(Request):
     @model_validator(mode="after")
     def _steps_fit(self) -> "AnatomyRequest":
         return _check_steps(self, self.lane.steps)
+
+    def load(self) -> Load:
+        """As Request.load."""
+        return Load(1, self.lane.steps)
 
 
 class NoisingRequest(Request):
@@ -225,7 +257,19 @@ class AnnotateRequest(Request):
 
 
 @dataclass(frozen=True)
-class Step:
+class Event:
+    """Base of what a run streams. Fields of these names mean the same in every event: `lane`, an index into the
+    request's lanes, and `elapsed_s`, seconds since the run began."""
+
+    @property
+    def key(self) -> Hashable:
+        """What tells an event from the others of its type in one run, so that one that is made again after a fault is
+        known. None: nothing in it does, so the order in which they come does."""
+        return None
+
+
+@dataclass(frozen=True)
+class Step(Event):
     """One denoiser call of one lane, seen before the lane moves. The last Step of a lane has `i == n`, t = -1 and
     shows the finished picture in both places. Pictures are (height, width, 3) uint8."""
 
@@ -237,10 +281,30 @@ class Step:
     x_t: np.ndarray
     x_0: np.ndarray  # predicted from x_t; for the finished picture, itself
     elapsed_s: float  # since the run began
+    decoded: bool = True  # False: x_0 is the cheap preview of a latent, at the latent's resolution
+
+    @property
+    def key(self) -> Hashable:
+        """As Event.key."""
+        return self.lane, self.i
 
 
 @dataclass(frozen=True)
-class LaneResult:
+class Decoded(Event):
+    """The predicted x_0 of a Step that came as a preview, decoded once the run had its pictures: for the replay."""
+
+    lane: int
+    i: int
+    x_0: np.ndarray  # (height, width, 3) uint8
+
+    @property
+    def key(self) -> Hashable:
+        """As Event.key."""
+        return self.lane, self.i
+
+
+@dataclass(frozen=True)
+class LaneResult(Event):
     """What is known of a lane once it is finished and, where asked, the reference is too."""
 
     lane: int
@@ -255,9 +319,14 @@ class LaneResult:
     measures: dict[str, float] = field(default_factory=dict)  # of the picture, where asked; lab/measures.py
     residuals: np.ndarray | None = None  # (controls, calls, blocks) RMS of what ControlNets added, if any
 
+    @property
+    def key(self) -> Hashable:
+        """As Event.key."""
+        return self.lane
+
 
 @dataclass(frozen=True)
-class Anatomy:
+class Anatomy(Event):
     """One step of a guided lane, taken apart. Pictures are (height, width, 3) uint8."""
 
     i: int
@@ -271,9 +340,14 @@ class Anatomy:
     norms: tuple[float, float, float]  # RMS of eps_u, eps_c and of their difference
     x_0: tuple[np.ndarray, ...]  # predicted at each of the request's scales, all from this x_t
 
+    @property
+    def key(self) -> Hashable:
+        """As Event.key."""
+        return self.i
+
 
 @dataclass(frozen=True)
-class InversionResult:
+class InversionResult(Event):
     """Where DDIM inversion ended and what came back. Pictures are (height, width, 3) uint8."""
 
     original: np.ndarray
@@ -284,9 +358,14 @@ class InversionResult:
     x_T_mean: float  # 0 and 1 where x_T is the standard normal noise it should be
     x_T_deviation: float
 
+    @property
+    def key(self) -> Hashable:
+        """As Event.key: a run has one."""
+        return ()
+
 
 @dataclass(frozen=True)
-class NoisingFrame:
+class NoisingFrame(Event):
     """One frame of the forward process. Pictures are (height, width, 3) uint8, values clipped for display."""
 
     t: int
@@ -304,9 +383,14 @@ class NoisingFrame:
     recovered: np.ndarray | None  # predicted x_0, where asked
     server_ms: float
 
+    @property
+    def key(self) -> Hashable:
+        """As Event.key: a run has one."""
+        return ()
+
 
 @dataclass(frozen=True)
-class ConditioningMap:
+class ConditioningMap(Event):
     """What a ControlNet follows. `joints` (18, 2) and `visible` (18,) of the skeleton in it, None where there is none."""
 
     map: np.ndarray  # (size, size, 3) uint8
@@ -314,24 +398,26 @@ class ConditioningMap:
     visible: np.ndarray | None = None
     note: str = ""  # what the visitor should know: nobody was found
 
+    @property
+    def key(self) -> Hashable:
+        """As Event.key: a run has one."""
+        return ()
+
 
 @dataclass(frozen=True)
-class Note:
+class Note(Event):
     """Something the visitor should know about the run, in one sentence."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Waiting:
+class Waiting(Event):
     """A run that has not begun: its place in the line, and about how long that will take. Position 0: it is next."""
 
     position: int
     seconds: float
     text: str = ""  # what it waits for, where that is not other people's runs
-
-
-Event = Step | LaneResult | Anatomy | InversionResult | NoisingFrame | ConditioningMap | Note | Waiting
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from itertools import zip_longest
 from typing import Any, Protocol
 
@@ -25,6 +25,7 @@ from lab.capsule import (
     AnatomyRequest,
     AnnotateRequest,
     ConditioningMap,
+    Decoded,
     Event,
     Forward,
     InversionRequest,
@@ -35,6 +36,7 @@ from lab.capsule import (
     NoisingFrame,
     NoisingRequest,
     Note,
+    Request,
     SamplingRequest,
     Step,
     Waiting,
@@ -54,7 +56,7 @@ from lab.unused import unused
 
 PREVIEW_SHARE = 0.03  # of a run's time may go into previews that need a decoder
 TELL_EVERY_S = 0.5  # how often a run that waits for a download hears how far it is
-STALE = 6  # a decoded preview is shown for at most this part of a lane's calls
+REPLAY_SHARE = 0.5  # of a run's time may go into decoding its steps once more after it, for the replay
 REFERENCE = -1  # the lane index of the long reference run
 
 
@@ -80,14 +82,20 @@ class House:
 
 
 def sampling(request: SamplingRequest, house: House) -> Iterator[Event]:
-    """Draw the lanes of a request side by side; Steps as they come, then one LaneResult a lane."""
-    _check_limits(request, house.settings)
-    yield from _loading(house, request.model, *_nets(request))
+    """Draw the lanes of a request side by side; Steps as they come, then one LaneResult a lane, then what is Decoded.
+
+    With `versus` all that can be refused of either model is, before files are fetched for any.
+    """
+    _check_model(request, house.settings)
     if request.versus is None:
+        _check_load(request, house.settings)
+        yield from _loading(house, request.model, *_nets(request))
         yield from _draw(request, house)
         return
     again = request.model_copy(update={"model": request.versus, "reference_steps": 0, "controls": (), "negative": ""})
-    _check_limits(again, house.settings)
+    _check_model(again, house.settings)
+    _check_load(request, house.settings)
+    yield from _loading(house, request.model, again.model, *_nets(request))
     with house.lease(request.model) as model, house.lease(again.model) as other:
         if model.shape != other.shape:
             raise LabError(f"'{MODELS[again.model].title}' works on other shapes; it cannot start from the same x_T.")
@@ -137,7 +145,7 @@ def _in_background(work: Callable[[], None]) -> "Future[None]":
     return end
 
 
-def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult | Note, None, None]:
+def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult | Decoded | Note, None, None]:
     """The lanes of one model."""
     with ExitStack() as leases:
         model = leases.enter_context(house.lease(request.model))
@@ -156,7 +164,7 @@ def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult
             lanes.append(make_lane(REFERENCE, settings, denoiser, *halves.of(settings)))
 
         began = time.perf_counter()
-        painter = _Painter(model, [lane.index for lane in lanes])
+        painter = _Painter(model, request.replay, hidden=REFERENCE)
         paths: dict[int, list[Record]] = {lane.index: [] for lane in lanes}
         seconds: dict[int, float] = {}
         for record in house.drive(denoiser, lanes):
@@ -172,6 +180,7 @@ def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult
             if request.measure:
                 result = replace(result, measures=_measures(result.picture, request.condition.prompt, house))
             yield result
+        yield from painter.replay(REPLAY_SHARE * (time.perf_counter() - began))
 
 
 def _residuals(lane: Lane) -> np.ndarray | None:
@@ -224,36 +233,71 @@ class _Halves:
 class _Painter:
     """Turns records into Steps, at a cost of at most PREVIEW_SHARE of the run where a picture is a decoder's work.
 
-    x_t is always the cheap preview. x_0 is decoded as often as that share allows, lanes in turn; in between a lane
-    shows its latest one, or the cheap preview once that is too old. The last step is always the finished picture.
+    x_t is always the cheap preview. x_0 is decoded in rounds, as often as that share allows: where it is decoded at
+    call i of one lane, it is at call i of every lane, so that lanes side by side show the same kind of picture. In
+    between it is the cheap preview, and said to be. The last step is always the finished picture. `kept` steps of each
+    lane, evenly spaced, can be decoded afterwards. A `hidden` lane has no pictures but previews.
     """
 
-    def __init__(self, model: LoadedModel, lanes: Iterable[int]) -> None:
-        self.model, self.spent_s = model, 0.0
-        self.decodes = dict.fromkeys(lanes, 0)
-        self.latest: dict[int, tuple[int, np.ndarray]] = {}
+    def __init__(self, model: LoadedModel, kept: int = 0, hidden: int | None = None) -> None:
+        self.model, self.kept, self.hidden = model, kept, hidden
+        self.spent_s = 0.0
+        self.rounds: dict[int, bool] = {}  # by call: whether its x_0 is decoded
+        self.previews: dict[tuple[int, int], torch.Tensor] = {}  # x_0 by lane and call: to be decoded afterwards
         self.finished: dict[int, np.ndarray] = {}
 
     def step(self, record: Record, elapsed_s: float) -> Step:
-        if record.i == record.n:
+        x_t, decoded = self.model.preview(record.x_t / 2), True  # noise has twice a picture's range
+        if record.lane == self.hidden:
+            x_0, decoded = self.model.preview(record.x_0), not self.model.latent
+            x_t = x_0 if record.i == record.n else x_t
+        elif record.i == record.n:
             x_t = x_0 = self.finished[record.lane] = self.model.to_picture(record.x_0)
-            self.decodes.pop(record.lane)
+        elif not self.model.latent:
+            x_0 = self.model.to_picture(record.x_0)
+        elif decoded := self._in_round(record.i, elapsed_s):
+            x_0 = self._decoded(record)
         else:
-            x_t = self.model.preview(record.x_t / 2)  # noise has twice a picture's range
-            x_0 = self._x_0(record, elapsed_s) if self.model.latent else self.model.to_picture(record.x_0)
-        return Step(record.lane, record.i, record.n, record.t, record.log_snr, x_t, x_0, elapsed_s)
+            x_0 = self.model.preview(record.x_0)
+            if record.i in _spread(record.n, self.kept):
+                self.previews[record.lane, record.i] = record.x_0
+        return Step(record.lane, record.i, record.n, record.t, record.log_snr, x_t, x_0, elapsed_s, decoded)
 
-    def _x_0(self, record: Record, elapsed_s: float) -> np.ndarray:
-        lane = record.lane
-        if self.spent_s <= PREVIEW_SHARE * elapsed_s and self.decodes[lane] == min(self.decodes.values()):
-            began = time.perf_counter()
-            self.latest[lane] = record.i, self.model.to_picture(record.x_0)
-            self.spent_s += time.perf_counter() - began
-            self.decodes[lane] += 1
-        i, picture = self.latest.get(lane, (-record.n, None))
-        if picture is None or record.i - i > record.n / STALE:
-            return self.model.preview(record.x_0)
+    def _in_round(self, i: int, elapsed_s: float) -> bool:
+        """Whether call i is decoded, in all lanes alike: the first of them that comes there decides."""
+        return self.rounds.setdefault(i, i > 0 and self.spent_s <= PREVIEW_SHARE * elapsed_s)
+
+    def _decoded(self, record: Record) -> np.ndarray:
+        began = time.perf_counter()
+        picture = self.model.to_picture(record.x_0)
+        self.spent_s += time.perf_counter() - began
         return picture
+
+    def replay(self, seconds: float) -> Iterator[Decoded]:
+        """Decode the steps that were kept, for at most about so many seconds: first a few over the whole of each lane,
+        then those in between, all lanes alike."""
+        began, calls = time.perf_counter(), sorted({i for _, i in self.previews})
+        for i in _coarse_to_fine(calls):
+            if time.perf_counter() - began > seconds:
+                return
+            for lane in sorted(lane for lane, at in self.previews if at == i):
+                yield Decoded(lane, i, self.model.to_picture(self.previews[lane, i]))
+
+
+@cache
+def _spread(n: int, count: int) -> frozenset[int]:
+    """At most `count` of the calls 0 .. n - 1, evenly spaced, the first and the last among them."""
+    return frozenset(range(n)) if count >= n else frozenset(round(i) for i in np.linspace(0, n - 1, count))
+
+
+def _coarse_to_fine(calls: Sequence[int]) -> list[int]:
+    """The calls in an order whose every beginning is spread evenly over them: every 2^k-th, then those between."""
+    stride = 1 << max(len(calls) - 1, 0).bit_length()
+    order: list[int] = []
+    while stride:
+        order += [calls[k] for k in range(0, len(calls), stride) if calls[k] not in order]
+        stride //= 2
+    return order
 
 
 def anatomy(request: AnatomyRequest, house: House) -> Iterator[Event]:
@@ -262,7 +306,8 @@ def anatomy(request: AnatomyRequest, house: House) -> Iterator[Event]:
         model=request.model, condition=request.condition, negative=request.negative, forward=request.forward,
         lanes=(request.lane,),
     )  # fmt: skip
-    _check_limits(sampled, house.settings)
+    _check_model(sampled, house.settings)
+    _check_load(request, house.settings)
     yield from _loading(house, request.model)
     with house.lease(request.model) as model:
         if model.distilled:
@@ -301,6 +346,7 @@ def _anatomy(record: Record, scales: Sequence[float], denoiser: Denoiser, model:
 def inversion(request: InversionRequest, house: House) -> Iterator[Event]:
     """DDIM inversion: lane 0 climbs from the picture to x_T, lane 1 comes down again from there."""
     _check_process(request.model, request.forward, request.steps, house.settings)
+    _check_load(request, house.settings)
     yield from _loading(house, request.model)
     with house.lease(request.model) as model:
         denoiser = model.denoiser(request.forward)
@@ -318,13 +364,15 @@ def inversion(request: InversionRequest, house: House) -> Iterator[Event]:
         up = scheduler("DDIMInversion")
         lowest = float(denoiser.alphas_cumprod[int(up.timesteps[0])])
         x_T = down = forward_process.q_sample(x_0, lowest, noise.initial(x_0.shape))
-        painter = _Painter(model, (0, 1))
+        painter = _Painter(model)
         for record in house.drive(denoiser, [Lane(0, up, x_T, noise, conditional)]):
             x_T = record.x_t
             yield painter.step(record, time.perf_counter() - began)
+        painter = _Painter(model)  # the way down is another run: its rounds are its own
+        turned = time.perf_counter()
         for record in house.drive(denoiser, [Lane(1, scheduler("DDIM"), x_T, noise, conditional)]):
             down = record.x_0
-            yield painter.step(record, time.perf_counter() - began)
+            yield replace(painter.step(record, time.perf_counter() - turned), elapsed_s=time.perf_counter() - began)
         error = (down - x_0).abs().mean(0)
         yield InversionResult(
             original=model.to_picture(x_0),
@@ -465,7 +513,21 @@ def _result(
     )
 
 
-def _check_limits(request: SamplingRequest, settings: Settings) -> None:
+def _check_load(request: Request, settings: Settings) -> None:
+    """Refuse more pictures, or more steps over all of them, than one run may take; a reference run is no picture."""
+    load = request.load()
+    pictures = load.lanes - bool(getattr(request, "reference_steps", 0))
+    if pictures > settings.max_lanes:
+        raise LabError(f"{pictures} pictures asked for; one run makes at most {settings.max_lanes}. Take fewer lanes.")
+    if load.steps > settings.max_lane_steps:
+        raise LabError(
+            f"This run takes {load.steps} steps over all its lanes; at most {settings.max_lane_steps} a run. "
+            "Take fewer steps or fewer lanes."
+        )
+
+
+def _check_model(request: SamplingRequest, settings: Settings) -> None:
+    """Refuse what the model of a request was not made for, and lanes that are longer than the settings allow."""
     allowed = samplers_for(MODELS[request.model])
     for lane in request.lanes:
         if lane.sampler not in allowed:
@@ -480,16 +542,8 @@ def _check_limits(request: SamplingRequest, settings: Settings) -> None:
             raise LabError(
                 f"'{MODELS[request.model].title}' has no control named '{control.name}'. Choose another model or remove it."
             )
-    if len(request.lanes) > settings.max_lanes:
-        raise LabError(f"{len(request.lanes)} pictures asked for; one run makes at most {settings.max_lanes}.")
     longest = max(request.reference_steps, *(lane.steps for lane in request.lanes))
     _check_process(request.model, request.forward, longest, settings)
-    total = sum(lane.steps for lane in request.lanes) + request.reference_steps
-    if total > settings.max_lane_steps:
-        raise LabError(
-            f"This run takes {total} steps over all its lanes; at most {settings.max_lane_steps} a run. "
-            "Take fewer steps or fewer lanes."
-        )
 
 
 def _check_process(model: str, forward: Forward, steps: int, settings: Settings) -> None:

@@ -9,7 +9,8 @@ import io
 import json
 import zipfile
 import zlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
 from math import inf, isfinite
@@ -19,7 +20,18 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lab.capsule import MAX_T, LabError, LaneResult, Recording, SamplingRequest, Step, explain
+from lab.capsule import (
+    MAX_T,
+    Decoded,
+    Event,
+    LabError,
+    LaneResult,
+    Note,
+    Recording,
+    SamplingRequest,
+    Step,
+    explain,
+)
 from lab.portable import Capsule
 
 FORMAT = 1
@@ -49,6 +61,49 @@ class Recorded:
     capsule: Capsule | None = None
 
 
+REPLAY_POSITIONS = 201  # of the replay slider
+
+
+class Collector:
+    """The events of a run as they come, for a recording of it."""
+
+    def __init__(self, request: SamplingRequest) -> None:
+        self.request = request
+        self.steps: dict[int, dict[int, Step]] = {}  # by lane, then by i
+        self.results: dict[int, LaneResult] = {}
+        self.notes: list[str] = []
+
+    def add(self, event: Event) -> None:
+        """Take a Step, the picture of one that came as a preview, a LaneResult or a Note; all others are ignored."""
+        if isinstance(event, Step):
+            self.steps.setdefault(event.lane, {})[event.i] = event
+        elif isinstance(event, Decoded):
+            steps = self.steps[event.lane]
+            steps[event.i] = replace(steps[event.i], x_0=event.x_0, decoded=True)
+        elif isinstance(event, LaneResult):
+            self.results[event.lane] = event
+        elif isinstance(event, Note) and event.text not in self.notes:
+            self.notes.append(event.text)
+
+    def recording(self) -> Recording:
+        """What there is of the run so far."""
+        lanes = {lane: thinned(list(seen.values())) for lane, seen in self.steps.items()}
+        return Recording(self.request, {lane: steps for lane, steps in lanes.items() if steps}, dict(self.results))
+
+
+def thinned(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps of a lane that the replay slider can reach: all of them, or evenly spaced ones of a very long run. A
+    thousand steps of eight lanes would hold 200 MB for a visitor who can only ever see a fifth of them.
+
+    Of a finished lane the steps that were not decoded are left out, so that every frame shows its own predicted x_0.
+    """
+    if steps and steps[-1].i == steps[-1].n:
+        steps = [step for step in steps if step.decoded]
+    if len(steps) <= REPLAY_POSITIONS:
+        return tuple(steps)
+    return tuple(steps[round(i)] for i in np.linspace(0, len(steps) - 1, REPLAY_POSITIONS))
+
+
 class _Row(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -61,6 +116,7 @@ class _StepRow(_Row):
     n: Annotated[int, Field(ge=1, le=4000)]
     t: Annotated[float, Field(ge=-1, le=MAX_T)]
     log_snr: Annotated[float, Field(ge=-1000, le=1000)] | None  # None: +inf, the finished picture
+    decoded: bool = True
 
 
 class _ResultRow(_Row):
@@ -107,7 +163,7 @@ def to_bytes(
         capsule=capsule,
         steps=tuple(
             _StepRow(lane=one.lane, elapsed_s=round(one.elapsed_s, 4), i=one.i, n=one.n, t=one.t,
-                     log_snr=one.log_snr if isfinite(one.log_snr) else None)
+                     log_snr=one.log_snr if isfinite(one.log_snr) else None, decoded=one.decoded)
             for steps in recording.steps.values() for one in steps
         ),
         results=tuple(
@@ -167,16 +223,18 @@ def _read(file: zipfile.ZipFile) -> Recorded:
     pictures = _Pictures(file)
     steps: dict[int, list[Step]] = {}
     for k, row in enumerate(told.steps):
-        x_0 = pictures.get(f"{k}-x_0.webp")
-        x_t = x_0 if row.i == row.n else pictures.get(f"{k}-x_t.webp")
+        x_0 = pictures.get(f"{k}-x_0.webp", "picture" if row.decoded else "preview")
+        x_t = x_0 if row.i == row.n else pictures.get(f"{k}-x_t.webp", "x_t")
         level = inf if row.log_snr is None else row.log_snr
-        steps.setdefault(row.lane, []).append(Step(row.lane, row.i, row.n, row.t, level, x_t, x_0, row.elapsed_s))
+        steps.setdefault(row.lane, []).append(
+            Step(row.lane, row.i, row.n, row.t, level, x_t, x_0, row.elapsed_s, row.decoded)
+        )
     _check_lanes(told, steps)
     names = set(file.namelist())
     results = {
         row.lane: LaneResult(
             **row.model_dump(), picture=steps[row.lane][-1].x_0,
-            nearest=pictures.get(f"near{row.lane}.webp") if f"near{row.lane}.webp" in names else None,
+            nearest=pictures.get(f"near{row.lane}.webp", "picture") if f"near{row.lane}.webp" in names else None,
         )
         for row in told.results
     }  # fmt: skip
@@ -196,21 +254,22 @@ def _check_lanes(told: _File, steps: dict[int, list[Step]]) -> None:
 
 
 class _Pictures:
-    """Decodes a file's pictures, all of one size, within what a file may hold."""
+    """Decodes a file's pictures, all of a kind of one size, within what a file may hold. Of a model on latents, x_t and
+    what is not decoded are as small as these."""
 
     def __init__(self, file: zipfile.ZipFile) -> None:
         self.file, self.left = file, MAX_PIXELS
-        self.size: tuple[int, int] | None = None
+        self.sizes: dict[str, tuple[int, int]] = {}
 
-    def get(self, name: str) -> np.ndarray:
+    def get(self, name: str, kind: str) -> np.ndarray:
         """(side, side, 3) uint8. Raises ValueError, OSError or KeyError."""
         try:
             image = Image.open(io.BytesIO(self.file.read(name)), formats=["WEBP"])
         except UnidentifiedImageError as error:
             raise ValueError("no picture") from error
-        self.size = self.size or image.size
+        size = self.sizes.setdefault(kind, image.size)
         self.left -= image.size[0] * image.size[1]
-        if image.size != self.size or image.size[0] != image.size[1] or max(image.size) > MAX_SIDE or self.left < 0:
+        if image.size != size or image.size[0] != image.size[1] or max(image.size) > MAX_SIDE or self.left < 0:
             raise ValueError("another size, or too many pixels")
         return np.asarray(image.convert("RGB"))
 

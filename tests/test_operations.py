@@ -1,5 +1,6 @@
 """Operations: guidance taken apart step by step, and two models drawn from the same noise."""
 
+import itertools
 import math
 import threading
 from dataclasses import fields
@@ -13,13 +14,16 @@ from lab.capsule import (
     Anatomy,
     AnatomyRequest,
     Condition,
+    Decoded,
     Forward,
+    InversionRequest,
     LabError,
     LaneResult,
     LaneSettings,
     NoisingRequest,
     SamplingRequest,
     Step,
+    Waiting,
 )
 from lab.catalog import GUIDANCE
 from lab.engine.lanes import drive
@@ -306,3 +310,129 @@ def test_a_download_that_fails_is_told_in_its_words():
     )
     with pytest.raises(LabError, match="the hub did not give it"):
         list(sampling(asked, House(Settings(), cache, drive)))
+
+
+def test_a_run_of_two_models_is_refused_and_announced_before_anything_is_fetched(monkeypatch):
+    fetched = []
+    cache = ModelCache(lambda name, shelf: Toy(), fetch=fetched.append, absent=lambda name: name not in fetched)
+    house = House(Settings(), cache, drive)
+    cosine = {"forward": {"schedule": "cosine"}, "lanes": (LaneSettings(steps=2, sampler="ddpm_learned"),)}
+    with pytest.raises(LabError, match="needs a model that was trained for it; 'Exact denoiser at 32 px' is not"):
+        list(sampling(SamplingRequest(model="pixel", versus="exact-32", **cosine), house))
+    assert fetched == []
+
+    monkeypatch.setattr(operations, "slow_to_load", lambda name, settings: True)
+    asked = SamplingRequest(
+        model="pixel", versus="exact-32", forward={"schedule": "cosine"}, lanes=(LaneSettings(steps=2),)
+    )
+    events = list(sampling(asked, house))
+    said = [event.text for event in events if isinstance(event, Waiting)]
+    first = next(k for k, event in enumerate(events) if isinstance(event, Step))
+    assert not any(isinstance(event, Waiting) for event in events[first:])
+    assert list(dict.fromkeys(fetched)) == ["pixel", "exact-32"]
+    loading = [text for text in said if text.startswith("Loading")]
+    assert ["Miniature pixel" in loading[0], "Exact denoiser at 32 px" in loading[1], len(loading)] == [True, True, 2]
+
+
+# Previews of latent models
+
+
+class LatentToy(Toy):
+    """Whose decoded pictures are twice the size of its previews; notes what it decodes, and may take its time."""
+
+    latent = True
+
+    def __init__(self, clock, decode_s):
+        super().__init__()
+        self.clock, self.decode_s, self.decoded = clock, decode_s, []
+
+    def to_picture(self, x_0):
+        self.clock[0] += self.decode_s
+        self.decoded.append(x_0)
+        return self.preview(x_0).repeat(2, 0).repeat(2, 1)
+
+    def preview(self, x):
+        return super(Toy, self).to_picture(x)
+
+
+LATENT = {"model": "text-to-image", "forward": Forward(schedule="scaled_linear")}
+
+
+def latent_run(monkeypatch, operation, request, decode_s):
+    """(toy, records, events) of a run on a clock that denoiser calls move by a second, and decodes by `decode_s`."""
+    clock = [0.0]
+    monkeypatch.setattr(operations.time, "perf_counter", lambda: clock[0])
+    toy = LatentToy(clock, decode_s)
+    house, records = make_house(**{"text-to-image": toy})
+    whole = toy.network.__call__
+
+    def call(*arguments):
+        clock[0] += 1
+        return whole(*arguments)
+
+    monkeypatch.setattr(Gaussian, "__call__", lambda self, *arguments: call(*arguments))
+    return toy, records, list(operation(request, house))
+
+
+@pytest.mark.parametrize("counts", [(1,), (7,), (20, 20), (4, 10, 40), (25,) * 8])
+@pytest.mark.parametrize("decode_s", [0.001, 0.05, 0.3, 3.0])
+def test_lanes_are_decoded_at_the_same_calls_for_a_small_share_of_a_run(monkeypatch, counts, decode_s):
+    lanes = [LaneSettings(steps=n, seed=seed) for seed, n in enumerate(counts)]
+    toy, records, events = latent_run(monkeypatch, sampling, SamplingRequest(**LATENT, lanes=lanes), decode_s)
+    steps = [event for event in events if isinstance(event, Step)]
+    for step, record in zip(steps, records, strict=True):
+        whole = toy.preview(record.x_0)
+        assert (step.x_0 == (whole.repeat(2, 0).repeat(2, 1) if step.decoded else whole)).all()
+    assert all(step.decoded for step in steps if step.i == step.n)
+    rounds = [
+        {step.i for step in steps if step.lane == lane and step.decoded and step.i < step.n}
+        for lane in range(len(counts))
+    ]
+    for n, mine in zip(counts, rounds, strict=True):
+        assert mine == {i for i in set.union(*rounds) if i < n}
+    previews = sum(map(len, rounds))
+    total = max(step.elapsed_s for step in steps)
+    assert decode_s * previews <= operations.PREVIEW_SHARE * total + decode_s * len(counts)
+
+
+def test_both_ways_of_an_inversion_have_decoded_previews(monkeypatch):
+    asked = InversionRequest(**LATENT, picture=np.full((8, 8, 3), 90, np.uint8), steps=50)
+    _, _, events = latent_run(monkeypatch, operations.inversion, asked, 0.1)
+    for lane in (0, 1):
+        seen = [step for step in events if isinstance(step, Step) and step.lane == lane and step.i < step.n]
+        decoded = [step.i for step in seen if step.decoded]
+        assert len(seen) == 50 and len(decoded) >= 0.8 * operations.PREVIEW_SHARE * 50 / 0.1
+        assert max(b - a for a, b in itertools.pairwise([0, *decoded, 50])) <= 10
+    elapsed = [step.elapsed_s for step in events if isinstance(step, Step)]
+    assert elapsed == sorted(elapsed)
+
+
+def test_the_hidden_reference_lane_is_never_decoded(monkeypatch):
+    asked = SamplingRequest(**LATENT, lanes=(LaneSettings(steps=20),), reference_steps=60)
+    toy, records, _ = latent_run(monkeypatch, sampling, asked, 0.05)
+    reference = {id(record.x_0) for record in records if record.lane == operations.REFERENCE}
+    assert len(reference) == 61 and not reference & {id(x_0) for x_0 in toy.decoded}
+
+
+@pytest.mark.parametrize("replay", [0, 1, 2, 5, 200])
+@pytest.mark.parametrize("decode_s", [0.001, 0.1, 1.0])
+def test_after_the_results_the_kept_steps_are_decoded_for_half_of_the_runs_time_at_most(monkeypatch, replay, decode_s):
+    lanes = [LaneSettings(steps=25, seed=seed) for seed in range(3)]
+    asked = SamplingRequest(**LATENT, lanes=lanes, replay=replay)
+    toy, records, events = latent_run(monkeypatch, sampling, asked, decode_s)
+    x_0 = {(record.lane, record.i): record.x_0 for record in records}
+    result = max(k for k, event in enumerate(events) if isinstance(event, LaneResult))
+    after = [event for event in events if isinstance(event, Decoded)]
+    assert events[result + 1 :] == after
+    for event in after:
+        assert (event.x_0[::2, ::2] == toy.preview(x_0[event.lane, event.i])).all()
+    assert len({(event.lane, event.i) for event in after}) == len(after) <= 3 * replay
+    if decode_s == 0.001:  # there is time for all
+        known = {(step.lane, step.i) for step in events if isinstance(step, Step) and step.decoded}
+        kept = {round(i) for i in np.linspace(0, 24, min(replay, 25))}
+        assert known | {(event.lane, event.i) for event in after} >= {(lane, i) for lane in range(3) for i in kept}
+    ran_s = max(event.elapsed_s for event in events if isinstance(event, Step))
+    assert decode_s * len(after) <= operations.REPLAY_SHARE * ran_s + 4 * decode_s
+    calls = list(dict.fromkeys(event.i for event in after))
+    if len(calls) > 4:  # wherever it ends, what is there is spread over the lane
+        assert max(calls[:4]) - min(calls[:4]) >= 12

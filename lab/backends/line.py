@@ -3,13 +3,15 @@
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import inf
 
-from lab.backends.load import NOTHING, Load
-from lab.capsule import LabError, Waiting
+from lab.capsule import NOTHING, Event, LabError, Load, Waiting
 
 FIRST_GUESS_S = 5.0  # how long a run takes, before any has ended
+TELL_EVERY_S = 0.5  # how often a run that waits hears where it stands
+LOOK_S = 0.05  # how soon Stop is seen by a run that waits
 
 
 @dataclass(eq=False)
@@ -71,6 +73,26 @@ class Line:
             here = {other.client for other in (*self._running, *self._waiting)}
             self._served = {client: turn for client, turn in self._served.items() if client in here}
 
+    def in_turn(
+        self, load: Load, stop: threading.Event, client: str, events: Callable[[], Iterator[Event]]
+    ) -> Iterator[Event]:
+        """What `events()` yields once a run has its turn, and before that where it stands; nothing once `stop` is set.
+
+        A run of no load is one look: it has its turn at once.
+        """
+        if load == NOTHING:
+            yield from events()
+            return
+        place = self.join(client, load)
+        try:
+            while not place.free.is_set():
+                yield self.look(place)
+                if not _waited(place.free, stop):
+                    return
+            yield from events()
+        finally:
+            self.leave(place)
+
     def look(self, place: Place) -> Waiting:
         """Where a run stands in the line, and about how long it will wait."""
         with self._lock:
@@ -120,3 +142,11 @@ class Line:
             self._running.append(next_)
             next_.began = time.monotonic()
             next_.free.set()
+
+
+def _waited(free: threading.Event, stop: threading.Event) -> bool:
+    """Wait TELL_EVERY_S for a free place; False where the run was stopped meanwhile."""
+    until = time.monotonic() + TELL_EVERY_S
+    while not stop.is_set() and not free.wait(LOOK_S) and time.monotonic() < until:
+        pass
+    return not stop.is_set()

@@ -13,19 +13,8 @@ from typing import Any
 import torch
 
 from lab.backends.line import Line
-from lab.backends.load import load_of
-from lab.capsule import (
-    AnnotateRequest,
-    Event,
-    Forward,
-    LabError,
-    LaneSettings,
-    NoisingRequest,
-    Request,
-    SamplingRequest,
-    Status,
-    Waiting,
-)
+from lab.backends.warming import warm
+from lab.capsule import Event, LabError, Request, Status, Waiting
 from lab.catalog import CONTROLS, MODELS, Control, Model, add_hub_models
 from lab.engine.lanes import Denoiser, Lane, LaneLoop, Record, Run, out_of_memory
 from lab.engine.noising import Scenes
@@ -40,8 +29,6 @@ log = logging.getLogger("lab")
 MOST_UNREAD = 128  # records of a run that its reader may lag behind
 SPEED_S = 3.0
 IDLE_S = 0.02  # how soon a worker whose runs are all paused looks again
-TELL_EVERY_S = 0.5  # how often a run that waits hears where it stands
-SHORT = (NoisingRequest, AnnotateRequest)  # one look at most: they do not stand in line
 
 
 class _Ticket:
@@ -66,7 +53,7 @@ class Worker:
         self._loops: dict[int, tuple[LaneLoop, list[_Ticket]]] = {}  # by id of the denoiser, alive while it has runs
         self._alive = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._taken: deque[tuple[float, int]] = deque(maxlen=256)  # (when, lane steps) of the latest calls
+        self._taken: deque[tuple[float, int]] = deque()  # (when, lanes advanced) of the calls of the last SPEED_S
 
     def drive(self, denoiser: Denoiser, lanes: Iterable[Lane], client: object = None) -> Iterator[Record]:
         """Records of `lanes` as the worker makes them. Closing the generator cancels the run at the next tick."""
@@ -130,6 +117,13 @@ class Worker:
         except queue.Empty:
             pass
 
+    def _count(self, advanced: int) -> None:
+        """Note the lanes that a call has advanced, each by one step, and forget the calls of long ago."""
+        now = time.monotonic()
+        self._taken.append((now, advanced))
+        while self._taken[0][0] <= now - SPEED_S:
+            self._taken.popleft()
+
     def _tick(self, key: int) -> bool:
         """One call of a denoiser; whether anything came of it."""
         loop, tickets = self._loops[key]
@@ -139,7 +133,7 @@ class Worker:
         seen = loop.tick()
         for run, record in seen:
             inboxes[run].put(record)
-        self._taken.append((time.monotonic(), len(seen)))
+        self._count(sum(isinstance(record, Record) and record.i < record.n for _, record in seen))
         for ticket in [ticket for ticket in tickets if ticket.run.done]:
             ticket.inbox.put(None)
             tickets.remove(ticket)
@@ -168,31 +162,17 @@ class LocalBackend:
         Clients take turns, whatever each of them asks for. A run that must wait says so until it begins. Raises
         LabError with a message for the visitor where the request cannot be met or the lab is full.
         """
-        events = partial(self._events, request, stop, client)
-        yield from events() if isinstance(request, SHORT) else self.in_line(request, stop, client, events)
+        stop = stop or threading.Event()
+        yield from self.line.in_turn(request.load(), stop, client, partial(self._events, request, stop, client))
 
-    def in_line(
-        self, request: Request, stop: threading.Event | None, client: str, events: Callable[[], Iterator[Event]]
-    ) -> Iterator[Event]:
-        """What `events()` yields once a request has its turn, and before that where it stands."""
-        place = self.line.join(client, load_of(request))
-        try:
-            while not place.free.is_set():
-                yield self.line.look(place)
-                if _either(place.free, stop, TELL_EVERY_S):
-                    return
-            yield from events()
-        finally:
-            self.line.leave(place)
-
-    def _events(self, request: Request, stop: threading.Event | None, client: str) -> Iterator[Event]:
+    def _events(self, request: Request, stop: threading.Event, client: str) -> Iterator[Event]:
         drive = partial(self.worker.drive, client=client or None)
         house = House(self.settings, self.cache, drive, self._scenes, stop)
         events = OPERATIONS[type(request)](request, house)
         try:
             for event in events:
                 yield event
-                if stop is not None and stop.is_set():
+                if stop.is_set():
                     return
         except Stopped:
             return
@@ -242,25 +222,7 @@ class LocalBackend:
     def warm(self, *names: str) -> threading.Thread:
         """Load models for good and take a step with each, in the background: the first press of Run need not wait."""
         self.cache.pin(*names)
-
-        def work() -> None:
-            for name in names:
-                forward = Forward(schedule=MODELS[name].schedules[0])
-                for _ in self.run(SamplingRequest(model=name, lanes=(LaneSettings(steps=1),), forward=forward)):
-                    pass
-
-        thread = threading.Thread(target=work, name="lab-warm", daemon=True)
-        thread.start()
-        return thread
-
-
-def _either(free: threading.Event, stop: threading.Event | None, seconds: float) -> bool:
-    """Wait for a free place; whether the run was stopped meanwhile."""
-    until = time.monotonic() + seconds
-    while not free.wait(min(0.05, seconds)) and time.monotonic() < until:
-        if stop is not None and stop.is_set():
-            return True
-    return stop is not None and stop.is_set()
+        return warm(self.run, names)
 
 
 def in_words(error: Exception) -> str:

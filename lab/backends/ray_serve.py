@@ -23,7 +23,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from math import ceil, inf
+from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,10 @@ from ray.serve.request_router import MultiplexMixin, PendingRequest, RequestRout
 from ray.serve.schema import ApplicationStatus
 
 from lab.backends.line import Line
-from lab.backends.load import load_of
 from lab.backends.recovery import Recovery
-from lab.capsule import Event, LabError, Note, Plan, Replica, Request, Resident, SamplingRequest, Status, Waiting
+from lab.backends.refusal import Refusal, packed, unpacked
+from lab.backends.warming import warm
+from lab.capsule import Event, LabError, Note, Plan, Replica, Request, Resident, Status, Waiting
 from lab.settings import Settings
 
 log = logging.getLogger("lab")
@@ -52,7 +54,6 @@ BUNDLE_S = 0.03  # events of so long travel together
 REPORT_S = 1.0
 STALE_S = 5.0  # a replica that has not reported for so long is not shown
 LOOK_S = 0.05  # how soon Stop is seen
-TELL_EVERY_S = 0.5
 HERE = {"env_vars": {"PYTHONPATH": str(Path(__file__).parents[2])}}  # the lab lies there on every machine
 LOST = (
     "A machine of the cluster was lost in the middle of this run. What it had not finished was made again on another, "
@@ -184,13 +185,6 @@ class ByLanes:
 # On the cluster
 
 
-@dataclass(frozen=True)
-class _Refused:
-    """A LabError on its way back."""
-
-    text: str
-
-
 class Board:
     """What every replica said of itself last; one small actor for the whole application."""
 
@@ -230,19 +224,17 @@ class Engine:
         self._board = board()
         threading.Thread(target=self._report, name="lab-report", daemon=True).start()
 
-    async def run(self, request: Request, client: str) -> AsyncIterator[list[Event | _Refused]]:
+    async def run(self, request: Request, client: str) -> AsyncIterator[list[Event | Refusal]]:
         """The events of a request, in bundles."""
         if model := getattr(request, "model", ""):
             await self.holding(model)
-        inbox: asyncio.Queue[Event | _Refused | None] = asyncio.Queue()
+        inbox: asyncio.Queue[Event | Refusal | None] = asyncio.Queue()
         stop, tell = threading.Event(), asyncio.get_running_loop().call_soon_threadsafe
 
         def work() -> None:
             try:
-                for event in self.backend.run(request, stop, client):
+                for event in packed(self.backend.run(request, stop, client)):
                     tell(inbox.put_nowait, event)
-            except LabError as error:
-                tell(inbox.put_nowait, _Refused(str(error)))
             finally:
                 with suppress(RuntimeError):  # the loop is closed: the replica ends
                     tell(inbox.put_nowait, None)
@@ -339,34 +331,12 @@ class RayBackend:
     def warm(self, *names: str) -> threading.Thread:
         """Have a replica load models, in the background."""
 
-        def work() -> None:
-            for name in names:
-                with suppress(LabError):
-                    for _ in self.run(first_look(name)):
-                        pass
-
-        thread = threading.Thread(target=work, name="lab-warm", daemon=True)
-        thread.start()
-        return thread
+        return warm(self.run, names)
 
     def run(self, request: Request, stop: threading.Event | None = None, client: str = "") -> Iterator[Event]:
         """As LocalBackend.run."""
         stop = stop or threading.Event()
-        if load_of(request).lanes == 0:  # one look: it does not stand in line
-            yield from self._recovered(request, stop, client)
-            return
-        place = self.line.join(client, load_of(request))
-        try:
-            told = -inf
-            while not place.free.wait(LOOK_S):
-                if stop.is_set():
-                    return
-                if time.monotonic() - told > TELL_EVERY_S:
-                    told = time.monotonic()
-                    yield self.line.look(place)
-            yield from self._recovered(request, stop, client)
-        finally:
-            self.line.leave(place)
+        yield from self.line.in_turn(request.load(), stop, client, partial(self._recovered, request, stop, client))
 
     def _recovered(self, request: Request, stop: threading.Event, client: str) -> Iterator[Event]:
         """The events of a request, each once, however many replicas it takes."""
@@ -394,7 +364,7 @@ class RayBackend:
         call = self._engine.options(
             method_name="run", stream=True, multiplexed_model_id=getattr(request, "model", "")
         ).remote(request, client)
-        inbox: queue.SimpleQueue[list[Event | _Refused] | Exception | None] = queue.SimpleQueue()
+        inbox: queue.SimpleQueue[list[Event | Refusal] | Exception | None] = queue.SimpleQueue()
 
         def receive() -> None:
             try:
@@ -415,9 +385,7 @@ class RayBackend:
                     return
                 if isinstance(bundle, Exception):
                     raise bundle
-                for event in bundle:
-                    if isinstance(event, _Refused):
-                        raise LabError(event.text)
+                for event in unpacked(bundle):
                     yield event
                     if stop.is_set():
                         return
@@ -438,17 +406,6 @@ class RayBackend:
             with suppress(RayError):
                 self._seen = ray.get(self._board.look.remote(), timeout=STALE_S)
             self._closed.wait(REPORT_S)
-
-
-def first_look(name: str) -> SamplingRequest:
-    """The smallest run of a model."""
-    from lab.catalog import MODELS
-
-    return SamplingRequest(
-        model=name,
-        lanes=({"steps": 1},),
-        forward={"schedule": MODELS[name].schedules[0]},
-    )
 
 
 def together(seen: dict[str, Status], running: int, waiting: int) -> Status:

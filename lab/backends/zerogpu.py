@@ -18,7 +18,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from math import ceil
 from typing import Any
@@ -26,9 +26,9 @@ from typing import Any
 import spaces
 import torch
 
-from lab.backends.load import load_of
-from lab.backends.local import SHORT, LocalBackend, in_words
-from lab.capsule import AnatomyRequest, Event, LabError, Plan, Request, SamplingRequest, Status, Waiting
+from lab.backends.local import LocalBackend, in_words
+from lab.backends.refusal import Refusal, packed, unpacked
+from lab.capsule import NOTHING, AnatomyRequest, Event, LabError, Plan, Request, SamplingRequest, Status, Waiting
 from lab.catalog import CONTROLS, MODELS, Control, Model
 from lab.engine.lanes import drive
 from lab.models.cache import ModelCache
@@ -43,13 +43,6 @@ LONGEST_S = 120  # one visitor's call
 ROW_FLOPS = 0.8e12  # of a UNet at 512 px; with the cube of the side, 6.4e12 at 1024 (counted: 6.8e12)
 FLOPS_PER_S = 50e12  # a third of what the smallest GPU lent gives in bfloat16, and twice as long to be safe
 STEP_S = 0.03  # of a step however small: launches and the sampler
-
-
-@dataclass(frozen=True)
-class _Refused:
-    """A LabError on its way out of the call."""
-
-    text: str
 
 
 class ZeroGpuBackend:
@@ -70,8 +63,9 @@ class ZeroGpuBackend:
 
     def run(self, request: Request, stop: threading.Event | None = None, client: str = "") -> Iterator[Event]:
         """As LocalBackend.run."""
+        stop = stop or threading.Event()
         if needs_network(request):
-            yield from self.near.in_line(request, stop, client, partial(self._far, request, stop))
+            yield from self.near.line.in_turn(request.load(), stop, client, partial(self._far, request, stop))
         else:
             yield from self.near.run(request, stop, client)
 
@@ -113,7 +107,7 @@ class ZeroGpuBackend:
                 log.warning("not placed: %s", error)
         self._placed, (self._bytes, _) = tuple(self.cache.resident()), self.cache.used()
 
-    def _far(self, request: Request, stop: threading.Event | None) -> Iterator[Event]:
+    def _far(self, request: Request, stop: threading.Event) -> Iterator[Event]:
         """The events of one call, in the visitor's own thread: ZeroGPU knows from it whose seconds are spent."""
         if (seconds := seconds_of(request)) > LONGEST_S:
             raise LabError(
@@ -123,11 +117,9 @@ class ZeroGpuBackend:
         yield Waiting(0, 0.0, "Asking ZeroGPU for a GPU …")
         events = self._call(request)
         try:
-            for event in events:
-                if isinstance(event, _Refused):
-                    raise LabError(event.text)
+            for event in unpacked(events):
                 yield event
-                if stop is not None and stop.is_set():
+                if stop.is_set():
                     return
         except LabError:
             raise
@@ -140,23 +132,21 @@ class ZeroGpuBackend:
         finally:
             events.close()
 
-    def _inline(self, request: Request) -> Iterator[Event | _Refused]:
+    def _inline(self, request: Request) -> Iterator[Event | Refusal]:
         """Inside the call."""
         if os.getpid() != self._home:
             torch.set_num_threads(1)  # OpenMP would wait for threads that the fork left behind
         house = House(self.settings, self.cache, partial(drive, max_rows=self.settings.max_batch_rows))
         try:
-            yield from OPERATIONS[type(request)](request, house)
-        except LabError as error:
-            yield _Refused(str(error))
+            yield from packed(OPERATIONS[type(request)](request, house))
         except Exception as error:
             log.exception("a run failed")
-            yield _Refused(in_words(error))
+            yield Refusal(in_words(error))
 
 
 def needs_network(request: Request) -> bool:
     """Whether a request asks a trained model for more than one look."""
-    if isinstance(request, SHORT):
+    if request.load() == NOTHING:
         return False
     names = [request.model, getattr(request, "versus", None)]  # type: ignore[attr-defined]  # all others have a model
     return any(MODELS[name].trained for name in names if name)
@@ -173,4 +163,4 @@ def seconds_of(request: Request) -> int:
     elif isinstance(request, AnatomyRequest):
         guided = True
     flops = ROW_FLOPS * (size / 512) ** 3 * (1 + guided) * (1 + 0.35 * controls)
-    return ceil(START_S + load_of(request).steps * max(flops / FLOPS_PER_S, STEP_S if size > 64 else STEP_S / 4))
+    return ceil(START_S + request.load().steps * max(flops / FLOPS_PER_S, STEP_S if size > 64 else STEP_S / 4))

@@ -20,13 +20,11 @@ from lab.capsule import (
     Control,
     Forward,
     Hold,
-    LaneResult,
     LaneSettings,
     NoisingFrame,
     NoisingRequest,
     Recording,
     SamplingRequest,
-    Step,
 )
 from lab.settings import ASSETS, Settings
 
@@ -41,14 +39,10 @@ LATENT = Forward(schedule="scaled_linear")
 
 def record(backend: LocalBackend, request: SamplingRequest) -> Recording:
     """A run with all its steps."""
-    steps: dict[int, list[Step]] = {}
-    results: dict[int, LaneResult] = {}
+    collector = recordings.Collector(request)
     for event in backend.run(request):
-        if isinstance(event, Step):
-            steps.setdefault(event.lane, []).append(event)
-        elif isinstance(event, LaneResult):
-            results[event.lane] = event
-    return Recording(request, {lane: tuple(seen) for lane, seen in steps.items()}, results)
+        collector.add(event)
+    return collector.recording()
 
 
 def noising(backend: LocalBackend) -> list[np.ndarray]:

@@ -101,6 +101,7 @@ class Finished:
 
     plan: Plan
     steps: dict[int, Step]  # the latest of each lane
+    guesses: dict[int, Step]  # the step of each lane whose x_0 is shown
     results: dict[int, LaneResult]
     agreements: dict[int, Agreement]
 

@@ -353,7 +353,10 @@ def _cell(done: Finished, lane: int, view: str, picked: bool) -> str:
     words = done.plan.words(lane)
     body = ""
     if step is not None:
-        body = lane_view.image(_shown(done, lane, step, view), words)
+        guess = done.guesses[lane]
+        body = lane_view.image(_shown(done, lane, guess, view), words)
+        if not guess.decoded:
+            body += "<small>latent</small>"
         if step.i < step.n:
             body += f'<i class="bar" style="width:{100 * step.i / step.n:.0f}%"></i>'
         if agreement is not None and agreement.figure():

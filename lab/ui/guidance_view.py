@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from lab.capsule import MAX_SEED, Anatomy, AnatomyRequest, LaneSettings, SamplingRequest, Step, make_request
-from lab.catalog import GUIDANCE
-from lab.ui import lists, media
+from lab.catalog import GUIDANCE, MODELS
+from lab.ui import lane_view, lists, media
 from lab.ui.widgets import subscripts
 
 MAX_SCALE = 30.0
@@ -47,7 +47,7 @@ CSS = """
 .sweep small { position: absolute; left: 5px; bottom: 5px; font-size: 11px; line-height: 1; padding: 3px 5px;
   border-radius: 5px; background: rgb(255 255 255 / .9); color: #1f2430; font-variant-numeric: tabular-nums; opacity: 0;
   pointer-events: none; }
-.sweep button:hover small, .sweep button:focus-visible small, .sweep button.part small { opacity: 1; }
+.sweep button:hover small, .sweep button:focus-visible small, .sweep button.part small, .sweep small.latent { opacity: 1; }
 .sweep button.part img { opacity: .55; }
 
 .look { display: grid; grid-template-columns: minmax(0, 260px) minmax(0, 1fr); gap: 22px; align-items: start; }
@@ -283,8 +283,14 @@ class Painter:
 
     def __init__(self, sweep: Sweep) -> None:
         self.plan, self.cells = sweep.plan, dict(sweep.cells)
-        self.steps: dict[LaneSettings, Step] = {}
+        self.steps: dict[LaneSettings, Step] = {}  # the latest of each lane
+        self.guesses: dict[LaneSettings, Step] = {}  # whose x_0 is shown
         self._uris: dict[LaneSettings, tuple[Step, str]] = {}
+
+    def add(self, lane: LaneSettings, step: Step) -> None:
+        """Take in a step of a lane."""
+        self.steps[lane] = step
+        self.guesses[lane] = lane_view.guess(self.guesses.get(lane), step)
 
     def grid(self, stopped: bool = False) -> str:
         several = len({rule for rule, _ in self.plan.rows}) > 1
@@ -310,11 +316,14 @@ class Painter:
         if cell is not None:
             body = _image(cell.uri, title) + f"<small>seed {lane.seed} · {lane.guidance_scale:g}</small>"
         elif step is not None:
-            body = _image(self._uri(lane, step), f"{title}, step {step.i} of {step.n}")
+            guess = self.guesses[lane]
+            latent = "" if guess.decoded else "latent, "
+            body = _image(self._uri(lane, guess), f"{title}, {latent}step {guess.i} of {guess.n}")
             if stopped and step.i < step.n:
                 part = True
-                body += f"<small>{step.i}/{step.n}</small>"
+                body += f"<small>{latent}{guess.i}/{guess.n}</small>"
             elif step.i < step.n:
+                body += "" if guess.decoded else '<small class="latent">latent</small>'
                 body += f'<i class="bar" style="width:{100 * step.i / step.n:.0f}%"></i>'
         return (
             f'<button type="button" data-key="{key(lane)}"{" class=part" if part else ""} '
@@ -398,10 +407,11 @@ def look(shown: Look | None, index: int = 0, scales: Sequence[float] = ()) -> st
     step = shown.steps[min(max(index, 0), len(shown.steps) - 1)] if shown.steps else None
     # The picked cell is outlined from here, so that the grid need not be painted again.
     mark = f'<style>.sweep [data-key="{key(lane)}"] {{ box-shadow: 0 0 0 3px var(--primary-500) !important; }}</style>'
-    return f'<div class="look">{mark}{large}{_apart(step, shown.request.scales, lane.guidance_scale)}</div>'
+    latent = MODELS[shown.request.model].latent
+    return f'<div class="look">{mark}{large}{_apart(step, shown.request.scales, lane.guidance_scale, latent)}</div>'
 
 
-def _apart(step: Anatomy | None, scales: Sequence[float], own: float) -> str:
+def _apart(step: Anatomy | None, scales: Sequence[float], own: float, latent: bool = False) -> str:
     pictures: list[np.ndarray | None] = [None] * 4
     under = [""] * 4
     level = ""
@@ -413,6 +423,8 @@ def _apart(step: Anatomy | None, scales: Sequence[float], own: float) -> str:
         share = gap / max(with_prompt, 1e-9)
         under = [f"t = {step.t:.0f}", f"RMS {without:.3f}", f"RMS {with_prompt:.3f}", f"RMS {gap:.3f}, {share:.0%} of eps"]  # fmt: skip
     titles = ("x_t", "eps, unconditional", "eps, conditional", "their difference")
+    if latent:
+        titles = ("x_t, latent", *titles[1:])
     halves = "".join(
         _figure("" if picture is None else _image(media.data_uri(picture), title), title, line)
         for picture, title, line in zip(pictures, titles, under, strict=True)

@@ -5,7 +5,7 @@ every picture box keeps its square whether it is filled or not.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from math import isinf
 
@@ -86,6 +86,13 @@ def level(step: Step) -> str:
     return "finished" if isinf(step.log_snr) else f"log-SNR {step.log_snr:+.1f}"
 
 
+def distance(value: float, digits: int = 3) -> str:
+    """An RMS distance in figures. What these round to nothing is said to be below the last of them; only 0 is 0."""
+    if value == 0 or value >= 0.5 * 10**-digits:
+        return f"{value:.{digits}f}" if value else "0"
+    return f"below {10**-digits:.{digits}f}"
+
+
 @dataclass(frozen=True)
 class View:
     """What a stage shows: the lanes of a request and the step of each to paint, with results where they are in."""
@@ -94,6 +101,23 @@ class View:
     steps: Mapping[int, Step]
     results: Mapping[int, LaneResult]
     marks: Sequence[str] = ()  # what tells lanes of equal settings apart: whose score they follow
+    guesses: Mapping[int, Step] = field(default_factory=dict)  # whose x_0 is shown, where that is not the lane's step
+    latent: bool = False  # the model works on latents: x_t is one, shown by a linear map
+
+
+def guess(before: Step | None, step: Step) -> Step:
+    """The step of a lane whose x_0 is shown once `step` has come: the latest one that is decoded, `before` or itself, so
+    that pictures and previews do not alternate; the preview where none is."""
+    return before if before is not None and before.decoded and not step.decoded else step
+
+
+def guess_words(shown: Step, step: Step) -> str:
+    """What is shown as x_0 beside `step`: its own, one of an earlier call, or a latent that is not decoded."""
+    if shown.i == shown.n:
+        return "x_0"
+    if not shown.decoded:
+        return "predicted x_0, latent"
+    return "predicted x_0" if shown.i == step.i else f"predicted x_0, call {shown.i}"
 
 
 def cards(view: View, second: Mapping[int, tuple[np.ndarray, str]] | None = None) -> str:
@@ -104,38 +128,25 @@ def cards(view: View, second: Mapping[int, tuple[np.ndarray, str]] | None = None
     count = len(view.lanes)
     columns = {1: 2, 2: 2, 3: 3, 4: 2, 5: 3, 6: 3}.get(count, 4)
     pairs = count in (1, 4)  # these fill the stage side by side; other counts get one large picture with an inset
-    body = "".join(
-        _card(
-            index,
-            lane,
-            view.steps.get(index),
-            view.results.get(index),
-            (second or {}).get(index),
-            view.marks[index] if view.marks else "",
-        )
-        for index, lane in enumerate(view.lanes)
-    )
+    body = "".join(_card(view, index, (second or {}).get(index)) for index in range(count))
     return f'<div class="lanes{"" if pairs else " compact"}" style="--columns:{columns}">{body}</div>'
 
 
-def _card(
-    index: int,
-    lane: LaneSettings,
-    step: Step | None,
-    result: LaneResult | None,
-    second: tuple[np.ndarray, str] | None,
-    mark: str,
-) -> str:
+def _card(view: View, index: int, second: tuple[np.ndarray, str] | None) -> str:
+    lane, step = view.lanes[index], view.steps.get(index)
     row = SAMPLERS[lane.sampler]
-    words = f"{mark} · {describe(lane)}" if mark else describe(lane)
+    words = f"{view.marks[index]} · {describe(lane)}" if view.marks else describe(lane)
     left = right = ""
     foot = "&nbsp;"
-    left_caption = "x_t" if second is None else second[1]
+    left_caption = second[1] if second else "x_t, latent" if view.latent else "x_t"
+    right_caption = "predicted x_0"
     if step is not None:
-        noisy = image(step.x_t, f"{row.title}: x_t at {level(step)}")
+        shown = view.guesses.get(index, step)
+        right_caption = guess_words(shown, step)
+        noisy = image(step.x_t, f"{row.title}: {left_caption} at {level(step)}")
         left = image(second[0], f"{row.title}: {second[1]}") if second else noisy
-        right = image(step.x_0, f"{row.title}: predicted x_0 at {level(step)}")
-        foot = f"call {step.i}/{step.n} · {level(step)}<br>{_outcome(step, result)}"
+        right = image(shown.x_0, f"{row.title}: {right_caption} at {level(shown)}")
+        foot = f"call {step.i}/{step.n} · {level(step)}<br>{_outcome(step, view.results.get(index))}"
     finished = step is not None and step.i == step.n
     done = 100 * step.i / step.n if step else 0
     hidden = ' class="same"' if finished and second is None else ""  # x_t is the picture now: no inset of itself
@@ -143,7 +154,7 @@ def _card(
         f'<section class="lane" style="--lane:{row.colour}" aria-label="{escape(row.title)} {escape(words)}">'
         f"<header><b>{escape(row.title)}</b><span>{escape(words)}</span></header>"
         f'<div class="pair"><figure{hidden}>{left}<figcaption>{subscripts(left_caption)}</figcaption></figure>'
-        f"<figure>{right}<figcaption>{subscripts('x_0' if finished else 'predicted x_0')}</figcaption></figure></div>"
+        f"<figure>{right}<figcaption>{subscripts(right_caption)}</figcaption></figure></div>"
         f'<div class="bar"><i style="width:{done:.0f}%"></i></div><div class="foot">{foot}</div></section>'
     )
 
@@ -153,9 +164,9 @@ def _outcome(step: Step, result: LaneResult | None) -> str:
         return f"{step.elapsed_s:.1f} s"
     words = [f"{result.elapsed_s:.1f} s"]
     if result.rms_to_reference is not None:
-        words.append(f"RMS to reference {result.rms_to_reference:.3f}")
+        words.append(f"RMS to reference {distance(result.rms_to_reference)}")
     if result.nearest_rms is not None:
-        words.append(f"nearest: {escape(result.nearest_caption)} (RMS {result.nearest_rms:.3f})")
+        words.append(f"nearest: {escape(result.nearest_caption)} (RMS {distance(result.nearest_rms)})")
     return " · ".join(words)
 
 
@@ -180,10 +191,15 @@ def _cell(view: View, index: int, label: str) -> str:
     if step is None:
         return '<div class="cell"></div>'
     if result is not None and result.rms_to_reference is not None:
-        note = f"{result.rms_to_reference:.3f}"
+        note = distance(result.rms_to_reference)
     else:
         note = label if step.i == step.n else f"{step.i}/{step.n}"
-    return f'<div class="cell">{image(step.x_0, label)}<small>{escape(note)}</small></div>'
+    shown = view.guesses.get(index, step)
+    if not shown.decoded:
+        note = f"latent, {note}"
+    elif shown.i < step.i:
+        note = f"call {shown.i}, now {note}"
+    return f'<div class="cell">{image(shown.x_0, label)}<small>{escape(note)}</small></div>'
 
 
 def panels(pictures: Sequence[tuple[np.ndarray, str, str]]) -> str:

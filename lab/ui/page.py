@@ -54,8 +54,11 @@ class Page(gr.Blocks):
     async def postprocess_data(
         self, block_fn: BlockFunction, predictions: list | dict, state: SessionState | None
     ) -> list[Any]:
-        """As Blocks.postprocess_data; outputs that a dict leaves out are skipped without a look at them."""
-        if not (isinstance(predictions, dict) and predictions and all(isinstance(key, Block) for key in predictions)):
+        """As Blocks.postprocess_data; outputs that a dict leaves out are skipped without a look at them: all of them where
+        it is empty, which Gradio would take for the value of a handler's only output."""
+        if isinstance(predictions, dict) and not predictions:
+            return [None if block.stateful else gr.skip() for block in block_fn.outputs]
+        if not (isinstance(predictions, dict) and all(isinstance(key, Block) for key in predictions)):
             return await super().postprocess_data(block_fn, predictions, state)
         values = {block._id: value for block, value in predictions.items()}
         fewer = copy(block_fn)

@@ -1,25 +1,17 @@
 """What the Samplers tab shows of a recording: lanes at one noise level, convergence, numbers."""
 
 from collections.abc import Sequence
-from math import isinf
+from math import isinf, nan
 from typing import Any
 
 import numpy as np
 
 from lab.capsule import InversionResult, LaneResult, LaneSettings, Recording, SamplingRequest, Step
-from lab.catalog import SAMPLERS
+from lab.catalog import MODELS, SAMPLERS
+from lab.recordings import Collector
 from lab.ui import lane_view, plots, widgets
 
-REPLAY_POSITIONS = 201  # of the replay slider
-FLOOR = 1e-4  # equal pictures, on a logarithmic axis
-
-
-def thinned(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """The steps that the replay slider can reach: all of them, or evenly spaced ones of a very long run. A thousand
-    steps of eight lanes would hold 200 MB for a visitor who can only ever see a fifth of them."""
-    if len(steps) <= REPLAY_POSITIONS:
-        return tuple(steps)
-    return tuple(steps[round(i)] for i in np.linspace(0, len(steps) - 1, REPLAY_POSITIONS))
+FLOOR = 1e-4  # of a distance on a logarithmic axis: what lies below is rounding mostly, and 0 has no place there
 
 
 def at_level(recording: Recording, percent: float) -> dict[int, Step]:
@@ -48,8 +40,13 @@ def lanes_of(request: SamplingRequest) -> tuple[tuple[LaneSettings, ...], tuple[
 
 
 def paint(experiment: str, recording: Recording, percent: float = 100, second: str = "x_t") -> str:
+    """The stage of an experiment, all lanes `percent` of the way from noise to picture."""
     lanes, marks = lanes_of(recording.request)
-    view = lane_view.View(lanes, at_level(recording, percent), recording.results if percent >= 100 else {}, marks)
+    steps = at_level(recording, percent)
+    guesses = {lane: _guess(recording.steps[lane], step) for lane, step in steps.items()}
+    latent = MODELS[recording.request.model].latent
+    results = recording.results if percent >= 100 else {}
+    view = lane_view.View(lanes, steps, results, marks, guesses, latent)
     if experiment == "grid":
         samplers = list(dict.fromkeys(lane.sampler for lane in lanes))
         return lane_view.grid(view, samplers, list(dict.fromkeys(lane.steps for lane in lanes)))
@@ -58,15 +55,22 @@ def paint(experiment: str, recording: Recording, percent: float = 100, second: s
     return lane_view.cards(view, _beside(recording, view, second))
 
 
+def _guess(steps: Sequence[Step], shown: Step) -> Step:
+    """The step of a lane whose predicted x_0 is shown while `shown` is: the latest that is decoded, itself mostly."""
+    earlier = [step for step in steps if step.decoded and step.i <= shown.i]
+    return earlier[-1] if earlier else shown
+
+
 def _beside(recording: Recording, view: lane_view.View, second: str) -> dict[int, tuple[np.ndarray, str]] | None:
     if second.startswith("difference"):
         versus, count = recording.request.versus, len(recording.request.lanes)
         twins = {lane: (lane + count) % (2 * count) if versus else 0 for lane in view.steps}
         words = "difference to the other score" if versus else "difference to lane 1"
+        guesses = {lane: view.guesses.get(lane, step).x_0 for lane, step in view.steps.items()}
         return {
-            lane: (_difference(step.x_0, view.steps[twins[lane]].x_0), words)
-            for lane, step in view.steps.items()
-            if twins[lane] in view.steps
+            lane: (_difference(x_0, guesses[twins[lane]]), words)
+            for lane, x_0 in guesses.items()
+            if twins[lane] in guesses and guesses[twins[lane]].shape == x_0.shape
         }
     if second.startswith("nearest"):
         return {
@@ -82,10 +86,11 @@ def _difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.abs(a.astype(np.int16) - b.astype(np.int16)).max(axis=2).astype(np.uint8)
 
 
-def progress(steps: dict[int, list[Step]], request: SamplingRequest) -> str:
-    made = sum(seen[-1].i for lane, seen in steps.items())
-    asked = sum(seen[-1].n for lane, seen in steps.items())
-    return f"{len(lanes_of(request)[0])} lanes · {made} of {asked} denoiser calls"
+def progress(collector: Collector) -> str:
+    """How far a run has come, in calls."""
+    latest = [list(seen.values())[-1] for seen in collector.steps.values()]
+    made, asked = sum(step.i for step in latest), sum(step.n for step in latest)
+    return f"{len(lanes_of(collector.request)[0])} lanes · {made} of {asked} denoiser calls"
 
 
 def summary(recording: Recording) -> str:
@@ -115,7 +120,7 @@ def divergence(recording: Recording) -> Any:
         series.append(
             (f"{SAMPLERS[lane.sampler].title}, {lane_view.describe(lane)}", SAMPLERS[lane.sampler].colour, points)
         )
-    return plots.lines(series, "log-SNR", "RMS, learned to perfect x_0")
+    return plots.lines(series, plots.LOG_SNR, "RMS, learned to perfect x_0")
 
 
 def has_reference(recording: Recording) -> bool:
@@ -123,20 +128,35 @@ def has_reference(recording: Recording) -> bool:
 
 
 def convergence(recording: Recording) -> Any:
-    """Distance to the reference against denoiser calls, one line a sampler: along the path, and at its end."""
+    """Distance to the reference against denoiser calls, one line a sampler: along the path, and at its end. Distances
+    below FLOOR stand on it as open triangles that say so; of curves that are one, the later is dashed and named so."""
     lines: dict[str, list[LaneResult]] = {}
     for lane, result in sorted(recording.results.items()):
         lines.setdefault(recording.request.lanes[lane].sampler, []).append(result)
-    traces = []
+    traces: list[dict[str, Any]] = []
+    drawn: dict[str, _Curve] = {}
     for name, results in lines.items():
         row = SAMPLERS[name]
-        calls = [result.calls for result in results]
-        along = [max(result.path_distance or 0.0, FLOOR) for result in results]
-        end = [max(result.rms_to_reference or 0.0, FLOOR) for result in results]
-        common = {"mode": "lines+markers", "legendgroup": name}
-        traces.append(plots.line(calls, along, row.title, row.colour, **common))
-        traces.append(plots.line(calls, end, row.title, row.colour, **common, showlegend=False, xaxis="x2", yaxis="y2"))
-    across = {"title": {"text": "denoiser calls"}, "type": "log", "dtick": "D2"}
+        curve: _Curve = [
+            (result.calls, _drawn(result.path_distance), _drawn(result.rms_to_reference)) for result in results
+        ]
+        twin = next((SAMPLERS[other].title for other, known in drawn.items() if _equal(known, curve)), "")
+        drawn[name] = curve
+        title = f"{row.title}, equal to {twin} here" if twin else row.title
+        style = {"dash": "dash"} if twin else {}
+        calls = [count for count, _, _ in curve]
+        for k, axes in ((1, {}), (2, {"showlegend": False, "xaxis": "x2", "yaxis": "y2"})):
+            distances = [point[k] for point in curve]
+            below = [distance <= FLOOR for distance in distances]
+            traces.append(
+                plots.line(
+                    calls, distances, title, row.colour, mode="lines+markers", legendgroup=name, line=style,
+                    marker={"symbol": ["triangle-down-open" if one else "circle" for one in below], "size": 8},
+                    text=[f"below {FLOOR:g}" if one else f"{d:.3g}" for one, d in zip(below, distances, strict=True)],
+                    hovertemplate="%{text}", **axes,
+                )
+            )  # fmt: skip
+    across = {"title": {"text": "denoiser calls"}, "type": "log"}
     return plots.figure(
         traces,
         height=300,
@@ -144,7 +164,28 @@ def convergence(recording: Recording) -> Any:
         yaxis={"title": {"text": "RMS, along the path"}, "type": "log"},
         xaxis2={**across, "domain": [0.56, 1], "anchor": "y2"},
         yaxis2={"title": {"text": "RMS, finished picture"}, "type": "log", "anchor": "x2"},
+        annotations=[
+            {"text": f"▽ below {FLOOR:g}", "xref": f"{x} domain", "yref": f"{y} domain", "x": 0, "y": 0,
+             "xanchor": "left", "yanchor": "bottom", "showarrow": False}
+            for x, y, k in (("x", "y", 1), ("x2", "y2", 2))
+            if any(point[k] <= FLOOR for curve in drawn.values() for point in curve)
+        ],
         showlegend=True,
+    )  # fmt: skip
+
+
+_Curve = list[tuple[int, float, float]]  # calls, distance along the path, distance at the end
+
+
+def _drawn(distance: float | None) -> float:
+    """Where a distance stands on the axis: nowhere, as nan, where there is none."""
+    return nan if distance is None else max(distance, FLOOR)
+
+
+def _equal(a: _Curve, b: _Curve) -> bool:
+    """Whether two curves lie on one another: all distances within a hundredth."""
+    return len(a) == len(b) and all(
+        x[0] == y[0] and np.allclose(x[1:], y[1:], rtol=0.01, atol=0, equal_nan=True) for x, y in zip(a, b, strict=True)
     )
 
 
@@ -155,10 +196,10 @@ def table(recording: Recording) -> str:
             lane_view.describe(lane),
             str(result.calls),
             f"{result.elapsed_s:.2f} s",
-            "" if result.path_distance is None else f"{result.path_distance:.4f}",
-            "" if result.rms_to_reference is None else f"{result.rms_to_reference:.4f}",
+            "" if result.path_distance is None else lane_view.distance(result.path_distance, 4),
+            "" if result.rms_to_reference is None else lane_view.distance(result.rms_to_reference, 4),
             result.nearest_caption,
-            "" if result.nearest_rms is None else f"{result.nearest_rms:.4f}",
+            "" if result.nearest_rms is None else lane_view.distance(result.nearest_rms, 4),
         )
         for index, lane in enumerate(lanes_of(recording.request)[0])
         if (result := recording.results.get(index)) is not None
@@ -167,10 +208,15 @@ def table(recording: Recording) -> str:
     return widgets.table(head, rows) if rows else ""
 
 
-def inversion_panels(result: InversionResult) -> list[tuple[np.ndarray, str, str]]:
+def inversion_panels(result: InversionResult, latent: bool = False) -> list[tuple[np.ndarray, str, str]]:
+    """Picture, title and sentence of each; x_T of a model on latents is one."""
     return [
         (result.original, "picture, x_0", "As the model sees it; it starts with a trace of noise from the seed."),
-        (result.x_T, "its x_T", f"Mean {result.x_T_mean:+.2f}, deviation {result.x_T_deviation:.2f}; noise has 0, 1."),
-        (result.reconstruction, "drawn again", f"DDIM from that x_T. RMS error {result.rms:.3f}."),
+        (
+            result.x_T,
+            "its x_T, latent" if latent else "its x_T",
+            f"Mean {result.x_T_mean:+.2f}, deviation {result.x_T_deviation:.2f}; noise has 0, 1.",
+        ),
+        (result.reconstruction, "drawn again", f"DDIM from that x_T. RMS error {lane_view.distance(result.rms)}."),
         (result.error, "where it differs", "Brightest where the two differ most."),
     ]

@@ -15,6 +15,7 @@
 
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from html import escape
 from typing import Any, Protocol
 
@@ -184,10 +185,26 @@ class Stops:
             self._events[_session(request)] = event
         return event
 
+    @contextmanager
+    def turn(self, request: gr.Request) -> Iterator[threading.Event]:
+        """As `fresh`, and the event is forgotten when its block is left: also by a page that goes away before the first
+        update, which closes the generator there."""
+        event = self.fresh(request)
+        try:
+            yield event
+        finally:
+            self.done(request, event)
+
     def set(self, request: gr.Request) -> None:
         """Tell this visitor's run to stop; nothing happens where there is none."""
         with self._lock:
             if event := self._events.get(_session(request)):
+                event.set()
+
+    def end(self, request: gr.Request) -> None:
+        """Tell this visitor's run to stop, and take the page from it: something else is shown now."""
+        with self._lock:
+            if event := self._events.pop(_session(request), None):
                 event.set()
 
     def busy(self, request: gr.Request) -> bool:
@@ -223,29 +240,25 @@ class Runs:
         What `work` returns is its last update. The buttons come back with it and not after it: of two updates in quick
         succession the page keeps the last.
         """
-        stop = self.stops.fresh(request)
-        yield {
-            self.run: gr.update(interactive=False),
-            self.stop: gr.update(interactive=True),
-            self.note: note("Starting …"),
-        }
-        made = work(stop)
-        try:
-            while True:
-                update = next(made)
-                if not self.stops.owns(request, stop):
-                    return
-                yield update
-        except StopIteration as end:
-            last: Update = end.value
-        except LabError as error:
-            last = {self.note: note(str(error), bad=True)}
-        finally:
-            made.close()
-            mine = self.stops.owns(request, stop)
-            self.stops.done(request, stop)
-        if mine:
-            yield last | {self.run: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
+        with self.stops.turn(request) as stop:
+            yield {
+                self.run: gr.update(interactive=False),
+                self.stop: gr.update(interactive=True),
+                self.note: note("Starting …"),
+            }
+            with closing(work(stop)) as updates:
+                try:
+                    while True:
+                        update = next(updates)
+                        if not self.stops.owns(request, stop):
+                            return
+                        yield update
+                except StopIteration as end:
+                    last: Update = end.value
+                except LabError as error:
+                    last = {self.note: note(str(error), bad=True)}
+            if self.stops.owns(request, stop):
+                yield last | {self.run: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
 
 
 def _session(request: gr.Request) -> str:

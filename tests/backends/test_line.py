@@ -1,18 +1,22 @@
 """The line: bounded places, fair turns between clients, and words for those who cannot be taken."""
 
 import random
+import threading
 
 import numpy as np
 import pytest
 
 from lab.backends.line import FIRST_GUESS_S, Line
-from lab.backends.load import NOTHING, Load, load_of
 from lab.capsule import (
+    NOTHING,
     AnatomyRequest,
+    AnnotateRequest,
     InversionRequest,
     LabError,
     LaneSettings,
+    Load,
     NoisingRequest,
+    Note,
     SamplingRequest,
     Waiting,
 )
@@ -140,9 +144,28 @@ def test_the_outlook_is_what_the_next_run_would_meet():
 
 def test_loads_are_counted_before_anything_is_computed():
     lanes = (LaneSettings(steps=5), LaneSettings(steps=7))
-    assert load_of(SamplingRequest(lanes=lanes)) == Load(2, 12)
-    assert load_of(SamplingRequest(lanes=lanes, versus="exact-32", reference_steps=9)) == Load(5, 33)
-    assert load_of(AnatomyRequest(lane=lanes[0], scales=(1.0,))) == Load(1, 5)
+    assert SamplingRequest(lanes=lanes).load() == Load(2, 12)
+    assert SamplingRequest(lanes=lanes, versus="exact-32", reference_steps=9).load() == Load(5, 33)
+    assert AnatomyRequest(lane=lanes[0], scales=(1.0,)).load() == Load(1, 5)
     picture = np.zeros((4, 4, 3), np.uint8)
-    assert load_of(InversionRequest(picture=picture, steps=6)) == Load(1, 12)
-    assert load_of(NoisingRequest(picture=picture)) == NOTHING
+    assert InversionRequest(picture=picture, steps=6).load() == Load(1, 12)
+    assert NoisingRequest(picture=picture).load() == AnnotateRequest(picture=picture).load() == NOTHING
+
+
+def test_one_look_has_its_turn_at_once_and_a_run_waits_for_its_own():
+    line, stop, events = Line(places=1, room=2), threading.Event(), lambda: iter([Note("drawn")])
+    mine = line.join("me", Load(1, 5))
+    assert list(line.in_turn(NOTHING, stop, "you", events)) == [Note("drawn")]
+    waiting = line.in_turn(Load(1, 5), stop, "you", events)
+    assert next(waiting) == Waiting(1, FIRST_GUESS_S)
+    line.leave(mine)
+    assert list(waiting) == [Note("drawn")] and line.counts == (0, 0)
+
+
+def test_a_run_that_is_stopped_while_it_waits_leaves_the_line():
+    line, stop = Line(places=1, room=2), threading.Event()
+    line.join("me", Load(1, 5))
+    waiting = line.in_turn(Load(1, 5), stop, "you", lambda: iter([Note("drawn")]))
+    next(waiting)
+    stop.set()
+    assert list(waiting) == [] and line.counts == (1, 0)

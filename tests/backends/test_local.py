@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from lab.backends.local import MOST_UNREAD, LocalBackend
+from lab.backends.local import MOST_UNREAD, SPEED_S, LocalBackend, Worker
 from lab.capsule import (
     AnatomyRequest,
     Control,
@@ -23,9 +23,22 @@ from lab.capsule import (
     Waiting,
     make_request,
 )
+from lab.engine.lanes import Lane, StepNoise
+from lab.engine.samplers import make_scheduler
 from lab.models.cache import ModelCache
 from lab.settings import Settings
-from tests.toys import PATIENCE_S, ToyModel, leases, make_backend, request, results_of, solo_picture, steps_of
+from tests.toys import (
+    PATIENCE_S,
+    SHAPE,
+    ToyDenoiser,
+    ToyModel,
+    leases,
+    make_backend,
+    request,
+    results_of,
+    solo_picture,
+    steps_of,
+)
 
 
 @pytest.fixture
@@ -280,6 +293,12 @@ LIMITS = {"max_lanes": 3, "max_steps": 100, "max_lane_steps": 150}
             InversionRequest(picture=PICTURE, steps=101),
             "101 steps asked for; a lane takes at most 100",
         ),
+        (InversionRequest(picture=PICTURE, steps=90), "takes 180 steps over all its lanes; at most 150 a run"),
+        (request(*[LaneSettings(steps=2)] * 2, versus="exact-32"), "4 pictures asked for; one run makes at most 3"),
+        (
+            request(LaneSettings(steps=60), versus="exact-32", reference_steps=60),
+            "takes 180 steps over all its lanes; at most 150 a run",
+        ),
     ],
 )
 def test_limits_are_explained(model, asked, message):
@@ -288,6 +307,29 @@ def test_limits_are_explained(model, asked, message):
         list(backend.run(asked))
     assert not any(denoiser.calls for denoiser in model.denoisers.values())  # refused before any work
     assert len(results_of(backend.run(request(LaneSettings(steps=2))))) == 1
+
+
+def test_a_run_of_two_models_takes_what_the_limits_give(model):
+    """Four pictures in all, two of each model, and the reference, which is none."""
+    backend = make_backend(model, max_lanes=4, max_lane_steps=13)
+    asked = request(*[LaneSettings(steps=2)] * 2, versus="exact-32", reference_steps=5)
+    assert sorted(result.lane for result in results_of(backend.run(asked))) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("lanes", "steps"), [(1, 1), (1, 1000), (3, 5), (5, 300)])
+def test_the_steps_a_second_are_the_lane_steps_that_were_taken(model, monkeypatch, lanes, steps):
+    """On a clock that a run moves by a millisecond a call; a lane of one step takes one."""
+    now = [0.0]
+    monkeypatch.setattr("lab.backends.local.time.monotonic", lambda: now[0])
+    worker, denoiser = Worker(max_rows=16), ToyDenoiser(1000)
+    for seed in range(lanes):
+        scheduler = make_scheduler("DDIM", denoiser.alphas_cumprod, "epsilon", steps)
+        noise = StepNoise(seed)
+        for record in worker.drive(denoiser, [Lane(0, scheduler, noise.initial(SHAPE), noise, "")]):
+            now[0] += 0.001 if record.i < record.n else 0
+    assert worker.steps_per_s == pytest.approx(lanes * steps / SPEED_S)
+    now[0] += SPEED_S
+    assert worker.steps_per_s == 0
 
 
 def test_more_steps_than_T_are_refused():

@@ -1,12 +1,16 @@
 """What is asked for again after a replica was lost, and what of its answer is new."""
 
+from dataclasses import dataclass
 from math import inf
 
 import numpy as np
+import pytest
 
 from lab.backends.recovery import Recovery
 from lab.capsule import (
     AnatomyRequest,
+    Decoded,
+    Event,
     InversionRequest,
     InversionResult,
     LaneResult,
@@ -83,3 +87,62 @@ def test_notes_always_pass():
     recovery = Recovery(SamplingRequest(lanes=LANES))
     recovery.remaining()
     assert [recovery.fresh(Note("a")) for _ in range(2)] == [Note("a")] * 2
+
+
+@dataclass(frozen=True)
+class Frame(Event):
+    """A streaming event of a type that nobody has heard of, and that says nothing of its key."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class LaneFrame(Event):
+    """Another one, of a lane."""
+
+    lane: int
+    value: float
+    elapsed_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class KeyedFrame(Event):
+    """One that says what it is."""
+
+    i: int
+
+    @property
+    def key(self):
+        return self.i
+
+
+@pytest.mark.parametrize("lost_after", range(6))
+@pytest.mark.parametrize("kind", [Frame, KeyedFrame])
+def test_all_events_of_a_new_type_come_once_wherever_the_replica_is_lost(kind, lost_after):
+    recovery, frames, seen = Recovery(InversionRequest(picture=GREY, steps=2)), [kind(i) for i in range(5)], []
+    for reached in (lost_after, 5):
+        recovery.remaining()
+        seen += [event for frame in frames[:reached] if (event := recovery.fresh(frame)) is not None]
+    assert seen == frames
+
+
+def test_events_of_a_new_type_keep_their_lane_and_their_clock():
+    recovery = Recovery(SamplingRequest(lanes=LANES))
+    recovery.remaining()
+    first = [LaneFrame(lane, lane + i / 10, elapsed_s=2.0) for i in range(2) for lane in range(3)]
+    assert [recovery.fresh(frame) for frame in first] == first
+    recovery.fresh(result(1))
+    recovery.remaining()  # lanes 0 and 2, as 0 and 1
+    again = [LaneFrame(lane, 2 * lane + i / 10) for i in range(3) for lane in range(2)]
+    fresh = [event for frame in again if (event := recovery.fresh(frame)) is not None]
+    assert fresh == [LaneFrame(0, 0.2, elapsed_s=2.0), LaneFrame(2, 2.2, elapsed_s=2.0)]
+
+
+def test_the_steps_of_a_replay_come_once_each_though_they_are_of_calls_that_were_seen():
+    recovery = Recovery(SamplingRequest(lanes=LANES[:1]))
+    for _ in range(2):
+        recovery.remaining()
+        new = [recovery.fresh(event) for event in (step(0, 0), step(0, 1), Decoded(0, 1, GREY), Decoded(0, 0, GREY))]
+        recovery._results.clear()
+    assert new == [None] * 4
+    assert recovery.fresh(Decoded(0, 2, GREY)) == Decoded(0, 2, GREY)

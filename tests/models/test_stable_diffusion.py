@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from threading import get_native_id
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +18,6 @@ from diffusers import (
 from safetensors.torch import load_file
 from transformers import CLIPTokenizer
 
-from lab import operations
 from lab.backends.local import LocalBackend
 from lab.capsule import Condition, Control, Forward, Hold, LabError, LaneResult, LaneSettings, SamplingRequest, Step
 from lab.catalog import CONTROLS, MODELS, rules_for, samplers_for
@@ -27,8 +25,8 @@ from lab.engine.lanes import drive
 from lab.models.loaders import make_cache, weigh
 from lab.models.pictures import PictureSet
 from lab.models.prompts import CACHED_PROMPTS
-from lab.models.stable_diffusion import LatentDenoiser, _decoding
-from lab.operations import PREVIEW_SHARE, STALE, House, sampling
+from lab.models.stable_diffusion import _decoding
+from lab.operations import House, sampling
 from lab.settings import Settings
 from tests.models import tiny
 
@@ -196,54 +194,6 @@ def test_steps_show_previews_at_the_latents_resolution(studio):
     assert [event.x_t.shape[0] for event in steps] == [tiny.LATENT] * 3 + [tiny.SIDE]
     assert {event.x_0.shape[0] for event in steps[:-1]} <= {tiny.LATENT, tiny.SIDE}
     assert steps[-1].x_0.shape == (tiny.SIDE, tiny.SIDE, 3)
-
-
-def decoded_of(studio, monkeypatch, seconds_a_decode, lanes):
-    """(x_0 of each call that was decoded and not a preview, records by lane, events) on a clock that decodes move."""
-    clock = SimpleNamespace(now=0.0, decoded=[])
-    monkeypatch.setattr(operations.time, "perf_counter", lambda: clock.now)
-    with studio.cache.lease("text-to-image") as model:
-
-        def decode(x_0, whole=model.to_picture):
-            clock.now += seconds_a_decode
-            clock.decoded.append(x_0)
-            return whole(x_0)
-
-        def call(*arguments, whole=LatentDenoiser.__call__):
-            clock.now += 1
-            return whole(*arguments)
-
-        monkeypatch.setattr(model, "to_picture", decode)
-        monkeypatch.setattr(LatentDenoiser, "__call__", call)
-        records, events = studio.run(*lanes)
-    monkeypatch.undo()
-    return clock.decoded, records, events
-
-
-def test_decoded_previews_cost_a_small_share_of_a_run_and_lanes_take_turns(studio, monkeypatch):
-    lanes = [lane(steps=40, seed=seed) for seed in range(4)]
-    decoded, records, events = decoded_of(studio, monkeypatch, 0.1, lanes)
-    ends = {id(path[-1].x_0) for path in records.values()}
-    previews = [x_0 for x_0 in decoded if id(x_0) not in ends]
-    spent = 0.1 * len(previews)
-    assert 0.8 * PREVIEW_SHARE * 40 <= spent <= PREVIEW_SHARE * (40 + 0.1 * len(decoded)) + 0.1
-    shares = [sum(any(record.x_0 is x_0 for x_0 in previews) for record in path) for path in records.values()]
-    assert max(shares) - min(shares) <= 1
-    with studio.cache.lease("text-to-image") as model:
-        for result in (event for event in events if isinstance(event, LaneResult)):
-            assert (result.picture == model.to_picture(records[result.lane][-1].x_0)).all()
-
-
-def test_where_decoding_is_dear_steps_show_the_cheap_preview(studio, monkeypatch):
-    decoded, records, events = decoded_of(studio, monkeypatch, 50.0, [lane(steps=20)])
-    steps = [event for event in events if isinstance(event, Step)]
-    shown = [step.x_0.shape[0] for step in steps]
-    latent = tiny.LATENT
-    assert len(decoded) <= 2 and shown[-1] == tiny.SIDE and shown.count(latent) >= 20 - 1 - 20 // STALE
-    with studio.cache.lease("text-to-image") as model:
-        for step, record in zip(steps, records[0], strict=True):
-            if step.x_0.shape[0] == latent:
-                assert (step.x_0 == model.preview(record.x_0)).all()
 
 
 def test_all_samplers_and_rules_work_on_latents(studio):

@@ -120,6 +120,39 @@ def test_play_moves_t_until_it_is_stopped(tab, values):
     assert rest[-1][tab.play] == gr.update(interactive=True)
 
 
+NEWER = {
+    "a preset": lambda tab, values: list(tab.on_preset(noising.PRESETS[1], values, VISITOR)),
+    "another schedule": lambda tab, values: list(tab.on_scene(values | {tab.schedule: "cosine"}, VISITOR)),
+    "a drag": lambda tab, values: tab.on_drag(values | {tab.t: 700}, VISITOR),
+    "a step of the strip": lambda tab, values: tab.on_pick_step(values, SimpleNamespace(pick=40), VISITOR),
+}
+
+
+@pytest.mark.parametrize("newer", NEWER)
+@pytest.mark.parametrize("played", [1, 2, 4])
+def test_play_paints_nothing_over_what_is_newer(tab, values, newer, played):
+    playing = tab.on_play(values | {tab.t: 0}, VISITOR)
+    for _ in range(played):
+        next(playing)
+    NEWER[newer](tab, values)
+    assert [sorted(update, key=id) for update in playing] == [sorted([tab.play, tab.stop], key=id)]
+
+
+def test_a_scene_paints_nothing_over_a_newer_one(tab, values):
+    older = tab.on_scene(values, VISITOR)
+    next(older)
+    list(tab.on_preset(noising.PRESETS[1], values, VISITOR))
+    assert list(older) == []
+
+
+@pytest.mark.parametrize("start", ["on_play", "on_scene"])
+def test_a_page_that_leaves_at_the_first_update_leaves_nothing(tab, values, start):
+    updates = getattr(tab, start)(values, VISITOR)
+    next(updates)
+    updates.close()
+    assert not tab.plays.busy(VISITOR) and not tab.scenes.busy(VISITOR)
+
+
 def test_stop_of_another_visitor_does_nothing(tab, values):
     playing = tab.on_play(values | {tab.t: 0}, VISITOR)
     next(playing), next(playing)

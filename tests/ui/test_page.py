@@ -10,6 +10,9 @@ import gradio as gr
 import pytest
 from gradio.state_holder import SessionState
 
+from lab.backends.deferred import Deferred
+from lab.settings import Settings
+from lab.ui import build
 from lab.ui.page import Page, _Session, _Sessions
 
 
@@ -21,9 +24,9 @@ def page():
     return demo
 
 
-def told(page, predictions, session=None):
+def told(page, predictions, session=None, function=None):
     """What a handler's answer becomes on the way to the browser."""
-    (function,) = page.fns.values()
+    function = function or next(iter(page.fns.values()))
     # In a thread of its own: Playwright, after the browser tests, leaves a loop running in this one.
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(
@@ -34,6 +37,16 @@ def told(page, predictions, session=None):
 def test_a_frame_updates_what_it_mentions_and_skips_the_rest(page):
     assert told(page, {page.note: "hello"}) == [gr.skip(), "hello", None]
     assert told(page, {page.stage: "a", page.note: "b"}) == ["a", "b", None]
+
+
+def test_a_handler_that_answers_nothing_leaves_every_page_as_it_is():
+    """Of a handler with one output Gradio would take an empty answer for that output's value."""
+    lab = build(Deferred(), Settings())
+    handlers = [function for function in lab.fns.values() if function.fn and function.outputs]
+    assert sum(len(function.outputs) == 1 for function in handlers) > 10
+    for function in handlers:
+        answer = told(lab, {}, function=function)
+        assert answer == [None if block.stateful else gr.skip() for block in function.outputs], function.name
 
 
 def test_what_is_not_mentioned_is_not_built_anew(page):

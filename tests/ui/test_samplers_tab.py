@@ -1,6 +1,7 @@
 """The Samplers tab without a browser: what its controls ask for, what it paints, and what it says to bad input."""
 
 import json
+import re
 import threading
 from math import inf, nan
 from types import SimpleNamespace
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lab import recordings
 from lab.capsule import (
+    Decoded,
     InversionRequest,
     InversionResult,
     LabError,
@@ -168,6 +171,78 @@ def test_stop_keeps_what_was_made():
     assert 0 < len(last[tab.kept].recording.steps[0]) < 50
 
 
+def test_a_page_that_leaves_at_the_first_update_leaves_nothing():
+    tab = make_tab(*[step(0, i, 5, float(i)) for i in range(5)])
+    kept = samplers.Kept("compare", Recording(SamplingRequest(lanes=(LaneSettings(),)), {0: (step(0, 0, 1, 0.0),)}))
+    for updates in (tab.on_run(values_of(tab), VISITOR), tab.on_replay({tab.kept: kept, tab.second: "x_t"}, VISITOR)):
+        next(updates)
+        updates.close()
+        assert not tab.runs.stops.busy(VISITOR)
+
+
+LATENT = SamplingRequest(
+    model="text-to-image", forward={"schedule": "scaled_linear"}, lanes=(LaneSettings(steps=4), LaneSettings(steps=4))
+)
+MOSAIC = np.full((4, 4, 3), 9, np.uint8)
+
+
+def latent_run(*decoded, ended=True):
+    """A collector of two lanes of four steps; x_0 is GREY where it is decoded, in the calls `decoded`, and MOSAIC else."""
+    collector = recordings.Collector(LATENT)
+    for i in range(4):
+        for lane in (0, 1):
+            shown = GREY if i in decoded else MOSAIC
+            collector.add(Step(lane, i, 4, 0.0, float(i), MOSAIC, shown, 0.1, i in decoded))
+    if ended:
+        for lane in (0, 1):
+            collector.add(step(lane, 4, 4, inf))
+    return collector
+
+
+def captions(markup):
+    return re.findall(r"<figcaption>(.*?)</figcaption>", markup)
+
+
+@pytest.mark.parametrize(
+    ("decoded", "words"),
+    [
+        ((), "predicted x<sub>0</sub>, latent"),
+        ((1,), "predicted x<sub>0</sub>, call 1"),
+        ((1, 2), "predicted x<sub>0</sub>, call 2"),
+        ((1, 3), "predicted x<sub>0</sub>"),
+    ],
+)
+def test_while_a_latent_model_runs_all_lanes_show_one_kind_of_picture_and_say_which(decoded, words):
+    markup = samplers_view.paint("compare", latent_run(*decoded, ended=False).recording())
+    assert captions(markup) == ["x<sub>t</sub>, latent", words] * 2
+
+
+@pytest.mark.parametrize("afterwards", [(), (2,), (0, 2, 3)])
+def test_every_frame_of_a_finished_latent_run_shows_its_own_decoded_guess(afterwards):
+    collector = latent_run(1)
+    for i in afterwards:
+        for lane in (0, 1):
+            collector.add(Decoded(lane, i, GREY + i))
+    recording = collector.recording()
+    for lane in (0, 1):
+        assert [one.i for one in recording.steps[lane]] == sorted({1, *afterwards, 4})
+        assert all(one.x_0.shape == GREY.shape for one in recording.steps[lane])
+        assert all((one.x_0 == GREY + one.i).all() for one in recording.steps[lane] if one.i in afterwards)
+    for percent in (0, 30, 50, 100):
+        assert {
+            words.partition(",")[2] for words in captions(samplers_view.paint("compare", recording, percent))[1::2]
+        } == {""}
+    back = recordings.from_bytes(recordings.to_bytes(recording, "compare")).recording
+    assert [one.i for one in back.steps[0]] == [one.i for one in recording.steps[0]]
+
+
+def test_a_stopped_latent_run_keeps_what_it_has_and_says_what_is_latent():
+    recording = latent_run(ended=False).recording()
+    assert [one.i for one in recording.steps[0]] == [0, 1, 2, 3]
+    back = recordings.from_bytes(recordings.to_bytes(recording, "compare")).recording
+    assert captions(samplers_view.paint("compare", back))[1] == "predicted x<sub>0</sub>, latent"
+
+
 def test_another_visitor_cannot_stop_it():
     tab = make_tab(*[step(0, i, 5, float(i)) for i in range(5)])
     tab.runs.stops.fresh(VISITOR)
@@ -210,10 +285,10 @@ def test_replay_goes_from_noise_to_picture_and_can_be_stopped(monkeypatch):
 
 def test_a_very_long_run_keeps_what_the_slider_can_reach():
     long = [step(0, i, 1000, float(i)) for i in range(1001)]
-    kept = samplers_view.thinned(long)
+    kept = recordings.thinned(long)
     assert len(kept) == 201 and kept[0] is long[0] and kept[-1] is long[-1]
     assert [s.i for s in kept] == sorted({s.i for s in kept})
-    assert samplers_view.thinned(long[:201]) == tuple(long[:201])
+    assert recordings.thinned(long[:201]) == tuple(long[:201])
 
 
 def test_difference_is_to_the_first_lane():

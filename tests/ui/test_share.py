@@ -86,6 +86,22 @@ def test_a_run_comes_back_from_its_link(lab, name, chosen):
     assert (pressed, missing) == (f"{name}-run", "")
 
 
+@pytest.mark.parametrize("name", MODULES)
+def test_what_is_hidden_for_the_model_that_stands_in_is_left_out_of_a_link(lab, name):
+    """A link of a lab with other models asks for what the model in its place has no control for."""
+    tab = getattr(lab, name)
+    asked = {one: True for one, kind in tab.share.kinds.items() if isinstance(kind, portable.Flag)}
+    asked |= {"model": "not-here", "prompt": "fox", "group": "animals-nature", "style": "3d"}
+    capsule = portable.make(name, asked | tab.share.told(first_values(tab)) | asked, [], [])
+    updates, _, _ = tab.restore(capsule, tab.share.known(capsule))
+    hidden = [part for part, update in updates.items() if isinstance(update, dict) and update.get("visible") is False]
+    for part in hidden:
+        assert part not in tab.share.parts.values() or updates[part].get("value") in (None, False, "", [], part.value)
+    if name in ("samplers", "guidance"):
+        values = settled(first_values(tab), updates)
+        assert getattr(request_of(tab, values), "versus", None) is None
+
+
 def test_a_line_left_empty_comes_back_empty(lab):
     tab = lab.samplers
     values = first_values(tab)

@@ -17,7 +17,17 @@ from lab.capsule import Condition, Forward, LabError, LaneResult, Note, Sampling
 from lab.catalog import CONTROLS, MODELS, Model
 from lab.portable import Capsule
 from lab.settings import Settings, at_hand
-from lab.ui import controlnet_charts, controlnet_maps, controlnet_run, controlnet_view, lessons, media, share, widgets
+from lab.ui import (
+    controlnet_charts,
+    controlnet_maps,
+    controlnet_run,
+    controlnet_view,
+    lane_view,
+    lessons,
+    media,
+    share,
+    widgets,
+)
 from lab.ui.controlnet_maps import FIRST, HAND, KINDS, Maps, Source, Sources
 from lab.ui.controlnet_run import EXPERIMENTS, Agreement, Dials, Finished, Plan
 from lab.ui.widgets import Update
@@ -371,11 +381,9 @@ class _Tab:
         """`on_preset` for one preset; a slow one (a pose sought in a photograph) gives way to one pressed meanwhile."""
 
         def pressed(request: gr.Request) -> dict[Any, Any]:
-            press = self.presses.fresh(request)
-            shown = self.on_preset(preset)
-            newest = self.presses.owns(request, press)
-            self.presses.done(request, press)
-            return shown if newest else {self.note: gr.skip()}
+            with self.presses.turn(request) as press:
+                shown = self.on_preset(preset)
+                return shown if self.presses.owns(request, press) else {self.note: gr.skip()}
 
         return pressed
 
@@ -430,15 +438,17 @@ class _Tab:
     def _sample(self, values: dict[Any, Any], client: str, stop: threading.Event) -> Generator[Update, None, Update]:
         plan = self._plan(values)
         steps: dict[int, Step] = {}
+        guesses: dict[int, Step] = {}
         results: dict[int, LaneResult] = {}
         agreements: dict[int, Agreement] = {}
         sources = values[self.sources]
         notes = [one.note for one in (sources[control.name] for control in plan.request.controls) if one.note]
         painted, every = -inf, PAINT_EVERY_S * max(1.0, len(plan.places) / 12)
-        done = Finished(plan, steps, results, agreements)
+        done = Finished(plan, steps, guesses, results, agreements)
         for event in self.backend.run(plan.request, stop, client):
             if isinstance(event, Step):
                 steps[event.lane] = event
+                guesses[event.lane] = lane_view.guess(guesses.get(event.lane), event)
                 if event.i == event.n:
                     agreements[event.lane] = controlnet_run.agreement(plan, event.x_0)
             elif isinstance(event, LaneResult):

@@ -38,7 +38,6 @@ from lab.unused import NO_HOLD, nothing_to_hold
 TITLE = "Guidance"
 QUESTION = "How hard should the words pull?"
 DEFAULT_MODEL = "text-to-image"
-DEFAULT_SCALES = "0, 1, 2, 3, 5, 7.5, 10, 15"
 MAX_STEPS = 50  # every step of an anatomy stays in the visitor's page
 PAINT_EVERY_S = 0.12  # the browser has no backpressure; a grid is heavier than a picture
 REST_AT = 0.35  # of the way down: where both halves disagree and x_0 still moves
@@ -305,7 +304,7 @@ class _Tab:
         for event in events:
             if isinstance(event, Step):
                 lane = missing[event.lane]
-                painter.steps[lane] = event
+                painter.add(lane, event)
                 if event.i == event.n:  # its score comes with its result; a run stopped before that keeps the picture
                     painter.cells[lane] = _cell(event.x_0, picture_measures(event.x_0))
             elif isinstance(event, LaneResult):
@@ -368,29 +367,29 @@ class _Tab:
         )  # fmt: skip
         cell, known = sweep.cells.get(lane), values[self.looked]
         steps: list[Anatomy] = list(known.steps) if known and known.request == asked and known.whole else []
-        stop, painted, png = self.looks.fresh(request), -inf, self._png(values, lane)
-        yield {self.look: guidance_view.look(Look(asked, cell, tuple(steps))), self.looked: None} | png
-        try:
-            for event in () if steps else self.backend.run(asked, stop, request.session_hash or ""):
-                if isinstance(event, Anatomy):
-                    steps.append(event)
-                if steps and time.monotonic() - painted > PAINT_EVERY_S and self.looks.owns(request, stop):
-                    painted = time.monotonic()
-                    yield self._anatomy(Look(asked, cell, tuple(steps)), len(steps) - 1) | png
-        except LabError as error:
-            yield {self.note: widgets.note(str(error), bad=True)}
-        finally:
-            mine = self.looks.owns(request, stop)
-            self.looks.done(request, stop)
-        if mine and steps:  # a stopped one keeps the steps it has, but is made anew at the next click
-            looked = Look(asked, cell, tuple(steps))
-            path = guidance_charts.save_norms(looked, media.scratch_file("norms.csv"))
-            yield {
-                **self._anatomy(looked, round(REST_AT * (len(steps) - 1))),
-                **png,
-                self.looked: looked,
-                self.norms_csv: gr.update(value=str(path), interactive=True),
-            }
+        painted = -inf
+        with self.looks.turn(request) as stop:
+            png = self._png(values, lane)
+            yield {self.look: guidance_view.look(Look(asked, cell, tuple(steps))), self.looked: None} | png
+            try:
+                for event in () if steps else self.backend.run(asked, stop, request.session_hash or ""):
+                    if isinstance(event, Anatomy):
+                        steps.append(event)
+                    if steps and time.monotonic() - painted > PAINT_EVERY_S and self.looks.owns(request, stop):
+                        painted = time.monotonic()
+                        yield self._anatomy(Look(asked, cell, tuple(steps)), len(steps) - 1) | png
+            except LabError as error:
+                yield {self.note: widgets.note(str(error), bad=True)}
+            if steps and self.looks.owns(request, stop):
+                # A stopped one keeps the steps it has, but is made anew at the next click.
+                looked = Look(asked, cell, tuple(steps))
+                path = guidance_charts.save_norms(looked, media.scratch_file("norms.csv"))
+                yield {
+                    **self._anatomy(looked, round(REST_AT * (len(steps) - 1))),
+                    **png,
+                    self.looked: looked,
+                    self.norms_csv: gr.update(value=str(path), interactive=True),
+                }
 
     def _anatomy(self, looked: Look, index: int) -> dict[Any, Any]:
         return {

@@ -131,7 +131,8 @@ class _Tab:
     def __init__(self, backend: Any, settings: Settings) -> None:
         self.backend, self.settings = backend, settings
         self.examples = media.examples()
-        self.stops = widgets.Stops()
+        self.scenes = widgets.Stops()  # a newer scene takes the page from an older one
+        self.plays = widgets.Stops()  # so does whatever is shown while the picture drowns
 
     # Layout
 
@@ -248,7 +249,7 @@ class _Tab:
                 for button, preset in zip(self.presets, PRESETS, strict=True)
             ),
         ]
-        self.play.click(
+        played = self.play.click(
             self.on_play, inputs, [*frame, self.t, self.recovered, self.play, self.stop],
             **{**quiet, "concurrency_limit": self.settings.most_pressed},
         )  # fmt: skip
@@ -258,22 +259,22 @@ class _Tab:
             button.click(save, inputs, files, api_visibility="private", show_progress_on=self.share.files)
         self.restorable = [*everything, self.seed]
         self.share.wire(inputs, now=self.shared)
-        # Nothing here is run, so the address follows what is set; while t is dragged it waits for the end.
-        for told in (self.t.release, *(change.then for change in changes)):
+        opened = self.share.opens(page, self.on_open, inputs, everything, **quiet)
+        # Nothing here is run, so the address follows what is set; while t is dragged or played it waits for the end.
+        for told in (self.t.release, *(change.then for change in (*changes, played, opened))):
             told(self.shared, inputs, self.share.run_outputs, queue=False, **quiet)
-        self.share.opens(page, self.on_open, inputs, everything, **quiet)
 
     # What the visitor does
 
     def on_drag(self, values: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
-        self.stops.set(request)
+        self.plays.end(request)
         return self._answer(lambda: self._paint(values))
 
     def on_recover(self, values: dict[Any, Any]) -> dict[Any, Any]:
         try:
             return {self.recovered: self._recovered(values)}
         except LabError:
-            return {}  # on_drag says so
+            return {self.recovered: gr.skip()}  # on_drag says so
 
     def on_chart(self, values: dict[Any, Any]) -> dict[Any, Any]:
         def chart() -> dict[Any, Any]:
@@ -286,8 +287,7 @@ class _Tab:
 
     def on_scene(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """Picture, schedule, T, seed or rival changed: the frame at once, then what takes longer."""
-        self.stops.set(request)
-        yield from self._scene(values)
+        yield from self._show(values, {}, {}, request)
 
     def _scene(self, values: dict[Any, Any]) -> Iterator[dict[Any, Any]]:
         """What is shown of all that is set, quickest first."""
@@ -305,7 +305,7 @@ class _Tab:
         yield self._answer(lambda: {self.strip: self._film_strip(values)})
 
     def on_pick_step(self, values: dict[Any, Any], event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
-        self.stops.set(request)
+        self.plays.end(request)
 
         def paint() -> dict[Any, Any]:
             picked = values | {self.t: min(max(widgets.picked(event), 0), self._forward(values).T)}
@@ -334,7 +334,12 @@ class _Tab:
 
     def on_open(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """A visitor who opens the tab for the first time finds the first preset."""
-        if values[self.picture] is not None or self.share.taken(values) or self.stops.busy(request):
+        if (
+            values[self.picture] is not None
+            or self.share.taken(values)
+            or self.scenes.busy(request)
+            or self.plays.busy(request)
+        ):
             yield {self.note: gr.skip()}  # nothing at all would be an error of Gradio's
             return
         yield from self.on_preset(PRESETS[0], values, request)
@@ -362,38 +367,43 @@ class _Tab:
     ) -> Iterator[dict[Any, Any]]:
         """Mark what was chosen, put `changes` into the controls and show the scene that they make, unless another one is
         asked for meanwhile: a link into the lab opens the tab and presses a preset in one go."""
-        mine = self.stops.fresh(request)
-        try:
-            yield chosen
+        self.plays.end(request)
+        with self.scenes.turn(request) as mine:
+            if chosen:
+                yield chosen
             for update in self._scene(values | changes):
-                if not self.stops.owns(request, mine):
+                if not self.scenes.owns(request, mine):
                     return
                 yield changes | update
                 changes = {}
-        finally:
-            self.stops.done(request, mine)
 
     def on_play(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
-        """Run t up to T in PLAY_S seconds, from where it stands or from 0; frames too late are dropped."""
-        stop = self.stops.fresh(request)
-        yield {self.play: gr.update(interactive=False), self.stop: gr.update(interactive=True)}
-        try:
-            T, start = self._forward(values).T, lists.whole(values[self.t], "t")
-            for i, t in enumerate(_clocked(start if 0 <= start < T else 0, T, stop)):
-                now = values | {self.t: t}
-                painted = self._paint(now, moving=True) | {self.t: t}
-                if i % PLAY_CHART_EVERY:  # a chart costs the browser more than all pictures
-                    del painted[self.plot]
-                yield painted
-            yield self._paint(now) | {self.recovered: self._recovered(now)}
-        except LabError as error:
-            yield {self.note: widgets.note(str(error), bad=True)}
-        finally:
-            self.stops.done(request, stop)
-        yield {self.play: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
+        """Run t up to T in PLAY_S seconds, from where it stands or from 0; frames too late are dropped. Once something
+        newer is shown, nothing more is painted."""
+        with self.plays.turn(request) as stop:
+            yield {self.play: gr.update(interactive=False), self.stop: gr.update(interactive=True)}
+            try:
+                for painted in self._film(values, stop):
+                    if not self.plays.owns(request, stop):
+                        break
+                    yield painted
+            except LabError as error:
+                yield {self.note: widgets.note(str(error), bad=True)}
+            yield {self.play: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
+
+    def _film(self, values: dict[Any, Any], stop: threading.Event) -> Iterator[Update]:
+        """The frames of Play until T or `stop`; where it ends, what can be recovered there."""
+        T, start = self._forward(values).T, lists.whole(values[self.t], "t")
+        for i, t in enumerate(_clocked(start if 0 <= start < T else 0, T, stop)):
+            now = values | {self.t: t}
+            painted = self._paint(now, moving=True) | {self.t: t}
+            if i % PLAY_CHART_EVERY:  # a chart costs the browser more than all pictures
+                del painted[self.plot]
+            yield painted
+        yield self._paint(now) | {self.recovered: self._recovered(now)}
 
     def on_stop(self, request: gr.Request) -> None:
-        self.stops.set(request)
+        self.plays.set(request)
 
     def save_png(self, values: dict[Any, Any]) -> dict[Any, Any]:
         def save() -> dict[Any, Any]:

@@ -17,13 +17,12 @@ from lab.capsule import (
     MAX_T,
     MIN_T,
     Condition,
+    Decoded,
     Forward,
     InversionRequest,
     InversionResult,
     LabError,
-    LaneResult,
     LaneSettings,
-    Note,
     Recording,
     SamplingRequest,
     Step,
@@ -42,6 +41,7 @@ QUESTION = "How do you walk back from noise?"
 MAX_COMPARED = 8  # lane cards that still read on a projector
 EXAMPLE = ASSETS / "images" / "red-apple-glossy.png"
 PAINT_EVERY_S = 0.08  # the browser has no backpressure: paint at 12 frames a second and drop the rest
+DECODING = "The pictures are there. Their steps are being decoded for the replay …"
 REPLAY_FRAMES = 50  # four seconds
 EXPERIMENTS = {
     "compare": "Compare lanes",
@@ -171,7 +171,7 @@ class _Tab:
         with gr.Row(elem_classes="replay"):
             self.replay = gr.Button("Replay", scale=0, min_width=96, elem_id="samplers-replay")
             self.scrub = gr.Slider(
-                0, 100, 100, step=100 / (samplers_view.REPLAY_POSITIONS - 1), label="From noise to picture, all lanes at the same log-SNR", elem_id="samplers-scrub"
+                0, 100, 100, step=100 / (recordings.REPLAY_POSITIONS - 1), label="From noise to picture, all lanes at the same log-SNR", elem_id="samplers-scrub"
             )  # fmt: skip
         self.second = gr.Radio(
             list(BESIDE),
@@ -430,9 +430,8 @@ class _Tab:
         if kept is None:
             yield {self.note: widgets.note("Nothing to replay yet: press Run first.", bad=True)}
             return
-        stop = self.runs.stops.fresh(request)
-        yield {self.stop: gr.update(interactive=True)}
-        try:
+        with self.runs.stops.turn(request) as stop:
+            yield {self.stop: gr.update(interactive=True)}
             for frame in range(REPLAY_FRAMES + 1):
                 percent = 100 * frame / REPLAY_FRAMES
                 yield {
@@ -441,12 +440,9 @@ class _Tab:
                 }
                 if stop.wait(PAINT_EVERY_S):
                     break
-        finally:
-            mine = self.runs.stops.owns(request, stop)
-            self.runs.stops.done(request, stop)
-        if mine:
-            # Says again that Run can be pressed: of updates in quick succession the page keeps the last.
-            yield {self.stop: gr.update(interactive=False), self.run: gr.update(interactive=True)}
+            if self.runs.stops.owns(request, stop):
+                # Says again that Run can be pressed: of updates in quick succession the page keeps the last.
+                yield {self.stop: gr.update(interactive=False), self.run: gr.update(interactive=True)}
 
     def on_run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """Stream a run; ends early at Stop and keeps what is there."""
@@ -456,38 +452,27 @@ class _Tab:
     def _sample(self, values: dict[Any, Any], client: str, stop: threading.Event) -> Generator[Update, None, Update]:
         experiment = values[self.experiment]
         request = self._sampling_request(values)
-        steps: dict[int, list[Step]] = {}
-        results: dict[int, LaneResult] = {}
-        notes = self._left_out(values, request)
+        collector, left_out = recordings.Collector(request), self._left_out(values, request)
         painted = -inf
-
-        def recording() -> Recording:
-            return Recording(
-                request, {lane: samplers_view.thinned(seen) for lane, seen in steps.items()}, dict(results)
-            )
-
         for event in self.backend.run(request, stop, client):
-            if isinstance(event, Step):
-                steps.setdefault(event.lane, []).append(event)
-            elif isinstance(event, LaneResult):
-                results[event.lane] = event
-            elif isinstance(event, Note):
-                notes.append(event.text)
-            elif isinstance(event, Waiting):
+            if isinstance(event, Waiting):
                 yield {self.note: widgets.waiting(event)}
                 continue
+            collector.add(event)
             if time.monotonic() - painted > PAINT_EVERY_S:
                 painted = time.monotonic()
                 yield {
-                    self.stage: samplers_view.paint(experiment, recording()),
-                    self.note: widgets.note(samplers_view.progress(steps, request)),
+                    self.stage: samplers_view.paint(experiment, collector.recording()),
+                    self.note: widgets.note(
+                        DECODING if isinstance(event, Decoded) else samplers_view.progress(collector)
+                    ),
                 }
-        done = recording()
+        done = collector.recording()
         figure = samplers_view.chart(done)
         ended = "Stopped. What was made stays and can be replayed." if stop.is_set() else samplers_view.summary(done)
         return self.share.show(self.capsule(values, request)) | {
             self.stage: samplers_view.paint(experiment, done),
-            self.note: widgets.note(" ".join([ended, *dict.fromkeys(notes)])),
+            self.note: widgets.note(" ".join(dict.fromkeys([ended, *left_out, *collector.notes]))),
             self.kept: Kept(experiment, done),
             self.scrub: 100,
             self.plot: gr.update(visible=True, value=figure) if figure else HIDDEN,
@@ -508,24 +493,31 @@ class _Tab:
             seed=values[self.seed],
         )
         painted = -inf
+        guess: Step | None = None
         last: Update = {self.note: widgets.note("Stopped.")}
         for event in self.backend.run(request, stop, client):
             if isinstance(event, InversionResult):
                 last = self.share.show(self.share.make(values, picture=share.picture_told(request.picture))) | {
-                    self.stage: lane_view.panels(samplers_view.inversion_panels(event)),
-                    self.note: widgets.note(f"Came back with an RMS error of {event.rms:.3f}. {remark}".strip()),
+                    self.stage: lane_view.panels(samplers_view.inversion_panels(event, MODELS[request.model].latent)),
+                    self.note: widgets.note(
+                        f"Came back with an RMS error of {lane_view.distance(event.rms)}. {remark}".strip()
+                    ),
                     self.kept: None,
                 }
             elif isinstance(event, Waiting):
                 yield {self.note: widgets.waiting(event)}
-            elif isinstance(event, Step) and time.monotonic() - painted > PAINT_EVERY_S:
+            elif isinstance(event, Step):
+                guess = lane_view.guess(guess if guess and guess.lane == event.lane else None, event)
+                if time.monotonic() - painted <= PAINT_EVERY_S:
+                    continue
                 painted = time.monotonic()
                 way = "Up" if event.lane == 0 else "Down"
+                x_t = "x_t, latent" if MODELS[request.model].latent else "x_t"
                 yield {
                     self.stage: lane_view.panels(
                         [
-                            (event.x_t, f"{way}: x_t", lane_view.level(event)),
-                            (event.x_0, "predicted x_0", f"call {event.i}/{event.n}"),
+                            (event.x_t, f"{way}: {x_t}", lane_view.level(event)),
+                            (guess.x_0, lane_view.guess_words(guess, event), f"call {event.i}/{event.n}"),
                         ]
                     ),
                     self.note: widgets.note(f"{way}, call {event.i} of {event.n}"),
@@ -676,7 +668,10 @@ class _Tab:
             forward=forward,
             lanes=tuple(make_request(LaneSettings, **lane) for lane in lanes),
             reference_steps=min(reference, forward.T),
-            versus=MODELS[values[self.model]].perfect if values[self.versus] and experiment == "compare" else None,
+            replay=recordings.REPLAY_POSITIONS,
+            versus=(MODELS[values[self.model]].perfect or None)
+            if values[self.versus] and experiment == "compare"
+            else None,
         )
 
 
