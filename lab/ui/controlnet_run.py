@@ -94,6 +94,10 @@ class Plan:
             ]
         )
 
+    def lane_of(self, words: object) -> int | None:
+        """The lane that these words set apart; None where the run has none."""
+        return next((lane for lane in range(len(self.places)) if self.words(lane) == words), None)
+
 
 @dataclass(frozen=True)
 class Finished:

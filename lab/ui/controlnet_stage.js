@@ -16,7 +16,7 @@ function show(figure) {
   full.addEventListener('click', close);
   full.addEventListener('keydown', (event) => {
     if (event.key === 'Escape') close();
-    const all = [...element.querySelectorAll('figure[data-pick]')].filter((one) => one.querySelector('img'));
+    const all = [...element.querySelectorAll('figure[data-key]')].filter((one) => one.querySelector('img'));
     const step = {ArrowRight: 1, ArrowLeft: -1}[event.key];
     if (step) pick(all[(all.indexOf(figure) + step + all.length) % all.length]);
   });
@@ -27,14 +27,14 @@ function pick(figure) {
   element.querySelectorAll('figure[aria-pressed=true]').forEach((one) => one.setAttribute('aria-pressed', 'false'));
   figure.setAttribute('aria-pressed', 'true');
   show(figure);
-  trigger('click', {pick: Number(figure.dataset.pick)});
+  trigger('click', {pick: figure.dataset.key});
 }
 element.addEventListener('click', (event) => {
-  const figure = event.target.closest('figure[data-pick]');
+  const figure = event.target.closest('figure[data-key]');
   if (figure) pick(figure);
 });
 element.addEventListener('keydown', (event) => {
-  if ((event.key === 'Enter' || event.key === ' ') && event.target.matches('figure[data-pick]')) {
+  if ((event.key === 'Enter' || event.key === ' ') && event.target.matches('figure[data-key]')) {
     event.preventDefault();
     pick(event.target);
   }

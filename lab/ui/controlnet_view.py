@@ -362,7 +362,7 @@ def _cell(done: Finished, lane: int, view: str, picked: bool) -> str:
         if agreement is not None and agreement.figure():
             body += f"<small>{escape(agreement.figure())}</small>"
     return (
-        f'<figure data-pick="{lane}" role="button" tabindex="0" aria-pressed="{str(picked).lower()}" '
+        f'<figure data-key="{escape(words, quote=True)}" role="button" tabindex="0" aria-pressed="{str(picked).lower()}" '
         f'aria-label="{escape(words, quote=True)}"><div class="box">{body}</div>'
         f"<figcaption>{escape(words)}</figcaption></figure>"
     )

@@ -132,7 +132,13 @@ def open_upload(path: str | Path, settings: Settings, max_side: int = MAX_SIDE) 
         raise LabError(f"This file is not a picture that can be read. {TRY}") from None
     except Image.DecompressionBombError:
         raise LabError("The picture has far too many pixels to open here. Scale it down and try again.") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        RuntimeError,
+    ) as error:  # the last is what AVIF's decoder raises
         raise LabError(
             f"The picture is damaged or cut short ({str(error)[:80]}). Save it again as PNG or JPEG."
         ) from None

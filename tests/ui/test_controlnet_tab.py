@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from dataclasses import replace
 from math import inf, nan
 from pathlib import Path
@@ -315,7 +316,7 @@ def test_a_picked_result_shows_its_residuals_and_is_exported_with_its_settings()
     values = with_map(tab, strengths="0, 1", count=1, chart="residuals")
     values = settled(values, run(tab, values))
     assert values[tab.picked] == 1  # the strongest
-    update = tab.on_pick(values, SimpleNamespace(pick=0))
+    update = tab.on_pick(values, SimpleNamespace(pick=values[tab.kept].plan.words(0)))
     assert update[tab.picked] == 0
     (heat,) = json.loads(update[tab.plot].plot)["data"]
     assert np.shape(heat["z"]) == (3, 2)  # blocks, calls
@@ -634,3 +635,15 @@ def test_a_prompt_is_not_cut_where_it_is_pasted_but_refused_in_words():
         assert field.max_length > 5000  # the page itself would cut what is longer, unseen
         last = run(tab, with_map(tab) | {field: "x" * 396})
         assert "300 characters" in last[tab.note] and tab.backend.request is None
+
+
+def test_a_click_on_a_picture_of_before_picks_that_picture_and_no_other():
+    tab = make_tab()
+    shown = run(tab, with_map(tab, strengths="0, 1", count=1))[tab.stage]
+    clicked = re.findall('data-key="([^"]+)"', shown)[1]
+    values = with_map(tab, strengths="0.5, 0, 1", count=1)
+    last = run(tab, values)
+    update = tab.on_pick(settled(values, last), SimpleNamespace(pick=clicked))
+    assert last[tab.kept].plan.request.lanes[update[tab.picked]].holds[0].strength == 1
+    for gone in ("strength 1.5 · window 0–1 · seed 0", 1, None, []):
+        assert tab.on_pick(settled(values, last), SimpleNamespace(pick=gone)) == {tab.picked: None}

@@ -1,10 +1,14 @@
 """Visitors' files: every kind of picture opens right, and what cannot be opened is refused in words."""
 
+import base64
+import io
 import os
+import random
 import shutil
 import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import gradio as gr
 import numpy as np
@@ -375,3 +379,32 @@ def test_a_webcams_picture_is_stored_as_the_camera_saw_it():
     with gr.Blocks():
         part = widgets.picture_input("Picture")
     assert part.get_config()["webcam_options"]["mirror"] is False
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "L", "P", "1", "I;16", "RGB"])
+def test_a_picture_that_comes_as_text_is_read_as_a_file_is(mode):
+    image, colour = in_mode(mode)
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    pixels = media.from_uri(f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}")
+    assert pixels.shape == (6, 9, 3) and np.abs(pixels.astype(int) - colour).max() <= 1
+
+
+@pytest.mark.filterwarnings("ignore:.*EXIF:UserWarning", "ignore:.*tag:UserWarning")
+@pytest.mark.parametrize("form", ["png", "jpeg", "webp", "tiff", "gif", "avif"])
+def test_a_damaged_file_is_opened_or_refused_in_words(form, tmp_path):
+    stream, chance = io.BytesIO(), random.Random(form)
+    exif = Image.Exif()
+    exif[274] = 6
+    noise = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(stream, form, **({} if form in ("gif", "avif") else {"exif": exif.tobytes()}))
+    whole, path = stream.getvalue(), tmp_path / "a"
+    for _ in range(120):
+        data = bytearray(whole)
+        for _ in range(chance.choice((1, 3))):
+            data[chance.randrange(min(len(data), chance.choice((40, 400))))] = chance.choice(
+                (0, 255, chance.randrange(256))
+            )
+        path.write_bytes(data)
+        with suppress(LabError):
+            assert media.open_upload(path, SETTINGS).square()[0].dtype == np.uint8

@@ -383,3 +383,13 @@ def test_what_an_experiment_does_not_read_is_not_shown_and_what_it_leaves_out_is
     last = run(tab, experiment="between", model="pixel", schedule="cosine", versus=True)
     assert "beside compared lanes only" in last[tab.note]
     assert "left out" not in run(tab)[tab.note]
+
+
+@pytest.mark.parametrize("field", ["seed", "mix_seed", "T"])
+def test_a_fraction_is_refused_and_not_rounded(field):
+    tab = make_tab()
+    part = getattr(tab, field)
+    assert part.preprocess(10.6) == 10.6 and part.preprocess(10) == 10
+    last = run(tab, experiment="between", **{field: 10.6})
+    assert "bad" in last[tab.note] and tab.backend.request is None
+    assert all(row[1].preprocess(2.5) == 2.5 for row in tab.rows)

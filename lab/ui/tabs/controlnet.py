@@ -165,7 +165,7 @@ class _Tab:
         self.live = gr.Checkbox(first.live, label="Run at every stroke", elem_id="controlnet-live")
         with widgets.more("More"):
             with gr.Row():
-                self.seed = gr.Number(first.seed, precision=0, minimum=0, label="First seed", min_width=110)
+                self.seed = gr.Number(first.seed, minimum=0, label="First seed", min_width=110)
                 self.count = gr.Slider(1, 8, first.count, step=1, label="Seeds", min_width=110)
             with gr.Row():
                 self.start = gr.Slider(
@@ -535,13 +535,12 @@ class _Tab:
         )
 
     def on_pick(self, values: dict[Any, Any], event: gr.EventData) -> dict[Any, Any]:
+        """A picture that was clicked, by what sets it apart: another run may have put another in its place meanwhile."""
         kept: Finished | None = values[self.kept]
-        if kept is None or widgets.picked(event) not in kept.steps:
+        lane = kept.plan.lane_of(widgets.sent(event, "pick")) if kept else None
+        if kept is None or lane not in kept.steps:
             return {self.picked: None}
-        return {
-            self.picked: widgets.picked(event),
-            self.plot: controlnet_charts.chart(values[self.chart], kept, widgets.picked(event)),
-        }
+        return {self.picked: lane, self.plot: controlnet_charts.chart(values[self.chart], kept, lane)}
 
     def save_picture(self, values: dict[Any, Any]) -> dict[Any, Any]:
         def save() -> dict[Any, Any]:

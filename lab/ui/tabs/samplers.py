@@ -206,8 +206,8 @@ class _Tab:
             value=PRESETS[0].group,
             label="Group",
         )
-        self.seed = gr.Number(PRESETS[0].seed, precision=0, minimum=0, label="Seed")
-        self.mix_seed = gr.Number(2, precision=0, minimum=0, label="Second seed", visible=False)
+        self.seed = gr.Number(PRESETS[0].seed, minimum=0, label="Seed")
+        self.mix_seed = gr.Number(2, minimum=0, label="Second seed", visible=False)
         self.samplers = gr.Dropdown(
             _sampler_choices("exact"),
             value=[name for name, _, _ in PRESETS[0].lanes],
@@ -226,7 +226,7 @@ class _Tab:
             self.schedule = gr.Dropdown(
                 [(row.title, name) for name, row in SCHEDULES.items()], value="linear", label="Schedule"
             )
-            self.T = gr.Number(1000, precision=0, label="T, timesteps of the forward process (10 to 4000)")
+            self.T = gr.Number(1000, label="T, timesteps of the forward process (10 to 4000)")
             self.guidance = gr.Slider(0, 10, 1, step=0.5, label="Guidance scale (1: plain conditional model)")
             self.reference = gr.Slider(0, 500, 0, step=50, label="Reference run: DDIM steps (0: none)")
         with widgets.more("Share and export"):
@@ -255,7 +255,7 @@ class _Tab:
                     scale=3,
                     min_width=110,
                 ),
-                gr.Number(lane.steps if lane else 20, precision=0, label="Steps", scale=1, min_width=60),
+                gr.Number(lane.steps if lane else 20, label="Steps", scale=1, min_width=60),
                 gr.Number(0, label="Eta", minimum=0, maximum=1, step=0.05, scale=1, min_width=60),
                 gr.Dropdown(list(SPACINGS), value="trailing", label="Spacing", scale=2, min_width=90),
             )
