@@ -140,12 +140,17 @@ def to_link(capsule: Capsule) -> str:
 
     A visitor's own picture that is too large for it stays behind. Raises LabError where the rest still is too long.
     """
+    if not whole_in_link(capsule):
+        capsule = capsule.model_copy(update={"values": _without_pictures(capsule.values)})
     code = _packed(capsule)
-    if len(code) > MAX_LINK:
-        code = _packed(capsule.model_copy(update={"values": _without_pictures(capsule.values)}))
     if len(code) > MAX_LINK:
         raise LabError("These settings are too large for a link. Save them as a JSON file, or in the picture.")
     return code
+
+
+def whole_in_link(capsule: Capsule) -> bool:
+    """Whether a link carries all of the capsule, a visitor's own picture among it."""
+    return len(_packed(capsule)) <= MAX_LINK
 
 
 def _packed(capsule: Capsule) -> str:

@@ -33,6 +33,8 @@ from lab.ui.widgets import Update
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 NOTHING = "There is nothing to share yet: press Run first."
 ALONE = "The picture was the sender's own and is too large for a link. Choose one; all else is set."
+COPIED = "The link is copied. It opens this tab with these settings."
+COPIED_IN_PART = "The link is copied, but your own picture is too large for it. Settings, JSON, has the picture, too."
 ELSEWHERE = "These settings belong to a tab that this lab does not have."
 
 # Without https there is no clipboard for scripts, so an old way stands in.
@@ -217,7 +219,7 @@ class Panel:
             if capsule is None:
                 raise LabError(NOTHING)
             portable.to_link(capsule)
-            return widgets.note("The link is copied. It opens this tab with these settings.")
+            return widgets.note(COPIED if portable.whole_in_link(capsule) else COPIED_IN_PART)
         except LabError as error:
             return widgets.note(str(error), bad=True)
 

@@ -139,6 +139,17 @@ def test_an_inverted_picture_of_ones_own_comes_back_from_a_file_and_not_from_a_l
     assert again[tab.picture] is None and not pressed and missing == share.ALONE
 
 
+def test_a_link_without_ones_own_picture_says_so_where_it_is_copied(lab):
+    panel = lab.noising.share
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    for picture in (noise, noise // 255):
+        capsule = portable.make("noising", {"t": 5, "picture": share.picture_told(picture)})
+        carried = portable.from_link(portable.to_link(capsule)).values["picture"] == capsule.values["picture"]
+        assert carried == (picture.max() <= 1)
+        assert ("your own picture is too large" in panel.on_link(capsule)) != carried
+        assert portable.from_json(portable.to_json(capsule).encode()) == capsule
+
+
 def test_a_saved_frame_makes_the_same_file_again(lab):
     """Byte by byte: same capsule, same machine, same bytes; for an example and for a picture of one's own."""
     tab = lab.noising
