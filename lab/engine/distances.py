@@ -13,9 +13,10 @@ def rms(a: Tensor, b: Tensor) -> float:
     return float((a - b).square().mean().sqrt())
 
 
-def path_distance(path: Sequence[Record], reference: Sequence[Record]) -> float:
+def path_distance(path: Sequence[Record], reference: Sequence[Record]) -> float | None:
     """How far a lane strays from a long reference run: RMS of x_t between them at equal log-SNR, averaged over the
-    lane's own noise levels (its first, where all lanes are equal, left out). 0 for a path of one level.
+    lane's own noise levels (its first, where all lanes are equal, left out). 0 for a path of one level; None where the
+    reference has fewer than two levels, between which nothing can be interpolated.
 
     Distances of finished pictures hide a solver's order where pictures are discrete, as with the exact denoiser:
     they end in the same picture or in another one. Between two levels of the reference, x_t is interpolated in
@@ -23,6 +24,8 @@ def path_distance(path: Sequence[Record], reference: Sequence[Record]) -> float:
     """
     states = list({record.t: record for record in path if record.i < record.n}.values())[1:]
     levels = torch.tensor([record.log_snr for record in reference if record.i < record.n])
+    if len(levels) < 2:
+        return None
     distances = []
     for state in states:
         above = int(torch.searchsorted(levels, state.log_snr).clamp(1, len(levels) - 1))
