@@ -5,6 +5,7 @@ share a call. Lanes join and leave between ticks. A lane's picture does not depe
 scheduler, its own generator and its own rows.
 """
 
+import inspect
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -116,9 +117,10 @@ class Lane:
         self.sample = sample * scheduler.init_noise_sigma if scale_initial else sample
         self._input: Tensor | None = None  # what is known of the step ahead, once asked for
         self._level: float | None = None
-        parameters = type(scheduler).step.__code__.co_varnames
+        parameters = inspect.signature(scheduler.step).parameters
         self._extra: dict[str, Any] = {"eta": eta} if "eta" in parameters else {}
         self._takes_generator = "generator" in parameters
+        self._takes_eps = scheduler.config.get("prediction_type") == "epsilon"
         self._takes_variance = str(scheduler.config.get("variance_type", "")).startswith("learned")
 
     @property
@@ -170,6 +172,8 @@ class Lane:
             self.index, self.i, self.n, self.t, log_snr(alpha_bar), x_t[0].cpu(), x_0[0].cpu(), eps[0].cpu(), halves
         )
 
+        if self._takes_eps:  # a model's x_0 too, where the class knows no x_0 prediction
+            prediction = eps
         if self._takes_variance:
             variance = variances[:1] if conditional else variances[-1:]  # guidance leaves the variance alone
             prediction = torch.cat([prediction, variance], dim=1)

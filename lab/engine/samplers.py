@@ -8,13 +8,18 @@ import inspect
 from typing import Any
 
 import diffusers
+import numpy as np
 import torch
 from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
 from torch import Tensor
 
+from lab.engine.grid import LCM_STEPS, timestep_grid
+
 # Lin et al. 2023 make alpha-bar(T) exactly 0; eps-prediction then divides by it. diffusers' schedulers replace it
 # by this value (the smallest float16), which is pure noise to seven digits.
 SMALLEST_ALPHA_BAR = 2.0**-24
+# Relative distance of neighbours that would both be this value: solvers in log-SNR divide by it.
+SMALLEST_STEP = 0.01
 
 
 class DDIM(diffusers.DDIMScheduler):
@@ -57,13 +62,8 @@ class DDIMInversion(diffusers.DDIMScheduler):
 
     Each step predicts eps at the level it stands on and uses it to climb to the next level; the reverse run uses
     eps at the upper level instead, and that difference is the reconstruction error. It starts from the state at the
-    lowest timestep.
+    lowest timestep and visits those of the downward run in ascending order.
     """
-
-    def set_timesteps(self, num_inference_steps: int, device: Any = None) -> None:
-        """The timesteps of the downward run, in ascending order."""
-        super().set_timesteps(num_inference_steps, device)
-        self.timesteps: Tensor = self.timesteps.flip(0)
 
     def step(self, model_output: Tensor, timestep: Tensor | int, sample: Tensor, **_: Any) -> DDIMSchedulerOutput:
         """One step from `timestep` up to the next one; the last call stays where it is (already x_T)."""
@@ -88,6 +88,8 @@ class PNDM(diffusers.PNDMScheduler):
 
 
 OWN = {"DDIM": DDIM, "DDIMInversion": DDIMInversion, "PNDM": PNDM}
+# Classes that cannot be given an x_0 prediction: a lane gives them the eps of it.
+EPS_FOR_X_0 = {"PNDM", "EulerAncestralDiscreteScheduler"}
 
 
 def make_scheduler(
@@ -101,32 +103,61 @@ def make_scheduler(
     """A fresh scheduler with its timesteps set: a class of this module or of diffusers by `name`.
 
     Every class gets the betas of the model itself: diffusers' classes have different defaults (Heun's are Stable
-    Diffusion's). One step is always taken from T-1, since "leading" and "linspace" would start it at t = 0.
-    "leading" gets Stable Diffusion's offset of 1, so that the last step leaves from t = 1. Where the steps fill the
-    whole chain every spacing means the same, and only "trailing" stays within it in all classes of diffusers.
+    Diffusion's). What it wants as the prediction is its `config.prediction_type`: that of the model, but eps where the
+    class knows no x_0 prediction. Raises ValueError for steps outside 1 .. T.
     """
-    if steps == 1 or steps >= len(alphas_cumprod) - 1:
-        spacing = "trailing"
+    if steps in (1, len(alphas_cumprod)):
+        spacing = "trailing"  # what their grid is; Euler's scale of x_T goes by the name
     cls: Any = OWN.get(name) or getattr(diffusers, name)
     wanted = {
         "trained_betas": betas_of(alphas_cumprod).tolist(),
         "num_train_timesteps": len(alphas_cumprod),
-        "prediction_type": prediction_type,
+        "prediction_type": "epsilon" if prediction_type == "sample" and name in EPS_FOR_X_0 else prediction_type,
         "timestep_spacing": spacing,
-        "steps_offset": 1 if spacing == "leading" else 0,
+        "original_inference_steps": min(LCM_STEPS, len(alphas_cumprod)),
         **(options or {}),
     }
-    if cls is diffusers.LCMScheduler:
-        wanted["original_inference_steps"] = max(min(50, len(alphas_cumprod)), steps)
     accepted = inspect.signature(cls.__init__).parameters
     scheduler = cls(**{key: value for key, value in wanted.items() if key in accepted})
-    scheduler.set_timesteps(steps)
+    _visit(scheduler, timestep_grid(name, len(alphas_cumprod), steps, spacing))
     return scheduler
+
+
+def _visit(scheduler: Any, grid: np.ndarray) -> None:
+    """Make a scheduler visit the timesteps `grid`, highest first.
+
+    Most classes of diffusers take custom timesteps. The others get theirs, and the noise levels there as diffusers works
+    them out, in place of their own.
+    """
+    if "timesteps" in inspect.signature(scheduler.set_timesteps).parameters:
+        scheduler.set_timesteps(timesteps=grid)
+        return
+    scheduler.set_timesteps(len(grid))
+    if isinstance(scheduler, PNDM):
+        grid = np.concatenate([grid[:2], grid[1:]])  # the second call repeats its timestep
+    if isinstance(scheduler, DDIMInversion):
+        grid = grid[::-1].copy()
+    scheduler.timesteps = torch.from_numpy(grid).to(scheduler.timesteps.dtype)
+    if hasattr(scheduler, "sigmas"):
+        table = scheduler.alphas_cumprod
+        levels = np.interp(grid, np.arange(len(table)), ((1 - table) / table).sqrt().numpy())
+        scheduler.sigmas = torch.cat([torch.from_numpy(levels).to(scheduler.sigmas.dtype), scheduler.sigmas[-1:]])
+    if isinstance(scheduler, diffusers.EulerAncestralDiscreteScheduler):
+        # sigma_down comes from a difference of squares, which float32's rounding makes negative where a step is long.
+        scheduler.sigmas = scheduler.sigmas.double()
+
+
+def levels_of(alphas_cumprod: Tensor) -> Tensor:
+    """alpha-bar (T,) in float64 as samplers use it: above 0 and strictly falling, so that log-SNR is finite and no two
+    timesteps share it. Under zero terminal SNR, and on chains of a few steps, several would be lost to rounding."""
+    table = alphas_cumprod.double()
+    below = torch.arange(len(table) - 1, -1, -1, dtype=torch.float64, device=table.device)
+    return torch.maximum(table, SMALLEST_ALPHA_BAR * (1 + SMALLEST_STEP * below))
 
 
 def betas_of(alphas_cumprod: Tensor) -> Tensor:
     """The betas whose running product of (1 - beta) is `alphas_cumprod`; both (T,)."""
-    safe = alphas_cumprod.double().clamp(min=SMALLEST_ALPHA_BAR)
+    safe = levels_of(alphas_cumprod)
     return 1 - safe / torch.cat([safe.new_ones(1), safe[:-1]])
 
 
@@ -136,7 +167,7 @@ def alpha_bar_at(alphas_cumprod: Tensor, t: Tensor) -> Tensor:
     Between two timesteps sigma is linear in t.
     """
     t = t.double().clamp(0, len(alphas_cumprod) - 1)
-    table = alphas_cumprod.double().clamp(min=SMALLEST_ALPHA_BAR)
+    table = levels_of(alphas_cumprod)
     below = t.floor().long()
     above = t.ceil().long()
     sigma = ((1 - table) / table).sqrt()

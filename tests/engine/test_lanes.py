@@ -2,6 +2,7 @@
 
 import math
 
+import diffusers
 import pytest
 import torch
 
@@ -386,3 +387,22 @@ def test_a_shared_first_step_changes_no_picture(exact):
     for i, scale in enumerate(scales):
         alone = finished(drive(exact, [lane(i, conditional=few, unconditional=everything, scale=scale)]))
         torch.testing.assert_close(sweep[i], alone[i], atol=1e-5, rtol=1e-5)
+
+
+class Naming(diffusers.DDIMScheduler):
+    """A step whose code has names `eta` and `generator` that are no parameters of it, as a rectified-flow one's may."""
+
+    def step(self, model_output, timestep, sample):
+        eta, generator = 0.0, None
+        return super().step(model_output, timestep, sample, eta=eta, generator=generator)
+
+
+def test_a_step_is_given_what_it_takes_and_not_what_its_code_names():
+    pictures = []
+    for cls in (Naming, diffusers.DDIMScheduler):
+        scheduler = cls(clip_sample=False)
+        scheduler.set_timesteps(5)
+        noise = StepNoise(0)
+        lanes = [Lane(0, scheduler, noise.initial(SHAPE), noise, "c")]
+        pictures.append(finished(drive(Counting(), lanes))[0])
+    torch.testing.assert_close(*pictures)
