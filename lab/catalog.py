@@ -27,6 +27,7 @@ class Model:
     latent: bool = False  # works on an autoencoder's latents, whose values are not pixels in [-1, 1]
     controls: tuple[str, ...] = ()  # the rows of CONTROLS that were trained on it, or on what it was distilled from
     guidance_scale: float = 1.0  # what suits it
+    pipeline: str = "StableDiffusionPipeline"  # of family "stable_diffusion": the class in its index file
     perfect: str = ""  # the exact denoiser that lives in the same space: its perfect score beside the learned one
 
 
@@ -126,10 +127,10 @@ MODELS = _by_name(
           schedules=("scaled_linear",), conditions=("prompt",), latent=True),
     Model("sdxl", "Stable Diffusion XL", "stable_diffusion", "stabilityai/stable-diffusion-xl-base-1.0@462165984030d82259a11f4367a4eed129e94a7b", 1024,
           "Podell et al. 2023: three times the UNet, two text encoders, 1024 px.",
-          schedules=("scaled_linear",), conditions=("prompt",), latent=True, guidance_scale=5.0),
+          schedules=("scaled_linear",), conditions=("prompt",), latent=True, guidance_scale=5.0, pipeline="StableDiffusionXLPipeline"),
     Model("sdxl-turbo", "SDXL-Turbo", "stable_diffusion", "stabilityai/sdxl-turbo@71153311d3dbb46851df1931d3ca6e939de83304", 512,
           "Sauer et al. 2023: SDXL distilled by an adversary, one to four steps; plain conditional, scale 1.",
-          schedules=("scaled_linear",), conditions=("prompt",), latent=True),
+          schedules=("scaled_linear",), conditions=("prompt",), latent=True, pipeline="StableDiffusionXLPipeline"),
 )
 
 CONTROLS = _by_name(
@@ -165,7 +166,7 @@ SAMPLERS = _by_name(
 
 SPACINGS = {
     "trailing": "ends at T: always starts from pure noise (Lin et al. 2023)",
-    "leading": "starts at 0: never visits the last timestep (DDIM's original code)",
+    "leading": "whole strides from the lowest timestep: mostly stops short of the highest (DDIM's original code)",
     "linspace": "both ends, evenly",
 }
 

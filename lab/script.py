@@ -8,25 +8,46 @@ import base64
 import io
 import json
 import re
+from pathlib import Path
 from textwrap import indent, wrap
 from typing import Any
 
 import numpy as np
+from huggingface_hub import try_to_load_from_cache
 from PIL import Image
 
 from lab.capsule import Control, Hold, LabError, LaneSettings, SamplingRequest
 from lab.catalog import GUIDANCE, MODELS, SAMPLERS, Model, Sampler, control_of
+from lab.settings import ASSETS
 
 RULES = ("cfg", "rescaled")  # guidance that is a line or two
 PLAIN = {"DDIM": "DDIMScheduler", "PNDM": "PNDMScheduler"}  # the classes of diffusers behind the lab's mended ones
+# As in lab/engine/grid.py: classes whose "leading" and "linspace" leave out the lowest of n + 1 timesteps, classes whose
+# "linspace" is not rounded, and those that can be given timesteps. The tests hold both to the same timesteps.
+LOWEST_LEFT_OUT = {"DPMSolverMultistepScheduler", "UniPCMultistepScheduler", "DEISMultistepScheduler"}
+FRACTIONAL = {"EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler", "HeunDiscreteScheduler"}
+TAKE_TIMESTEPS = {
+    "DDPMScheduler",
+    "DPMSolverMultistepScheduler",
+    "EulerDiscreteScheduler",
+    "HeunDiscreteScheduler",
+    "LCMScheduler",
+}
+LCM_STEPS = 50
+EPS_FOR_X_0 = {  # classes that cannot be given an x_0 prediction, and how a script gives them its eps
+    "PNDM": "(x - scheduler.alphas_cumprod[t] ** 0.5 * prediction) / (1 - scheduler.alphas_cumprod[t]) ** 0.5",
+    "EulerAncestralDiscreteScheduler": "(x - prediction) / scheduler.sigmas[scheduler.step_index]",
+}
 
 
 def write(request: SamplingRequest, index: int) -> str:
     """The script that draws lane `index` of `request`. Raises LabError, in words, where there can be none."""
     model, lane = MODELS[request.model], request.lanes[index]
     _check(model, lane)
-    row, spacing = SAMPLERS[lane.sampler], _spacing(lane)
-    mended = row.scheduler in PLAIN and (spacing == "linspace" or request.forward.T % lane.steps > 0)
+    row, total = SAMPLERS[lane.sampler], request.forward.T
+    spacing = _spacing(lane, total)
+    offset = int(spacing == "leading" and (lane.steps < total - 1 or row.scheduler not in LOWEST_LEFT_OUT))
+    mended = row.scheduler in PLAIN and (spacing == "linspace" or total % lane.steps > 0)
     alone = 1.0 if model.consistency else lane.guidance_scale  # what is distilled is told its scale, and has no halves
     guided = alone not in (0, 1)
     holds = [pair for pair in zip(request.controls, lane.holds, strict=True) if pair[1].strength] if lane.holds else []
@@ -41,7 +62,8 @@ def write(request: SamplingRequest, index: int) -> str:
         _TELLING if model.consistency else "",
         _controls(model, holds) if holds else "",
         _MENDED[row.scheduler] if mended else "",
-        _scheduler(row, spacing, row.scheduler if mended else PLAIN.get(row.scheduler, row.scheduler)),
+        _scheduler(row, spacing, row.scheduler if mended else PLAIN.get(row.scheduler, row.scheduler), offset),
+        _timesteps(row.scheduler, spacing, lane.steps, total),
         _noise(lane, draws),
         _loop(
             row, lane, guided, bool(holds), draws, "prompts, timestep_cond=scale" if model.consistency else "prompts"
@@ -56,7 +78,7 @@ def write(request: SamplingRequest, index: int) -> str:
 def _check(model: Model, lane: LaneSettings) -> None:
     if model.family == "exact":
         raise LabError("There is no script for the exact denoiser: it is a sum over the lab's pictures, not a network.")
-    if model.family != "stable_diffusion" or "xl" in model.source.lower():
+    if model.family != "stable_diffusion" or _pipeline(model) != "StableDiffusionPipeline":
         raise LabError(f"There is no script for '{model.title}'; there is one for Stable Diffusion's architecture.")
     if lane.rule not in RULES:
         raise LabError(
@@ -65,10 +87,31 @@ def _check(model: Model, lane: LaneSettings) -> None:
         )
 
 
-def _spacing(lane: LaneSettings) -> str:
+def _pipeline(model: Model) -> str:
+    """The class of diffusers that a model's index file names; what its row says where there is no file at hand."""
+    name, _, revision = model.source.partition("@")
+    folder = _folder(model.source)
+    file = (
+        str(Path(folder) / "model_index.json")
+        if folder
+        else try_to_load_from_cache(name, "model_index.json", revision=revision or None)
+    )
+    if isinstance(file, str) and Path(file).is_file():
+        return json.loads(Path(file).read_text("utf-8"))["_class_name"]
+    return model.pipeline
+
+
+def _folder(source: str) -> str:
+    """A catalog row's source as a folder, relative to the lab's own where it is in there; "" where it is a hub id."""
+    if not (ASSETS / source).is_dir() and not Path(source).is_absolute():
+        return ""
+    return source if Path(source).is_absolute() else f"assets/{source}"
+
+
+def _spacing(lane: LaneSettings, total: int) -> str:
     """As the lab has it: one step starts at the last timestep, and so do steps that fill the whole chain."""
-    allowed = SAMPLERS[lane.sampler].spacings
-    return lane.spacing if lane.spacing in allowed and 1 < lane.steps < 999 else "trailing"
+    row = SAMPLERS[lane.sampler]
+    return lane.spacing if lane.spacing in row.spacings and 1 < lane.steps < total else row.spacings[0]
 
 
 def _head(model: Model, row: Sampler, controlled: bool, draws: bool) -> str:
@@ -76,9 +119,9 @@ def _head(model: Model, row: Sampler, controlled: bool, draws: bool) -> str:
     names = [scheduler, "StableDiffusionPipeline", *(["ControlNetModel"] if controlled else [])]
     standard = ["sys", *(["base64", "io"] if controlled else []), *(["hashlib"] if draws else [])]
     where = (
-        "Fetches the model from the Hugging Face hub."
-        if "@" in model.source
-        else "Run it in the lab's folder, or name the model's."
+        "Run it in the lab's folder, or name the model's."
+        if _folder(model.source)
+        else "Fetches the model from the Hugging Face hub."
     )
     return "\n".join(
         [
@@ -107,7 +150,7 @@ def _constants(request: SamplingRequest, lane: LaneSettings) -> str:
     prompt = request.condition.prompt.strip()
     if "style" in model.conditions and request.condition.style:
         prompt = f"{prompt}, {request.condition.style} style".removeprefix(", ")
-    folder = model.source.partition("@")[0] if "@" in model.source else f"assets/{model.source}"
+    source = _folder(model.source) or model.source.partition("@")[0]
     halves = scale != 1 and not model.consistency
     meaning = (
         "the UNet was distilled with it"
@@ -115,7 +158,7 @@ def _constants(request: SamplingRequest, lane: LaneSettings) -> str:
         else "1 is the plain conditional model, 0 the unconditional one"
     )
     lines = [
-        f'MODEL = sys.argv[1] if len(sys.argv) > 1 else "{folder}"',
+        f"MODEL = sys.argv[1] if len(sys.argv) > 1 else {_quoted(source)}",
         'PICTURE = sys.argv[2] if len(sys.argv) > 2 else "picture.png"',
         f"PROMPT = {_quoted(prompt)}",
         *([f"NEGATIVE = {_quoted(request.negative.strip())}  # in place of the empty prompt"] if halves else []),
@@ -132,9 +175,13 @@ def _quoted(text: str) -> str:
 
 
 def _loading(model: Model) -> str:
-    _, _, revision = model.source.partition("@")
-    more = f', revision="{revision}", safety_checker=None' if "@" in model.source else ""
-    return f"torch.set_grad_enabled(False)\npipe = StableDiffusionPipeline.from_pretrained(MODEL{more})"
+    more = "" if model.source.startswith("models/") else ", safety_checker=None"
+    return f"torch.set_grad_enabled(False)\npipe = StableDiffusionPipeline.from_pretrained(MODEL{_revision(model.source)}{more})"
+
+
+def _revision(source: str) -> str:
+    _, _, revision = source.partition("@")
+    return f", revision={_quoted(revision)}" if revision and not _folder(source) else ""
 
 
 def _told(scale: float) -> str:
@@ -158,8 +205,7 @@ def _controls(model: Model, holds: list[tuple[Control, Hold]]) -> str:
     for control, hold in holds:
         row = control_of(model, control.name)
         assert row is not None  # such a run is refused
-        name, _, revision = row.source.partition("@")
-        where = f'"{name}", revision="{revision}"' if revision else f'Path(MODEL).parent / "{name.rpartition("/")[2]}"'
+        where = _control_source(row.source, model)
         data = "\n".join(f'"{line}"' for line in wrap(_png(control.map), 100))
         rows.append(
             f"(\n    ControlNetModel.from_pretrained({where}),\n    pixels(\n{indent(data, ' ' * 8)}\n    ),\n"
@@ -192,6 +238,15 @@ def residuals(x, t, told, part, next_part, guess):
             total = [*down, middle] if total is None else [a + b for a, b in zip(total, [*down, middle])]
     return total
 '''
+
+
+def _control_source(source: str, model: Model) -> str:
+    """Where a ControlNet is found: the lab's own beside its models, wherever these are."""
+    folder = _folder(source)
+    beside = Path(source).parent == Path(model.source).parent
+    if folder and beside:
+        return f"Path(MODEL).parent / {_quoted(Path(source).name)}"
+    return _quoted(folder or source.partition("@")[0]) + _revision(source)
 
 
 def _png(pixels: np.ndarray) -> str:
@@ -230,13 +285,49 @@ class PNDM(PNDMScheduler):
 }
 
 
-def _scheduler(row: Sampler, spacing: str, name: str) -> str:
-    options: dict[str, Any] = {"timestep_spacing": spacing, "steps_offset": int(spacing == "leading"), **row.options}
+def _scheduler(row: Sampler, spacing: str, name: str, offset: int) -> str:
+    options: dict[str, Any] = {"timestep_spacing": spacing, "steps_offset": offset, **row.options}
     told = "".join(f"    {key}={_python(value)},\n" for key, value in options.items())
-    return (
-        f"scheduler = {name}(\n    trained_betas=pipe.scheduler.betas.tolist(),\n"
-        f"    prediction_type=pipe.scheduler.config.prediction_type,\n{told})\nscheduler.set_timesteps(STEPS)"
-    )
+    predicts = 'predicts.replace("sample", "epsilon")' if row.scheduler in EPS_FOR_X_0 else "predicts"
+    return f"""
+predicts = pipe.scheduler.config.prediction_type
+alpha_bar = pipe.scheduler.alphas_cumprod.double()
+alpha_bar = alpha_bar.maximum(2.0**-24 * (1 + 0.01 * torch.arange(len(alpha_bar)).flip(0)))  # above 0 and falling
+scheduler = {name}(
+    trained_betas=(1 - alpha_bar / torch.cat([torch.ones(1), alpha_bar[:-1]])).tolist(),
+    prediction_type={predicts},
+{told})
+"""
+
+
+def _timesteps(scheduler: str, spacing: str, steps: int, total: int) -> str:
+    """How the scheduler gets its timesteps: diffusers' own where these are the lab's (lab/engine/grid.py), else exact ones."""
+    end = 0 if scheduler in LOWEST_LEFT_OUT else 1  # places counted from here
+    exact = ""
+    if spacing == "linspace" and scheduler not in FRACTIONAL:
+        parts = "(STEPS - 1)" if end else "STEPS"
+        exact = f"[round({total - 1} * i / {parts}) for i in range(STEPS - {end}, {-end}, -1)]".replace(" - 0", "")
+    elif spacing == "trailing" and (steps > LCM_STEPS if scheduler == "LCMScheduler" else total % steps):
+        exact = f"[round({total} * i / STEPS) - 1 for i in range(STEPS, 0, -1)]"
+    lines = ["scheduler.set_timesteps(STEPS)"]
+    if exact:
+        lines = [
+            "# One division each: a stride that is added up drifts, and makes 62 of 61 steps of 1000, the last one below 0.",
+            f"timesteps = {exact}",
+            "scheduler.set_timesteps(timesteps=timesteps)" if scheduler in TAKE_TIMESTEPS else lines[0],
+        ]
+        if scheduler == "PNDM":
+            lines += ["scheduler.timesteps = torch.tensor(timesteps[:2] + timesteps[1:])  # the second one twice"]
+        elif scheduler not in TAKE_TIMESTEPS:
+            lines += ["scheduler.timesteps = torch.tensor(timesteps).to(scheduler.timesteps.dtype)"]
+        if scheduler not in TAKE_TIMESTEPS and scheduler not in PLAIN:
+            lines += [
+                "levels = ((1 - scheduler.alphas_cumprod) / scheduler.alphas_cumprod).sqrt()",
+                "scheduler.sigmas = torch.cat([levels[timesteps], scheduler.sigmas[-1:]])",
+            ]
+    if scheduler == "EulerAncestralDiscreteScheduler":
+        lines += ["scheduler.sigmas = scheduler.sigmas.double()  # a difference of their squares is below 0 in float32"]
+    return "\n".join(lines)
 
 
 def _python(value: Any) -> str:
@@ -308,6 +399,10 @@ def _loop(row: Sampler, lane: LaneSettings, guided: bool, controlled: bool, draw
                 "    rescaled = prediction * conditional.std() / prediction.std()  # Lin et al. 2023, section 3.4",
                 "    prediction = 0.7 * rescaled + 0.3 * prediction",
             ]
+    if row.scheduler in EPS_FOR_X_0:
+        lines += [
+            f'    if predicts == "sample":  # the class takes eps only\n        prediction = {EPS_FOR_X_0[row.scheduler]}'
+        ]
     more = (", eta=ETA" if row.eta else "") + (", generator=noise_of(t)" if draws else "")
     return "\n".join([*lines, f"    x = scheduler.step(prediction, t, x{more}).prev_sample"])
 

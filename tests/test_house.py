@@ -47,7 +47,7 @@ MAY_IMPORT = {
     "papers": set(),
     "capsule": {"catalog"},
     "portable": {"capsule", "catalog", "settings"},
-    "script": {"capsule", "catalog"},
+    "script": {"capsule", "catalog", "settings"},
     "recordings": {"capsule", "portable"},
     "unused": {"capsule", "catalog"},
     "engine": set(),

@@ -1,9 +1,14 @@
-"""Exported scripts, run as they are in a process of their own, against the lab's own pictures."""
+"""Exported scripts, run as they are and without the lab, against the lab's own pictures."""
 
 import ast
 import inspect
+import itertools
+import json
+import re
+import runpy
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +23,11 @@ from lab.annotators.joints import default_pose
 from lab.annotators.pose import pose_map
 from lab.backends.local import LocalBackend
 from lab.capsule import Condition, Control, Forward, Hold, LabError, LaneResult, LaneSettings, SamplingRequest
-from lab.catalog import MODELS, SAMPLERS, samplers_for
+from lab.catalog import CONTROLS, MODELS, SAMPLERS, Model, samplers_for
+from lab.engine.samplers import make_scheduler
 from lab.settings import ASSETS, Settings
 from lab.ui.controlnet_view import sketch
+from tests.models import tiny
 
 ROOT = Path(__file__).parents[1]
 SHARED = {"model": "text-to-image", "forward": Forward(schedule="scaled_linear")}
@@ -38,14 +45,38 @@ def picture_of_the_lab(backend, request):
     return result.picture
 
 
+class NoLab:
+    """A finder that refuses the lab: a script needs nothing of it."""
+
+    @staticmethod
+    def find_spec(name, *_):
+        if name.partition(".")[0] == "lab":
+            raise ImportError("a script must not import the lab")
+
+
 def picture_of_the_script(text, folder, model="assets/models/text-to-image"):
-    """What the script writes when it is run in the lab's folder, by nothing but its own imports."""
+    """What the script writes when it is run in the lab's folder, without the lab."""
     file, picture = folder / "again.py", folder / "again.png"
     file.write_text(text, "utf-8")
-    command = [sys.executable, "-W", "error::SyntaxWarning", str(file), str(model), str(picture)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
+    rooms = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "lab"}
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("error", SyntaxWarning)
+        for name in rooms:
+            patch.delitem(sys.modules, name)
+        patch.setattr(sys, "meta_path", [NoLab, *sys.meta_path])
+        patch.setattr(sys, "argv", [str(file), str(model), str(picture)])
+        patch.chdir(ROOT)
+        runpy.run_path(str(file), run_name="__main__")
     return np.asarray(Image.open(picture))
+
+
+def test_a_script_runs_in_an_interpreter_of_its_own(tmp_path):
+    file, picture = tmp_path / "again.py", tmp_path / "again.png"
+    file.write_text(script.write(RUNS["multistep"], 0), "utf-8")
+    command = [sys.executable, str(file), "assets/models/text-to-image", str(picture)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert Image.open(picture).size == (64, 64)
 
 
 def controlled(*lanes, **more):
@@ -63,6 +94,16 @@ RUNS = {
     ),
     "DDIM whose steps do not divide T, with noise": SamplingRequest(
         **SHARED, condition=APPLE, lanes=(LaneSettings(steps=7, seed=5, guidance_scale=3, eta=0.5, rule="rescaled"),)
+    ),
+    "DDIM, 61 steps": SamplingRequest(**SHARED, condition=APPLE, lanes=(LaneSettings(steps=61, seed=5),)),
+    "PNDM, 61 steps": SamplingRequest(
+        **SHARED, condition=APPLE, lanes=(LaneSettings(sampler="pndm", steps=61, seed=5),)
+    ),
+    "UniPC, 61 steps": SamplingRequest(
+        **SHARED, condition=APPLE, lanes=(LaneSettings(sampler="unipc", steps=61, seed=5, spacing="linspace"),)
+    ),
+    "DDPM, 61 steps": SamplingRequest(
+        **SHARED, condition=APPLE, lanes=(LaneSettings(sampler="ddpm", steps=61, seed=5),)
     ),
     "stochastic": SamplingRequest(
         **SHARED, condition=APPLE, lanes=(LaneSettings(sampler="euler_a", steps=9, seed=6, spacing="linspace"),)
@@ -154,6 +195,116 @@ def test_every_sampler_has_a_script_that_its_scheduler_takes(sampler, spacing):
         row = SAMPLERS[sampler]
         cls = getattr(diffusers, script.PLAIN.get(row.scheduler, row.scheduler))
         assert {option.arg for option in made.keywords} <= set(inspect.signature(cls.__init__).parameters)
+
+
+class Pipe:
+    """What a script asks a pipeline about its forward process; alpha-bar as a model under zero terminal SNR has it."""
+
+    def __init__(self, zero_snr, prediction_type="epsilon"):
+        self.scheduler = diffusers.DDIMScheduler(
+            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", rescale_betas_zero_snr=zero_snr,
+            prediction_type=prediction_type,
+        )  # fmt: skip
+
+
+def scheduler_of(text, pipe):
+    """The scheduler that a script makes: its own lines, from the first mention to the noise."""
+    lines = re.findall(r"(?m)^(?:import|from) .*$|^STEPS = .*$", text)
+    mended = re.search(r"(?ms)^class .*?(?=^predicts)", text)
+    made = re.search(r"(?ms)^predicts = .*?(?=^# x_T)", text)
+    names = {"pipe": pipe}
+    exec("\n".join([*lines, mended.group() if mended else "", made.group()]), names)
+    return names["scheduler"]
+
+
+@pytest.mark.parametrize("spacing", ["trailing", "leading", "linspace"])
+@pytest.mark.parametrize("sampler", samplers_for(MODELS["student"]))
+def test_the_script_visits_the_timesteps_of_the_lab(sampler, spacing):
+    row = SAMPLERS[sampler]
+    spacing = spacing if spacing in row.spacings else row.spacings[0]
+    for steps, zero_snr in itertools.product((1, 2, 7, 20, 48, 61, 122, 500, 998, 999, 1000), (False, True)):
+        if zero_snr and steps not in (2, 61, 1000):
+            continue
+        request = SamplingRequest(**SHARED, lanes=(LaneSettings(sampler=sampler, steps=steps, spacing=spacing),))
+        pipe = Pipe(zero_snr)
+        got = scheduler_of(script.write(request, 0), pipe)
+        want = make_scheduler(row.scheduler, pipe.scheduler.alphas_cumprod, "epsilon", steps, spacing, row.options)
+        assert got.timesteps.tolist() == want.timesteps.tolist(), steps
+        assert got.init_noise_sigma == want.init_noise_sigma
+        torch.testing.assert_close(got.alphas_cumprod, want.alphas_cumprod)
+        if hasattr(want, "sigmas"):
+            torch.testing.assert_close(got.sigmas, want.sigmas)
+
+
+@pytest.mark.parametrize("sampler", ["pndm", "euler_a", "dpmpp_2m"])
+def test_the_script_of_a_model_that_predicts_x_0(sampler, tmp_path, monkeypatch):
+    folder = tiny.text_to_image(tmp_path / "x_0", "sample")
+    monkeypatch.setitem(MODELS, "mine", Model("mine", "Mine", "stable_diffusion", str(folder), tiny.SIDE, "A model."))
+    lane = LaneSettings(sampler=sampler, steps=5, seed=3)
+    request = SamplingRequest(model="mine", forward=SHARED["forward"], lanes=(lane,))
+    monkeypatch.setitem(MODELS, "mine", replace(MODELS["mine"], schedules=("scaled_linear",), latent=True))
+    wanted = picture_of_the_lab(LocalBackend(Settings(device="cpu", cpu_engine="torch")), request)
+    again = picture_of_the_script(script.write(request, 0), tmp_path, folder)
+    assert np.abs(again.astype(int) - wanted).max() <= CLOSE
+
+
+def index_file(folder, pipeline):
+    folder.mkdir(parents=True)
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": pipeline}))
+    return folder
+
+
+def hub_copy(home, name, revision, pipeline):
+    """A repository of the hub as its cache keeps it."""
+    store = home / f"models--{name.replace('/', '--')}"
+    index_file(store / "snapshots" / "c0ffee", pipeline)
+    (store / "refs").mkdir()
+    (store / "refs" / (revision or "main")).write_text("c0ffee")
+
+
+NAMES = ("plain", "my-xl-drawings", "big")
+
+
+@pytest.mark.parametrize("pipeline", ["StableDiffusionPipeline", "StableDiffusionXLPipeline"])
+@pytest.mark.parametrize("kind", ["folder", "folder with @", "hub id", "hub id at a revision"])
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_model_is_comes_from_its_files_and_not_from_its_name(name, kind, pipeline, tmp_path, monkeypatch):
+    revision = "v1" if kind == "hub id at a revision" else ""
+    if kind.startswith("folder"):
+        source = want = str(index_file(tmp_path / (f"{name}@2" if "@" in kind else name), pipeline))
+    else:
+        hub_copy(tmp_path, f"someone/{name}", revision, pipeline)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+        want, source = f"someone/{name}", f"someone/{name}" + (f"@{revision}" if revision else "")
+    monkeypatch.setitem(MODELS, "student", replace(MODELS["student"], source=source, consistency=False))
+    request = SamplingRequest(model="student", forward=SHARED["forward"], lanes=(LaneSettings(),))
+    if "XL" in pipeline:
+        with pytest.raises(LabError, match="There is no script for 'Few-step student'"):
+            script.write(request, 0)
+        return
+    text = script.write(request, 0)
+    assert f'else "{want}"' in text
+    assert ('revision="v1"' in text) == bool(revision) and ("revision" in text) == bool(revision)
+    assert ("Hugging Face hub" in text) == kind.startswith("hub")
+
+
+@pytest.mark.parametrize("kind", ["folder", "hub id", "hub id at a revision", "the lab's own"])
+def test_a_control_is_named_as_its_source_is(kind, tmp_path, monkeypatch):
+    source, want = {
+        "folder": (str(tmp_path), f'from_pretrained("{tmp_path}")'),
+        "hub id": ("someone/edges", 'from_pretrained("someone/edges")'),
+        "hub id at a revision": ("someone/edges@v1", 'from_pretrained("someone/edges", revision="v1")'),
+        "the lab's own": ("models/controlnet-edges", 'from_pretrained(Path(MODEL).parent / "controlnet-edges")'),
+    }[kind]
+    monkeypatch.setitem(CONTROLS, "edges", replace(CONTROLS["edges"], source=source))
+    assert want in script.write(RUNS["ControlNet"], 0)
+
+
+def test_the_labs_own_control_on_a_model_elsewhere_is_named_by_its_folder(tmp_path, monkeypatch):
+    folder = index_file(tmp_path / "mine", "StableDiffusionPipeline")
+    monkeypatch.setitem(MODELS, "text-to-image", replace(MODELS["text-to-image"], source=str(folder)))
+    text = script.write(RUNS["ControlNet"], 0)
+    assert f'else "{folder}"' in text and 'from_pretrained("assets/models/controlnet-edges")' in text
 
 
 def test_the_script_uses_what_a_controlled_lane_needs_and_no_more():
