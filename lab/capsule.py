@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from lab.catalog import CONTROLS, GROUPS, GUIDANCE, MODELS, SAMPLERS, SCHEDULES, SPACINGS
 
@@ -46,7 +55,7 @@ SamplerName = Annotated[str, _known(SAMPLERS, "sampler")]
 RuleName = Annotated[str, _known(GUIDANCE, "guidance rule")]
 ControlName = Annotated[str, _known(CONTROLS, "control")]
 SpacingName = Annotated[str, _known(SPACINGS, "spacing")]
-Prompt = Annotated[str, Field(max_length=MAX_PROMPT)]
+Prompt = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_PROMPT)]
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,7 @@ class Condition(Request):
 
     prompt: Prompt = ""
     group: Annotated[str, _known({"": "", **GROUPS}, "group")] = ""
-    style: Annotated[str, Field(max_length=40)] = ""
+    style: Annotated[str, StringConstraints(strip_whitespace=True, max_length=40)] = ""
 
 
 class Forward(Request):

@@ -217,3 +217,11 @@ def test_lanes_that_are_accepted_are_within_their_bounds(lane_values):
         return
     assert 1 <= lane.steps <= 1000 and 0 <= lane.eta <= 1 and 0 <= lane.mix <= 1
     assert 0 <= lane.guidance_scale <= 30 and 0 <= lane.seed < 2**31
+
+
+@pytest.mark.parametrize("blank", [" ", "   ", "\t\n", "\u3000 "])
+def test_blanks_are_no_words(blank):
+    assert Condition(prompt=blank, style=blank) == Condition()
+    assert Condition(prompt=f"{blank}a  cat{blank}").prompt == "a  cat"
+    assert make_request(SamplingRequest, negative=blank, lanes=(LaneSettings(),)).negative == ""
+    assert len(Condition(prompt=" " * 50 + "x" * capsule.MAX_PROMPT).prompt) == capsule.MAX_PROMPT

@@ -115,3 +115,9 @@ def test_what_a_model_is_said_to_weigh_is_what_its_tensors_take(name):
         (held,) = cache.resident()
     assert weigh(name, settings) == pytest.approx(held.nbytes, rel=0 if "exact" in name else 1e-3)
     assert not cache.plan(name).fetch
+
+
+@pytest.mark.parametrize("prompt", ["", "  ", "\t"])
+def test_what_restricts_nothing_copies_nothing(loaded, prompt):
+    assert loaded.conditioning(Condition(prompt=prompt)) is loaded.unconditional(prompt) is loaded.data.everything
+    assert loaded.data.support(torch.arange(3)) is loaded.data.everything
