@@ -8,8 +8,11 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from huggingface_hub import constants
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from lab.store import whole_copy_of
 
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?(@[\w./-]+)?")
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
@@ -66,9 +69,14 @@ class Settings(BaseSettings):
     max_upload_mb: float = Field(20, gt=0, allow_inf_nan=False, description="Size of an uploaded file.")
     max_upload_pixels: int = Field(40_000_000, ge=4096, description="Pixels of an uploaded picture, before decoding.")
     allowed_models: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Hub models visitors may load, comma-separated; empty: only the shipped ones."
+        (),
+        description="Hub models that may be fetched for visitors, comma-separated; empty: none. What is whole in the hub's "
+        "cache on this machine is offered as well.",
     )
-    offline: bool = Field(True, description="Never ask the Hugging Face hub for anything.")
+    offline: bool = Field(
+        True,
+        description="Never ask the Hugging Face hub for anything; what is whole in its cache is used all the same.",
+    )
 
     @property
     def address(self) -> str:
@@ -112,10 +120,11 @@ class Settings(BaseSettings):
 
 
 def at_hand(source: str, settings: Settings) -> bool:
-    """Whether a catalog row's `source` can be loaded here: shipped, a folder of this machine, or an allowed hub id."""
-    if (ASSETS / source).exists():  # an absolute path stays itself
+    """Whether a catalog row's `source` can be loaded here: shipped, a folder of this machine, whole in the hub's cache,
+    or a hub id that may be fetched."""
+    if (ASSETS / source).exists() or whole_copy_of(source):  # an absolute path stays itself
         return True
-    return not settings.offline and allowed(source, settings)
+    return not settings.offline and not constants.HF_HUB_OFFLINE and allowed(source, settings)
 
 
 def allowed(source: str, settings: Settings) -> bool:

@@ -40,7 +40,8 @@ TABLES = {"models": MODELS, "samplers": SAMPLERS, "schedules": SCHEDULES, "guida
 
 # Which rooms of lab/ a room may import, besides itself. A file at the top of lab/ is a room of its own.
 MAY_IMPORT = {
-    "settings": set(),
+    "store": set(),
+    "settings": {"store"},
     "launching": {"settings"},
     "memory": set(),
     "catalog": set(),
@@ -53,7 +54,7 @@ MAY_IMPORT = {
     "engine": set(),
     "annotators": {"capsule", "catalog", "settings"},
     "measures": set(),
-    "models": {"engine", "capsule", "catalog", "settings"},
+    "models": {"engine", "capsule", "catalog", "settings", "store"},
     "operations": {"models", "engine", "annotators", "measures", "capsule", "catalog", "settings", "unused"},
     "backends": {
         "operations",
@@ -97,6 +98,7 @@ MUST_NOT_IMPORT = {room: {"gradio"} for room in MAY_IMPORT if room != "ui"} | {
     "ui": HEAVY - {"cv2"},
     "measures": (HEAVY - {"cv2"}) | {"gradio"},
     "settings": HEAVY | {"gradio"},
+    "store": HEAVY | {"gradio"},
     "catalog": HEAVY | {"gradio", "numpy", "pydantic"},
     "capsule": HEAVY | {"gradio"},
     "portable": HEAVY | {"gradio"},

@@ -3,66 +3,98 @@
 A part of a model (a UNet, a text encoder) is known by its content, so that two models that have the same one share it.
 """
 
+import errno
 import hashlib
 import json
 import struct
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
 from math import prod
 from pathlib import Path
 from typing import Any
 
+import httpx
 import torch
 from diffusers import DiffusionPipeline
-from huggingface_hub import constants, list_repo_files, snapshot_download, try_to_load_from_cache
-from huggingface_hub.errors import HFValidationError
+from huggingface_hub import constants, list_repo_files, snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
 from huggingface_hub.file_download import repo_folder_name
 
 from lab.capsule import LabError
 from lab.settings import ASSETS, Settings, allowed
+from lab.store import copy_of, gap_in, whole_copy_of, whole_variants
 
-DESCRIBED_BY = ("model_index.json", "config.json")  # one of them is in every model's repository
 CHECKSUMS = ASSETS / "models" / "SHA256SUMS"  # of the shipped weights, as `sha256sum` writes them
 
 
 def folder_of(source: str, settings: Settings, half: bool = False) -> Path:
     """The folder of a catalog row's `source`, downloaded first where it is a hub id ("owner/name@revision").
 
-    With `half`, the hub's float16 files are taken where there are some. Only safetensors are ever fetched. Raises
-    LabError where an operator has not allowed the id, or the hub cannot be reached.
+    What is whole in the hub's cache is taken as it is, in whatever precision, and no network is asked. Else, with `half`,
+    the hub's float16 files are fetched where there are some. Only safetensors are ever fetched. Raises LabError where an
+    operator has not allowed the id, or the hub cannot be reached.
     """
-    folder = ASSETS / source  # an absolute path stays itself
-    if folder.is_dir():
+    folder = folder_at_hand(source)
+    if folder is not None:
         return folder
+    if Path(source).is_absolute():
+        raise LabError(f"There is no folder '{Path(source).name}' where the lab looks for it. Choose another model.")
+    copy = copy_of(source)
+    missing = (
+        f"'{source}' is {f'only partly on this machine ({gap_in(copy)} is missing)' if copy else 'not on this machine'}"
+    )
     if not allowed(source, settings):
-        raise LabError(f"There is no folder '{source}', and it is not among the models that this lab may fetch.")
+        raise LabError(f"{missing}, and not among the models that this lab may fetch. Choose another model.")
+    if settings.offline or constants.HF_HUB_OFFLINE:
+        switch = "the lab is set to stay offline" if settings.offline else "HF_HUB_OFFLINE keeps it from asking the hub"
+        raise LabError(f"{missing}, and {switch}. Choose another model.")
     name, _, revision = source.partition("@")
-    where: dict[str, Any] = {"revision": revision or None, "local_files_only": settings.offline}
+    where: dict[str, Any] = {"revision": revision or None}
     try:
-        listed = _listed(name, revision, settings)
-        if listed and "model_index.json" not in listed:  # a ControlNet, not a pipeline
+        listed = list_repo_files(name, revision=revision or None)
+        if "model_index.json" not in listed:  # a ControlNet, not a pipeline
             return Path(snapshot_download(name, allow_patterns=_pick(listed, half), **where))
         variant = "fp16" if half and any(".fp16." in file for file in listed) else None
         return Path(DiffusionPipeline.download(name, variant=variant, use_safetensors=True, **where))
     except Exception as error:
-        why = "the lab is set to stay offline" if settings.offline else "the Hugging Face hub did not give it"
-        raise LabError(
-            f"'{source}' is not on this machine and {why}. Choose another model, or try again later."
-        ) from error
+        raise LabError(f"{missing}, and {_reason(error)}. Choose another model, or try again later.") from error
+
+
+def _reason(error: Exception) -> str:
+    """Why the hub did not give a model, as the end of a sentence."""
+    for cause in _causes(error):
+        if isinstance(cause, GatedRepoError):
+            return "its authors give it only to those who asked for it on the hub"
+        if isinstance(cause, RevisionNotFoundError):
+            return "the Hugging Face hub has no such revision of it"
+        if isinstance(cause, RepositoryNotFoundError):
+            return "the Hugging Face hub has no model of that name, or keeps it private"
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return "this machine's disk is full"
+        if isinstance(cause, httpx.TransportError | ConnectionError | TimeoutError | LocalEntryNotFoundError):
+            return "the Hugging Face hub cannot be reached"
+    return "the Hugging Face hub did not give it"
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what it was raised from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def folder_at_hand(source: str) -> Path | None:
-    """The folder of a `source` that is on this machine already, the hub's copy included; None where it must be fetched."""
-    folder = ASSETS / source
-    if folder.is_dir():
-        return folder
-    name, _, revision = source.partition("@")
-    with suppress(HFValidationError):  # a folder that is gone
-        for file in DESCRIBED_BY:
-            found = try_to_load_from_cache(name, file, revision=revision or None)
-            if isinstance(found, str):
-                return Path(found).parent
-    return None
+    """The folder of a `source` that is on this machine already, a whole copy of the hub's included; None where it must
+    be fetched."""
+    folder = ASSETS / source  # an absolute path stays itself
+    return folder if folder.is_dir() else whole_copy_of(source)
 
 
 def fetched_bytes(source: str) -> int:
@@ -76,14 +108,6 @@ def fetched_bytes(source: str) -> int:
     return total
 
 
-def _listed(name: str, revision: str, settings: Settings) -> list[str]:
-    """The files of a hub repository; of its copy on this machine where the lab is offline."""
-    if settings.offline:
-        copy = Path(snapshot_download(name, revision=revision or None, local_files_only=True))
-        return [str(file.relative_to(copy)) for file in copy.rglob("*") if file.is_file()]
-    return list_repo_files(name, revision=revision or None)
-
-
 def _pick(listed: list[str], half: bool) -> list[str]:
     """The configuration and one precision of the weights."""
     weights = [file for file in listed if file.endswith(".safetensors")]
@@ -92,10 +116,9 @@ def _pick(listed: list[str], half: bool) -> list[str]:
 
 
 def variant_of(part: Path, half: bool) -> str | None:
-    """The `variant` to open a part's folder with: "fp16" where it has such files and they are wanted, or no others."""
-    halves = any(part.glob("*.fp16*.safetensors"))
-    others = any(".fp16" not in file.name for file in part.glob("*.safetensors"))
-    return "fp16" if halves and (half or not others) else None
+    """The `variant` to open a network's folder with: "fp16" where it has such files and they are wanted, or no others."""
+    whole = whole_variants(part)
+    return "fp16" if "fp16" in whole and (half or "" not in whole) else None
 
 
 def content_key(part: Path, *options: object) -> str:
