@@ -24,6 +24,7 @@ from lab.capsule import (
     Anatomy,
     AnatomyRequest,
     AnnotateRequest,
+    Condition,
     ConditioningMap,
     Decoded,
     Event,
@@ -99,11 +100,17 @@ def sampling(request: SamplingRequest, house: House) -> Iterator[Event]:
     with house.lease(request.model) as model, house.lease(again.model) as other:
         if model.shape != other.shape:
             raise LabError(f"'{MODELS[again.model].title}' works on other shapes; it cannot start from the same x_T.")
+        said: set[str] = set()
         with closing(_draw(request, house)) as ours, closing(_draw(again, house)) as theirs:
             for event, twin in zip_longest(ours, theirs):
                 if event is not None:
                     yield event
-                if twin is not None and not isinstance(twin, Note):
+                if isinstance(event, Note):
+                    said.add(event.text)
+                if isinstance(twin, Note):
+                    if twin.text not in said:
+                        yield Note(f"Of '{MODELS[again.model].title}': {twin.text}")
+                elif twin is not None:
                     yield replace(twin, lane=len(request.lanes) + twin.lane)
 
 
@@ -145,12 +152,19 @@ def _in_background(work: Callable[[], None]) -> "Future[None]":
     return end
 
 
+def _notes(model: LoadedModel, condition: Condition, negative: str = "") -> Iterator[Note]:
+    """What of the prompts a model does not read."""
+    yield from map(Note, model.unread(condition, negative))
+
+
 def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult | Decoded | Note, None, None]:
     """The lanes of one model."""
     with ExitStack() as leases:
         model = leases.enter_context(house.lease(request.model))
         controls = [leases.enter_context(house.lease(name)) for name in _nets(request)]
         denoiser = model.denoiser(request.forward)
+        _check_controls(request, model, controls)
+        yield from _notes(model, request.condition, "" if model.distilled else request.negative)
         halves = _Halves(request, model, controls)
         lanes = [
             make_lane(index, settings, denoiser, *halves.of(settings)) for index, settings in enumerate(request.lanes)
@@ -178,9 +192,20 @@ def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult
             result = _result(index, path, reference, seconds[index], model, painter.finished[index])
             result = replace(result, residuals=_residuals(lane))
             if request.measure:
+                if index == 0:
+                    yield from _score_notes(request.condition.prompt, house)
                 result = replace(result, measures=_measures(result.picture, request.condition.prompt, house))
             yield result
         yield from painter.replay(REPLAY_SHARE * (time.perf_counter() - began))
+
+
+def _check_controls(request: SamplingRequest, model: Any, controls: Sequence[LoadedControl]) -> None:
+    """Refuse a ControlNet that was made for another base model."""
+    for name, control in zip(_nets(request), controls, strict=True):
+        try:
+            model.try_control(control)
+        except LabError as error:
+            raise LabError(f"The {title_of(name)} cannot steer '{MODELS[request.model].title}': {error}") from error
 
 
 def _residuals(lane: Lane) -> np.ndarray | None:
@@ -203,6 +228,13 @@ def _measures(picture: np.ndarray, prompt: str, house: House) -> dict[str, float
     return numbers
 
 
+def _score_notes(prompt: str, house: House) -> Iterator[Note]:
+    """What of the prompt the CLIP score does not know."""
+    if prompt:
+        with house.lease(SCORER) as clip:
+            yield from map(Note, clip.unread(prompt))
+
+
 class _Halves:
     """Conditional and unconditional conditioning of the lanes of a request; what lanes share is made once.
 
@@ -212,9 +244,8 @@ class _Halves:
     def __init__(self, request: SamplingRequest, model: LoadedModel, controls: Sequence[LoadedControl] = ()) -> None:
         self.conditional = model.conditioning(request.condition)
         self.unconditional = None if model.distilled else model.unconditional(request.negative)
-        side = MODELS[request.model].size
         self.hints = [
-            loaded.hint(control.map, side) for loaded, control in zip(controls, request.controls, strict=True)
+            loaded.hint(control.map, model.side) for loaded, control in zip(controls, request.controls, strict=True)
         ]
 
     def of(self, lane: LaneSettings) -> tuple[Any, Any]:
@@ -315,6 +346,7 @@ def anatomy(request: AnatomyRequest, house: House) -> Iterator[Event]:
                 f"'{MODELS[request.model].title}' was distilled with its guidance: a step of it has no two halves."
             )
         denoiser = model.denoiser(request.forward)
+        yield from _notes(model, request.condition, request.negative)
         conditional, unconditional = _Halves(sampled, model).of(request.lane)
         lane = make_lane(0, request.lane, denoiser, conditional, unconditional)
         lane.always_both = True
@@ -350,6 +382,7 @@ def inversion(request: InversionRequest, house: House) -> Iterator[Event]:
     yield from _loading(house, request.model)
     with house.lease(request.model) as model:
         denoiser = model.denoiser(request.forward)
+        yield from _notes(model, request.condition)
         conditional = model.conditioning(request.condition)
         x_0 = model.from_picture(request.picture)
         noise = StepNoise(request.seed)

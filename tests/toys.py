@@ -16,13 +16,16 @@ PATIENCE_S = 30  # how long a thread is waited for before the test fails
 class Pictured:
     """A LoadedModel whose pictures are its x_0, a grey level for each 1/127.5; a row's conditioning is its prompt."""
 
-    shape, latent, distilled = SHAPE, False, False
+    shape, side, latent, distilled = SHAPE, SHAPE[1], False, False
 
     def conditioning(self, condition):
         return condition.prompt
 
     def unconditional(self, negative=""):
         return negative
+
+    def unread(self, condition, negative=""):
+        return ()
 
     def to_picture(self, x_0):
         return ((x_0.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).numpy()

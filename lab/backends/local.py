@@ -235,6 +235,6 @@ def in_words(error: Exception) -> str:
     if isinstance(error, FloatingPointError):
         return "The model's prediction stopped being a number. Try a lower guidance scale or strength, or another seed."
     return (
-        f"The run failed inside the lab ({type(error).__name__}). Nothing else was affected: try again, with fewer lanes "
-        "or a smaller picture if it happens twice."
+        f"The run failed inside the lab ({type(error).__name__}). Nothing else was affected: try again. If it happens twice, "
+        "choose other settings or another model, and tell whoever runs the lab, whose log says more."
     )

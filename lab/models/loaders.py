@@ -1,11 +1,10 @@
 """One function per model family: a catalog row in, a loaded model out."""
 
 import difflib
-import json
 import logging
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,9 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 import transformers
-from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, ModelMixin, UNet2DConditionModel
+from diffusers import AutoencoderKL, ControlNetModel, ModelMixin, UNet2DConditionModel
 from torch import Tensor
-from transformers import CLIPTokenizer
 
 from lab.capsule import Condition, Forward, LabError
 from lab.catalog import CONTROLS, GROUPS, MODELS, Control, Model
@@ -25,9 +23,10 @@ from lab.models.cache import ModelCache, Shelf, alone, first_line
 from lab.models.clip import read_clip
 from lab.models.compiled import Engines, Workshop
 from lab.models.exact import ExactData, ExactDenoiser, Support
+from lab.models.parts import check_class, described, read_network, read_scheduler, read_tokenizer, without_paths
 from lab.models.pictures import PictureSet
 from lab.models.pixel import read_pixel
-from lab.models.sources import content_key, fetched_bytes, folder_at_hand, folder_of, variant_of, weight_of
+from lab.models.sources import content_key, fetched_bytes, folder_at_hand, folder_of, weight_of
 from lab.models.stable_diffusion import LoadedControl, LoadedStableDiffusion, Parts, SplitControl
 from lab.models.tensors import to_signed, to_uint8
 from lab.settings import ASSETS, Settings
@@ -37,13 +36,18 @@ log = logging.getLogger("lab")
 PREVIEW_EXAMPLES = 48
 SCORER = "clip"
 SLOW = 200_000_000  # bytes that take a while to read
-PIPELINES = {"StableDiffusionPipeline": ("",), "StableDiffusionXLPipeline": ("", "_2")}  # and their text encoders
+ENCODERS = {  # of each pipeline: the part's name behind "text_encoder" and "tokenizer", and its class in transformers
+    "StableDiffusionPipeline": {"": "CLIPTextModel"},
+    "StableDiffusionXLPipeline": {"": "CLIPTextModel", "_2": "CLIPTextModelWithProjection"},
+}
+TOKENIZERS = ("CLIPTokenizer", "CLIPTokenizerFast")
 
 
 class LoadedModel(Protocol):
     """What the operations need of a model, whatever its family."""
 
     shape: tuple[int, int, int]  # of x_t
+    side: int  # of its pictures, in pixels
     latent: bool  # to_picture is a network's work, and preview is not
     distilled: bool  # with its guidance (LCM): a row's prompt says at what scale, and there is no unconditional twin
 
@@ -57,6 +61,10 @@ class LoadedModel(Protocol):
 
     def unconditional(self, negative: str = "") -> Any:
         """The conditioning of the unconditional twin, or of a negative prompt in its place."""
+        ...
+
+    def unread(self, condition: Condition, negative: str = "") -> Sequence[str]:
+        """What of the words of a condition is not read, in sentences; none where all are."""
         ...
 
     def to_picture(self, x_0: Tensor) -> np.ndarray:
@@ -83,7 +91,7 @@ class LoadedExact:
 
     def __init__(self, pictures: PictureSet, data: ExactData) -> None:
         self.pictures, self.data = pictures, data
-        self.shape = data.shape
+        self.shape, self.side = data.shape, data.shape[1]
         self._lock = threading.Lock()
         self._denoisers: dict[Forward, ExactDenoiser] = {}
         self._found = lru_cache(maxsize=256)(self._search)
@@ -105,6 +113,9 @@ class LoadedExact:
     def unconditional(self, negative: str = "") -> Support:
         """All pictures; or, for a negative prompt, those it finds."""
         return self.conditioning(Condition(prompt=negative))
+
+    def unread(self, condition: Condition, negative: str = "") -> Sequence[str]:
+        return ()
 
     def to_picture(self, x_0: Tensor) -> np.ndarray:
         return to_uint8(x_0)
@@ -152,43 +163,64 @@ def load_stable_diffusion(row: Model, settings: Settings, shelf: Shelf, workshop
     """Family "stable_diffusion": a folder or hub id that StableDiffusionPipeline opens; its safety checker stays out."""
     dtype = pick_dtype(settings)
     folder = folder_of(row.source, settings, half=dtype != torch.float32)
-    index = json.loads((folder / "model_index.json").read_text())
-    if index["_class_name"] not in PIPELINES:
-        raise LabError(f"It is a {index['_class_name']}; the lab knows {' and '.join(PIPELINES)}.")
-    shipped = PictureSet.load(ASSETS / "pictures")
-    examples = shipped.pixels[:: len(shipped) // PREVIEW_EXAMPLES][:PREVIEW_EXAMPLES]
-    overflows = dtype == torch.float16 and json.loads((folder / "vae" / "config.json").read_text()).get("force_upcast")
+    index = described(folder / "model_index.json", "folder")
+    check_class(index.get("_class_name"), ENCODERS, "It")
+    encoders = ENCODERS[index["_class_name"]]
+    _check_index(index, encoders)
+    described_vae = described(folder / "vae" / "config.json", "vae")
+    overflows = dtype == torch.float16 and described_vae.get("force_upcast")
     parts = Parts(
         unet=_part(folder / "unet", UNet2DConditionModel, dtype, settings, shelf),
         autoencoder=_part(folder / "vae", AutoencoderKL, torch.float32 if overflows else dtype, settings, shelf),
         encoders=tuple(
             (
-                CLIPTokenizer.from_pretrained(folder / f"tokenizer{number}"),
-                _part(
-                    folder / f"text_encoder{number}",
-                    getattr(transformers, index[f"text_encoder{number}"][1]),
-                    dtype,
-                    settings,
-                    shelf,
-                ),
+                read_tokenizer(folder / f"tokenizer{suffix}"),
+                _part(folder / f"text_encoder{suffix}", getattr(transformers, kind), dtype, settings, shelf),
             )
-            for number in PIPELINES[index["_class_name"]]
+            for suffix, kind in encoders.items()
         ),
-        scheduler=DDIMScheduler.from_pretrained(folder / "scheduler"),
-        zeros=index.get("force_zeros_for_empty_prompt", False),
+        scheduler=read_scheduler(folder / "scheduler", index["scheduler"][1]),
+        zeros=len(encoders) > 1 and index.get("force_zeros_for_empty_prompt", True),
     )
     key = content_key(folder / "unet", content_key(folder / "vae"))
     engines = shelf(f"{key}/engines", lambda: Engines(key, workshop))
-    return LoadedStableDiffusion(parts, engines, examples, "style" in row.conditions)
+    shipped = PictureSet.load(ASSETS / "pictures")
+    examples = shipped.pixels[:: len(shipped) // PREVIEW_EXAMPLES][:PREVIEW_EXAMPLES]
+    loaded = LoadedStableDiffusion(parts, engines, examples, "style" in row.conditions, row.title)
+    if pick_device(settings).type == "cpu":  # on an accelerator it is tried out there, when it is first used
+        loaded.try_out()
+    return loaded
+
+
+def _check_index(index: dict[str, Any], encoders: dict[str, str]) -> None:
+    """Refuse a pipeline that is made of other classes than the lab knows, or that asks for what the lab does not say."""
+    known = {"unet": ["UNet2DConditionModel"], "vae": ["AutoencoderKL"]}
+    known |= {f"text_encoder{suffix}": [kind] for suffix, kind in encoders.items()}
+    known |= {f"tokenizer{suffix}": list(TOKENIZERS) for suffix in encoders}
+    for part, classes in known.items():
+        check_class(_class_in(index, part), classes, f"Its {part}")
+    if not _class_in(index, "scheduler"):
+        raise LabError("Its scheduler is missing.")
+    if index.get("requires_aesthetics_score"):
+        raise LabError(
+            "It asks for an aesthetic score with each prompt (requires_aesthetics_score), which the lab has not."
+        )
+
+
+def _class_in(index: dict[str, Any], part: str) -> Any:
+    """The class that model_index.json names for a part; None where it names none."""
+    named = index.get(part)
+    return named[1] if isinstance(named, list) and len(named) == 2 else None
 
 
 def load_control(row: Control, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> LoadedControl:
     """A ControlNet: a folder or hub id that ControlNetModel opens."""
     dtype = pick_dtype(settings)
     folder = folder_of(row.source, settings, half=dtype != torch.float32)
-    key = content_key(folder)
+    split = _part(folder, ControlNetModel, dtype, settings, shelf, SplitControl, "network")
+    key = content_key(folder, *(["reversed"] if split.reverse else []))
     engines = shelf(f"{key}/engines", lambda: Engines(key, workshop))
-    return LoadedControl(_part(folder, ControlNetModel, dtype, settings, shelf, SplitControl), engines)
+    return LoadedControl(split, engines)
 
 
 def load_pixel(row: Model, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> LoadedModel:
@@ -203,21 +235,20 @@ def _part(
     settings: Settings,
     shelf: Shelf,
     dress: Callable[[Any], Any] = lambda net: net,
+    name: str = "",
 ) -> Any:
     """A network of a folder in host memory, read at most once while anyone has it."""
 
     def read() -> Any:
-        variant = variant_of(folder, half=dtype != torch.float32)
-        plain = (
-            {} if issubclass(kind, transformers.PreTrainedModel) else {"low_cpu_mem_usage": False}
-        )  # else diffusers asks for accelerate
-        net = kind.from_pretrained(folder, torch_dtype=dtype, variant=variant, use_safetensors=True, **plain)
+        net = read_network(folder, kind, dtype, name)
         if pick_device(settings).type == "cuda" and isinstance(net, ModelMixin):
             net.to(memory_format=torch.channels_last)  # what cuDNN's fast convolutions read
             if settings.compile_blocks and isinstance(net, UNet2DConditionModel):
                 net.compile_repeated_blocks(dynamic=True)  # the transformer blocks: once for all sizes and batches
-        return dress(net.eval().requires_grad_(False))
+        return dress(net)
 
+    if not folder.is_dir():
+        raise LabError(f"Its folder {name or folder.name} is missing.")
     return shelf(content_key(folder, kind.__name__, dtype), read)
 
 
@@ -246,7 +277,7 @@ def load(name: str, settings: Settings, shelf: Shelf = alone, workshop: Workshop
     except Exception as error:
         log.warning("the %s could not be loaded", title_of(name), exc_info=True)
         raise LabError(
-            f"The {title_of(name)} could not be loaded: {first_line(error)}. Its files may be damaged or incomplete: "
+            f"The {title_of(name)} could not be loaded: {without_paths(first_line(error)).rstrip('.')}. Its files may be damaged or incomplete: "
             "choose another model, and ask whoever runs the lab to fetch them again."
         ) from error
 

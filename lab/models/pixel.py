@@ -7,15 +7,17 @@ order, the null class last (Ho and Salimans 2022).
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DDPMScheduler, UNet2DModel
+from diffusers import UNet2DModel
 from torch import Tensor
 
 from lab.capsule import Condition, Forward, LabError
 from lab.engine.samplers import alpha_bar_at, join_prediction, split_prediction
-from lab.models.cache import Shelf, alone
+from lab.models.cache import Shelf, alone, first_line
+from lab.models.parts import read_network, read_scheduler, side_of, without_paths
 from lab.models.sources import content_key
 from lab.models.tensors import to_signed, to_uint8
 
@@ -27,15 +29,17 @@ class PixelDenoiser:
     sampler it serves: where alpha-bar is near 0 the least error of eps is a large one of x_0 (Ho et al. 2020, code).
     """
 
-    def __init__(self, unet: UNet2DModel, scheduler: DDPMScheduler) -> None:
+    def __init__(self, unet: UNet2DModel, scheduler: Any) -> None:
         self.unet, self._classes = unet, unet.config.num_class_embeds
         self._weight = next(
             unet.parameters()
         )  # says where all are; asking the UNet walks through its modules each time
         self.alphas_cumprod: Tensor = scheduler.alphas_cumprod
         self.prediction_type: str = scheduler.config.prediction_type
-        self.limit: float | None = scheduler.config.clip_sample_range if scheduler.config.clip_sample else None
-        self.shape = (unet.config.in_channels, unet.config.sample_size, unet.config.sample_size)
+        clips = scheduler.config.get("clip_sample")
+        self.limit: float | None = scheduler.config.clip_sample_range if clips else None
+        side = side_of(unet.config, "unet")
+        self.shape = (unet.config.in_channels, side, side)
 
     @torch.inference_mode()
     def __call__(self, x_t: Tensor, t: Tensor, conditioning: Sequence[int]) -> Tensor:
@@ -59,9 +63,9 @@ class LoadedPixel:
 
     latent = distilled = False
 
-    def __init__(self, unet: UNet2DModel, scheduler: DDPMScheduler, classes: Sequence[str]) -> None:
+    def __init__(self, unet: UNet2DModel, scheduler: Any, classes: Sequence[str]) -> None:
         self._denoiser = PixelDenoiser(unet, scheduler)
-        self.shape = self._denoiser.shape
+        self.shape, self.side = self._denoiser.shape, self._denoiser.shape[1]
         self.classes = tuple(classes)
 
     def denoiser(self, forward: Forward) -> PixelDenoiser:
@@ -77,6 +81,9 @@ class LoadedPixel:
     def unconditional(self, negative: str = "") -> int:
         return max(len(self.classes) - 1, 0)
 
+    def unread(self, condition: Condition, negative: str = "") -> Sequence[str]:
+        return ()
+
     def to_picture(self, x_0: Tensor) -> np.ndarray:
         return to_uint8(x_0)
 
@@ -91,15 +98,54 @@ class LoadedPixel:
 
 
 def read_pixel(folder: Path, shelf: Shelf = alone) -> LoadedPixel:
-    """The model in a folder."""
+    """The model in a folder. Raises LabError where its parts do not go together."""
+    if not (folder / "unet").is_dir():
+        raise LabError("Its folder unet is missing.")
 
     def read() -> UNet2DModel:
-        unet = UNet2DModel.from_pretrained(folder / "unet", torch_dtype=torch.float32, low_cpu_mem_usage=False)
-        return unet.eval().requires_grad_(False)
+        return read_network(folder / "unet", UNet2DModel, torch.float32)
 
     unet = shelf(content_key(folder / "unet"), read)
-    scheduler = DDPMScheduler.from_pretrained(folder / "scheduler")
-    classes = json.loads((folder / "classes.json").read_text()) if unet.config.num_class_embeds else ()
-    if len(classes) != (unet.config.num_class_embeds or 0):
-        raise ValueError(f"classes.json names {len(classes)} classes, the network has {unet.config.num_class_embeds}")
-    return LoadedPixel(unet, scheduler, classes)
+    scheduler = read_scheduler(folder / "scheduler")
+    _check_channels(unet.config, scheduler.config.get("variance_type"))
+    loaded = LoadedPixel(unet, scheduler, _classes(folder, unet.config.num_class_embeds or 0))
+    _try_out(unet)
+    return loaded
+
+
+def _check_channels(config: Any, variance_type: str | None) -> None:
+    """Refuse what does not draw RGB, and a learned variance of which the network or the scheduler knows nothing."""
+    learned = str(variance_type).startswith("learned")
+    if variance_type == "learned":
+        raise LabError("Its scheduler's variance_type is learned; the lab knows the learned_range of Improved DDPM.")
+    if (config.in_channels, config.out_channels) != (3, 6 if learned else 3):
+        raise LabError(
+            f"Its unet takes {config.in_channels} channels and gives {config.out_channels}; pictures have 3, and with "
+            f"the variance_type {variance_type} of its scheduler it should give {6 if learned else 3}."
+        )
+
+
+def _classes(folder: Path, number: int) -> Sequence[str]:
+    """The names in classes.json, as many as the network has classes; none for a network without."""
+    if not number:
+        return ()
+    try:
+        names = json.loads((folder / "classes.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LabError(f"Its unet has {number} classes, and there is no classes.json that can be read.") from error
+    if not (isinstance(names, list) and all(isinstance(name, str) for name in names) and len(names) == number):
+        raise LabError(f"Its unet has {number} classes; classes.json must be a list of as many names.")
+    return names
+
+
+@torch.inference_mode()
+def _try_out(unet: UNet2DModel) -> None:
+    """One call on zeros, as few as the network takes, where it lies: in float32 in host memory."""
+    side, weight = 2 ** (len(unet.config.block_out_channels) - 1), next(unet.parameters())
+    label = torch.zeros(1, dtype=torch.long, device=weight.device) if unet.config.num_class_embeds else None
+    try:
+        finite = unet(weight.new_zeros(1, 3, side, side), 0, class_labels=label).sample.isfinite().all()
+    except (RuntimeError, ValueError, TypeError, AttributeError) as error:
+        raise LabError(f"Its unet cannot be called on a picture ({without_paths(first_line(error))}).") from error
+    if not finite:
+        raise LabError("Its unet gives values that are not finite: its weights are damaged.")

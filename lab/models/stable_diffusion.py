@@ -6,20 +6,24 @@ The engine sees a `Denoiser` whose rows are conditioned on a `TextRow`: a prompt
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from torch import Tensor, nn
 
-from lab.capsule import Condition, Forward, Hold
-from lab.engine.lanes import Changing
+from lab.capsule import Condition, Forward, Hold, LabError
+from lab.engine.lanes import Changing, out_of_memory
+from lab.models.cache import first_line
 from lab.models.compiled import Engines
+from lab.models.parts import side_of, without_paths
 from lab.models.prompts import Encoded, PromptReader, embed_scale
 from lab.models.tensors import to_signed, to_uint8
 
@@ -127,6 +131,17 @@ def _decoding(process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(1, "lab-decode")
 
 
+@contextmanager
+def _refusing(what: str) -> Iterator[None]:
+    """Makes of an error, memory aside, a LabError: `what` goes wrong, and the library's word for it."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, LabError) or out_of_memory(error):
+            raise
+        raise LabError(f"{what} ({without_paths(first_line(error))}).") from error
+
+
 class Residuals(nn.Module):
     """A ControlNet as a function of tensors, with its hint encoded: (*down blocks, middle block)."""
 
@@ -155,24 +170,48 @@ class LatentDenoiser:
         )  # says where all are; asking the UNet walks through its modules each time
         self.alphas_cumprod: Tensor = scheduler.alphas_cumprod
         self.prediction_type: str = scheduler.config.prediction_type
-        side = self.unet.config.sample_size
+        side = side_of(self.unet.config, "unet")
         self.shape = (self.unet.config.in_channels, side, side)
 
     @torch.inference_mode()
     def __call__(self, x_t: Tensor, t: Tensor, conditioning: Sequence[TextRow]) -> Tensor:
         """Predict for rows x_t (rows, channels, height, width) at timesteps t (rows,)."""
-        x = x_t.to(self._weight)
-        t = t.to(x.device)
-        prompts = [row.prompt for row in conditioning]
-        told = [torch.stack(parts).to(x) for parts in zip(*([one.hidden, *one.added] for one in prompts), strict=True)]
+        x, t, told, scales = self._inputs(x_t, t, conditioning)
         residuals = self._residuals(x, t, told, conditioning)
-        scales = []
-        if width := self.unet.config.time_cond_proj_dim:
-            scales = [embed_scale(torch.tensor([prompt.scale for prompt in prompts]), width).to(x)]
         inputs = (x, t, *told, *scales, *residuals)
         name = "denoiser under control" if residuals else "denoiser"
         engine = self._engines(name, Denoise(self.unet, len(told) - 1), [part[:1] for part in inputs])
         return engine(*inputs)[0].float().cpu()
+
+    @torch.inference_mode()
+    def try_out(self, prompt: Encoded, control: "LoadedControl | None" = None, pixels: int = 8) -> Tensor:
+        """The prediction for zeros, as few as the UNet takes, by torch alone; under `control` with a black map, whose
+        sides are `pixels` times as long. Raises whatever goes wrong where the parts do not go together."""
+        side = smallest_side(self.unet)
+        zeros = torch.zeros(1, self.shape[0], side, side)
+        x, t, told, scales = self._inputs(zeros, torch.tensor([len(self.alphas_cumprod) - 1]), [TextRow(prompt)])
+        residuals: tuple[Tensor, ...] = ()
+        if control:
+            hint = control.hint(np.zeros((1, 1, 3), np.uint8), side * pixels).encoded
+            if hint.shape[1:] != x.shape[2:]:  # of a single value it would be spread over all
+                raise ValueError(f"it makes {hint.shape[1]} values of {side * pixels} pixels, and the unet has {side}")
+            residuals = Residuals(control.net)(x, t, hint[None], *told)
+            blocks = 2 + sum(len(block.resnets) + len(block.downsamplers or ()) for block in self.unet.down_blocks)
+            if len(residuals) != blocks:  # diffusers would leave some out
+                raise ValueError(f"it steers {len(residuals)} blocks, and the unet has {blocks}")
+        return Denoise(self.unet, len(told) - 1)(x, t, *told, *scales, *residuals)
+
+    def _inputs(
+        self, x_t: Tensor, t: Tensor, conditioning: Sequence[TextRow]
+    ) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
+        """Rows on the device: x_t, t, what prompts say and, for a distilled UNet, the guidance scales."""
+        x = x_t.to(self._weight)
+        prompts = [row.prompt for row in conditioning]
+        told = [torch.stack(parts).to(x) for parts in zip(*([one.hidden, *one.added] for one in prompts), strict=True)]
+        scales = []
+        if width := self.unet.config.time_cond_proj_dim:
+            scales = [embed_scale(torch.tensor([prompt.scale for prompt in prompts]), width).to(x)]
+        return x, t.to(x.device), told, scales
 
     def _residuals(self, x: Tensor, t: Tensor, told: list[Tensor], conditioning: Sequence[TextRow]) -> list[Tensor]:
         """What the ControlNets add to the UNet's skips and to its middle; rows without control get zeros."""
@@ -193,6 +232,11 @@ class LatentDenoiser:
         return sums
 
 
+def smallest_side(unet: Any) -> int:
+    """The side of the smallest square that a UNet halves in all its levels."""
+    return 2 ** (len(unet.config.block_out_channels) - 1)
+
+
 def signals_by_control(conditioning: Sequence[TextRow]) -> dict["LoadedControl", list[tuple[int, Signal]]]:
     """The rows that each ControlNet acts on, so that it is called once for all of them."""
     found: dict[LoadedControl, list[tuple[int, Signal]]] = {}
@@ -210,14 +254,66 @@ class Parts:
     autoencoder: AutoencoderKL
     encoders: tuple[tuple[Any, Any], ...]  # pairs of tokenizer and text encoder: one, or SDXL's two
     scheduler: Any  # only its configuration and its forward process are used: schedulers hold state
-    zeros: bool = False  # SDXL: no prompt at all is read as zeros
+    zeros: bool = False  # SDXL: no negative prompt is zeros
+
+    def __post_init__(self) -> None:
+        """Raises LabError where the UNet does not draw what the autoencoder decodes, or not from text alone."""
+        unet, latent = self.unet.config, self.autoencoder.config.latent_channels
+        if (unet.in_channels, unet.out_channels) != (latent, latent):
+            raise LabError(
+                f"Its unet takes {unet.in_channels} channels and gives {unet.out_channels}, where its autoencoder has {latent}: "
+                "it was made for another task than text to image, such as inpainting."
+            )
+        added = unet.get("addition_embed_type")
+        if (len(self.encoders) > 1) != (added == "text_time"):
+            raise LabError(
+                f"The addition_embed_type of its unet is {added}, which does not go with {len(self.encoders)} text encoder"
+                f"{'s' if len(self.encoders) > 1 else ''}: Stable Diffusion XL has two and 'text_time'."
+            )
+
+    @property
+    def statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of the autoencoder's latents, (channels, 1, 1) or (1,): a UNet works on (z - mean) / deviation.
+
+        As diffusers' pipelines read them: `scaling_factor`, and in Stable Diffusion XL `latents_mean` with `latents_std`.
+        Raises LabError where the autoencoder's file names what its pipeline passes over.
+        """
+        config = self.autoencoder.config
+        whole, inverse = len(self.encoders) > 1, 1 / config.scaling_factor
+        mean, deviation = config.get("latents_mean"), config.get("latents_std")
+        if config.get("shift_factor"):
+            raise LabError("Its autoencoder names a shift_factor, which no Stable Diffusion pipeline reads.")
+        if (mean is None) != (deviation is None) or (mean is not None and not whole):
+            raise LabError(
+                "Its autoencoder names latents_mean or latents_std, which only Stable Diffusion XL reads, and only both."
+            )
+        if mean is None or deviation is None:
+            return torch.zeros(1), torch.full((1,), inverse)
+        if {len(mean), len(deviation)} != {config.latent_channels}:
+            raise LabError(
+                f"Its autoencoder must name latents_mean and latents_std for {config.latent_channels} channels."
+            )
+        return torch.tensor(mean)[:, None, None], torch.tensor(deviation)[:, None, None] * inverse
 
 
 class SplitControl(nn.Module):
-    """A ControlNet and the encoder of its hints, apart, so that a hint is encoded once a run and not once a call."""
+    """A ControlNet and the encoder of its hints, apart, so that a hint is encoded once a run and not once a call.
+
+    Its network is fed RGB pictures or, where its folder says so, BGR ones: `reverse` turns the channels of a picture,
+    not of what the encoder makes of it. Raises LabError for a ControlNet whose residuals are pooled over the picture.
+    """
 
     def __init__(self, net: ControlNetModel) -> None:
         super().__init__()
+        order = net.config.controlnet_conditioning_channel_order
+        if order not in ("rgb", "bgr"):
+            raise LabError(f"Its controlnet_conditioning_channel_order is '{order}'; the lab knows rgb and bgr.")
+        if net.config.global_pool_conditions:
+            raise LabError(
+                "It pools what it adds over the whole picture (global_pool_conditions), which the lab does not draw."
+            )
+        self.reverse = order == "bgr"
+        net.register_to_config(controlnet_conditioning_channel_order="rgb")
         self.encoder, net.controlnet_cond_embedding = net.controlnet_cond_embedding, nn.Identity()
         self.net = net
 
@@ -226,13 +322,15 @@ class LoadedControl:
     """A ControlNet. Safe to share."""
 
     def __init__(self, split: SplitControl, engines: Engines) -> None:
-        self.net, self.encoder, self._engines = split.net, split.encoder, engines
+        self.net, self.encoder, self._reverse, self._engines = split.net, split.encoder, split.reverse, engines
         self.blocks = len(self.net.controlnet_down_blocks) + 1
 
     @torch.inference_mode()
     def hint(self, picture: np.ndarray, side: int) -> Hint:
         """A control picture (height, width, 3) uint8, resized to the model's side and encoded."""
         pixels = to_signed(picture, (side, side)) / 2 + 0.5
+        if self._reverse:
+            pixels = pixels.flip(0)
         return Hint(self, self.encoder(pixels[None].to(next(self.encoder.parameters())))[0])
 
     def residuals(self, x: Tensor, t: Tensor, hints: Tensor, *told: Tensor) -> tuple[Tensor, ...]:
@@ -244,13 +342,22 @@ class LoadedControl:
 class LoadedStableDiffusion:
     """A text-to-image latent diffusion model. `examples` (n, height, width, 3) are pictures to fit the preview on.
 
-    Its parts may be moved while nobody leases it; what it remembers stays on the CPU. Safe to share.
+    Its parts may be moved while nobody leases it; what it remembers stays on the CPU. Safe to share. Raises LabError
+    where the parts' files say that they do not go together; `try_out` finds what no file says.
     """
 
     latent = True
 
-    def __init__(self, parts: Parts, engines: Engines, examples: np.ndarray, styled: bool = False) -> None:
+    def __init__(
+        self, parts: Parts, engines: Engines, examples: np.ndarray, styled: bool = False, title: str = ""
+    ) -> None:
+        self.title = title
         self.autoencoder, self.encoders = parts.autoencoder, parts.encoders
+        self._mean, self._deviation = parts.statistics
+        self._tried, self._fitting = (
+            False,
+            WeakSet[LoadedControl](),
+        )  # the parts alone, and ControlNets that go with them
         self.styled, self._engines = styled, engines
         self._weight = next(parts.autoencoder.parameters())  # says where all are
         self._denoiser = LatentDenoiser(parts.unet, parts.scheduler, engines)
@@ -261,25 +368,69 @@ class LoadedStableDiffusion:
         self.prompts = PromptReader(parts.encoders, self.side, parts.zeros)
 
     def denoiser(self, forward: Forward) -> LatentDenoiser:
+        try:
+            self.try_out()  # on an accelerator, where the parts are by now
+        except LabError as error:
+            raise LabError(f"The model '{self.title}' cannot be used: {error}") from error
         return self._denoiser
 
     def conditioning(self, condition: Condition) -> TextRow:
-        prompt = condition.prompt.strip()
-        if self.styled and condition.style:
-            prompt = f"{prompt}, {condition.style} style".removeprefix(", ")
-        return TextRow(self.prompts.read(prompt))
+        ending = self._ending(condition)
+        prompt = condition.prompt
+        return TextRow(self.prompts.read(self.prompts.with_ending(prompt, ending) if ending else prompt))
 
     def unconditional(self, negative: str = "") -> TextRow:
-        return TextRow(self.prompts.read(negative.strip()))
+        return TextRow(self.prompts.negative(negative))
+
+    def unread(self, condition: Condition, negative: str = "") -> list[str]:
+        ending = self._ending(condition)
+        found = [f"The prompt is too long: {part}." for part in self.prompts.unread(condition.prompt, ending)]
+        found += [f"The negative prompt is too long: {part}." for part in self.prompts.unread(negative)]
+        return found
+
+    def _ending(self, condition: Condition) -> str:
+        """What is written behind the prompt: the style, where the model knows styles."""
+        return f", {condition.style} style" if self.styled and condition.style else ""
+
+    def try_out(self) -> None:
+        """One prompt, one denoiser call on zeros and one trip through the autoencoder, the first time that it is asked.
+        Raises LabError where that cannot be done."""
+        if not self._tried:
+            _decoding(os.getpid()).submit(self._trial).result()
+            self._tried = True
+
+    def try_control(self, control: LoadedControl) -> None:
+        """One denoiser call under a ControlNet, the first time that it is asked. Raises LabError where it does not fit."""
+        if control not in self._fitting:
+            with _refusing("It was made for another base model"):
+                prompt = self.prompts.read("")
+                trial = partial(self._denoiser.try_out, prompt, control, self.side // self.shape[1])
+                _decoding(os.getpid()).submit(trial).result()
+            self._fitting.add(control)
+
+    @torch.inference_mode()
+    def _trial(self) -> None:
+        with _refusing("Its text encoder cannot read a prompt"):
+            prompt = self.prompts.read("")
+        with _refusing("Its unet cannot be called with its prompts"):
+            prediction = self._denoiser.try_out(prompt)
+        with _refusing("Its autoencoder cannot decode and encode"):
+            small = torch.zeros_like(prediction).to(self._weight)
+            picture = self.autoencoder.decode(small).sample
+            latents = self.autoencoder.encode(picture).latent_dist.mean
+            side = small.shape[2] * self.side // self.shape[1]
+            if picture.shape[1:] != (3, side, side) or latents.shape != small.shape:
+                raise ValueError(f"latents {tuple(small.shape[1:])} become a picture {tuple(picture.shape[1:])}")
+        for part, values in (("text encoder", prompt.hidden), ("unet", prediction), ("autoencoder", picture)):
+            if not values.isfinite().all():
+                raise LabError(f"Its {part} gives values that are not finite: its weights are damaged.")
 
     def to_picture(self, x_0: Tensor) -> np.ndarray:
         return _decoding(os.getpid()).submit(self._decoded, x_0).result()
 
     @torch.inference_mode()
     def _decoded(self, x_0: Tensor) -> np.ndarray:
-        config = self.autoencoder.config
-        latents = x_0[None].to(self._weight) / config.scaling_factor
-        latents = latents + (config.get("shift_factor") or 0)
+        latents = (x_0 * self._deviation + self._mean)[None].to(self._weight)
         decode = self._engines("decoder", Decode(self.autoencoder), [latents], buckets=(1,))
         return to_uint8(decode(latents)[0][0])
 
@@ -291,10 +442,9 @@ class LoadedStableDiffusion:
 
     @torch.inference_mode()
     def from_picture(self, picture: np.ndarray) -> Tensor:
-        config = self.autoencoder.config
         pixels = to_signed(picture, (self.side, self.side)).to(self._weight)
         latents = self.autoencoder.encode(pixels[None]).latent_dist.mean[0].float().cpu()
-        return (latents - (config.get("shift_factor") or 0)) * config.scaling_factor
+        return (latents - self._mean) / self._deviation
 
     def nearest(self, x_0: Tensor) -> None:
         return None

@@ -58,3 +58,11 @@ def test_a_pictures_own_caption_scores_higher_than_others(clip, unseen):
     assert own.mean() > scores[~np.eye(20, dtype=bool)].mean() + 0.1
     places = 1 + (scores > own[:, None]).sum(axis=1)
     assert places.mean() < 7
+
+
+def test_of_a_caption_that_is_too_long_the_rest_is_said(clip):
+    """The tokenizer takes 32, two of them for the ends."""
+    assert clip.unread("cat " * 30) == clip.unread("") == []
+    assert clip.unread("cat " * 30 + "heart") == [
+        'The CLIP score knows nothing of the prompt from word 31 ("heart") on.'
+    ]

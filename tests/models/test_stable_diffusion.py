@@ -1,5 +1,6 @@
 """Latent diffusion with ControlNets against diffusers' own pipelines, lane by lane; all weights are random."""
 
+import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -19,7 +20,18 @@ from safetensors.torch import load_file
 from transformers import CLIPTokenizer
 
 from lab.backends.local import LocalBackend
-from lab.capsule import Condition, Control, Forward, Hold, LabError, LaneResult, LaneSettings, SamplingRequest, Step
+from lab.capsule import (
+    Condition,
+    Control,
+    Forward,
+    Hold,
+    LabError,
+    LaneResult,
+    LaneSettings,
+    Note,
+    SamplingRequest,
+    Step,
+)
 from lab.catalog import CONTROLS, MODELS, rules_for, samplers_for
 from lab.engine.lanes import drive
 from lab.models.loaders import make_cache, weigh
@@ -478,3 +490,66 @@ def test_a_style_is_written_behind_the_prompt_where_the_model_knows_styles(studi
         assert only.prompt is model.conditioning(Condition(prompt="flat style")).prompt
         monkeypatch.setattr(model, "styled", False)
         assert model.conditioning(Condition(prompt="cat", style="3D")).prompt is model.unconditional("cat").prompt
+
+
+@pytest.fixture
+def reader(studio):
+    with studio.cache.lease("text-to-image") as model:
+        yield model
+
+
+def content(reader, prompt):
+    """The tokens between the ends that the encoder gets of a text, and all that it has."""
+    tokenizer = reader.encoders[0][0]
+    kept = tokenizer(prompt, truncation=True, max_length=tokenizer.model_max_length).input_ids[1:-1]
+    return kept, tokenizer(prompt, add_special_tokens=False).input_ids
+
+
+LONG = ["cat " * n + "red heart" for n in (26, 27, 28, 29, 30, 31, 60)] + [
+    "a  red\n  heart " * 12, "x" * 300, "naïve café " * 20, "苹果" * 40, "dog, cat; apple! " * 10, "strawberry " * 24,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("prompt", LONG)
+def test_a_prompt_is_read_up_to_the_word_that_is_said(reader, prompt):
+    """What stands before the word, and nothing behind it, reaches the encoder; shorter prompts have nothing to say."""
+    prompt = prompt.strip()
+    kept, whole = content(reader, prompt)
+    sentences = reader.unread(Condition(prompt=prompt))
+    assert bool(sentences) == (kept != whole)
+    if sentences:
+        number = int(re.search(r"word (\d+) ", sentences[0])[1])
+        words = prompt.split()
+        before, through = (content(reader, " ".join(words[:k]))[1] for k in (number - 1, number))
+        assert len(before) <= len(kept) < len(through) and whole[: len(kept)] == kept
+        assert ("the middle of" in sentences[0]) == (len(before) < len(kept))
+        assert reader.unread(Condition(), prompt) == [sentences[0].replace("The prompt", "The negative prompt")]
+        assert "which takes 32 tokens" in sentences[0]
+
+
+@pytest.mark.parametrize("prompt", LONG)
+def test_the_style_is_never_what_is_lost(reader, prompt):
+    prompt = prompt.strip()
+    ending = content(reader, ", flat style")[1]
+    text = reader.prompts.with_ending(prompt, ", flat style")
+    kept, whole = content(reader, text)
+    assert kept == whole and kept[-len(ending) :] == ending
+    assert len(kept) >= min(30, len(content(reader, prompt)[1]) + len(ending)) - 2
+    assert prompt.startswith(text.removesuffix(", flat style"))
+    conditioned = reader.conditioning(Condition(prompt=prompt, style="flat")).prompt
+    assert conditioned is reader.conditioning(Condition(prompt=text)).prompt
+    assert bool(reader.unread(Condition(prompt=prompt, style="flat"))) == (text != f"{prompt}, flat style")
+
+
+def test_a_run_says_what_it_does_not_read_and_goes_on(studio):
+    long = "cat " * 34 + "red heart"
+    guided = lane(steps=1, guidance_scale=2)
+    _, events = studio.run(guided, condition=Condition(prompt=long), negative=long, measure=True)
+    notes = [event.text for event in events if isinstance(event, Note)]
+    assert [text.split(" from ")[0] for text in notes] == [
+        "The prompt is too long:", "The negative prompt is too long:", "The CLIP score knows nothing of the prompt",
+    ]  # fmt: skip
+    assert all('word 31 ("cat") on' in text for text in notes)
+    assert any(isinstance(event, LaneResult) for event in events)
+    _, events = studio.run(lane(steps=1), condition=Condition(prompt="cat"), measure=True)
+    assert not [event for event in events if isinstance(event, Note)]

@@ -26,12 +26,16 @@ UNET = {
 }  # fmt: skip
 
 
+def unet(**config):
+    """The UNet of the pipelines here, with what a test changes of its configuration."""
+    up = ("CrossAttnUpBlock2D", "UpBlock2D")
+    return UNet2DConditionModel(**{**UNET, "sample_size": LATENT, "out_channels": 4, "up_block_types": up, **config})
+
+
 def text_to_image(folder, prediction_type="epsilon", **config):
     """A Stable Diffusion pipeline, as the hub has it: its own DDIM settings differ from the lab's row."""
     torch.manual_seed(0)
-    unet = UNet2DConditionModel(
-        **UNET | config, sample_size=LATENT, out_channels=4, up_block_types=("CrossAttnUpBlock2D", "UpBlock2D")
-    )
+    net = unet(**config)
     autoencoder = AutoencoderKL(
         block_out_channels=(8, 16, 16), layers_per_block=1, latent_channels=4, norm_num_groups=4, sample_size=SIDE,
         down_block_types=("DownEncoderBlock2D",) * 3, up_block_types=("UpDecoderBlock2D",) * 3, scaling_factor=0.7,
@@ -44,15 +48,15 @@ def text_to_image(folder, prediction_type="epsilon", **config):
             eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
         )
     )  # fmt: skip
-    for block in (unet.down_blocks[1], unet.mid_block, unet.up_blocks[0]):
+    for block in (net.down_blocks[1], net.mid_block, net.up_blocks[0]):
         enlarge(block.attentions[0].transformer_blocks[0].attn2.to_v, 3)  # what is read from the prompt
-    enlarge(unet.conv_out, 0.5)
+    enlarge(net.conv_out, 0.5)
     scheduler = DDIMScheduler(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False,
         steps_offset=1, prediction_type=prediction_type,
     )  # fmt: skip
     StableDiffusionPipeline(
-        autoencoder, text_encoder, tokenizer, unet, scheduler, safety_checker=None, feature_extractor=None,
+        autoencoder, text_encoder, tokenizer, net, scheduler, safety_checker=None, feature_extractor=None,
         requires_safety_checker=False,
     ).save_pretrained(folder)  # fmt: skip
     return folder
@@ -68,9 +72,7 @@ def xl(folder):
     """A Stable Diffusion XL pipeline: two text encoders, pooled text and sizes."""
     torch.manual_seed(3)
     plain = StableDiffusionPipeline.from_pretrained(text_to_image(folder / "plain"))
-    unet = UNet2DConditionModel(
-        **UNET | XL, sample_size=LATENT, out_channels=4, up_block_types=("CrossAttnUpBlock2D", "UpBlock2D")
-    )
+    net = unet(**XL)
     tokenizer = plain.tokenizer
     config = {
         "vocab_size": len(tokenizer), "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2,
@@ -80,7 +82,7 @@ def xl(folder):
     StableDiffusionXLPipeline(
         plain.vae, CLIPTextModel(CLIPTextConfig(**config, hidden_size=32)),
         CLIPTextModelWithProjection(CLIPTextConfig(**config, hidden_size=16, projection_dim=24)), tokenizer, tokenizer,
-        unet, plain.scheduler,
+        net, plain.scheduler,
     ).save_pretrained(folder / "xl")  # fmt: skip
     return folder / "xl"
 
@@ -88,7 +90,7 @@ def xl(folder):
 def controlnet(folder, seed, **config):
     """A ControlNet whose zero convolutions are as trained ones are: not zero."""
     torch.manual_seed(seed)
-    net = ControlNetModel(**UNET | config, conditioning_embedding_out_channels=(8, 16, 16))
+    net = ControlNetModel(**{**UNET, "conditioning_embedding_out_channels": (8, 16, 16), **config})
     for convolution in (*net.controlnet_down_blocks, net.controlnet_mid_block, net.controlnet_cond_embedding.conv_out):
         torch.nn.init.normal_(convolution.weight, std=0.1)
         torch.nn.init.normal_(convolution.bias, std=0.1)
