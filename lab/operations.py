@@ -169,7 +169,8 @@ def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult
         lanes = [
             make_lane(index, settings, denoiser, *halves.of(settings)) for index, settings in enumerate(request.lanes)
         ]
-        yield from map(Note, unused(request, [lane.n for lane in lanes], distilled=halves.unconditional is None))
+        calls = [lane.n for lane in lanes]
+        yield from map(Note, unused(request, calls, distilled=halves.unconditional is None, alike=halves.alike))
         if request.reference_steps:
             first = request.lanes[0]
             settings = first.model_copy(
@@ -247,6 +248,12 @@ class _Halves:
         self.hints = [
             loaded.hint(control.map, model.side) for loaded, control in zip(controls, request.controls, strict=True)
         ]
+
+    @property
+    def alike(self) -> bool:
+        """Whether both are conditioned alike, so that no guidance scale changes anything."""
+        first, second = (getattr(half, "prompt", half) for half in (self.conditional, self.unconditional))
+        return first is second or (isinstance(first, int | str) and first == second)
 
     def of(self, lane: LaneSettings) -> tuple[Any, Any]:
         """(conditional, unconditional) of a lane; in guess mode only the first is under control (Zhang et al. 2023)."""

@@ -6,24 +6,21 @@ from lab.capsule import Condition, Hold, LaneSettings, SamplingRequest
 from lab.catalog import MODELS, SAMPLERS
 
 NO_HOLD = "The prompt is empty, so guidance has nothing to hold on to: both halves are the same at every scale."
+ALIKE = "With the prompt and without it the model is told the same, so guidance has nothing to hold on to."
 ASKED = ("prompt", "group", "style")  # fields of Condition
 
 
-def unused(request: SamplingRequest, calls: Sequence[int], distilled: bool) -> list[str]:
+def unused(
+    request: SamplingRequest, calls: Sequence[int], *, distilled: bool = False, alike: bool = False
+) -> list[str]:
     """A sentence for each setting of a request that its model and its samplers pass over.
 
-    `calls` are the denoiser calls of each lane; `distilled` says that the model has no unconditional half (Luo et al.
-    2023, LCM).
+    `calls` are the denoiser calls of each lane. `distilled`: the model has no unconditional half (Luo et al. 2023, LCM).
+    `alike`: both halves are told the same.
     """
     return [
-        *_of_the_model(request, distilled), *_of_samplers(request.lanes), *_of_controls(request, calls)
+        *_of_the_model(request, distilled, alike), *_of_samplers(request.lanes), *_of_controls(request, calls)
     ]  # fmt: skip
-
-
-def nothing_to_hold(request: SamplingRequest) -> bool:
-    """Whether both halves of every prediction are the same, so that no scale changes anything."""
-    guess = any(lane.guess and lane.holds for lane in request.lanes)  # one half alone is under control
-    return not (guess or request.negative.strip() or any(_asked(request.condition)))
 
 
 def _asked(condition: Condition) -> list[str]:
@@ -31,7 +28,7 @@ def _asked(condition: Condition) -> list[str]:
     return [name for name in ASKED if str(getattr(condition, name)).strip()]
 
 
-def _of_the_model(request: SamplingRequest, distilled: bool) -> Iterator[str]:
+def _of_the_model(request: SamplingRequest, distilled: bool, alike: bool) -> Iterator[str]:
     model = MODELS[request.model]
     for name in _asked(request.condition):
         if name not in model.conditions:
@@ -46,8 +43,9 @@ def _of_the_model(request: SamplingRequest, distilled: bool) -> Iterator[str]:
     scales = {lane.guidance_scale for lane in request.lanes}
     if request.negative.strip() and scales == {1.0}:
         yield "At guidance scale 1 the prompt alone is followed: the negative prompt is not used."
-    if scales != {1.0} and nothing_to_hold(request):
-        yield NO_HOLD
+    guess = any(lane.guess and lane.holds for lane in request.lanes)  # one half alone is under control
+    if alike and scales != {1.0} and not guess:
+        yield ALIKE if _asked(request.condition) or request.negative.strip() else NO_HOLD
 
 
 def _of_samplers(lanes: Sequence[LaneSettings]) -> Iterator[str]:

@@ -77,7 +77,6 @@ MAY_IMPORT = {
         "recordings",
         "script",
         "settings",
-        "unused",
     },
     "training": {
         "models",

@@ -231,10 +231,14 @@ def test_an_error_of_the_backend_reaches_the_visitor_as_text():
     assert "&lt;b&gt;" in run(tab)[tab.note]
 
 
-def test_an_empty_prompt_is_allowed_and_noted():
-    tab = make_tab()
-    assert "nothing to hold on to" in run(tab, prompt=" ")[tab.note]
-    assert "nothing to hold on to" not in run(tab, prompt="", negative="red")[tab.note]
+def test_an_empty_prompt_is_allowed_and_noted(exact):
+    tab = make_tab(exact)
+    quick = {"steps": 1, "seeds": "1", "scales": "0, 3"}
+    last = run(tab, prompt="", **quick)
+    assert "nothing to hold on to" in last[tab.note]
+    pictures = [cell.picture for cell in last[tab.kept].cells.values()]
+    assert (pictures[0] == pictures[1]).all()
+    assert "nothing to hold on to" not in run(tab, prompt="", negative="red", **quick)[tab.note]
 
 
 def test_fields_a_model_does_not_read_are_not_sent():

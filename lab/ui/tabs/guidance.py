@@ -33,7 +33,6 @@ from lab.settings import Settings, at_hand
 from lab.ui import guidance_charts, guidance_view, lessons, media, share, widgets
 from lab.ui.guidance_view import Cell, Look, Painter, Plan, Sweep, make_plan
 from lab.ui.widgets import Update
-from lab.unused import NO_HOLD, nothing_to_hold
 
 TITLE = "Guidance"
 QUESTION = "How hard should the words pull?"
@@ -299,7 +298,7 @@ class _Tab:
         missing = sweep.missing()
         painter = Painter(sweep)
         yield {self.kept: sweep, self.stage: painter.grid()}
-        began, painted, notes = time.monotonic(), -inf, [NO_HOLD] if nothing_to_hold(plan.request) else []
+        began, painted, notes = time.monotonic(), -inf, list[str]()
         events = self.backend.run(plan.request.model_copy(update={"lanes": missing}), stop, client) if missing else ()
         for event in events:
             if isinstance(event, Step):
