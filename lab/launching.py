@@ -5,6 +5,7 @@ Where one of them fails, the lab ends with status 1 and a sentence that names th
 
 import errno
 import os
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from pydantic_core import ErrorDetails
 
 from lab.settings import Settings
 
+NAME = re.compile(r"(?=.*[A-Za-z])[\w.-]+")
 OTHER_HOST = "Set LAB_HOST to 127.0.0.1 for this machine alone, or to 0.0.0.0 for a whole network."
 
 
@@ -49,6 +51,8 @@ def check_address(host: str, port: int) -> str:
         raise SystemExit(_unusable(host, port, faults[0] if len(faults) == len(places) else errno.EADDRINUSE))
     if _fault(socket.AF_INET, ("127.0.0.1", port)) == errno.EADDRINUSE:  # Gradio wants it free there, too
         raise SystemExit(_unusable("127.0.0.1", port, errno.EADDRINUSE))
+    if not NAME.fullmatch(host):  # as "0" or "*", which no URL can have
+        host = str(found[0][4][0])
     return f"[{host}]" if ":" in host else host
 
 

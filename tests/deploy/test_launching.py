@@ -92,7 +92,7 @@ def test_two_wrong_values_are_two_sentences(monkeypatch):
 @pytest.mark.parametrize(
     ("host", "gradios"),
     [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "0.0.0.0"), ("localhost", "localhost"), ("::1", "[::1]"), ("[::1]", "[::1]"),
-     ("::", "[::]"), (" 127.0.0.1 ", "127.0.0.1")],
+     ("::", "[::]"), (" 127.0.0.1 ", "127.0.0.1"), ("0", "0.0.0.0"), ("127.1", "127.0.0.1")],
 )  # fmt: skip
 def test_an_address_of_this_machine_is_taken(free, host, gradios):
     assert launching.check_address(host, free) == gradios
