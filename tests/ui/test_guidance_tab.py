@@ -234,7 +234,7 @@ def test_an_error_of_the_backend_reaches_the_visitor_as_text():
 def test_an_empty_prompt_is_allowed_and_noted(exact):
     tab = make_tab(exact)
     quick = {"steps": 1, "seeds": "1", "scales": "0, 3"}
-    last = run(tab, prompt="", **quick)
+    last = run(tab, prompt=" ", **quick)
     assert "nothing to hold on to" in last[tab.note]
     pictures = [cell.picture for cell in last[tab.kept].cells.values()]
     assert (pictures[0] == pictures[1]).all()
