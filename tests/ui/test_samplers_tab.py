@@ -19,6 +19,7 @@ from lab.capsule import (
     LabError,
     LaneResult,
     LaneSettings,
+    Note,
     Recording,
     SamplingRequest,
     Step,
@@ -139,9 +140,9 @@ def test_bad_input_is_answered_in_words(changes, words):
 def test_an_inversion_says_what_of_the_file_it_did_not_use(tmp_path):
     Image.new("RGB", (90, 60), "red").save(tmp_path / "a.png")
     grey = np.zeros((8, 8, 3), np.uint8)
-    tab = make_tab(InversionResult(grey, grey, grey, grey[..., 0], 0.25, 0.0, 1.0))
+    tab = make_tab(Note("Its end is not read."), InversionResult(grey, grey, grey, grey[..., 0], 0.25, 0.0, 1.0))
     last = run(tab, experiment="invert", picture=str(tmp_path / "a.png"))
-    assert "RMS error of 0.250. Its middle is used, 60 × 60 of 90 × 60 pixels." in last[tab.note]
+    assert "RMS error of 0.250. Its middle is used, 60 × 60 of 90 × 60 pixels. Its end is not read." in last[tab.note]
 
 
 def test_no_lane_chosen():

@@ -23,6 +23,7 @@ from lab.capsule import (
     InversionResult,
     LabError,
     LaneSettings,
+    Note,
     Recording,
     SamplingRequest,
     Step,
@@ -494,16 +495,19 @@ class _Tab:
         )
         painted = -inf
         guess: Step | None = None
+        notes = [remark] if remark else []
         last: Update = {self.note: widgets.note("Stopped.")}
         for event in self.backend.run(request, stop, client):
             if isinstance(event, InversionResult):
                 last = self.share.show(self.share.make(values, picture=share.picture_told(request.picture))) | {
                     self.stage: lane_view.panels(samplers_view.inversion_panels(event, MODELS[request.model].latent)),
                     self.note: widgets.note(
-                        f"Came back with an RMS error of {lane_view.distance(event.rms)}. {remark}".strip()
+                        " ".join([f"Came back with an RMS error of {lane_view.distance(event.rms)}.", *notes])
                     ),
                     self.kept: None,
                 }
+            elif isinstance(event, Note):
+                notes.append(event.text)
             elif isinstance(event, Waiting):
                 yield {self.note: widgets.waiting(event)}
             elif isinstance(event, Step):
