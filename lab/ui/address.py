@@ -32,19 +32,21 @@ ADDRESS_JS = """() => {
   };
   const look = () => {  // events of tabs that follow each other closely come in any order: the page knows what it shows
     const tab = Object.keys(titles).find((name) => document.getElementById(`tab-${name}`)?.offsetParent);
-    if (!tab || (tab === shown && !going)) return;
+    if (!tab || (tab === shown && going !== tab)) return false;
     shown = tab;
-    if (going && going !== tab) return;  // on the way to another one
+    if (going && going !== tab) return false;  // on the way to another one
     write(going || loading ? "replaceState" : "pushState");
     going = "";
     loading = false;
+    return true;
   };
+  const watch = (until) => { if (!look() && performance.now() < until) setTimeout(() => watch(until), 50); };
   window.labAddress = {
     set: (tab, code) => {  // what a tab shows has these settings now
       codes[tab] = code;
       if (tab === shown && !going) write("replaceState");
     },
-    show: () => setTimeout(look, 50),  // a tab is being opened
+    show: () => watch(performance.now() + 15000),  // a tab is being opened, as soon as the page comes to it
     settle: (restored) => {  // the settings in the address have been read
       if (restored || !asked.has("c")) return;
       loading = false;

@@ -138,7 +138,8 @@ def _card(view: View, index: int, second: tuple[np.ndarray, str] | None) -> str:
     words = f"{view.marks[index]} · {describe(lane)}" if view.marks else describe(lane)
     left = right = ""
     foot = "&nbsp;"
-    left_caption = second[1] if second else "x_t, latent" if view.latent else "x_t"
+    finished = step is not None and step.i == step.n
+    left_caption = second[1] if second else "x_t, latent" if view.latent and not finished else "x_t"
     right_caption = "predicted x_0"
     if step is not None:
         shown = view.guesses.get(index, step)
@@ -147,7 +148,6 @@ def _card(view: View, index: int, second: tuple[np.ndarray, str] | None) -> str:
         left = image(second[0], f"{row.title}: {second[1]}") if second else noisy
         right = image(shown.x_0, f"{row.title}: {right_caption} at {level(shown)}")
         foot = f"call {step.i}/{step.n} · {level(step)}<br>{_outcome(step, view.results.get(index))}"
-    finished = step is not None and step.i == step.n
     done = 100 * step.i / step.n if step else 0
     hidden = ' class="same"' if finished and second is None else ""  # x_t is the picture now: no inset of itself
     return (

@@ -54,7 +54,7 @@ def label(value: float, spacing: float = 0.0) -> str:
     """A tick's number: as many decimals as ticks that lie `spacing` apart need, powers of ten where it is very small."""
     if spacing:
         return f"{value:.{max(0, -math.floor(math.log10(spacing) + 1e-9))}f}".replace("-", "−")
-    if value and not 1e-4 <= abs(value) < 1e5:
+    if value and not 1e-2 <= abs(value) < 1e5:
         mantissa, exponent = f"{value:e}".split("e")
         power = f"10<sup>{int(exponent)}</sup>".replace("-", "−")
         return power if float(mantissa) == 1 else f"{float(mantissa):g} · {power}"

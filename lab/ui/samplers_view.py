@@ -165,7 +165,7 @@ def convergence(recording: Recording) -> Any:
         xaxis2={**across, "domain": [0.56, 1], "anchor": "y2"},
         yaxis2={"title": {"text": "RMS, finished picture"}, "type": "log", "anchor": "x2"},
         annotations=[
-            {"text": f"▽ below {FLOOR:g}", "xref": f"{x} domain", "yref": f"{y} domain", "x": 0, "y": 0,
+            {"text": f"▽ below {FLOOR:g}", "xref": f"{x} domain", "yref": f"{y} domain", "x": 0.01, "y": 0.1,
              "xanchor": "left", "yanchor": "bottom", "showarrow": False}
             for x, y, k in (("x", "y", 1), ("x2", "y2", 2))
             if any(point[k] <= FLOOR for curve in drawn.values() for point in curve)

@@ -233,6 +233,7 @@ def test_every_frame_of_a_finished_latent_run_shows_its_own_decoded_guess(afterw
         assert {
             words.partition(",")[2] for words in captions(samplers_view.paint("compare", recording, percent))[1::2]
         } == {""}
+    assert captions(samplers_view.paint("compare", recording))[0] == "x<sub>t</sub>"  # the picture by now
     back = recordings.from_bytes(recordings.to_bytes(recording, "compare")).recording
     assert [one.i for one in back.steps[0]] == [one.i for one in recording.steps[0]]
 
