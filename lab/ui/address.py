@@ -44,7 +44,7 @@ ADDRESS_JS = """() => {
   window.labAddress = {
     set: (tab, code) => {  // what a tab shows has these settings now
       codes[tab] = code;
-      if (tab === shown && !going) write("replaceState");
+      if (!look() && tab === shown && !going) write("replaceState");
     },
     show: () => watch(performance.now() + 15000),  // a tab is being opened, as soon as the page comes to it
     settle: (restored) => {  // the settings in the address have been read

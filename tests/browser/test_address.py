@@ -25,7 +25,9 @@ def shows(page: Page, title: str) -> None:
 def has_code(page: Page, other_than: str = "") -> str:
     """The code in the address, once there is one."""
     page.wait_for_function(
-        "(other) => (new URLSearchParams(location.search).get('c') || other) !== other", arg=other_than
+        "(other) => (new URLSearchParams(location.search).get('c') || other) !== other",
+        arg=other_than,
+        timeout=180_000,  # the lab may be starting
     )
     return named(page)["c"]
 
@@ -61,9 +63,11 @@ def test_the_address_follows_tabs_and_back_and_forward_stay_in_the_lab(page, add
     page.wait_for_url("**/?tab=papers")
 
 
-def test_an_address_opens_what_it_names_and_back_leaves_to_where_one_came_from(page, address):
+def test_an_address_opens_what_it_names_and_back_leaves_to_where_one_came_from(page, browser, address):
     open_tab(page, "Forward noising")
     code = has_code(page)
+    page = browser.new_page()  # of its own: requests that a page leaves behind are errors of its console
+    page.set_default_timeout(60_000)
     for query, title in ((f"?c={code}", "Forward noising"), ("?tab=models", "Models"), ("?tab=start", "Start")):
         page.goto("about:blank")
         page.goto(f"{address}/{query}")
@@ -77,6 +81,7 @@ def test_an_address_opens_what_it_names_and_back_leaves_to_where_one_came_from(p
             page.wait_for_url(address + "/")
         page.go_back()
         page.wait_for_url("about:blank")
+    page.close()
 
 
 @pytest.mark.parametrize("query", ["?tab=nothing", "?c=nothing", "?tab=%22%3E%3Cscript%3E"])
