@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from lab.backends.local import MOST_UNREAD, SPEED_S, LocalBackend, Worker
+from lab.backends.local import MOST_UNREAD, SPEED_S, LocalBackend, Worker, in_words
 from lab.capsule import (
     AnatomyRequest,
     Control,
@@ -418,3 +418,12 @@ def test_a_model_that_does_not_load_is_an_error_in_words():
     for _ in range(2):
         with pytest.raises(LabError, match="'exact' could not be loaded: the file is gone"):
             list(backend.run(request()))
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("mat1 and mat2"), OverflowError("int too big"), KeyError("unet"), OSError()]
+)
+def test_less_is_advised_for_want_of_memory_only(error):
+    less = ("fewer lanes", "smaller", "fewer runs", "memory")
+    assert not any(word in in_words(error) for word in less) and "try again" in in_words(error)
+    assert all(word in in_words(MemoryError()) for word in ("memory", "smaller model"))
