@@ -26,6 +26,7 @@ class Model:
     trained: bool = True  # a network: its forward process is the one it was trained under, all T = 1000 timesteps
     latent: bool = False  # works on an autoencoder's latents, whose values are not pixels in [-1, 1]
     controls: tuple[str, ...] = ()  # the rows of CONTROLS that were trained on it, or on what it was distilled from
+    captions: bool = False  # knows prompts as the captions of the lab's picture set; lab/captions.py
     guidance_scale: float = 1.0  # what suits it
     pipeline: str = "StableDiffusionPipeline"  # of family "stable_diffusion": the class in its index file
     perfect: str = ""  # the exact denoiser that lives in the same space: its perfect score beside the learned one
@@ -105,19 +106,19 @@ SCHEDULES = _by_name(
 MODELS = _by_name(
     Model("exact", "Exact denoiser (closed form)", "exact", "pictures", 64,
           "No network: the optimal denoiser of the lab's picture set, E[x_0 | x_t], in closed form. The ground truth.",
-          schedules=tuple(SCHEDULES), conditions=("prompt", "group", "style"), trained=False),
+          schedules=tuple(SCHEDULES), conditions=("prompt", "group", "style"), trained=False, captions=True),
     Model("text-to-image", "Miniature latent diffusion", "stable_diffusion", "models/text-to-image", 64,
           "Trained here on the lab's pictures: Stable Diffusion's architecture with 6 M weights; drawings and people.",
-          schedules=("scaled_linear",), conditions=("prompt", "style"), latent=True, controls=("edges", "pose"), guidance_scale=3.0),
+          schedules=("scaled_linear",), conditions=("prompt", "style"), latent=True, controls=("edges", "pose"), captions=True, guidance_scale=3.0),
     Model("pixel", "Miniature pixel diffusion", "pixel", "models/pixel", 32,
           "Trained here at 32 px: Improved DDPM's learned variance and cosine schedule, one class for each group.",
           schedules=("cosine",), conditions=("group",), learned_variance=True, guidance_scale=2.0, perfect="exact-32"),
     Model("student", "Few-step student", "stable_diffusion", "models/student", 64,
           "Distilled here from the miniature latent diffusion (LCM): pictures in one to eight calls, guidance included.",
-          schedules=("scaled_linear",), conditions=("prompt", "style"), guided=False, consistency=True, latent=True, controls=("edges", "pose"), guidance_scale=3.0),
+          schedules=("scaled_linear",), conditions=("prompt", "style"), guided=False, consistency=True, latent=True, controls=("edges", "pose"), captions=True, guidance_scale=3.0),
     Model("exact-32", "Exact denoiser at 32 px", "exact", "pictures", 32,
           "The closed form on the pictures as the miniature pixel model saw them: the score that it tried to learn.",
-          schedules=tuple(SCHEDULES), conditions=("prompt", "group", "style"), trained=False),
+          schedules=tuple(SCHEDULES), conditions=("prompt", "group", "style"), trained=False, captions=True),
     # From the hub, where an operator allows them (LAB_ALLOWED_MODELS, LAB_OFFLINE=false); licences are their authors'.
     Model("sd-1-5", "Stable Diffusion 1.5", "stable_diffusion", "stable-diffusion-v1-5/stable-diffusion-v1-5@451f4fe16113bff5a5d2269ed5ad43b0592e9a14", 512,
           "Rombach et al. 2022, trained on LAION: the model that most of the papers after it build on.",

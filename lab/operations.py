@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import zip_longest
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -42,6 +42,7 @@ from lab.capsule import (
     Step,
     Waiting,
 )
+from lab.captions import as_caption
 from lab.catalog import GUIDANCE, MODELS, SAMPLERS, SCHEDULES, control_of, rules_for, samplers_for
 from lab.engine import noising as forward_process
 from lab.engine.distances import path_distance, rms
@@ -58,6 +59,7 @@ from lab.unused import unused
 PREVIEW_SHARE = 0.03  # of a run's time may go into previews that need a decoder
 TELL_EVERY_S = 0.5  # how often a run that waits for a download hears how far it is
 REPLAY_SHARE = 0.5  # of a run's time may go into decoding its steps once more after it, for the replay
+WHY_CAPTIONS = "its captions name things without an article."
 REFERENCE = -1  # the lane index of the long reference run
 
 
@@ -88,6 +90,8 @@ def sampling(request: SamplingRequest, house: House) -> Iterator[Event]:
     With `versus` all that can be refused of either model is, before files are fetched for any.
     """
     _check_model(request, house.settings)
+    request, notes = _as_captions(request)
+    yield from notes
     if request.versus is None:
         _check_load(request, house.settings)
         yield from _loading(house, request.model, *_nets(request))
@@ -112,6 +116,29 @@ def sampling(request: SamplingRequest, house: House) -> Iterator[Event]:
                         yield Note(f"Of '{MODELS[again.model].title}': {twin.text}")
                 elif twin is not None:
                     yield replace(twin, lane=len(request.lanes) + twin.lane)
+
+
+Prompted = TypeVar("Prompted", SamplingRequest, AnatomyRequest, InversionRequest)
+
+
+def _as_captions(request: Prompted) -> tuple[Prompted, list[Note]]:
+    """A request with its prompts as its model knows them, and what the visitor should know of that."""
+    if not MODELS[request.model].captions:
+        return request, []
+    asked = {"prompt": request.condition.prompt}
+    if not isinstance(request, InversionRequest):
+        asked["negative"] = request.negative
+    read = {name: as_caption(text) for name, text in asked.items()}
+    changed = [(text.strip(), read[name]) for name, text in asked.items() if text.strip() != read[name]]
+    if not changed:
+        return request, []
+    words = " and ".join(
+        f"“{before}” as “{after}”" if after else f"“{before}” as no words" for before, after in changed
+    )
+    update: dict[str, Any] = {"condition": request.condition.model_copy(update={"prompt": read["prompt"]})}
+    if "negative" in read:
+        update["negative"] = read["negative"]
+    return request.model_copy(update=update), [Note(f"{MODELS[request.model].title} reads {words}: {WHY_CAPTIONS}")]
 
 
 def _nets(request: SamplingRequest) -> list[str]:
@@ -340,6 +367,8 @@ def _coarse_to_fine(calls: Sequence[int]) -> list[int]:
 
 def anatomy(request: AnatomyRequest, house: House) -> Iterator[Event]:
     """Draw one lane and take every guided step of it apart."""
+    request, notes = _as_captions(request)
+    yield from notes
     sampled = SamplingRequest(
         model=request.model, condition=request.condition, negative=request.negative, forward=request.forward,
         lanes=(request.lane,),
@@ -386,6 +415,8 @@ def inversion(request: InversionRequest, house: House) -> Iterator[Event]:
     """DDIM inversion: lane 0 climbs from the picture to x_T, lane 1 comes down again from there."""
     _check_process(request.model, request.forward, request.steps, house.settings)
     _check_load(request, house.settings)
+    request, notes = _as_captions(request)
+    yield from notes
     yield from _loading(house, request.model)
     with house.lease(request.model) as model:
         denoiser = model.denoiser(request.forward)

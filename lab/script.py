@@ -17,6 +17,7 @@ from huggingface_hub import try_to_load_from_cache
 from PIL import Image
 
 from lab.capsule import Control, Hold, LabError, LaneSettings, SamplingRequest
+from lab.captions import as_caption
 from lab.catalog import GUIDANCE, MODELS, SAMPLERS, Model, Sampler, control_of
 from lab.settings import ASSETS
 
@@ -147,7 +148,9 @@ def _head(model: Model, row: Sampler, controlled: bool, draws: bool) -> str:
 
 def _constants(request: SamplingRequest, lane: LaneSettings) -> str:
     model, scale = MODELS[request.model], lane.guidance_scale
-    prompt = request.condition.prompt.strip()
+    prompt, negative = (text.strip() for text in (request.condition.prompt, request.negative))
+    if model.captions:
+        prompt, negative = as_caption(prompt), as_caption(negative)
     if "style" in model.conditions and request.condition.style:
         prompt = f"{prompt}, {request.condition.style} style".removeprefix(", ")
     source = _folder(model.source) or model.source.partition("@")[0]
@@ -161,7 +164,7 @@ def _constants(request: SamplingRequest, lane: LaneSettings) -> str:
         f"MODEL = sys.argv[1] if len(sys.argv) > 1 else {_quoted(source)}",
         'PICTURE = sys.argv[2] if len(sys.argv) > 2 else "picture.png"',
         f"PROMPT = {_quoted(prompt)}",
-        *([f"NEGATIVE = {_quoted(request.negative.strip())}  # in place of the empty prompt"] if halves else []),
+        *([f"NEGATIVE = {_quoted(negative)}  # in place of the empty prompt"] if halves else []),
         f"SCALE = {scale!r}  # of guidance; {meaning}",
         f"SEED = {lane.seed}",
         f"STEPS = {lane.steps}",
