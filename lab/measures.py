@@ -5,20 +5,26 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+CLIP_TOLERANCE = 8.0  # of 255 grey levels; a decoder's white paper lies some beyond white
+
 
 def picture_measures(picture: np.ndarray) -> dict[str, float]:
     """What too much guidance does to a picture (height, width, 3) uint8; all in [0, 1].
 
-    saturation: mean of (max - min) / max over the channels (HSV). clipped: share of pixels with a channel at 0 or
-    255, plain white paper not counted. contrast: standard deviation of the luma, 0.5 at most.
+    saturation: mean of (max - min) / max over the channels (HSV). contrast: standard deviation of the luma, 0.5 at most.
     """
     hsv = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV)
-    edge = ((picture == 0) | (picture == 255)).any(axis=2) & ~(picture == 255).all(axis=2)
     return {
         "saturation": float(hsv[..., 1].mean() / 255),
-        "clipped": float(edge.mean()),
         "contrast": float(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).std() / 255),
     }
+
+
+def clipped_share(values: np.ndarray) -> float:
+    """Share of the pixels that lose something when values (3, height, width) are clipped to [-1, 1]: those with a channel
+    more than CLIP_TOLERANCE of 255 grey levels beyond. White paper and black ink are colours, and not clipped."""
+    beyond = (np.abs(values).max(axis=0) - 1) * 127.5
+    return float((beyond > CLIP_TOLERANCE).mean())
 
 
 def diversity(pictures: Sequence[np.ndarray]) -> float:

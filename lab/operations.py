@@ -49,10 +49,11 @@ from lab.engine.distances import path_distance, rms
 from lab.engine.guidance import classifier_free, make_rule
 from lab.engine.lanes import Denoiser, Lane, Record, StepNoise, look
 from lab.engine.samplers import make_scheduler, slerp, split_prediction
-from lab.measures import picture_measures
+from lab.measures import clipped_share, picture_measures
 from lab.models.cache import ModelCache
 from lab.models.loaders import SCORER, LoadedModel, arrived, slow_to_load, title_of
 from lab.models.stable_diffusion import Controlled, LoadedControl, TextRow
+from lab.models.tensors import to_uint8
 from lab.settings import Settings
 from lab.unused import unused
 
@@ -222,7 +223,8 @@ def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult
             if request.measure:
                 if index == 0:
                     yield from _score_notes(request.condition.prompt, house)
-                result = replace(result, measures=_measures(result.picture, request.condition.prompt, house))
+                measures = _measures(result.picture, request.condition.prompt, house)
+                result = replace(result, measures=measures | {"clipped": painter.clipped[index]})
             yield result
         yield from painter.replay(REPLAY_SHARE * (time.perf_counter() - began))
 
@@ -310,6 +312,7 @@ class _Painter:
         self.rounds: dict[int, bool] = {}  # by call: whether its x_0 is decoded
         self.previews: dict[tuple[int, int], torch.Tensor] = {}  # x_0 by lane and call: to be decoded afterwards
         self.finished: dict[int, np.ndarray] = {}
+        self.clipped: dict[int, float] = {}  # of the finished picture, share of its pixels
 
     def step(self, record: Record, elapsed_s: float) -> Step:
         x_t, decoded = self.model.preview(record.x_t / 2), True  # noise has twice a picture's range
@@ -317,7 +320,9 @@ class _Painter:
             x_0, decoded = self.model.preview(record.x_0), not self.model.latent
             x_t = x_0 if record.i == record.n else x_t
         elif record.i == record.n:
-            x_t = x_0 = self.finished[record.lane] = self.model.to_picture(record.x_0)
+            values = self.model.to_values(record.x_0)
+            x_t = x_0 = self.finished[record.lane] = to_uint8(values)
+            self.clipped[record.lane] = clipped_share(values.numpy())
         elif not self.model.latent:
             x_0 = self.model.to_picture(record.x_0)
         elif decoded := self._in_round(record.i, elapsed_s):
@@ -531,14 +536,15 @@ def _at_side(picture: np.ndarray, side: int) -> np.ndarray:
 
 
 def _recover(request: NoisingRequest, t: int, name: str, house: House) -> np.ndarray:
-    """The predicted x_0 of a model from x_t at the model's own size. At t = 0 it is asked about t = 1."""
+    """The predicted x_0 of a model from x_t at the model's own size; the exact denoiser takes the picture itself for one
+    of its set. At t = 0 it is asked about t = 1."""
     with house.lease(name) as model:
         denoiser = model.denoiser(request.forward)
         x_0 = model.from_picture(request.picture)
         k = max(t, 1) - 1
         eps = forward_process.gaussian(request.seed, 0, tuple(x_0.shape))
         x_t = forward_process.q_sample(x_0, float(denoiser.alphas_cumprod[k]), eps)
-        return model.to_picture(look(house.drive, denoiser, x_t, k, model.unconditional()).x_0)
+        return model.to_picture(look(house.drive, denoiser, x_t, k, model.knowing(x_0)).x_0)
 
 
 def make_lane(index: int, settings: LaneSettings, denoiser: Denoiser, conditional: Any, unconditional: Any) -> Lane:

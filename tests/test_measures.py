@@ -5,7 +5,17 @@ import colorsys
 import numpy as np
 import pytest
 
-from lab.measures import diversity, edge_f1, edges_of, foreground, near, overlap, picture_measures
+from lab.measures import (
+    CLIP_TOLERANCE,
+    clipped_share,
+    diversity,
+    edge_f1,
+    edges_of,
+    foreground,
+    near,
+    overlap,
+    picture_measures,
+)
 
 
 def plain(colour, shape=(8, 8)):
@@ -25,27 +35,50 @@ def square(side=32, start=8, stop=24, colour=(0, 0, 0), paper=(255, 255, 255)):
 
 
 @pytest.mark.parametrize(
-    ("picture", "saturation", "clipped", "contrast"),
+    ("picture", "saturation", "contrast"),
     [
-        (plain((128, 128, 128)), 0, 0, 0),
-        (plain((200, 100, 100)), 0.5, 0, 0),  # (max - min) / max
-        (plain((255, 0, 0)), 1, 1, 0),
-        (plain((254, 1, 1)), 253 / 254, 0, 0),
-        (plain((0, 0, 0)), 0, 1, 0),
-        (plain((255, 255, 255)), 0, 0, 0),  # white paper is not clipped
-        (plain((255, 255, 254)), 1 / 255, 1, 0),
-        (halves((0, 0, 0), (255, 255, 255)), 0, 0.5, 0.5),
-        (halves((100, 100, 100), (200, 100, 100)), 0.25, 0, 0.299 * 100 / 2 / 255),
-        (halves((255, 255, 255), (0, 90, 180)), 0.5, 0.5, (255 - 0.587 * 90 - 0.114 * 180) / 2 / 255),
+        (plain((128, 128, 128)), 0, 0),
+        (plain((200, 100, 100)), 0.5, 0),  # (max - min) / max
+        (plain((255, 0, 0)), 1, 0),
+        (plain((254, 1, 1)), 253 / 254, 0),
+        (plain((0, 0, 0)), 0, 0),
+        (plain((255, 255, 254)), 1 / 255, 0),
+        (halves((0, 0, 0), (255, 255, 255)), 0, 0.5),
+        (halves((100, 100, 100), (200, 100, 100)), 0.25, 0.299 * 100 / 2 / 255),
+        (halves((255, 255, 255), (0, 90, 180)), 0.5, (255 - 0.587 * 90 - 0.114 * 180) / 2 / 255),
     ],
 )
-def test_numbers_of_plain_colours(picture, saturation, clipped, contrast):
+def test_numbers_of_plain_colours(picture, saturation, contrast):
     measures = picture_measures(picture)
-    assert measures.keys() == {"saturation", "clipped", "contrast"}
+    assert measures.keys() == {"saturation", "contrast"}
     # Bytes: OpenCV rounds saturation and luma to one of 255.
     assert measures["saturation"] == pytest.approx(saturation, abs=0.003)
-    assert measures["clipped"] == pytest.approx(clipped, abs=1e-9)
     assert measures["contrast"] == pytest.approx(contrast, abs=0.003)
+
+
+@pytest.mark.parametrize(
+    ("colour", "clipped"),
+    [
+        ((1, 1, 1), 0),  # white paper
+        ((-1, -1, -1), 0),  # black ink
+        ((1, -1, -1), 0),  # the purest red there is
+        ((1.02, 1.02, 1.02), 0),  # paper as a decoder gives it
+        ((1.08, 1, 1), 1),
+        ((0, 0, -1.4), 1),
+    ],
+)
+def test_a_pixel_is_clipped_where_its_value_is_lost_and_not_where_it_is_a_strong_colour(colour, clipped):
+    values = np.zeros((3, 4, 6), np.float32)
+    values[:, :, :3] = np.array(colour)[:, None, None]
+    assert clipped_share(values) == clipped / 2
+
+
+def test_clipped_counts_pixels_once_and_from_the_tolerance_on():
+    level = 1 / 127.5
+    values = np.ones((3, 1, 4), np.float32)
+    values[0, 0] += np.array([0, CLIP_TOLERANCE - 0.5, CLIP_TOLERANCE + 0.5, 90]) * level
+    values[1] = -values[0]
+    assert clipped_share(values) == 0.5
 
 
 def test_saturation_is_that_of_hsv_on_any_picture():

@@ -28,6 +28,7 @@ from lab.capsule import (
 from lab.catalog import GUIDANCE
 from lab.engine.lanes import drive
 from lab.models.cache import ModelCache
+from lab.models.exact import ExactData, ExactDenoiser
 from lab.operations import House, anatomy, noising, sampling
 from lab.settings import Settings
 from tests.toys import Pictured
@@ -250,6 +251,45 @@ def test_results_carry_measures_where_asked_and_a_score_where_there_is_a_prompt(
         assert result.measures.get("clip", 0.25) == 0.25
     *_, result = sampling(SamplingRequest(lanes=[LaneSettings(steps=2)]), house)
     assert result.measures == {}
+
+
+@pytest.mark.parametrize(("loud", "clipped"), [(False, 0.0), (True, 0.5)])
+def test_clipped_pixels_are_those_that_the_decoder_cut(loud, clipped):
+    """Both pictures are white on paper and half of it ink: of the second, the ink was beyond black."""
+
+    class Decoded(Toy):
+        def to_values(self, x_0):
+            values = torch.ones(3, 8, 8)
+            values[:, :4] = -1.5 if loud else -1.0
+            return values
+
+    house, _ = make_house(exact=Decoded())
+    *_, result = sampling(SamplingRequest(lanes=[LaneSettings(steps=2)], measure=True), house)
+    assert result.measures["clipped"] == clipped
+    assert np.array_equal(np.unique(result.picture), [0, 255])
+
+
+def test_what_is_recovered_supposes_that_the_picture_is_known():
+    """A picture that is not in the set comes back from a little noise, and another one of the set does not."""
+    data = torch.rand(50, *SHAPE, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    mine = np.full((8, 8, 3), 200, np.uint8)
+
+    class Known(Toy):
+        def __init__(self):
+            super().__init__()
+            self.data = ExactData(data)
+            table = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64), 0)
+            self.network = ExactDenoiser(self.data, table)
+
+        def knowing(self, x_0):
+            return self.data.knowing(x_0)
+
+    house, _ = make_house(exact=Known())
+    for t in (0, 1, 300):
+        (frame,) = noising(NoisingRequest(picture=mine, t=t, recover="exact", chain=False), house)
+        assert np.abs(frame.recovered.astype(int) - 200).max() <= 1
+    (gone,) = noising(NoisingRequest(picture=mine, t=1000, recover="exact", chain=False), house)
+    assert np.abs(gone.recovered.astype(int) - 200).mean() > 20  # of pure noise not even its own picture is known
 
 
 @pytest.mark.parametrize(

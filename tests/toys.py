@@ -27,6 +27,12 @@ class Pictured:
     def unread(self, condition, negative=""):
         return ()
 
+    def knowing(self, x_0):
+        return self.unconditional()
+
+    def to_values(self, x_0):
+        return x_0.float()
+
     def to_picture(self, x_0):
         return ((x_0.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).numpy()
 

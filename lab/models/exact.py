@@ -16,6 +16,7 @@ from torch import Tensor
 
 from lab.engine.samplers import alpha_bar_at, join_prediction
 
+SAME_RMS = 1e-4  # of values in [-1, 1], far below one grey level
 NEGLIGIBLE = 1e-9  # a posterior weight far below float32's rounding of the mean
 
 
@@ -26,6 +27,7 @@ class Support:
     indices: Tensor  # (n,) into the whole set
     centred: Tensor  # (n, values) float32
     half_norms: Tensor  # (n,) ||x_i - mean||^2 / 2
+    more: Tensor | None = None  # (1, values): one more picture, centred, beside those of the data
 
 
 class ExactData:
@@ -84,6 +86,17 @@ class ExactData:
                 self._supports.popitem(last=False)
             return self._supports[key]
 
+    def knowing(self, x_0: Tensor) -> Support:
+        """The whole set and x_0 (channels, height, width) as one more picture of it, unless it is there already. Shares the
+        set's tensors: nothing of it is copied."""
+        more, whole = x_0.reshape(1, -1).to(self.centred) - self.mean, self.everything
+        half_norm, apart = more.square().sum() / 2, SAME_RMS * more.numel() ** 0.5
+        reach = (2 * half_norm).sqrt() * apart + apart**2 / 2 + 1e-5 * half_norm  # by Cauchy and Schwarz, and rounding
+        alike = torch.nonzero((whole.half_norms - half_norm).abs() <= reach).flatten()
+        if len(alike) and bool(((whole.centred[alike] - more).norm(dim=1) <= apart).any()):
+            return whole
+        return Support(whole.indices, whole.centred, whole.half_norms, more)
+
     def nearest(self, x_0: Tensor) -> tuple[int, float]:
         """Index of the data picture nearest to x_0 (channels, height, width), and the RMS distance to it."""
         flat = x_0.reshape(-1).to(self.centred) - self.mean
@@ -117,18 +130,24 @@ class ExactDenoiser:
         x_0 = torch.empty_like(flat)
         for support, rows in _rows_by_support(conditioning).items():
             weights = self.posterior(flat[rows], alpha_bar[rows], support)
-            x_0[rows] = _weighted_mean(weights, support.centred) + self.data.mean
+            mean = _weighted_mean(weights[:, : len(support.centred)], support.centred) + self.data.mean
+            x_0[rows] = mean if support.more is None else mean + weights[:, -1:] @ support.more
         return x_0.reshape(x_t.shape).to(x_t)
 
     def posterior(self, flat: Tensor, alpha_bar: Tensor, support: Support) -> Tensor:
-        """p(i | x_t) over a support: flat (rows, values), alpha_bar (rows,) -> (rows, n), each row summing to 1.
+        """p(i | x_t) over a support: flat (rows, values), alpha_bar (rows,) -> (rows, n), each row summing to 1; the one
+        more picture of a support comes last.
 
         Expanding the square leaves sqrt(a) <x_t - sqrt(a) mean, c_i> - a ||c_i||^2 / 2 with c_i the centred
         picture; what does not depend on i cancels in the softmax, which subtracts the largest score first.
         """
         a = alpha_bar[:, None]
-        scores = (flat - a.sqrt() * self.data.mean) @ support.centred.T
-        return torch.softmax((a.sqrt() * scores - a * support.half_norms) / (1 - a), dim=1)
+        moved = flat - a.sqrt() * self.data.mean
+        scores = (a.sqrt() * (moved @ support.centred.T) - a * support.half_norms) / (1 - a)
+        if support.more is not None:
+            one = (a.sqrt() * (moved @ support.more.T) - a * support.more.square().sum(1) / 2) / (1 - a)
+            scores = torch.cat([scores, one], dim=1)
+        return torch.softmax(scores, dim=1)
 
     def score(self, x_t: Tensor, t: Tensor, conditioning: Sequence[Support]) -> Tensor:
         """The exact score grad log q_t(x_t) = (sqrt(alpha_bar) E[x_0 | x_t] - x_t) / (1 - alpha_bar) (Tweedie)."""

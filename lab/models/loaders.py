@@ -67,6 +67,15 @@ class LoadedModel(Protocol):
         """What of the words of a condition is not read, in sentences; none where all are."""
         ...
 
+    def knowing(self, x_0: Tensor) -> Any:
+        """`unconditional()` of the model that knows x_0 (channels, height, width) as well. A network knows what it was
+        trained on: there it is `unconditional()`."""
+        ...
+
+    def to_values(self, x_0: Tensor) -> Tensor:
+        """One x_0 (channels, height, width) as a picture before it is clipped to [-1, 1]: (3, height, width) on the CPU."""
+        ...
+
     def to_picture(self, x_0: Tensor) -> np.ndarray:
         """(height, width, 3) uint8 of one x_0 (channels, height, width)."""
         ...
@@ -116,6 +125,12 @@ class LoadedExact:
 
     def unread(self, condition: Condition, negative: str = "") -> Sequence[str]:
         return ()
+
+    def knowing(self, x_0: Tensor) -> Support:
+        return self.data.knowing(x_0)
+
+    def to_values(self, x_0: Tensor) -> Tensor:
+        return x_0.float().cpu()
 
     def to_picture(self, x_0: Tensor) -> np.ndarray:
         return to_uint8(x_0)

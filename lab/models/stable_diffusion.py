@@ -425,14 +425,20 @@ class LoadedStableDiffusion:
             if not values.isfinite().all():
                 raise LabError(f"Its {part} gives values that are not finite: its weights are damaged.")
 
-    def to_picture(self, x_0: Tensor) -> np.ndarray:
+    def knowing(self, x_0: Tensor) -> TextRow:
+        return self.unconditional()
+
+    def to_values(self, x_0: Tensor) -> Tensor:
         return _decoding(os.getpid()).submit(self._decoded, x_0).result()
 
+    def to_picture(self, x_0: Tensor) -> np.ndarray:
+        return to_uint8(self.to_values(x_0))
+
     @torch.inference_mode()
-    def _decoded(self, x_0: Tensor) -> np.ndarray:
+    def _decoded(self, x_0: Tensor) -> Tensor:
         latents = (x_0 * self._deviation + self._mean)[None].to(self._weight)
         decode = self._engines("decoder", Decode(self.autoencoder), [latents], buckets=(1,))
-        return to_uint8(decode(latents)[0][0])
+        return decode(latents)[0][0].float().cpu()
 
     def preview(self, x: Tensor) -> np.ndarray:
         """A linear map from latents to RGB: a thousandth of a decode, at the latents' own resolution."""

@@ -24,7 +24,7 @@ UNCONDITIONAL, CONDITIONAL, DIFFERENCE = theme.NEUTRAL, theme.MARK, theme.NOISE
 ABOUT = {
     "clip": "fit to the prompt, by the lab's own small CLIP",
     "saturation": "mean of all pixels",
-    "clipped": "share of pixels at 0 or 255",
+    "clipped": "share of pixels beyond black or white",
     "contrast": "deviation of the luma",
     "diversity": "mean RMS between seeds",
     "trade": "CLIP score over diversity",

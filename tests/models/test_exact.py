@@ -49,6 +49,28 @@ def test_equals_an_independent_float64_computation(data, prediction_type):
         torch.testing.assert_close(got, want, atol=1e-4 if t[row] == 999 else 3e-5, rtol=0)
 
 
+@pytest.mark.parametrize("t", [0, 50, 400, 700, 999])
+def test_one_more_picture_is_one_more_term_of_the_sum(data, t):
+    """Against the definition over 201 pictures, for a picture that is not in the set."""
+    exact, alpha_bar = ExactData(data), float(ALPHAS_CUMPROD[t])
+    generator = torch.Generator().manual_seed(3)
+    mine, eps = torch.rand(3, 8, 8, generator=generator) * 2 - 1, torch.randn(3, 8, 8, generator=generator)
+    x_t = alpha_bar**0.5 * mine + (1 - alpha_bar) ** 0.5 * eps
+    known = exact.knowing(mine)
+    denoiser = ExactDenoiser(exact, ALPHAS_CUMPROD, "sample")
+    got = denoiser(x_t[None], torch.tensor([t]), [known])[0].double()
+    want = naive_posterior_mean(torch.cat([data, mine[None]]), x_t, alpha_bar)
+    torch.testing.assert_close(got, want, atol=3e-5, rtol=0)
+    assert known.centred.data_ptr() == exact.centred.data_ptr()  # nothing is copied
+
+
+@pytest.mark.parametrize("index", [0, 77, 199])
+def test_a_picture_of_the_set_is_not_counted_twice(data, index):
+    exact = ExactData(data)
+    assert exact.knowing(data[index]) is exact.everything
+    assert exact.knowing(data[index] + 0.01) is not exact.everything
+
+
 def test_mixed_rows_equal_single_rows(data):
     exact = ExactData(data)
     denoiser = ExactDenoiser(exact, ALPHAS_CUMPROD)
