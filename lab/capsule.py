@@ -500,12 +500,47 @@ class LabError(Exception):
     """An error whose text is meant for the visitor: what is wrong and what to do."""
 
 
+FIELDS = {"mix_seed": "second seed", "low": "low threshold", "high": "high threshold", "scales": "guidance scales"}
+PROBLEMS = {  # the beginning of pydantic's type of an error -> what is wrong, filled in from its context
+    "int": "must be a whole number",
+    "float": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool": "must be yes or no",
+    "string_too_long": "may have at most {max_length} characters",
+    "string": "must be text",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "too_short": "must have at least {min_length}",
+    "too_long": "may have at most {max_length}",
+    "missing": "is missing",
+    "extra_forbidden": "is not known here",
+}
+
+
 def explain(error: ValidationError) -> str:
-    """The first problem of a request in one sentence that names the field."""
+    """The first problem of a request in one sentence: the field, in words, and what is wrong with it."""
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    text = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {text}." if where else f"{text[:1].upper()}{text[1:]}."
+    if not first["loc"]:
+        text = first["msg"].removeprefix("Value error, ")
+        return f"{text[:1].upper()}{text[1:]}."
+    problem = next((words for kind, words in PROBLEMS.items() if first["type"].startswith(kind)), "")
+    if not problem:
+        return f"{_field(first['loc'])}: {first['msg'].removeprefix('Value error, ')}."
+    numbers = {name: f"{bound:.10g}" for name, bound in first.get("ctx", {}).items() if isinstance(bound, int | float)}
+    empty = "is empty; it " if first["input"] is None else ""
+    return f"{_field(first['loc'])} {empty}{problem.format(**numbers)}."
+
+
+def _field(loc: tuple[int | str, ...]) -> str:
+    """A place in a request in words: ("lanes", 0, "seed") is "Seed of lane 1"."""
+    words = ""
+    for part, after in zip(reversed(loc), [None, *reversed(loc)], strict=False):
+        if isinstance(part, str) and not words:
+            words = FIELDS.get(part, part.replace("_", " "))
+            words += f", entry {after + 1}" if isinstance(after, int) else ""
+        elif isinstance(part, str) and isinstance(after, int):
+            words += f" of {part.removesuffix('s')} {after + 1}"
+    return words if len(words) == 1 else words[:1].upper() + words[1:]
 
 
 AnyRequest = TypeVar("AnyRequest", bound=Request)

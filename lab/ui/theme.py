@@ -153,6 +153,11 @@ footer { display: none !important; }
 .lab-note { margin: 0; padding: 10px 14px; border-radius: 10px; font-size: 14px; line-height: 1.45;
   background: var(--background-fill-secondary); border-left: 4px solid var(--border-color-primary); }
 .lab-note.bad { border-left-color: #e8590c; }
+/* what was there before a refusal is no answer to what is asked now */
+.stage { position: relative; }
+.stage-row:has(.lab-note.refusal) .stage:has(img) > *:not(.dock) { opacity: .35; filter: grayscale(1); }
+.stage-row:has(.lab-note.refusal) .stage:has(img)::before { content: "From before"; position: absolute; z-index: 5; top: 8px; left: 8px;
+  padding: 4px 10px; border-radius: 8px; font-size: 15px; font-weight: 600; color: #fff; background: #c2410c; }
 
 /* tables */
 .lab-table td, .lab-table th, .lab-table tr { border-width: 0 0 1px !important; }

@@ -139,6 +139,11 @@ def note(text: str, bad: bool = False) -> str:
     return f'<div role="status" aria-live="polite" class="lab-note{" bad" if bad else ""}">{escape(text)}</div>'
 
 
+def refusal(error: LabError) -> str:
+    """Why there is no answer, as a note; the stage beside it is marked as what was there before."""
+    return note(str(error), bad=True).replace("lab-note bad", "lab-note bad refusal", 1)
+
+
 def waiting(event: Waiting) -> str:
     """What a run waits for, as a note."""
     if event.text or not event.position:
@@ -256,7 +261,7 @@ class Runs:
                 except StopIteration as end:
                     last: Update = end.value
                 except LabError as error:
-                    last = {self.note: note(str(error), bad=True)}
+                    last = {self.note: refusal(error)}
             if self.stops.owns(request, stop):
                 yield last | {self.run: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
 

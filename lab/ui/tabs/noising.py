@@ -76,14 +76,14 @@ that is why training may jump.
 $$q(x_t \mid x_{t-1}) = \mathcal N\big(\sqrt{1-\beta_t}\,x_{t-1},\ \beta_t I\big), \qquad
 \bar\alpha_t = \prod_{s=1}^{t} (1-\beta_s)$$
 
-**The level is what counts.** Two schedules with the same log-SNR show the same picture, whatever their $t$
+**The level is what counts.** Two schedules with the same log-SNR, a natural logarithm, show the same picture, whatever their $t$
 ([Kingma et al. 2021](https://arxiv.org/abs/2107.00630)).
 
 $$\log \mathrm{SNR}(t) = \log \frac{\bar\alpha_t}{1-\bar\alpha_t}$$
 
-**What can be recovered.** The optimal denoiser of the lab's 64 px picture set, in closed form: the mean of all its
-pictures, each weighted by how well it explains $x_t$. It knows nothing else, so of your own photograph it makes the
-nearest picture of its set.
+**What can be recovered.** The optimal denoiser, in closed form, of the lab's 64 px picture set and the picture shown: the
+mean of them all, each weighted by how well it explains $x_t$. So it says until when your picture could still be told from
+thousands of others, if one knew it. A model that never saw it can do no such thing.
 
 $$\mathbb E[x_0 \mid x_t] = \sum_i w_i\,x^{(i)}, \qquad
 w_i \propto \exp\!\Big(-\tfrac{\lVert x_t - \sqrt{\bar\alpha_t}\,x^{(i)} \rVert^2}{2(1-\bar\alpha_t)}\Big)$$
@@ -107,7 +107,7 @@ CHART_WORDS = {
     "fine detail goes first, coarse shapes last.",
 }
 
-RECOVERED_WORDS = "The exact denoiser's best guess from noise of this level, on a 64 px copy."
+RECOVERED_WORDS = "The exact denoiser's guess from this noise, supposing it knew this picture too; on a 64 px copy."
 
 PICK_JS = """
 element.addEventListener('click', (event) => {
@@ -295,7 +295,7 @@ class _Tab:
             forward = self._forward(values)
             values = values | {self.t: min(lists.whole(values[self.t], "t"), forward.T)}
         except LabError as error:
-            yield {self.note: widgets.note(str(error), bad=True)}
+            yield {self.note: widgets.refusal(error)}
             return
         yield self._answer(lambda: self._paint(values)) | {
             self.t: gr.update(maximum=forward.T, value=values[self.t]),
@@ -327,7 +327,7 @@ class _Tab:
         try:
             picture, remark = media.open_upload(values[self.upload], self.settings).square()
         except LabError as error:
-            yield {self.note: widgets.note(str(error), bad=True)}
+            yield {self.note: widgets.refusal(error)}
             return
         chosen = {self.gallery: _gallery(self.examples, None)}
         yield from self._show(values, chosen, {self.picture: picture, self.remark: remark}, request)
@@ -388,7 +388,7 @@ class _Tab:
                         break
                     yield painted
             except LabError as error:
-                yield {self.note: widgets.note(str(error), bad=True)}
+                yield {self.note: widgets.refusal(error)}
             yield {self.play: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
 
     def _film(self, values: dict[Any, Any], stop: threading.Event) -> Iterator[Update]:
@@ -528,7 +528,7 @@ class _Tab:
         try:
             return work()
         except LabError as error:
-            return {self.note: widgets.note(str(error), bad=True)}
+            return {self.note: widgets.refusal(error)}
 
 
 def _bind(handler: Any, preset: Preset) -> Any:
