@@ -500,7 +500,13 @@ class LabError(Exception):
     """An error whose text is meant for the visitor: what is wrong and what to do."""
 
 
-FIELDS = {"mix_seed": "second seed", "low": "low threshold", "high": "high threshold", "scales": "guidance scales"}
+FIELDS = {
+    "negative": "negative prompt",
+    "mix_seed": "second seed",
+    "low": "low threshold",
+    "high": "high threshold",
+    "scales": "guidance scales",
+}
 PROBLEMS = {  # the beginning of pydantic's type of an error -> what is wrong, filled in from its context
     "int": "must be a whole number",
     "float": "must be a number",

@@ -151,7 +151,7 @@ GUIDANCE = _by_name(
 
 SAMPLERS = _by_name(
     Sampler("ddpm",      "DDPM",            "DDPMScheduler",                   "#ff725c", "Ho et al. 2020",      "2006.11239", "Ancestral sampling: a noisy step down the chain that was run up.", stochastic=True, options={"variance_type": "fixed_small", "clip_sample": False}),
-    Sampler("ddpm_learned", "DDPM, learned variance", "DDPMScheduler",            "#d95f8c", "Nichol & Dhariwal 2021", "2102.09672", "The model itself says how much noise each step needs: better in few steps.", stochastic=True, learned_variance=True, options={"variance_type": "learned_range", "clip_sample": False}),
+    Sampler("ddpm_learned", "DDPM, learned variance", "DDPMScheduler",            "#d95f8c", "Nichol & Dhariwal 2021", "2102.09672", "The model itself says how much noise each step needs.", stochastic=True, learned_variance=True, options={"variance_type": "learned_range", "clip_sample": False}),
     Sampler("ddim",      "DDIM",            "DDIM",                            "#4269d0", "Song et al. 2021",    "2010.02502", "Deterministic at eta 0, DDPM-like at eta 1.", eta=True, options={"clip_sample": False, "set_alpha_to_one": True}),
     Sampler("pndm",      "PNDM",            "PNDM",                            "#9c6b4e", "Liu et al. 2022",     "2202.09778", "Pseudo linear multistep on the DDIM flow.", options={"skip_prk_steps": True, "set_alpha_to_one": True}),
     Sampler("euler",     "Euler",           "EulerDiscreteScheduler",          "#3ca951", "Karras et al. 2022",  "2206.00364", "One Euler step of the probability-flow ODE in sigma."),

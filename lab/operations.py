@@ -127,7 +127,7 @@ def _as_captions(request: Prompted) -> tuple[Prompted, list[Note]]:
     if not MODELS[request.model].captions:
         return request, []
     asked = {"prompt": request.condition.prompt}
-    if not isinstance(request, InversionRequest):
+    if not isinstance(request, InversionRequest) and MODELS[request.model].guided:
         asked["negative"] = request.negative
     read = {name: as_caption(text) for name, text in asked.items()}
     changed = [(text.strip(), read[name]) for name, text in asked.items() if text.strip() != read[name]]

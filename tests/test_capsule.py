@@ -102,7 +102,7 @@ def lanes(**values):
         ),
         (SamplingRequest, lanes(rule="force"), "there is no guidance rule named 'force'; choose one of cfg, rescaled"),
         (SamplingRequest, {**lanes(), "versus": "sd"}, "there is no model named 'sd'; choose one of exact"),
-        (SamplingRequest, {**lanes(), "negative": "a" * 301}, "Negative may have at most 300 characters"),
+        (SamplingRequest, {**lanes(), "negative": "a" * 301}, "Negative prompt may have at most 300 characters"),
         (SamplingRequest, lanes(holds=[{}]), "The run has 0 controls, a lane holds 1"),
         (SamplingRequest, {**lanes(holds=[{}]), "controls": CONTROLS}, "The run has 2 controls, a lane holds 1"),
         (SamplingRequest, {**lanes(), "controls": CONTROLS * 3}, "Controls may have at most 4"),

@@ -101,12 +101,18 @@ LANE = LaneSettings(steps=2, guidance_scale=3)
 CAR = Condition(prompt="a photo of a car")
 
 
-@pytest.mark.parametrize("model", ["exact", "text-to-image", "student"])
+@pytest.mark.parametrize("model", ["exact", "text-to-image"])
 def test_the_labs_own_models_read_captions_and_the_run_says_so(model):
     toy, notes = run(SamplingRequest, model, condition=CAR, negative="the dog", lanes=(LANE,))
     assert (toy.prompts, toy.negatives) == (["car"], ["dog"])
     (note,) = notes
     assert "“a photo of a car” as “car”" in note and "“the dog” as “dog”" in note
+
+
+def test_of_a_negative_prompt_that_is_not_read_nothing_is_said():
+    toy, notes = run(SamplingRequest, "student", condition=CAR, negative="the dog", lanes=(LANE,))
+    assert toy.prompts == ["car"] and sum("as “car”" in note for note in notes) == 1
+    assert not any("as “dog”" in note for note in notes)
 
 
 @pytest.mark.parametrize("model", ["sd-1-5", "sd-turbo", "sdxl"])

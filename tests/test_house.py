@@ -56,7 +56,17 @@ MAY_IMPORT = {
     "annotators": {"capsule", "catalog", "settings"},
     "measures": set(),
     "models": {"engine", "capsule", "catalog", "settings", "store"},
-    "operations": {"models", "engine", "annotators", "measures", "capsule", "captions", "catalog", "settings", "unused"},
+    "operations": {
+        "models",
+        "engine",
+        "annotators",
+        "measures",
+        "capsule",
+        "captions",
+        "catalog",
+        "settings",
+        "unused",
+    },
     "backends": {
         "operations",
         "models",

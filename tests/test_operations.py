@@ -239,6 +239,9 @@ def test_results_carry_measures_where_asked_and_a_score_where_there_is_a_prompt(
             assert picture.shape == (8, 8, 3)
             return 0.25 if caption == "apple" else -1
 
+        def unread(self, caption):
+            return ()
+
     house, _ = make_house(exact=Toy(), clip=Scorer())
     for prompt, names in (
         ("apple", {"saturation", "clipped", "contrast", "clip"}),
@@ -386,10 +389,13 @@ class LatentToy(Toy):
         super().__init__()
         self.clock, self.decode_s, self.decoded = clock, decode_s, []
 
-    def to_picture(self, x_0):
+    def to_values(self, x_0):
         self.clock[0] += self.decode_s
         self.decoded.append(x_0)
-        return self.preview(x_0).repeat(2, 0).repeat(2, 1)
+        return x_0.float().repeat_interleave(2, 1).repeat_interleave(2, 2)
+
+    def to_picture(self, x_0):
+        return super().to_picture(self.to_values(x_0))
 
     def preview(self, x):
         return super(Toy, self).to_picture(x)

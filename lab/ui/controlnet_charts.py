@@ -173,7 +173,7 @@ def summary(done: Finished) -> str:
         words.append(
             f"BlazePose finds a person in {found} of {len(sought)} pictures."
             if found
-            else "BlazePose finds nobody in these pictures, so only silhouettes are compared."
+            else "BlazePose finds nobody in these pictures: the silhouettes say more."
         )
     return " ".join(words)
 

@@ -32,20 +32,26 @@ $$h_k \leftarrow h_k + s\, r_k(x_t, t, c, \text{map})$$
 Its last layers are *zero convolutions*: before training they add nothing, so training starts from the untouched model.
 The heat map under *Residuals* shows how much each adds at each call.
 
-**The window.** A call $i$ of $n$ is under control while $\text{start} \le i/n$ and $(i+1)/n \le \text{end}$. Shape is decided in
-the first, noisy calls; a control that comes late finds it settled.
+**The window.** A call $i$ of $n$ is under control while $\text{start} \le i/n$ and $(i+1)/n \le \text{end}$. In the very first
+calls $x_t$ is nearly all noise, and control there decides little by itself; one that comes late finds the shape settled.
 
 **Guess mode** controls the conditional half alone, deep blocks fully and shallow ones at a tenth: the map then also acts
 through guidance, and a prompt is hardly needed.
 
 **Faithfulness.** *F1*: edges are found again in each result (Canny, thresholds 80 and 160) and compared with the map, right
-within 2 px. *IoU*: how far the figure covers the skeleton with flesh on it. *Joints*: BlazePose looks for the person again;
-in 64 px cartoons it often finds nobody, and then there is no such number. Strength 0 is the chance level of all three.
+within 2 px. *IoU*: how far the figure covers the skeleton with flesh on it. *Joints*: BlazePose looks for the person
+again, and counts joints within a tenth of the side; where it finds nobody, as often in 64 px cartoons, none is found. Strength 0 is the chance level of all three.
 """
 CHART_WORDS = {
     "faithfulness": "How well the results follow the map. Lines are means over seeds, dots are pictures.",
     "residuals": "RMS of what the ControlNet adds to each block at each call, for the picture you clicked last.",
 }
+HEAT_WORDS = "How well the results follow the map: a field for each picture above, with its number; 1 is all of it."
+
+
+def chart_words(chart: str, experiment: str) -> str:
+    """What the chart of a run shows: curves over the strength, or a heat map over the run's two axes."""
+    return HEAT_WORDS if chart == CHARTS[0] and experiment != "strengths" else CHART_WORDS[chart]
 
 
 CSS = """

@@ -38,7 +38,7 @@ def test_the_first_tab_moves_and_leads_into_the_lab(page):
     file = Path(saved.value.path()).read_bytes()
 
     page.locator("#tab-start-button").click()
-    page.get_by_role("button", name="Run it live").click()
+    page.get_by_role("button", name="Run live: ").click()
     expect(page.locator("#samplers-note")).to_contain_text("2 pictures, 100 denoiser calls")
     expect(stage).not_to_contain_text("not computed now")
 

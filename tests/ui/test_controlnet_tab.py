@@ -385,7 +385,7 @@ def test_where_nobody_is_found_again_it_is_said():
     tab = make_tab()
     last = run(tab, with_map(tab, "pose", 0, strengths="1", count=1))
     assert "finds nobody" in last[tab.note]
-    assert last[tab.kept].agreements[0] == Agreement(silhouette=0.0, person_sought=True)
+    assert last[tab.kept].agreements[0] == Agreement(silhouette=0.0, joints_within=0.0, person_sought=True)
 
 
 def test_the_curve_is_the_mean_over_the_seeds():
@@ -647,3 +647,11 @@ def test_a_click_on_a_picture_of_before_picks_that_picture_and_no_other():
     assert last[tab.kept].plan.request.lanes[update[tab.picked]].holds[0].strength == 1
     for gone in ("strength 1.5 · window 0–1 · seed 0", 1, None, []):
         assert tab.on_pick(settled(values, last), SimpleNamespace(pick=gone)) == {tab.picked: None}
+
+
+@pytest.mark.parametrize("experiment", ["strengths", "windows", "pairs"])
+def test_a_chart_has_its_own_words(experiment):
+    """Over two axes there are no lines and no means over seeds."""
+    words = controlnet_view.chart_words("faithfulness", experiment)
+    assert ("Lines are means" in words) == (experiment == "strengths")
+    assert controlnet_view.chart_words("residuals", experiment) == controlnet_view.CHART_WORDS["residuals"]

@@ -179,7 +179,7 @@ def test_stop_keeps_the_finished_cells_and_the_next_run_makes_the_rest(monkeypat
     last = {}
     for painted, update in enumerate(tab.on_run(values_of(tab, **QUICK), VISITOR)):
         last |= update
-        if painted == 6:  # in the second lane
+        if painted == 5:  # in the second lane
             tab.on_stop(VISITOR)
     assert "Stopped. 1 finished" in last[tab.note] and len(last[tab.kept].cells) == 1
     assert last[tab.run]["interactive"] is True and "saturation" in next(iter(last[tab.kept].cells.values())).measures
@@ -212,10 +212,10 @@ def test_another_visitor_cannot_stop_it():
         ({"seeds": "2147483648"}, "from 0 to 2147483647"),
         ({"seeds": ""}, "Seeds: type at least one number"),
         ({"experiment": "rules", "rules": []}, "at least one rule"),
-        ({"prompt": "x" * 5000}, "prompt"),
-        ({"negative": "x" * 5000}, "negative"),
+        ({"prompt": "x" * 5000}, "Prompt may have at most 300 characters"),
+        ({"negative": "x" * 5000}, "Negative prompt may have"),
         ({"model": "nonsense"}, "model"),
-        ({"steps": None}, "steps"),
+        ({"steps": None}, "Steps is empty"),
         ({"scales": "<b>1</b>"}, "&lt;b&gt;"),
     ],
 )
@@ -368,3 +368,20 @@ def test_nothing_of_a_visitor_is_painted_as_markup():
     lane = LaneSettings(guidance_scale=3)
     assert "<" not in guidance_view.words(lane) and re.fullmatch(r"[\w.-]+", guidance_view.key(lane))
     assert guidance_charts.norms(None) and guidance_view.look(None)
+
+
+def test_a_refused_run_leaves_what_was_there_and_says_so():
+    tab = make_tab()
+    kept = run(tab)[tab.kept]
+    tab.backend.run = lambda *_: (_ for _ in ()).throw(LabError("No picture matches 'Pikachu'."))
+    last = run(tab, kept, prompt="Pikachu")
+    assert "refusal" in last[tab.note] and not {tab.stage, tab.kept, tab.words, tab.curves} & last.keys()
+
+
+@pytest.mark.parametrize("model", ["exact", "text-to-image"])
+@pytest.mark.parametrize("experiment", ["sweep", "rules"])
+def test_words_under_the_grid_are_those_of_what_it_shows(model, experiment):
+    tab = make_tab()
+    words = run(tab, model=model, experiment=experiment, rules=["cfg"])[tab.words]
+    assert guidance.WORDS[experiment] in words
+    assert (guidance.EXACT_WORDS[experiment] in words) == (model == "exact")

@@ -104,7 +104,7 @@ def test_bad_values_get_a_sentence_and_keep_the_page(tab, values, field, bad):
     list(tab.on_scene(broken, VISITOR))
     answers = [tab.on_drag(broken, VISITOR), *tab.on_play(broken, VISITOR), tab.save_png(broken)]
     said = [answer[note] for answer in answers for note in (tab.note, tab.share.note) if note in answer]
-    assert all('class="lab-note bad"' in note and "Traceback" not in note for note in said)
+    assert all('class="lab-note bad' in note and "Traceback" not in note for note in said)
     assert len(said) == 3
     assert not any(tab.jump in answer for answer in answers)
 

@@ -26,7 +26,7 @@ from lab.capsule import (
 )
 from lab.catalog import MODELS, SAMPLERS, samplers_for
 from lab.settings import Settings
-from lab.ui import lane_view, samplers_view
+from lab.ui import lane_view, samplers_view, theme
 from lab.ui.tabs import samplers
 
 VISITOR = SimpleNamespace(session_hash="visitor")
@@ -395,3 +395,32 @@ def test_a_fraction_is_refused_and_not_rounded(field):
     last = run(tab, experiment="between", **{field: 10.6})
     assert "bad" in last[tab.note] and tab.backend.request is None
     assert all(row[1].preprocess(2.5) == 2.5 for row in tab.rows)
+
+
+# What stands beside the pictures
+
+
+def test_a_refusal_marks_what_was_there_before():
+    """Old pictures under a new question would read as its answer."""
+    tab = make_tab(LabError("No picture matches 'Pikachu'."))
+    assert 'class="lab-note bad refusal"' in run(tab)[tab.note]
+    assert ".stage-row:has(.lab-note.refusal) .stage" in theme.CSS
+    tab = make_tab(step(0, 1, 1, inf))
+    assert "refusal" not in run(tab)[tab.note]
+
+
+@pytest.mark.parametrize("experiment", ["compare", "grid", "between"])
+@pytest.mark.parametrize("model", ["exact", "pixel", "text-to-image"])
+def test_words_under_the_stage_are_those_of_what_is_shown(experiment, model):
+    """They come with the run, not with the control; "a finite set" is the exact denoiser's, a mosaic the latents'."""
+    tab = make_tab(step(0, 1, 2, 0.0))
+    words = run(tab, experiment=experiment, model=model, group="", schedule=MODELS[model].schedules[0])[tab.words]
+    assert samplers.WORDS[experiment] in words
+    assert (samplers.EXACT_WORDS.get(experiment, "none") in words) == (model == "exact" and experiment != "grid")
+    assert (samplers.LATENT_WORDS in words) == MODELS[model].latent
+    assert not any(isinstance(update, str) for update in tab.on_experiment(experiment))
+
+
+def test_a_run_says_once_what_it_has_to_say():
+    tab = make_tab(Note("It reads “a car” as “car”."), Note("It reads “a car” as “car”."), step(0, 1, 1, inf))
+    assert run(tab)[tab.note].count("as “car”") == 1

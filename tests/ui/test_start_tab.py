@@ -55,7 +55,13 @@ def test_every_card_opens_a_tab_and_asks_its_question():
         html = start._card(card)
         assert f'data-tab="{card.tab}" data-title="{TITLES[card.tab]}"' in html and card.question in html
         assert ("<img" in html) == (card.tab != "papers")
-    assert re.search(r'data-tab="samplers"[^>]*data-preset="([^"]*)"', start._hero())[1] == samplers.PRESETS[0].title
+
+
+def test_the_button_under_the_film_names_the_preset_that_it_presses():
+    """The film is of eight seeds, which no preset has: the button must not promise it."""
+    found = re.search(r'data-tab="samplers"[^>]*data-preset="([^"]*)"[^>]*>([^<]*)<', start._hero())
+    assert found[1] == samplers.PRESETS[0].title and found[2] == f"Run live: {found[1]}"
+    assert start.shipped().recording.request.model == "exact" and "nothing is learned" in start._hero()
 
 
 # Replays

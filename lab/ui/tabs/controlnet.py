@@ -117,7 +117,7 @@ class _Tab:
         self.plot = widgets.plot(
             "Faithfulness or residuals", value=controlnet_charts.nothing(), elem_id="controlnet-plot"
         )
-        self.chart_words = gr.HTML(widgets.words(controlnet_view.CHART_WORDS[controlnet_view.CHARTS[0]]))
+        self.chart_words = gr.HTML(widgets.words(controlnet_view.chart_words(controlnet_view.CHARTS[0], "strengths")))
 
     def _lay_out_controls(self, first: Preset) -> None:
         with widgets.dock():
@@ -204,7 +204,7 @@ class _Tab:
         inputs = {*settings, self.sources, self.share.capsule}
         mapped = [self.sources, self.editor, self.annotator, self.canny, self.gallery, self.note]
         painted = [
-            self.stage, self.plot, self.note, self.kept, self.picked, self.run, self.stop, *self.share.run_outputs
+            self.stage, self.plot, self.chart_words, self.note, self.kept, self.picked, self.run, self.stop, *self.share.run_outputs
         ]  # fmt: skip
         chosen = [
             *mapped, *self._fields(), self.control, self.prompt, self.experiment, self.seed, self.low, self.high, self.blur,
@@ -479,15 +479,16 @@ class _Tab:
             self.kept: done,
             self.picked: picked,
             self.plot: controlnet_charts.chart(values[self.chart], done, picked),
+            self.chart_words: widgets.words(controlnet_view.chart_words(values[self.chart], plan.experiment)),
         }
 
     def _seek_people(self, done: Finished) -> None:
-        """Look for the person in every picture that a pose steered."""
+        """Look for the person in every picture that a pose steered; where nobody is found, no joint is found again."""
         if done.plan.pose is None:
             return
         for lane, result in done.results.items():
             seen = self.maps.seek(result.picture)
-            share = None
+            share = 0.0
             if seen.joints is not None and seen.visible is not None:
                 share = controlnet_run.joint_agreement(seen.joints, seen.visible, *done.plan.pose)
             measured = done.agreements[lane]
@@ -529,7 +530,8 @@ class _Tab:
 
     def on_chart(self, values: dict[Any, Any]) -> dict[Any, Any]:
         kept: Finished | None = values[self.kept]
-        words = {self.chart_words: widgets.words(controlnet_view.CHART_WORDS[values[self.chart]])}
+        experiment = kept.plan.experiment if kept else "strengths"
+        words = {self.chart_words: widgets.words(controlnet_view.chart_words(values[self.chart], experiment))}
         return words | (
             {self.plot: controlnet_charts.chart(values[self.chart], kept, values[self.picked])} if kept else {}
         )

@@ -37,6 +37,7 @@ from lab.ui.widgets import Update
 TITLE = "Guidance"
 QUESTION = "How hard should the words pull?"
 DEFAULT_MODEL = "text-to-image"
+DEFAULT_SCALES = "0, 1, 2, 3, 5, 7.5, 15, 30"
 MAX_STEPS = 50  # every step of an anatomy stays in the visitor's page
 PAINT_EVERY_S = 0.12  # the browser has no backpressure; a grid is heavier than a picture
 REST_AT = 0.35  # of the way down: where both halves disagree and x_0 still moves
@@ -63,11 +64,11 @@ class Preset:
 
 # fmt: off
 PRESETS = (
-    Preset("From vague to burnt",  "sweep", DEFAULT_MODEL, "red heart",     "1, 2",       "0, 1, 2, 3, 5, 7.5, 10, 15"),
+    Preset("From vague to burnt",  "sweep", DEFAULT_MODEL, "red heart",     "1, 2",       DEFAULT_SCALES),
     Preset("Perfect scores, too",  "sweep", "exact",       "cat",           "1, 2, 3",    "0, 1, 2, 3, 5, 7.5, 10, 15"),
-    Preset("Four rules",           "rules", DEFAULT_MODEL, "grinning face", "1",          "1, 3, 5, 7.5, 10, 15", rules=("cfg", "rescaled", "interval", "apg")),
-    Preset("All seeds alike",      "sweep", DEFAULT_MODEL, "red apple",     "1, 2, 3, 4", "1, 3, 7.5, 15"),
-    Preset("Anything but",         "sweep", DEFAULT_MODEL, "heart",         "1, 2",       "1, 2, 3, 5, 7.5", negative="red"),
+    Preset("Four rules",           "rules", DEFAULT_MODEL, "red heart",     "2",          "1, 3, 7.5, 15, 30", rules=("cfg", "rescaled", "interval", "apg")),
+    Preset("All seeds alike",      "sweep", DEFAULT_MODEL, "cat",           "1, 2, 3, 4", "1, 3, 7.5, 15"),
+    Preset("Anything but",         "sweep", DEFAULT_MODEL, "heart",         "6, 7",       "1, 2, 3, 5, 7.5", negative="red"),
     Preset("Rules, exactly",       "rules", "exact",       "person",        "1",          "1, 2, 3, 5, 7.5, 10, 15", rules=("cfg", "rescaled", "interval", "threshold", "apg")),
 )
 # fmt: on
@@ -81,8 +82,8 @@ $$\tilde\epsilon = \epsilon_\theta(x_t) + s\,\big(\epsilon_\theta(x_t, c) - \eps
 
 Every cell of a column has the same scale, every cell of a row **the same $x_T$**: along a row only guidance differs.
 A negative prompt takes the place of the empty one, so the step also moves away from it. Between 0 and 1 both are mixed;
-above 1 the prompt is overstated: pictures fit it better, seeds look more alike, and colours burn as the values leave
-the range that the model knows. With exact scores hardly anything burns: both halves come to agree on one picture of the
+above 1 the prompt is overstated: pictures fit it better up to a point, seeds look more alike, and far above it colours burn
+as the values leave the range that the model knows. With exact scores hardly anything burns: both halves come to agree on one picture of the
 set, and guidance decides on which. The rules try to keep the fidelity and to spare you the burn:
 
 """ + "\n".join(f"- *{row.title}* ({widgets.paper(row)}): {row.about}" for row in GUIDANCE.values())
@@ -90,6 +91,10 @@ set, and guidance decides on which. The rules try to keep the fidelity and to sp
 WORDS = {
     "sweep": "Scales across, seeds down; a row starts from one x<sub>T</sub>. Click a picture to take its steps apart.",
     "rules": "The same seed and the same scales; only the rule that combines both predictions differs from row to row.",
+}
+EXACT_WORDS = {  # what is seen of the exact denoiser besides
+    "sweep": "With exact scores no scale burns: it decides in which picture of the set a row ends.",
+    "rules": "With exact scores no rule burns: they differ in the picture of the set that they end in.",
 }
 ANATOMY_WORDS = (
     "Both predictions of the noise in this cell's x<sub>t</sub>, with and without the prompt. Where they differ, bright "
@@ -228,6 +233,7 @@ class _Tab:
         inputs = {*simple, *fitted, *memory}
         painted = [
             self.stage,
+            self.words,
             self.curves,
             self.csv,
             self.note,
@@ -255,7 +261,7 @@ class _Tab:
             self.on_scrub, [self.looked, self.step], self.look, trigger_mode="always_last", queue=False, **QUIET
         )  # not through the queue: its bookkeeping costs more than a frame does
         self.model.input(self.on_model, self.model, fitted, queue=False, **QUIET)
-        self.experiment.change(self.on_experiment, self.experiment, [self.rules, self.words], queue=False, **QUIET)
+        self.experiment.change(self.on_experiment, self.experiment, self.rules, queue=False, **QUIET)
         self.stop.click(self.on_stop, None, None, queue=False, **QUIET)
         self.restorable = [*simple, *fitted]
         self.share.wire({self.kept, self.picked}, self.scripts)
@@ -272,8 +278,8 @@ class _Tab:
         """Offer what the model can do: its conditions, rules and samplers."""
         return _fitted(model)
 
-    def on_experiment(self, name: str) -> list[Any]:
-        return [gr.update(visible=name == "rules"), widgets.words(WORDS[name])]
+    def on_experiment(self, name: str) -> Any:
+        return gr.update(visible=name == "rules")
 
     def on_section(self, section: str) -> list[Any]:
         return [section, gr.update(visible=section == CURVES), gr.update(visible=section == ANATOMY)]
@@ -297,7 +303,7 @@ class _Tab:
         sweep = before.with_plan(plan) if before else Sweep(plan)
         missing = sweep.missing()
         painter = Painter(sweep)
-        yield {self.kept: sweep, self.stage: painter.grid()}
+        begun = {self.kept: sweep, self.words: _words(values[self.experiment], plan.request.model)}
         began, painted, notes = time.monotonic(), -inf, list[str]()
         events = self.backend.run(plan.request.model_copy(update={"lanes": missing}), stop, client) if missing else ()
         for event in events:
@@ -315,19 +321,23 @@ class _Tab:
                 continue
             if time.monotonic() - painted > PAINT_EVERY_S:
                 painted = time.monotonic()
-                yield {self.stage: painter.grid(), self.note: widgets.note(painter.progress(missing))}
+                yield begun | {self.stage: painter.grid(), self.note: widgets.note(painter.progress(missing))}
         done = Sweep(plan, painter.cells)
-        return self.share.show(self.capsule(values, plan.request)) | {
-            self.stage: painter.grid(stopped=True),
-            self.note: widgets.note(
-                " ".join([painter.ended(missing, time.monotonic() - began), *dict.fromkeys(notes)])
-            ),
-            self.kept: done,
-            self.curves: guidance_charts.curves(done),
-            self.csv: gr.update(
-                value=str(guidance_charts.save_sweep(done, media.scratch_file("guidance.csv"))), interactive=True
-            ),
-        }
+        return (
+            self.share.show(self.capsule(values, plan.request))
+            | begun
+            | {
+                self.stage: painter.grid(stopped=True),
+                self.note: widgets.note(
+                    " ".join([painter.ended(missing, time.monotonic() - began), *dict.fromkeys(notes)])
+                ),
+                self.kept: done,
+                self.curves: guidance_charts.curves(done),
+                self.csv: gr.update(
+                    value=str(guidance_charts.save_sweep(done, media.scratch_file("guidance.csv"))), interactive=True
+                ),
+            }
+        )
 
     # One cell, taken apart
 
@@ -465,6 +475,12 @@ class _Tab:
             "measure": True,
         }
         return make_plan(rules, seeds, scales, {"sampler": values[self.sampler], "steps": values[self.steps]}, shared)
+
+
+def _words(experiment: str, model: str) -> str:
+    """What there is to see of an experiment on a model."""
+    more = EXACT_WORDS[experiment] if MODELS[model].family == "exact" else ""
+    return widgets.words(f"{WORDS[experiment]} {more}".strip())
 
 
 def _shown(sweep: Sweep, picked: LaneSettings | None) -> LaneSettings:

@@ -78,6 +78,7 @@ SOLVERS = tuple((name, 20, 0) for name in ["ddim", "euler", "heun", "dpmpp_2m", 
 
 LEARNED = tuple((name, 20, 0) for name in ["ddpm", "ddim", "dpmpp_2m"])
 PAIR = (("ddpm", 50, 0), ("ddim", 50, 0))
+NOISES = tuple((name, 20, 0) for name in ["ddpm", "ddpm_learned", "ddim"])
 JUMPS = tuple(("lcm", steps, 0) for steps in (1, 2, 4, 8))
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -93,6 +94,7 @@ PRESETS = (
     Preset("There and back",       "invert",  "", "",                0,  (("ddim", 50, 0),)),
     Preset("A model that learned", "compare", "red heart", "",       1,  LEARNED, model="text-to-image", guidance=5.0),
     Preset("One step or eight?",   "compare", "red heart", "",       1,  JUMPS, model="student", guidance=3.0),
+    Preset("Few steps, noise or none", "grid", "", "smileys-emotion", 2, NOISES, reference=200, model="pixel", guidance=2.0),
     Preset("Learned or perfect?",  "compare", "", "smileys-emotion", 2,  PAIR, model="pixel", versus=True),
 )
 # fmt: on
@@ -120,19 +122,35 @@ DDPM ([Ho et al. 2020](https://arxiv.org/abs/2006.11239)) adds fresh noise on th
 $$x_{s} = \sqrt{\bar\alpha_{s}}\,\hat x_0 + \sqrt{1-\bar\alpha_{s}-\sigma^2}\,\hat\epsilon + \sigma z$$
 
 $$\sigma = \eta\sqrt{\tfrac{1-\bar\alpha_s}{1-\bar\alpha_t}}\sqrt{1-\tfrac{\bar\alpha_t}{\bar\alpha_s}}$$
-"""
+
+What each of them does:
+
+""" + "\n".join(f"- *{row.title}* ({widgets.paper(row)}): {row.about}" for row in SAMPLERS.values())
 
 BESIDE = ("x_t", "difference to the first lane", "nearest data picture")
-WORDS = {
-    "compare": "Large, predicted x<sub>0</sub>: the best guess from x<sub>t</sub>, the noisy picture in the "
-    "corner. The guess goes from the mean of all pictures through ghostly blends to one crisp picture.",
+WORDS = {  # by experiment
+    "compare": "Large, predicted x<sub>0</sub>: the guess that is made from x<sub>t</sub>, the noisy picture beside it.",
     "grid": "Same noise in every cell. The number is the RMS distance of the finished picture to a long reference run. "
     "Along the path every solver closes in at its own order; at the end it lands in the same picture or in another.",
     "between": "x<sub>T</sub> moves on a great circle from one seed to the other; DDIM turns the path of noises into a "
-    "path of pictures. With the exact denoiser it jumps from picture to picture: a finite set has nothing in between.",
-    "invert": "DDIM is a map that can be run upwards: from the picture to its own x<sub>T</sub>, and down again. "
-    "A picture that the model knows comes back; any other comes back as something that it knows.",
+    "path of pictures.",
+    "invert": "DDIM is a map that can be run upwards: from the picture to its own x<sub>T</sub>, and down again.",
 }
+EXACT_WORDS = {  # what is seen of the exact denoiser besides
+    "compare": "It goes from the mean of all pictures through ghostly blends to one crisp picture.",
+    "between": "It jumps from picture to picture: a finite set has nothing in between.",
+    "invert": "A picture of the set comes back; any other comes back as one of the set.",
+}
+LATENT_WORDS = "While it draws, a guess that is not decoded yet is a mosaic of its latents."
+VERSUS_WORDS = "First the learned score, then the perfect one, both from the same x<sub>T</sub>."
+
+
+def _words(experiment: str, model: str, versus: bool = False) -> str:
+    """What there is to see of an experiment on a model."""
+    row = MODELS[model]
+    more = EXACT_WORDS.get(experiment, "") if row.family == "exact" else LATENT_WORDS if row.latent else ""
+    sentences = [WORDS[experiment], more, VERSUS_WORDS if versus else ""]
+    return widgets.words(" ".join(filter(None, sentences)))
 
 
 def build(backend: Any, settings: Settings, page: gr.Tab) -> "_Tab":
@@ -180,7 +198,7 @@ class _Tab:
             label="Beside the prediction",
             elem_id="samplers-second",
         )
-        self.words = gr.HTML(widgets.words(WORDS["compare"]))
+        self.words = gr.HTML(_words("compare", "exact"))
         self.plot = widgets.plot("Distance to the reference run", visible=False, elem_id="samplers-plot")
         with widgets.more("Numbers"):
             self.table = gr.HTML("Press Run first.")
@@ -268,7 +286,8 @@ class _Tab:
         advanced = [*self._model_outputs(), self.mix_seed]
         inputs = {*simple, *advanced, *self._row_outputs()}
         painted = [
-            self.stage, self.plot, self.table, self.note, self.kept, self.scrub, self.run, self.stop, *self.share.run_outputs
+            self.stage, self.words, self.plot, self.table, self.note, self.kept, self.scrub, self.run, self.stop,
+            *self.share.run_outputs,
         ]  # fmt: skip
         running = {**QUIET, "concurrency_id": "run", "concurrency_limit": self.settings.most_pressed}
 
@@ -311,7 +330,6 @@ class _Tab:
                 self.second,
                 self.scrub,
                 self.replay,
-                self.words,
                 self.steps,
                 self.guidance,
                 self.reference,
@@ -335,7 +353,16 @@ class _Tab:
         files = [self.share.files, self.share.note]
         self.png.click(self.save_pictures, {self.kept, self.share.capsule}, files, **saved)
         self.steps_file.click(self.save_steps, {self.kept, self.share.capsule}, files, **saved)
-        self.replayable = [self.experiment, self.stage, self.plot, self.table, self.note, self.kept, self.scrub]
+        self.replayable = [
+            self.experiment,
+            self.stage,
+            self.words,
+            self.plot,
+            self.table,
+            self.note,
+            self.kept,
+            self.scrub,
+        ]
 
     def _preset_outputs(self) -> list[Any]:
         return [self.experiment, self.seed, self.steps, self.reference, self.picture]
@@ -401,7 +428,6 @@ class _Tab:
             gr.update(visible=compares),
             gr.update(visible=name != "invert"),
             gr.update(visible=name != "invert"),
-            widgets.words(WORDS[name]),
             gr.update(visible=name != "grid"),
             gr.update(visible=name != "invert"),
             gr.update(visible=name != "invert"),
@@ -455,6 +481,7 @@ class _Tab:
         request = self._sampling_request(values)
         collector, left_out = recordings.Collector(request), self._left_out(values, request)
         painted = -inf
+        words = _words(experiment, request.model, request.versus is not None)
         for event in self.backend.run(request, stop, client):
             if isinstance(event, Waiting):
                 yield {self.note: widgets.waiting(event)}
@@ -464,6 +491,7 @@ class _Tab:
                 painted = time.monotonic()
                 yield {
                     self.stage: samplers_view.paint(experiment, collector.recording()),
+                    self.words: words,
                     self.note: widgets.note(
                         DECODING if isinstance(event, Decoded) else samplers_view.progress(collector)
                     ),
@@ -473,6 +501,7 @@ class _Tab:
         ended = "Stopped. What was made stays and can be replayed." if stop.is_set() else samplers_view.summary(done)
         return self.share.show(self.capsule(values, request)) | {
             self.stage: samplers_view.paint(experiment, done),
+            self.words: words,
             self.note: widgets.note(" ".join(dict.fromkeys([ended, *left_out, *collector.notes]))),
             self.kept: Kept(experiment, done),
             self.scrub: 100,
@@ -497,12 +526,16 @@ class _Tab:
         guess: Step | None = None
         notes = [remark] if remark else []
         last: Update = {self.note: widgets.note("Stopped.")}
+        words = _words("invert", request.model)
         for event in self.backend.run(request, stop, client):
             if isinstance(event, InversionResult):
                 last = self.share.show(self.share.make(values, picture=share.picture_told(request.picture))) | {
                     self.stage: lane_view.panels(samplers_view.inversion_panels(event, MODELS[request.model].latent)),
+                    self.words: words,
                     self.note: widgets.note(
-                        " ".join([f"Came back with an RMS error of {lane_view.distance(event.rms)}.", *notes])
+                        " ".join(
+                            [f"Came back with an RMS error of {lane_view.distance(event.rms)}.", *dict.fromkeys(notes)]
+                        )
                     ),
                     self.kept: None,
                 }
@@ -524,6 +557,7 @@ class _Tab:
                             (guess.x_0, lane_view.guess_words(guess, event), f"call {event.i}/{event.n}"),
                         ]
                     ),
+                    self.words: words,
                     self.note: widgets.note(f"{way}, call {event.i} of {event.n}"),
                 }
         return last
@@ -592,6 +626,9 @@ class _Tab:
         return controls | {
             self.experiment: kept.experiment,
             self.stage: _painted(kept, 0, BESIDE[0]),
+            self.words: _words(
+                kept.experiment, kept.recording.request.model, kept.recording.request.versus is not None
+            ),
             self.note: widgets.note(f"{_recorded(kept)} Press Replay or drag the slider."),
             self.kept: kept,
             self.scrub: 0,

@@ -128,7 +128,7 @@ class _Tab:
 
     def lay_out(self) -> None:
         self.hero = gr.HTML(_hero(), js_on_load=HERO_JS, elem_id="start-hero")
-        self.through = gr.Button("Step through it", elem_id="start-through")  # pressed by the film's own button
+        self.through = gr.Button("Replay it large", elem_id="start-through")  # pressed by the film's own button
         self.cards = gr.HTML(f'<div class="start-cards">{"".join(map(_card, CARDS))}</div>', elem_id="start-cards")
 
 
@@ -178,13 +178,20 @@ def _hero() -> str:
     )
     return (
         '<section class="start-hero"><h2>Every picture here began as noise.</h2>'
-        "<p>A diffusion model learns one thing: to guess what was there before the noise came. Asked again and again, from "
-        "pure noise on, it draws. This lab is for watching that happen, paper by paper.</p>"
+        "<p>Guess what was there before the noise came, take a little of the noise away, and guess again: that is all, from "
+        "pure noise on. A diffusion model learns to guess. In this film nothing is learned: the best guess there is, given the "
+        "lab's pictures, is worked out. Behind the tabs are both, paper by paper.</p>"
         f'<div class="start-film" role="img" aria-label="Noise turns into {escape(", ".join(captions))}" '
         f"style=\"--film:url('{film()[0]}')\">{frames}</div>"
         '<div class="start-buttons">'
-        + opener("samplers", samplers.TITLE, "Run it live", preset=samplers.PRESETS[0].title, classes="first")
-        + '<button type="button" data-through>Step through it</button><button type="button" data-pause>Pause</button></div>'
+        + opener(
+            "samplers",
+            samplers.TITLE,
+            f"Run live: {samplers.PRESETS[0].title}",
+            preset=samplers.PRESETS[0].title,
+            classes="first",
+        )
+        + '<button type="button" data-through>Replay it large</button><button type="button" data-pause>Pause</button></div>'
         f'<p class="small">A recording: {len(lanes)} seeds on {lanes[0].steps} steps of DDIM. Above, the noisy x<sub>t</sub>; '
         "beneath, what the exact denoiser guesses from it. It was made with this lab; everything behind these tabs is "
         "computed while you watch.</p></section>"

@@ -1,0 +1,347 @@
+"""What the page says is to be seen, held against runs that show it, on the models that are shipped.
+
+A claim is a piece of a sentence of a lesson or of a paper, and its check draws what the preset beside it draws. A model that
+is trained anew and no longer shows it fails here: then the sentence, or the preset, is to be changed.
+"""
+
+from functools import cache
+
+import cv2
+import numpy as np
+import pytest
+
+from lab.annotators.joints import POSES
+from lab.capsule import (
+    AnnotateRequest,
+    Condition,
+    Control,
+    Forward,
+    Hold,
+    LaneResult,
+    LaneSettings,
+    NoisingRequest,
+    SamplingRequest,
+)
+from lab.catalog import MODELS, SCHEDULES
+from lab.engine.lanes import drive
+from lab.engine.noising import alpha_bar
+from lab.measures import diversity
+from lab.models.loaders import make_cache
+from lab.operations import House, annotate, noising, sampling
+from lab.papers import PAPERS
+from lab.settings import ASSETS, Settings
+from lab.ui import controlnet_run, guidance_view, lessons, media
+from lab.ui.tabs import controlnet as controlnet_tab
+from lab.ui.tabs import guidance as guidance_tab
+from lab.ui.tabs import noising as noising_tab
+from lab.ui.tabs import samplers as samplers_tab
+
+SETTINGS = Settings(device="cpu", cpu_engine="torch")
+
+
+@pytest.fixture(scope="module")
+def house():
+    return House(SETTINGS, make_cache(SETTINGS), drive)
+
+
+def preset_of(tab, title):
+    return next(preset for preset in tab.PRESETS if preset.title == title)
+
+
+def truth(tab, preset):
+    """What a lesson says after a preset."""
+    return next(step.truth for step in lessons.LESSONS[tab] if step.preset == preset)
+
+
+def look_for(preset):
+    """What the papers say of a preset."""
+    return " ".join(one.look_for for paper in PAPERS for one in paper.tries if one.preset == preset)
+
+
+def drawn(house, model, lanes, **more):
+    request = SamplingRequest(
+        model=model, forward=Forward(schedule=MODELS[model].schedules[0]), lanes=tuple(lanes), **more
+    )
+    results = [event for event in sampling(request, house) if isinstance(event, LaneResult)]
+    return sorted(results, key=lambda result: result.lane)
+
+
+# Forward noising: figures of the schedules, and what comes back
+
+
+@pytest.mark.parametrize(
+    ("preset", "claim", "schedule", "t", "written"),
+    [
+        ("Half gone", "At t = 260 ᾱ is 0.498", "linear", 260, "{:.3f}"),
+        ("Invisible, not lost", "Only 2 % of the variance", "linear", 620, "{:.0%}"),
+        ("Linear against cosine", "49 % against 8 %", "cosine", 500, "{:.0%}"),
+        ("Linear against cosine", "49 % against 8 %", "linear", 500, "{:.0%}"),
+        ("The leak at t = T", "ᾱ is 0.005, not 0", "scaled_linear", 1000, "{:.3f}"),
+    ],
+)
+def test_figures_of_the_schedules(preset, claim, schedule, t, written):
+    assert claim in truth("noising", preset)
+    figure = written.format(alpha_bar(schedule, 1000)[t]).replace("%", " %")
+    assert figure in claim
+    row = preset_of(noising_tab, preset)
+    assert round(row.at * row.T) == t and schedule in (row.schedule, row.rival) and schedule in SCHEDULES
+
+
+def recovered(house, picture, schedule, t, zero_snr=False):
+    forward = Forward(schedule=schedule, zero_snr=zero_snr)
+    (frame,) = noising(NoisingRequest(picture=picture, forward=forward, t=t, chain=False, recover="exact"), house)
+    return frame.recovered.astype(int)
+
+
+@pytest.mark.parametrize(
+    ("preset", "claim"),
+    [("Invisible, not lost", "The whole apple."), ("The leak at t = T", "The sunflower comes back even from t = T")],
+)
+def test_what_is_said_to_come_back_comes_back(house, preset, claim):
+    assert truth("noising", preset).startswith(claim)
+    row = preset_of(noising_tab, preset)
+    picture = media.resize(media.open_picture(ASSETS / "images" / f"{row.example}.png", SETTINGS), 64)
+    back = recovered(house, picture, row.schedule, round(row.at * row.T))
+    assert np.abs(back - picture).mean() < 8
+    if row.rival == noising_tab.ZERO:  # beside it: nothing is left, so only the mean of all pictures is
+        assert np.abs(recovered(house, picture, row.schedule, row.T, zero_snr=True) - picture).mean() > 30
+
+
+@pytest.mark.parametrize("name", ["astronaut.jpg", "chelsea.jpg", "coffee.jpg"])
+def test_recoverable_is_true_of_a_photograph_that_is_in_no_set(house, name):
+    picture = media.resize(media.open_picture(ASSETS / "images" / name, SETTINGS), 64)
+    for t in (0, 100, 400):
+        assert np.abs(recovered(house, picture, "linear", t) - picture).mean() < 4
+
+
+# Samplers, exact: where lanes end
+
+
+@cache
+def exact_ends(title, shared_house):
+    preset = preset_of(samplers_tab, title)
+    counts = samplers_tab.GRID_STEPS if preset.experiment == "grid" else (0,)
+    lanes = [
+        LaneSettings(sampler=name, steps=count or steps, eta=eta, seed=preset.seed, guidance_scale=preset.guidance)
+        for name, steps, eta in preset.lanes
+        for count in counts
+    ]
+    condition = Condition(group=preset.group)
+    return lanes, drawn(shared_house, preset.model, lanes, condition=condition, reference_steps=preset.reference)
+
+
+def test_ddpm_and_ddim_end_in_two_pictures(house):
+    assert truth("samplers", "DDPM against DDIM").startswith("In two pictures.")
+    _, (ddpm, ddim) = exact_ends("DDPM against DDIM", house)
+    assert ddpm.nearest_caption != ddim.nearest_caption
+
+
+def test_etas_drift_apart_and_all_stay_clean(house):
+    said = truth("samplers", "The eta dial")
+    assert "four different pictures in five lanes" in said and "All of them are clean" in said
+    _, ends = exact_ends("The eta dial", house)
+    assert len({end.picture.tobytes() for end in ends}) >= 4
+    assert len({end.nearest_caption for end in ends}) == 4
+    assert max(end.nearest_rms for end in ends) < 0.02
+
+
+def test_from_twenty_ddim_steps_on_it_is_the_picture_of_two_hundred(house):
+    said = truth("samplers", "How few steps?")
+    assert "From 20 steps on it is the same cityscape" in said and "crisp pictures, but others" in said
+    lanes, ends = exact_ends("How few steps?", house)
+    for lane, end in zip(lanes, ends, strict=True):
+        assert (end.rms_to_reference < 0.01) == (lane.steps >= 20), lane.steps
+        assert "cityscape" in end.nearest_caption or lane.steps < 20
+        assert end.nearest_rms < 0.02
+
+
+def test_the_solvers_land_in_as_many_steps_as_is_said(house):
+    said = truth("samplers", "Who converges first?")
+    assert "Heun, in 5 steps" in said and "DPM++ 2M and UniPC need 10, DDIM and Euler 20" in said
+    lanes, ends = exact_ends("Who converges first?", house)
+    first = {}
+    for lane, end in zip(lanes, ends, strict=True):
+        if end.rms_to_reference < 0.01:
+            first.setdefault(lane.sampler, lane.steps)
+    assert first == {"heun": 5, "dpmpp_2m": 10, "unipc": 10, "ddim": 20, "euler": 20}
+
+
+# Samplers, learned
+
+
+def speckle(picture):
+    """Mean size of the Laplacian: what single pixels differ by from those around them."""
+    return float(np.abs(cv2.Laplacian(picture.astype(np.float32), cv2.CV_32F)).mean())
+
+
+def test_in_few_steps_noise_has_its_price(house):
+    """DDIM's face at 4 steps is that at 40, DDPM's is another; what the learned variance leaves is grain."""
+    said = truth("samplers", "Few steps, noise or none")
+    assert "one face from 4 steps to 40" in said and "leads to another one" in said and "full of speckles" in said
+    assert "speckles that are nearly gone at 40" in look_for("Few steps, noise or none")
+    preset = preset_of(samplers_tab, "Few steps, noise or none")
+    asked = [(name, steps) for name, _, _ in preset.lanes for steps in (4, 40)]
+    lanes = [
+        LaneSettings(sampler=name, steps=steps, seed=preset.seed, guidance_scale=preset.guidance)
+        for name, steps in asked
+    ]
+    results = drawn(house, preset.model, lanes, condition=Condition(group=preset.group))
+    pictures = {one: result.picture for one, result in zip(asked, results, strict=True)}
+    moved = {name: np.abs(pictures[name, 4].astype(int) - pictures[name, 40]).mean() for name, _ in asked}
+    assert moved["ddim"] < moved["ddpm"] / 2
+    grain = [speckle(pictures["ddpm_learned", steps]) / speckle(pictures["ddpm", steps]) for steps in (4, 40)]
+    assert grain[0] > 1.5 and grain[1] < 1.25
+
+
+# Guidance
+
+
+def swept(house, title, scales=None, rules=("cfg",), seeds=None):
+    """Measures and pictures by (rule, seed, scale) of a preset of the Guidance tab, or of a part of it."""
+    preset = preset_of(guidance_tab, title)
+    scales = scales or guidance_view.parse_scales(preset.scales)
+    keys = [
+        (rule, seed, scale)
+        for rule in rules
+        for seed in seeds or guidance_view.parse_seeds(preset.seeds)
+        for scale in scales
+    ]
+    known = guidance_view.parse_scales(preset.scales)
+    assert set(scales) <= set(known) and set(rules) <= set(preset.rules)
+    lanes = [LaneSettings(steps=preset.steps, seed=seed, guidance_scale=scale, rule=rule) for rule, seed, scale in keys]
+    results = drawn(
+        house, preset.model, lanes, condition=Condition(prompt=preset.prompt), negative=preset.negative, measure=True
+    )
+    return dict(zip(keys, results, strict=True))
+
+
+def mean(results, name, scale, rule="cfg"):
+    return np.mean([one.measures[name] for (of, _, at), one in results.items() if at == scale and of == rule])
+
+
+def test_the_heart_appears_and_then_burns(house):
+    said = truth("guidance", "From vague to burnt")
+    assert "from 2 on a plain one" in said and "at 30 saturation and clipped pixels are at their highest" in said
+    found = swept(house, "From vague to burnt", (0, 1, 2, 5, 30))
+    assert mean(found, "clip", 0) < 0.2 < 0.4 < mean(found, "clip", 2)
+    for name in ("saturation", "clipped"):
+        assert mean(found, name, 30) > max(mean(found, name, scale) for scale in (0, 1, 2, 5))
+    assert mean(found, "clipped", 30) > 0.08
+    assert mean(found, "clip", 30) < mean(found, "clip", 5)
+
+
+def test_seeds_look_more_alike_at_scale_15(house):
+    assert truth("guidance", "All seeds alike").startswith("More alike")
+    found = swept(house, "All seeds alike", (1, 15))
+    spread = [diversity([one.picture for (_, _, at), one in found.items() if at == scale]) for scale in (1, 15)]
+    assert spread[1] < 0.7 * spread[0]
+
+
+def test_hearts_come_in_other_colours_where_red_is_moved_away_from(house):
+    assert truth("guidance", "Anything but").startswith("Hearts in other colours.")
+    found = swept(house, "Anything but", (7.5,))
+    for one in found.values():
+        ink = one.picture.astype(int)[one.picture.min(axis=2) < 160]  # what is no paper
+        red, green, blue = ink.mean(axis=0)
+        assert len(ink) > 400 and red < max(green, blue)
+
+
+def test_what_is_said_of_the_rules_at_30(house):
+    said = look_for("Four rules")
+    assert "Guidance within an interval of noise levels spares the heart at 30" in said and "changes little" in said
+    found = swept(house, "Four rules", (30,), ("cfg", "rescaled", "interval"))
+    assert mean(found, "clipped", 30, "interval") < mean(found, "clipped", 30) / 3
+    assert mean(found, "clip", 30, "interval") > mean(found, "clip", 30)
+    pictures = [found[rule, 2, 30].picture.astype(int) for rule in ("cfg", "rescaled", "interval")]
+    assert np.abs(pictures[1] - pictures[0]).mean() < np.abs(pictures[2] - pictures[0]).mean() / 2
+
+
+def test_with_exact_scores_hardly_anything_burns(house):
+    assert "Every cell is a clean picture of the set, whatever the scale" in truth("guidance", "Perfect scores, too")
+    found = swept(house, "Perfect scores, too", (0, 3, 15), seeds=(1, 2))
+    assert max(one.nearest_rms for one in found.values()) < 0.02
+    assert max(one.measures["clipped"] for one in found.values()) < 0.01
+
+
+def test_with_exact_scores_rules_differ_in_where_they_end(house):
+    assert "nothing burns, whatever the rule: only the pictures differ" in look_for("Rules, exactly")
+    preset = preset_of(guidance_tab, "Rules, exactly")
+    found = swept(house, "Rules, exactly", (1, 15), preset.rules)
+    assert max(one.nearest_rms for one in found.values()) < 0.02
+    assert len({one.picture.tobytes() for (_, _, scale), one in found.items() if scale == 1}) == 1
+    assert len({one.nearest_caption for (_, _, scale), one in found.items() if scale == 15}) >= 3
+
+
+# Words
+
+
+@pytest.mark.parametrize("pair", [("a car", "car"), ("a photo of a cat", "cat"), ("the red heart", "red heart")])
+def test_a_leading_article_draws_the_thing_and_no_people(house, pair):
+    lanes = [LaneSettings(sampler="dpmpp_2m", steps=4, seed=1, guidance_scale=3)]
+    (asked,), (plain,) = (drawn(house, "text-to-image", lanes, condition=Condition(prompt=one)) for one in pair)
+    assert np.array_equal(asked.picture, plain.picture)
+
+
+# ControlNet
+
+
+def held(house, preset, cells, seeds=(0, 1)):
+    """Mean agreement with the preset's map over seeds, for each (strength, start, end), and the pictures of the first seed."""
+    row = preset_of(controlnet_tab, preset)
+    ((annotator, name),) = row.maps
+    if annotator == controlnet_tab.HAND:
+        joints = tuple((float(x), float(y), 1.0) for x, y in POSES[name])
+        (made,) = annotate(AnnotateRequest(joints=joints, size=64), house)
+        control, agreement = "pose", controlnet_run.silhouette_agreement
+    else:
+        picture = media.open_picture(ASSETS / "images" / f"{name}.png", SETTINGS)
+        (made,) = annotate(AnnotateRequest(picture=picture, annotator=annotator, size=64), house)
+        control, agreement = "edges", controlnet_run.edge_agreement
+    lanes = [
+        LaneSettings(
+            sampler=controlnet_tab.SAMPLER, steps=controlnet_tab.STEPS, seed=seed,
+            guidance_scale=MODELS["text-to-image"].guidance_scale, holds=(Hold(strength=strength, start=start, end=end),),
+        )
+        for seed in seeds
+        for strength, start, end in cells
+    ]  # fmt: skip
+    results = drawn(
+        house, "text-to-image", lanes, condition=Condition(prompt=row.prompt),
+        controls=(Control(name=control, map=made.map),),
+    )  # fmt: skip
+    figures = np.array([agreement(result.picture, made.map) for result in results]).reshape(len(seeds), len(cells))
+    return figures.mean(axis=0), [result.picture for result in results[: len(cells)]]
+
+
+def strengths(*values):
+    return [(value, 0, 1) for value in values]
+
+
+def test_the_apple_moves_to_the_lines_with_the_strength(house):
+    assert "F1, how well they are found again, grows" in truth("controlnet", "How hard to hold")
+    (alone, half, whole), _ = held(house, "How hard to hold", strengths(0, 0.5, 1.5))
+    assert alone + 0.05 < half < whole + 0.05 and whole > alone + 0.15
+
+
+def test_the_outline_is_the_maps_and_the_colours_are_the_words(house):
+    said = truth("controlnet", "Same lines, other words")
+    assert "The outline becomes the fox's" in said and "colours stay those that the words gave" in said
+    (alone, held_fast), (plain, steered) = held(house, "Same lines, other words", strengths(0, 1.4))
+    assert held_fast > alone + 0.1
+    ink = [picture[picture.min(axis=2) < 160].astype(int).mean(axis=0) for picture in (plain, steered)]
+    assert np.abs(ink[0] - ink[1]).max() < 50  # of 255
+
+
+def test_the_person_jumps_from_half_the_strength_on(house):
+    assert "From 0.5 on: there IoU leaps" in truth("controlnet", "Strike a pose")
+    (alone, half, most), _ = held(house, "Strike a pose", strengths(0, 0.5, 1.5), (0, 1, 2))
+    assert half - alone > 0.1 and half - alone > 1.5 * (most - half)
+
+
+def test_the_first_fifth_is_what_the_lines_can_best_do_without(house):
+    said = truth("controlnet", "When is shape decided?")
+    assert "F1 hardly falls without it" in said and "Without the first two fifths it falls clearly" in said
+    cells = [(1, 0, 1), (1, 0.2, 1), (1, 0.4, 1), (1, 0, 0.2), (0, 0, 1)]
+    (whole, later, late, first, chance), _ = held(house, "When is shape decided?", cells, (0, 1, 2))
+    assert whole - later < 0.08 < 0.1 < whole - late
+    assert first - chance < 0.1 and first < later - 0.1
