@@ -36,7 +36,7 @@ from lab.settings import Settings
 from tests.models import tiny
 
 SETTINGS = Settings(device="cpu")
-PROMPT, WIDTH = "a red apple, flat style", 8
+PROMPT, WIDTH = "red apple, flat style", 8
 MAP = np.random.default_rng(0).integers(0, 256, (tiny.SIDE, tiny.SIDE, 3), np.uint8)
 FORWARD = Forward(schedule="scaled_linear")
 DDIM = {"timestep_spacing": "trailing", "set_alpha_to_one": True, "clip_sample": False}
