@@ -24,9 +24,8 @@ log = logging.getLogger("lab")
 BUCKETS = (1, 2, 4, 8, 16)  # batch sizes; rows in between are filled up, more are split
 URGENT = (2, 16)  # compiled before they are called for: one guided lane, and a crowd
 LARGEST = 800_000_000  # bytes of weights; each batch size keeps its own arrangement of them
-ARRANGED = (
-    3  # bytes of an arrangement for each byte of weights, measured: 68 MB of 22; transformed 3x3 kernels are larger
-)
+# Bytes of an arrangement for each byte of weights, measured: 68 MB of 22. Transformed 3x3 kernels are larger.
+ARRANGED = 3
 MOST_BYTES = 1_500_000_000  # of all arrangements; beyond it the least recently used are released
 UNUSED_S = 300.0  # after this long an arrangement is released; to compile it again takes about a second
 # Relative error beyond which a compiled network is not the network: about 100 and 4 times what is usual.
@@ -146,8 +145,8 @@ class Workshop:
 
     `folder` keeps what was converted for the next start, with checksums (`Kept`). What computes something else than
     torch is thrown away and made anew; if that does no better, torch goes on. What has not served for long is released,
-    and so is what served longest ago where all together exceed MOST_BYTES. `bfloat16` computes in it where the processor has instructions for
-    it; else, and by default, in float32.
+    and so is what served longest ago where all together exceed MOST_BYTES. `bfloat16` computes in it where the processor
+    has instructions for it; else, and by default, in float32.
     """
 
     def __init__(self, folder: Path, threads: int, bfloat16: bool = False) -> None:
