@@ -148,16 +148,21 @@ class LoadedExact:
     def _search(self, condition: Condition) -> Tensor:
         found = np.flatnonzero(self.pictures.matching(condition.prompt, condition.group, condition.style))
         if len(found) == 0:
-            raise LabError(_nothing_matches(condition, self.pictures.captions))
+            raise LabError(_nothing_matches(condition, self.pictures))
         return torch.from_numpy(found)
 
 
-def _nothing_matches(condition: Condition, captions: tuple[str, ...]) -> str:
-    """What was asked for, and the captions that come nearest to it."""
+def _nothing_matches(condition: Condition, pictures: PictureSet) -> str:
+    """What was searched for, and where such pictures are, or the captions that come nearest to it."""
     asked = [f"'{condition.prompt.strip()[:60]}'"] if condition.prompt.strip() else []
     asked += [f"in {GROUPS[condition.group]}"] if condition.group else []
     asked += [f"in {condition.style}"] if condition.style else []
-    names = sorted({caption.split(",")[0] for caption in captions})
+    elsewhere = pictures.matching(condition.prompt)
+    if condition.prompt.strip() and elsewhere.any():
+        groups = sorted({GROUPS[pictures.groups[index]] for index in np.flatnonzero(elsewhere)})
+        where = f" There are some in {', '.join(groups)}." if condition.group else " There are some in other styles."
+        return f"No picture matches {' '.join(asked)}.{where}"
+    names = sorted({caption.split(",")[0] for caption in pictures.captions})
     near = difflib.get_close_matches(condition.prompt.strip().lower()[:60], names, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(near)}?" if near else " Try a single word, such as apple, cat or heart."
     return f"No picture matches {' '.join(asked)}.{hint}"

@@ -37,7 +37,9 @@ SEEN = {
         "The first 7,037 steps took batches of 32; of 60 captions about 19 were recognised then. 5,014 more steps with "
         "batches of 64 followed.",
     ),
-    "student": ("In one step shapes and colours are there and faces are soft; from two steps on it is hard to tell from more.",),
+    "student": (
+        "In one step shapes and colours are there and faces are soft; from two steps on it is hard to tell from more.",
+    ),
     "controlnet-pose": ("After 1,171 and after 2,249 steps the overlap is the same to half a hundredth.",),
 }
 

@@ -53,7 +53,7 @@ CSS = """
 .strip { display: grid; gap: 8px; grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); }
 .strip .cell { max-width: none; max-height: none; }
 .replay { align-items: center !important; gap: 20px !important; }
-.replay button { flex: none; min-height: 44px; }
+.replay > button { flex: none; min-height: 44px; }
 @media (max-width: 700px) {
   .lanes { grid-template-columns: minmax(0, 1fr); }
   .lanes.compact { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 8px; }

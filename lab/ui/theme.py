@@ -124,7 +124,7 @@ footer { display: none !important; }
 .stage, .controls { flex-wrap: nowrap !important; }
 .controls { gap: 18px !important; }
 .controls > * { flex: none !important; }
-@media (min-width: 701px) { .controls > .dock { position: sticky; top: 0; z-index: 30; padding: 10px 0;
+@media (min-width: 701px) { .controls > .dock { position: sticky; top: 0; z-index: 45; padding: 10px 0;
   background: var(--body-background-fill); } }
 
 /* presets: a row of pills; scrolls sideways on a phone */

@@ -133,7 +133,7 @@ def test_a_point_of_a_curve_shows_its_picture_and_is_a_way_to_it(tab):
 
 def test_bad_lists_are_answered_and_the_pictures_stay(tab):
     before = pictures(tab)
-    run(tab, "'x' in the scales is not a number", scales="1, x")
+    run(tab, "'x' is not a number", scales="1, x")
     run(tab, "at most 64", scales=", ".join(f"{i / 5:g}" for i in range(100)))
     assert pictures(tab) == before
 

@@ -1,14 +1,12 @@
 """What a person can reach without a trick: boxes, scrollbars, and what the page's own controls say."""
 
-from urllib.parse import parse_qs, urlsplit
-
 import pytest
 from playwright.sync_api import expect
 
-from lab import portable
 from lab.catalog import MODELS, samplers_for
 from lab.ui import TABS
 from lab.ui.tabs.noising import SAME_LEVEL
+from tests.browser.conftest import wait_for_address
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
 SIZES = ((390, 844), (820, 1180), (1180, 820), (1280, 720), (1366, 768), (1440, 900), (1920, 1080), (2560, 1440))
@@ -67,13 +65,7 @@ def test_what_a_preset_sets_is_what_the_page_shows_and_the_link_carries(page):
         page.locator("#noising-presets").get_by_role("button", name=title, exact=True).click()
         wanted = SAME_LEVEL if title == "Same log-SNR" else "the same t"
         expect(page.locator("#noising-align label:has(input:checked)")).to_have_text(wanted)
-        for _ in range(600):  # the address follows a moment later
-            code = parse_qs(urlsplit(page.url).query).get("c", [""])[0]
-            if code and portable.from_link(code).values.get("align") == wanted:
-                break
-            page.wait_for_timeout(100)
-        else:
-            pytest.fail(f"the link of {title} does not carry '{wanted}'")
+        wait_for_address(page, "align", wanted)
 
 
 def test_controls_offer_what_goes_with_the_others(page):

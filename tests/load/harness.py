@@ -319,7 +319,7 @@ class Visitor:
             return Ended("in words" if output.get("error") else "failed", words=str(output.get("error")))
         stage, note = output["data"][self.tab.stage], output["data"][self.tab.note]
         words = unescape(re.sub(r"<[^>]*>", "", note)) if isinstance(note, str) else repr(note)
-        if 'lab-note bad"' in str(note):
+        if 'class="lab-note bad' in str(note):
             return Ended("in words", words=words)
         how = "stopped" if words.startswith("Stopped.") else "finished"
         return Ended(how, words=words, pictures=pictures_of(stage))

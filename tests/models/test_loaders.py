@@ -64,6 +64,10 @@ def test_equal_conditions_share_one_support_so_that_their_rows_share_a_product(l
 def test_what_matches_nothing_is_answered_with_what_comes_near(loaded):
     with pytest.raises(LabError, match=r"No picture matches 'red aple' in Food and drink\. Did you mean red apple"):
         loaded.conditioning(Condition(prompt="red aple", group="food-drink"))
+    with pytest.raises(
+        LabError, match=r"No picture matches 'apple' in Animals and nature\. There are some in Food and drink\.$"
+    ):
+        loaded.conditioning(Condition(prompt="apple", group="animals-nature"))
     with pytest.raises(LabError, match="Try a single word"):
         loaded.conditioning(Condition(prompt="zzzzzz"))
 
