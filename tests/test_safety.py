@@ -212,11 +212,11 @@ def test_limits_hold_for_direct_calls(attacker):
     row = attacker.tab.lanes[0]
     alone = {one[0]: "" for one in attacker.tab.lanes[1:]}
     asked = [
-        ({row[1]: 10**9}, "less than or equal to 1000"),
+        ({row[1]: 10**9}, "must be at most 1000"),
         ({row[1]: 900}, "at most"),
-        ({row[1]: -3}, "greater than or equal to 1"),
+        ({row[1]: -3}, "must be at least 1"),
         ({one[0]: "ddim" for one in attacker.tab.lanes}, "at most"),
-        ({attacker.tab.controls["T"]: 10**6}, "less than or equal to 4000"),
+        ({attacker.tab.controls["T"]: 10**6}, "must be at most 4000"),
         ({attacker.tab.controls["Prompt"]: "x" * 301}, "at most 300 characters"),
     ]
     for values, words in asked:

@@ -36,7 +36,7 @@ body.presenting .stage { width: var(--presented, 100%) !important; margin: 0 aut
 body.presenting .noising-pictures { justify-content: center !important; }
 body.presenting .noising-pictures, body.presenting .sweep, body.presenting .held { max-width: none !important; }
 body.presenting .cell { max-width: none !important; max-height: none !important; }
-body.presenting .dock { position: fixed !important; left: 0; right: 0; bottom: 0; z-index: 50; align-items: center !important;
+body.presenting .dock { position: fixed !important; top: auto !important; left: 0; right: 0; bottom: 0; z-index: 50; align-items: center !important;
   padding: 12px 24px 16px !important; width: 100% !important; background: var(--body-background-fill); }
 body.presenting .dock > * { width: min(100%, 640px) !important; }
 body.presenting .dock > .transport { width: min(100%, 1200px) !important; }

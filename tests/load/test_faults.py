@@ -292,7 +292,7 @@ def not_a_number(weights):
         ("vae", cut_short, "'Harmed' could not be loaded"),
         ("text_encoder", flip_a_bit_of_the_header, "'Harmed' could not be loaded"),
         ("unet", flip_a_bit_of_the_header, "'Harmed' could not be loaded"),
-        ("unet", not_a_number, "stopped being a number"),
+        ("unet", not_a_number, "could not be loaded: Its unet gives values that are not finite"),
     ],
 )
 def test_damaged_weights_are_one_visitors_error_and_can_be_mended(folders, part, harm, words):

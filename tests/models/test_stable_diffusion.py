@@ -43,7 +43,7 @@ from lab.settings import Settings
 from tests.models import tiny
 
 SETTINGS = Settings(device="cpu")
-PROMPT, NEGATIVE, STEPS = "a red apple, flat style", "blue sky", 5
+PROMPT, NEGATIVE, STEPS = "red apple, flat style", "blue sky", 5
 ROWS = {"text-to-image": "epsilon", "velocity": "v_prediction"}
 MAPS = {
     name: np.random.default_rng(seed).integers(0, 256, (tiny.SIDE, tiny.SIDE, 3), np.uint8)
@@ -542,14 +542,14 @@ def test_the_style_is_never_what_is_lost(reader, prompt):
 
 
 def test_a_run_says_what_it_does_not_read_and_goes_on(studio):
-    long = "cat " * 34 + "red heart"
+    long, negative = "cat " * 34 + "red heart", "dog " * 34 + "blue car"
     guided = lane(steps=1, guidance_scale=2)
-    _, events = studio.run(guided, condition=Condition(prompt=long), negative=long, measure=True)
+    _, events = studio.run(guided, condition=Condition(prompt=long), negative=negative, measure=True)
     notes = [event.text for event in events if isinstance(event, Note)]
     assert [text.split(" from ")[0] for text in notes] == [
         "The prompt is too long:", "The negative prompt is too long:", "The CLIP score knows nothing of the prompt",
     ]  # fmt: skip
-    assert all('word 31 ("cat") on' in text for text in notes)
+    assert ['word 31 ("cat") on' in text for text in notes] == [True, False, True] and 'word 31 ("dog") on' in notes[1]
     assert any(isinstance(event, LaneResult) for event in events)
     _, events = studio.run(lane(steps=1), condition=Condition(prompt="cat"), measure=True)
     assert not [event for event in events if isinstance(event, Note)]

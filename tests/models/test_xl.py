@@ -21,7 +21,7 @@ from lab.settings import Settings
 from tests.models import tiny
 
 SETTINGS = Settings(device="cpu")
-PROMPT, STEPS = "a red apple", 5
+PROMPT, STEPS = "red apple", 5
 MAP = np.random.default_rng(0).integers(0, 256, (tiny.SIDE, tiny.SIDE, 3), np.uint8)
 
 
