@@ -14,6 +14,7 @@ from lab.annotators.joints import POSES
 from lab.capsule import (
     AnnotateRequest,
     Condition,
+    ConditioningMap,
     Control,
     Forward,
     Hold,
@@ -30,7 +31,7 @@ from lab.models.loaders import make_cache
 from lab.operations import House, annotate, noising, sampling
 from lab.papers import PAPERS
 from lab.settings import ASSETS, Settings
-from lab.ui import controlnet_run, guidance_view, lessons, media
+from lab.ui import controlnet_run, controlnet_view, guidance_view, lessons, media
 from lab.ui.tabs import controlnet as controlnet_tab
 from lab.ui.tabs import guidance as guidance_tab
 from lab.ui.tabs import noising as noising_tab
@@ -293,6 +294,9 @@ def held(house, preset, cells, seeds=(0, 1)):
         joints = tuple((float(x), float(y), 1.0) for x, y in POSES[name])
         (made,) = annotate(AnnotateRequest(joints=joints, size=64), house)
         control, agreement = "pose", controlnet_run.silhouette_agreement
+    elif annotator == "scribble":
+        made = ConditioningMap(controlnet_view.sketch(name, 64))
+        control, agreement = "edges", controlnet_run.edge_agreement
     else:
         picture = media.open_picture(ASSETS / "images" / f"{name}.png", SETTINGS)
         (made,) = annotate(AnnotateRequest(picture=picture, annotator=annotator, size=64), house)
@@ -317,7 +321,7 @@ def strengths(*values):
     return [(value, 0, 1) for value in values]
 
 
-def test_the_apple_moves_to_the_lines_with_the_strength(house):
+def test_the_dog_moves_to_the_lines_with_the_strength(house):
     assert "F1, how well they are found again, grows" in truth("controlnet", "How hard to hold")
     (alone, half, whole), _ = held(house, "How hard to hold", strengths(0, 0.5, 1.5))
     assert alone + 0.05 < half < whole + 0.05 and whole > alone + 0.15
@@ -325,7 +329,7 @@ def test_the_apple_moves_to_the_lines_with_the_strength(house):
 
 def test_the_outline_is_the_maps_and_the_colours_are_the_words(house):
     said = truth("controlnet", "Same lines, other words")
-    assert "The outline becomes the fox's" in said and "colours stay those that the words gave" in said
+    assert "The outline becomes the apple's" in said and "colours stay those that the words gave" in said
     (alone, held_fast), (plain, steered) = held(house, "Same lines, other words", strengths(0, 1.4))
     assert held_fast > alone + 0.1
     ink = [picture[picture.min(axis=2) < 160].astype(int).mean(axis=0) for picture in (plain, steered)]

@@ -70,13 +70,13 @@ def guidance(backend: LocalBackend) -> list[np.ndarray]:
 
 def controlnet(backend: LocalBackend) -> list[np.ndarray]:
     """A map, and what it makes of one seed at three strengths."""
-    edges = canny(small(ASSETS / "images" / "red-apple-glossy.png"))
+    edges = canny(small(ASSETS / "images" / "fox-3d.png"))
     lanes = tuple(
         LaneSettings(sampler="dpmpp_2m", steps=10, seed=1, guidance_scale=5, holds=(Hold(strength=strength),))
         for strength in (0, 0.7, 1.4)
     )
     request = SamplingRequest(
-        model="text-to-image", condition=Condition(prompt="red apple"), forward=LATENT, lanes=lanes,
+        model="text-to-image", condition=Condition(prompt="dog face"), forward=LATENT, lanes=lanes,
         controls=(Control(name="edges", map=edges),),
     )  # fmt: skip
     return [edges, *(result.picture for _, result in sorted(record(backend, request).results.items()))]

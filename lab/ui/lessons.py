@@ -136,15 +136,15 @@ LESSONS: dict[str, tuple[Step, ...]] = {
              "it."),
     ),
     "controlnet": (
-        Step("The lines of an apple steer the picture at strengths 0 to 1.5. What comes at 0?",
-             ("An apple along the lines", "An apple that ignores them", "Nothing"), 1, "How hard to hold",
+        Step("The lines of a fox steer a dog's face at strengths 0 to 1.5. What comes at 0?",
+             ("A dog along the lines", "A dog that ignores them", "Nothing"), 1, "How hard to hold",
              "The first column beside the others.",
-             "An apple that ignores them: at 0 the model draws what the words say. With the strength, outline and leaf move to "
+             "A dog that ignores them: at 0 the model draws what the words say. With the strength, ears and cheeks move to "
              "the lines: F1, how well they are found again, grows."),
-        Step("The lines are a fox's, the words say cat face. What wins at strength 1.4?",
-             ("The words: a cat", "The lines: a fox in its own colours", "The outline of the one, the colours of the other"), 2,
+        Step("The lines are an apple's, the words say tangerine. What wins at strength 1.4?",
+             ("The words: a tangerine", "The lines: a red apple", "The outline of the one, the colours of the other"), 2,
              "Same lines, other words", "The columns from strength 0 to 1.4: what changes and what stays?",
-             "The outline becomes the fox's, line by line, while the colours stay those that the words gave at strength 0. "
+             "The outline becomes the apple's, line by line, while the colours stay those that the words gave at strength 0. "
              "The net says where, the words say what."),
         Step("A skeleton jumps. From which strength on does the person jump too?",
              ("0.5", "1", "1.5"), 0, "Strike a pose",

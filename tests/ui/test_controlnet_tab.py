@@ -464,7 +464,7 @@ def test_of_two_presets_the_one_pressed_last_is_shown(monkeypatch):
     monkeypatch.setattr(type(tab.maps), "begin", lambda _maps, annotator, name: slow(annotator, name))
     shown[first] = tab._pressing(first)(VISITOR)
     assert shown[first] == {tab.note: gr.skip()}
-    assert shown[second][tab.prompt] == shown["elsewhere"][tab.prompt] == "cat face"
+    assert shown[second][tab.prompt] == shown["elsewhere"][tab.prompt] == "tangerine"
     assert tab._pressing(first)(SimpleNamespace(session_hash="a third"))[tab.prompt] == first.prompt
 
 

@@ -60,12 +60,12 @@ class Preset:
 
 # fmt: off
 PRESETS = (
-    Preset("How hard to hold",       (("canny", "red-apple-glossy"),),             "red apple"),
+    Preset("How hard to hold",       (("canny", "fox-3d"),),                        "dog face"),
     Preset("Draw an emoji",          (("scribble", "heart"),),                     "red heart",     strengths="1", live=True, model="student"),
-    Preset("Same lines, other words", (("canny", "fox-3d"),),                      "cat face", strengths="0, 0.7, 1.4"),
+    Preset("Same lines, other words", (("canny", "red-apple-glossy"),),            "tangerine", strengths="0, 0.7, 1.4"),
     Preset("Strike a pose",          ((HAND, "jumping"),),                         f"{WORN}, green background"),
     Preset("From a photograph",      (("pose", "arms-raised"),),                   f"{WORN}, white background", strengths="0, 0.5, 1"),
-    Preset("When is shape decided?", (("canny", "sailboat-flat"),),                "sailboat", "windows", count=1),
+    Preset("When is shape decided?", (("scribble", "tree"),),                      "leafy tree", "windows", count=1),
     Preset("Edges and pose",         (("scribble", "house"), (HAND, "waving")),    WORN, "pairs", "0, 0.5, 1", count=1),
     Preset("Without words",          (("canny", "butterfly-blob"),),               "", strengths="0, 0.5, 1", count=1, guess=True),
 )
