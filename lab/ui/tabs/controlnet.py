@@ -65,7 +65,7 @@ PRESETS = (
     Preset("Same lines, other words", (("canny", "red-apple-glossy"),),            "tangerine", strengths="0, 0.7, 1.4"),
     Preset("Strike a pose",          ((HAND, "jumping"),),                         f"{WORN}, green background"),
     Preset("From a photograph",      (("pose", "arms-raised"),),                   f"{WORN}, white background", strengths="0, 0.5, 1"),
-    Preset("When is shape decided?", (("scribble", "tree"),),                      "leafy tree", "windows", count=1),
+    Preset("When is shape decided?", (("scribble", "star"),),                      "star", "windows", seed=2, count=1),
     Preset("Edges and pose",         (("scribble", "house"), (HAND, "waving")),    WORN, "pairs", "0, 0.5, 1", count=1),
     Preset("Without words",          (("canny", "butterfly-blob"),),               "", strengths="0, 0.5, 1", count=1, guess=True),
 )
