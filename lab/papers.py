@@ -11,7 +11,7 @@ from dataclasses import dataclass
 class Try:
     """A preset that shows what a paper says."""
 
-    tab: str  # a file in lab/ui/tabs
+    tab: str  # a folder of lab/ui/tabs
     preset: str  # the title of one of its presets
     look_for: str
 

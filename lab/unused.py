@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from lab.capsule import Condition, Hold, LaneSettings, SamplingRequest
 from lab.catalog import MODELS, SAMPLERS
+from lab.requests.fields import Condition
+from lab.requests.sampling import Hold, LaneSettings, SamplingRequest
 
 NO_HOLD = "The prompt is empty, so guidance has nothing to hold on to: both halves are the same at every scale."
 ALIKE = "With the prompt and without it the model is told the same, so guidance has nothing to hold on to."

@@ -6,21 +6,18 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from lab import script
-from lab.capsule import (
-    AnatomyRequest,
-    Condition,
-    Forward,
-    InversionRequest,
-    LaneSettings,
-    Note,
-    SamplingRequest,
-)
+from lab.capsules import script
 from lab.captions import as_caption
 from lab.catalog import MODELS
 from lab.engine.lanes import drive
 from lab.models.cache import ModelCache
-from lab.operations import OPERATIONS, House
+from lab.operations import OPERATIONS
+from lab.operations.house import House
+from lab.requests.anatomy import AnatomyRequest
+from lab.requests.base import Note
+from lab.requests.fields import Condition, Forward
+from lab.requests.inversion import InversionRequest
+from lab.requests.sampling import LaneSettings, SamplingRequest
 from lab.settings import ASSETS, Settings
 from lab.training.people import people
 from tests.toys import ToyModel

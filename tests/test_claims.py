@@ -11,31 +11,29 @@ import numpy as np
 import pytest
 
 from lab.annotators.joints import POSES
-from lab.capsule import (
-    AnnotateRequest,
-    Condition,
-    ConditioningMap,
-    Control,
-    Forward,
-    Hold,
-    LaneResult,
-    LaneSettings,
-    NoisingRequest,
-    SamplingRequest,
-)
 from lab.catalog import MODELS, SCHEDULES
 from lab.engine.lanes import drive
 from lab.engine.noising import alpha_bar
 from lab.measures import diversity
 from lab.models.loaders import make_cache
-from lab.operations import House, annotate, noising, sampling
+from lab.operations.annotate import annotate
+from lab.operations.house import House
+from lab.operations.noising import noising
+from lab.operations.sampling import sampling
 from lab.papers import PAPERS
+from lab.requests.annotate import AnnotateRequest, ConditioningMap
+from lab.requests.fields import Condition, Forward
+from lab.requests.noising import NoisingRequest
+from lab.requests.sampling import Control, Hold, LaneResult, LaneSettings, SamplingRequest
 from lab.settings import ASSETS, Settings
-from lab.ui import controlnet_run, controlnet_view, guidance_view, lessons, media
-from lab.ui.tabs import controlnet as controlnet_tab
-from lab.ui.tabs import guidance as guidance_tab
-from lab.ui.tabs import noising as noising_tab
-from lab.ui.tabs import samplers as samplers_tab
+from lab.ui.shell import lessons, media
+from lab.ui.tabs.controlnet import experiments as controlnet_run
+from lab.ui.tabs.controlnet import tab as controlnet_tab
+from lab.ui.tabs.controlnet import view as controlnet_view
+from lab.ui.tabs.guidance import tab as guidance_tab
+from lab.ui.tabs.guidance import view as guidance_view
+from lab.ui.tabs.noising import tab as noising_tab
+from lab.ui.tabs.samplers import tab as samplers_tab
 
 SETTINGS = Settings(device="cpu", cpu_engine="torch")
 

@@ -8,15 +8,15 @@ import pytest
 
 from lab import ui
 from lab.papers import PAPERS
-from lab.ui.tabs import papers
+from lab.ui.tabs.papers import tab as papers
 
-PLAYED = {tab.__name__.rpartition(".")[2]: tab for tab in ui.TABS if hasattr(tab, "PRESETS")}
+PLAYED = {tab.__name__.split(".")[-2]: tab for tab in ui.TABS if hasattr(tab, "PRESETS")}
 TRIES = [one for paper in PAPERS for one in paper.tries]
 
 
 @pytest.mark.parametrize("row", TRIES, ids=lambda row: f"{row.tab}: {row.preset}")
 def test_what_a_paper_offers_is_a_preset(row):
-    assert row.preset in {preset.title for preset in importlib.import_module(f"lab.ui.tabs.{row.tab}").PRESETS}
+    assert row.preset in {preset.title for preset in importlib.import_module(f"lab.ui.tabs.{row.tab}.tab").PRESETS}
     assert row.look_for.endswith(".")
 
 

@@ -21,7 +21,8 @@ from PIL import Image
 
 from lab.backends.deferred import Deferred
 from lab.settings import Settings
-from lab.ui import build, media
+from lab.ui import build
+from lab.ui.shell import media
 from tests.load.harness import serving
 
 ROOT = Path(__file__).parents[1]

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+from tests.operations.test_operations import Toy, make_house
 
-from lab.capsule import Condition, Control, Forward, Hold, LaneResult, LaneSettings, Note, SamplingRequest
 from lab.catalog import SAMPLERS, SPACINGS
-from lab.operations import sampling
+from lab.operations.sampling import sampling
+from lab.requests.base import Note
+from lab.requests.fields import Condition, Forward
+from lab.requests.sampling import Control, Hold, LaneResult, LaneSettings, SamplingRequest
 from lab.unused import holds_a_call, unused
-from tests.test_operations import Toy, make_house
 
 APPLE = Condition(prompt="apple")
 

@@ -3,10 +3,11 @@
 import torch
 
 from lab.backends.local import LocalBackend
-from lab.capsule import Condition, Forward, LaneResult, LaneSettings, SamplingRequest, Step
 from lab.engine.lanes import Lane, StepNoise, drive
 from lab.engine.samplers import alpha_bar_at, join_prediction, make_scheduler
 from lab.models.cache import ModelCache
+from lab.requests.fields import Condition, Forward
+from lab.requests.sampling import LaneResult, LaneSettings, SamplingRequest, Step
 from lab.settings import Settings
 
 SHAPE = (3, 8, 8)

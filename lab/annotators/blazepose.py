@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from lab.capsule import LabError
+from lab.requests.base import LabError
 from lab.settings import ASSETS
 
 WEIGHTS = ASSETS / "annotators"

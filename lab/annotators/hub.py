@@ -13,7 +13,7 @@ import numpy as np
 
 from lab.annotators import ANNOTATORS, obstacle
 from lab.annotators.picture import rgb
-from lab.capsule import LabError
+from lab.requests.base import LabError
 from lab.settings import Settings
 
 DETECTORS = {"hed": "HEDdetector", "openpose": "OpenposeDetector"}  # classes of controlnet_aux

@@ -3,7 +3,7 @@
 import numpy as np
 
 from lab.annotators.picture import rgb
-from lab.capsule import LabError
+from lab.requests.base import LabError
 
 _DIFFERS = 48  # of 255, in any channel: above JPEG's ripples, below the palest crayon
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from typing import Protocol
 
-from lab.capsule import Event, Request, Status, Waiting
+from lab.requests.base import Event, Request, Waiting
+from lab.requests.status import Status
 
 LOOK_EVERY_S = 0.1  # how often a run that waits for the backend looks whether it was stopped
 

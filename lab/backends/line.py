@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import inf
 
-from lab.capsule import NOTHING, Event, LabError, Load, Waiting
+from lab.requests.base import NOTHING, Event, LabError, Load, Waiting
 
 FIRST_GUESS_S = 5.0  # how long a run takes, before any has ended
 TELL_EVERY_S = 0.5  # how often a run that waits hears where it stands

@@ -14,14 +14,16 @@ import torch
 
 from lab.backends.line import Line
 from lab.backends.warming import warm
-from lab.capsule import Event, LabError, Request, Status, Waiting
 from lab.catalog import CONTROLS, MODELS, Control, Model, add_hub_models
 from lab.engine.lanes import Denoiser, Lane, LaneLoop, Record, Run, out_of_memory
 from lab.engine.noising import Scenes
 from lab.memory import resident_bytes, trim
 from lab.models.cache import ModelCache, Stopped
 from lab.models.loaders import make_cache, make_workshop
-from lab.operations import OPERATIONS, House
+from lab.operations import OPERATIONS
+from lab.operations.house import House
+from lab.requests.base import Event, LabError, Request, Waiting
+from lab.requests.status import Status
 from lab.settings import Settings, at_hand
 
 log = logging.getLogger("lab")

@@ -41,7 +41,8 @@ from lab.backends.line import Line
 from lab.backends.recovery import Recovery
 from lab.backends.refusal import Refusal, packed, unpacked
 from lab.backends.warming import warm
-from lab.capsule import Event, LabError, Note, Plan, Replica, Request, Resident, Status, Waiting
+from lab.requests.base import Event, LabError, Note, Request, Waiting
+from lab.requests.status import Plan, Replica, Resident, Status
 from lab.settings import Settings
 
 log = logging.getLogger("lab")

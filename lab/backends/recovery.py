@@ -5,7 +5,8 @@ from collections.abc import Hashable
 from dataclasses import replace
 from typing import Any
 
-from lab.capsule import Event, LaneResult, Note, Request, SamplingRequest, Waiting
+from lab.requests.base import Event, Note, Request, Waiting
+from lab.requests.sampling import LaneResult, SamplingRequest
 
 
 class Recovery:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from lab.capsule import Event, LabError
+from lab.requests.base import Event, LabError
 
 
 @dataclass(frozen=True)

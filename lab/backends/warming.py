@@ -4,8 +4,10 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
-from lab.capsule import Event, Forward, LabError, LaneSettings, Request, SamplingRequest
 from lab.catalog import MODELS
+from lab.requests.base import Event, LabError, Request
+from lab.requests.fields import Forward
+from lab.requests.sampling import LaneSettings, SamplingRequest
 
 log = logging.getLogger("lab")
 

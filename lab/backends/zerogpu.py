@@ -28,12 +28,16 @@ import torch
 
 from lab.backends.local import LocalBackend, in_words
 from lab.backends.refusal import Refusal, packed, unpacked
-from lab.capsule import NOTHING, AnatomyRequest, Event, LabError, Plan, Request, SamplingRequest, Status, Waiting
 from lab.catalog import CONTROLS, MODELS, Control, Model
 from lab.engine.lanes import drive
 from lab.models.cache import ModelCache
 from lab.models.loaders import SCORER, make_cache
-from lab.operations import OPERATIONS, House
+from lab.operations import OPERATIONS
+from lab.operations.house import House
+from lab.requests.anatomy import AnatomyRequest
+from lab.requests.base import NOTHING, Event, LabError, Request, Waiting
+from lab.requests.sampling import SamplingRequest
+from lab.requests.status import Plan, Status
 from lab.settings import Settings, at_hand
 
 log = logging.getLogger("lab")

@@ -19,7 +19,8 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import nn
 
-from lab.capsule import LabError, Plan, Resident
+from lab.requests.base import LabError
+from lab.requests.status import Plan, Resident
 
 log = logging.getLogger("lab")
 

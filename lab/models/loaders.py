@@ -15,7 +15,6 @@ import transformers
 from diffusers import AutoencoderKL, ControlNetModel, ModelMixin, UNet2DConditionModel
 from torch import Tensor
 
-from lab.capsule import Condition, Forward, LabError
 from lab.catalog import CONTROLS, GROUPS, MODELS, Control, Model
 from lab.engine.lanes import Denoiser
 from lab.engine.noising import alphas_cumprod
@@ -29,6 +28,8 @@ from lab.models.pixel import read_pixel
 from lab.models.sources import content_key, fetched_bytes, folder_at_hand, folder_of, weight_of
 from lab.models.stable_diffusion import LoadedControl, LoadedStableDiffusion, Parts, SplitControl
 from lab.models.tensors import to_signed, to_uint8
+from lab.requests.base import LabError
+from lab.requests.fields import Condition, Forward
 from lab.settings import ASSETS, Settings
 
 log = logging.getLogger("lab")

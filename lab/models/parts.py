@@ -16,9 +16,9 @@ from diffusers.schedulers import KarrasDiffusionSchedulers
 from safetensors import safe_open
 from transformers import CLIPTokenizer
 
-from lab.capsule import LabError
 from lab.models.cache import first_line
 from lab.models.sources import variant_of
+from lab.requests.base import LabError
 from lab.store import has_vocabulary, read_json, whole_variants
 
 # Schedulers over a table of alpha-bar: of their settings only the forward process is read, the lab's samplers do the rest.

@@ -14,12 +14,13 @@ import torch
 from diffusers import UNet2DModel
 from torch import Tensor
 
-from lab.capsule import Condition, Forward, LabError
 from lab.engine.samplers import alpha_bar_at, join_prediction, split_prediction
 from lab.models.cache import Shelf, alone, first_line
 from lab.models.parts import read_network, read_scheduler, side_of, without_paths
 from lab.models.sources import content_key
 from lab.models.tensors import to_signed, to_uint8
+from lab.requests.base import LabError
+from lab.requests.fields import Condition, Forward
 
 
 class PixelDenoiser:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lab.capsule import LabError
+from lab.requests.base import LabError
 
 CACHED_PROMPTS = 256
 ORDINALS = ("first", "second")

@@ -27,7 +27,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.file_download import repo_folder_name
 
-from lab.capsule import LabError
+from lab.requests.base import LabError
 from lab.settings import ASSETS, Settings, allowed
 from lab.store import copy_of, gap_in, whole_copy_of, whole_variants
 

@@ -19,13 +19,15 @@ import torch
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from torch import Tensor, nn
 
-from lab.capsule import Condition, Forward, Hold, LabError
 from lab.engine.lanes import Changing, out_of_memory
 from lab.models.cache import first_line
 from lab.models.compiled import Engines
 from lab.models.parts import side_of, without_paths
 from lab.models.prompts import Encoded, PromptReader, embed_scale
 from lab.models.tensors import to_signed, to_uint8
+from lab.requests.base import LabError
+from lab.requests.fields import Condition, Forward
+from lab.requests.sampling import Hold
 
 
 @dataclass(frozen=True, eq=False)

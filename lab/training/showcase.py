@@ -2,7 +2,7 @@
 
     python -m lab.training.showcase
 
-All of it is drawn by the lab's own backend from requests that the tabs could make; tests/ui/test_start_tab.py draws the
+All of it is drawn by the lab's own backend from requests that the tabs could make; tests/ui/tabs/test_start.py draws the
 recording again.
 """
 
@@ -12,20 +12,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lab import recordings
 from lab.annotators.canny import canny
 from lab.backends.local import LocalBackend
-from lab.capsule import (
-    Condition,
-    Control,
-    Forward,
-    Hold,
-    LaneSettings,
-    NoisingFrame,
-    NoisingRequest,
-    Recording,
-    SamplingRequest,
-)
+from lab.capsules import recordings
+from lab.requests.fields import Condition, Forward
+from lab.requests.noising import NoisingFrame, NoisingRequest
+from lab.requests.sampling import Control, Hold, LaneSettings, Recording, SamplingRequest
 from lab.settings import ASSETS, Settings
 
 FOLDER = ASSETS / "recordings"

@@ -8,23 +8,19 @@ import gradio as gr
 
 from lab.catalog import add_hub_models
 from lab.settings import ASSETS, Settings
-from lab.ui import (
-    address,
-    ahead,
-    controlnet_view,
-    guidance_view,
-    heads,
-    lane_view,
-    lessons,
-    models_view,
-    presenting,
-    share,
-    theme,
-    widgets,
-)
-from lab.ui.openers import OPEN_JS
-from lab.ui.page import Page, keep_sessions_small
-from lab.ui.tabs import controlnet, guidance, models, noising, papers, samplers, start
+from lab.ui.shell import address, ahead, heads, lane_view, lessons, presenting, share, theme, widgets
+from lab.ui.shell.openers import OPEN_JS
+from lab.ui.shell.page import Page, keep_sessions_small
+from lab.ui.tabs.controlnet import tab as controlnet
+from lab.ui.tabs.controlnet import view as controlnet_view
+from lab.ui.tabs.guidance import tab as guidance
+from lab.ui.tabs.guidance import view as guidance_view
+from lab.ui.tabs.models import tab as models
+from lab.ui.tabs.models import view as models_view
+from lab.ui.tabs.noising import tab as noising
+from lab.ui.tabs.papers import tab as papers
+from lab.ui.tabs.samplers import tab as samplers
+from lab.ui.tabs.start import tab as start
 
 __all__ = ["TABS", "build", "keep_sessions_small", "launch_options"]
 
@@ -57,7 +53,7 @@ def build(backend: Any, settings: Settings) -> gr.Blocks:
 
 
 def _name(tab: ModuleType) -> str:
-    return tab.__name__.rpartition(".")[2]
+    return tab.__name__.split(".")[-2]
 
 
 def launch_options(backend: Any, settings: Settings) -> dict[str, Any]:

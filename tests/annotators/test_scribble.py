@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lab.annotators.scribble import scribble
-from lab.capsule import LabError
+from lab.requests.base import LabError
 
 STROKE = np.zeros((40, 60), bool)
 STROKE[10:13, 5:50] = True

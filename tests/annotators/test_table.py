@@ -10,8 +10,8 @@ import pytest
 
 import lab.annotators
 from lab.annotators import ANNOTATORS, HUB, hub, obstacle, offered
-from lab.capsule import LabError
 from lab.catalog import CONTROLS
+from lab.requests.base import LabError
 from lab.settings import Settings
 
 OPEN = Settings(offline=False, allowed_models=(HUB,))

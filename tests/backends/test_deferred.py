@@ -5,7 +5,8 @@ import threading
 import pytest
 
 from lab.backends.deferred import Deferred
-from lab.capsule import LabError, LaneSettings, Note, SamplingRequest
+from lab.requests.base import LabError, Note
+from lab.requests.sampling import LaneSettings, SamplingRequest
 
 REQUEST = SamplingRequest(lanes=(LaneSettings(),))
 

@@ -7,19 +7,12 @@ import numpy as np
 import pytest
 
 from lab.backends.line import FIRST_GUESS_S, Line
-from lab.capsule import (
-    NOTHING,
-    AnatomyRequest,
-    AnnotateRequest,
-    InversionRequest,
-    LabError,
-    LaneSettings,
-    Load,
-    NoisingRequest,
-    Note,
-    SamplingRequest,
-    Waiting,
-)
+from lab.requests.anatomy import AnatomyRequest
+from lab.requests.annotate import AnnotateRequest
+from lab.requests.base import NOTHING, LabError, Load, Note, Waiting
+from lab.requests.inversion import InversionRequest
+from lab.requests.noising import NoisingRequest
+from lab.requests.sampling import LaneSettings, SamplingRequest
 
 
 def free(*places):

@@ -8,24 +8,15 @@ import pytest
 import torch
 
 from lab.backends.local import MOST_UNREAD, SPEED_S, LocalBackend, Worker, in_words
-from lab.capsule import (
-    AnatomyRequest,
-    Control,
-    Forward,
-    InversionRequest,
-    InversionResult,
-    LabError,
-    LaneResult,
-    LaneSettings,
-    NoisingRequest,
-    SamplingRequest,
-    Step,
-    Waiting,
-    make_request,
-)
 from lab.engine.lanes import Lane, StepNoise
 from lab.engine.samplers import make_scheduler
 from lab.models.cache import ModelCache
+from lab.requests.anatomy import AnatomyRequest
+from lab.requests.base import LabError, Waiting, make_request
+from lab.requests.fields import Forward
+from lab.requests.inversion import InversionRequest, InversionResult
+from lab.requests.noising import NoisingRequest
+from lab.requests.sampling import Control, LaneResult, LaneSettings, SamplingRequest, Step
 from lab.settings import Settings
 from tests.toys import (
     PATIENCE_S,

@@ -18,22 +18,11 @@ from ray.serve.exceptions import BackPressureError
 from lab.backends import ray_serve
 from lab.backends.local import LocalBackend
 from lab.backends.ray_serve import ByLanes, Candidate, RayBackend, Sizes, preferred, together
-from lab.capsule import (
-    AnnotateRequest,
-    Condition,
-    ConditioningMap,
-    Control,
-    Hold,
-    LabError,
-    LaneResult,
-    LaneSettings,
-    Note,
-    Plan,
-    Resident,
-    SamplingRequest,
-    Status,
-    Step,
-)
+from lab.requests.annotate import AnnotateRequest, ConditioningMap
+from lab.requests.base import LabError, Note
+from lab.requests.fields import Condition
+from lab.requests.sampling import Control, Hold, LaneResult, LaneSettings, SamplingRequest, Step
+from lab.requests.status import Plan, Resident, Status
 from lab.settings import Settings
 
 PATIENCE_S = 120

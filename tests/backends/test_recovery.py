@@ -7,18 +7,10 @@ import numpy as np
 import pytest
 
 from lab.backends.recovery import Recovery
-from lab.capsule import (
-    AnatomyRequest,
-    Decoded,
-    Event,
-    InversionRequest,
-    InversionResult,
-    LaneResult,
-    LaneSettings,
-    Note,
-    SamplingRequest,
-    Step,
-)
+from lab.requests.anatomy import AnatomyRequest
+from lab.requests.base import Event, Note
+from lab.requests.inversion import InversionRequest, InversionResult
+from lab.requests.sampling import Decoded, LaneResult, LaneSettings, SamplingRequest, Step
 
 GREY = np.zeros((4, 4, 3), np.uint8)
 LANES = tuple(LaneSettings(steps=2, seed=seed) for seed in (10, 11, 12))

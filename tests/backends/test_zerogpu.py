@@ -8,16 +8,12 @@ import pytest
 
 from lab.backends.local import LocalBackend
 from lab.backends.zerogpu import LONGEST_S, ZeroGpuBackend, needs_network, seconds_of
-from lab.capsule import (
-    AnnotateRequest,
-    Condition,
-    InversionRequest,
-    LabError,
-    LaneResult,
-    LaneSettings,
-    NoisingRequest,
-    SamplingRequest,
-)
+from lab.requests.annotate import AnnotateRequest
+from lab.requests.base import LabError
+from lab.requests.fields import Condition
+from lab.requests.inversion import InversionRequest
+from lab.requests.noising import NoisingRequest
+from lab.requests.sampling import LaneResult, LaneSettings, SamplingRequest
 from lab.settings import Settings
 
 SETTINGS = Settings(device="cpu", dtype="float32", cpu_engine="torch")

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import torch
 
-from lab.capsule import Condition, Forward, LaneSettings, SamplingRequest
 from lab.engine.lanes import drive
 from lab.models.compiled import Workshop
 from lab.models.loaders import make_cache
-from lab.operations import House, sampling
+from lab.operations.house import House
+from lab.operations.sampling import sampling
+from lab.requests.fields import Condition, Forward
+from lab.requests.sampling import LaneSettings, SamplingRequest
 from lab.settings import Settings
 from tests.benchmarks._report import compare, medians_s
 

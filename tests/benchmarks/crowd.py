@@ -18,11 +18,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from lab.backends.local import LocalBackend
-from lab.capsule import Condition, Forward, LaneSettings, SamplingRequest, Step
 from lab.catalog import MODELS
 from lab.engine.lanes import drive
 from lab.models.loaders import make_cache, pick_device, pick_dtype
-from lab.operations import House, make_lane
+from lab.operations.house import House
+from lab.operations.lanes import make_lane
+from lab.requests.fields import Condition, Forward
+from lab.requests.sampling import LaneSettings, SamplingRequest, Step
 from lab.settings import ASSETS, Settings
 from tests.benchmarks._report import compare, medians_s, value
 

@@ -16,9 +16,11 @@ if __package__ in (None, ""):
 import numpy as np
 
 from lab.backends.local import LocalBackend
-from lab.capsule import Forward, NoisingRequest
+from lab.requests.fields import Forward
+from lab.requests.noising import NoisingRequest
 from lab.settings import Settings
-from lab.ui import media, noising_charts, widgets
+from lab.ui.shell import media, widgets
+from lab.ui.tabs.noising import charts as noising_charts
 from tests.benchmarks._report import value
 
 FRAMES = 60

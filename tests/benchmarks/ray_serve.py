@@ -15,7 +15,7 @@ from ray import serve
 
 from lab.backends.local import LocalBackend
 from lab.backends.ray_serve import APP, NAMESPACE, RayBackend, Sizes
-from lab.capsule import LaneSettings, SamplingRequest
+from lab.requests.sampling import LaneSettings, SamplingRequest
 from lab.settings import Settings
 from tests.benchmarks._report import compare, medians_s, value
 

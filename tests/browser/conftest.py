@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Page, TimeoutError, sync_playwright
 
-from lab import portable
+from lab.capsules.capsule import from_link
 from tests.browser.setup import find
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +36,7 @@ def wait_for_address(page: Page, name: str, value: object) -> None:
     """Wait until the link in the page's address carries `value` for the control of this name. Fails after a minute."""
     for _ in range(600):
         code = parse_qs(urlsplit(page.url).query).get("c", [""])[0]
-        if code and portable.from_link(code).values.get(name) == value:
+        if code and from_link(code).values.get(name) == value:
             return
         page.wait_for_timeout(100)
     pytest.fail(f"the address does not carry {name} = {value!r}: {page.url}")

@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from lab.catalog import MODELS, samplers_for
 from lab.ui import TABS
-from lab.ui.tabs.noising import SAME_LEVEL
+from lab.ui.tabs.noising.tab import SAME_LEVEL
 from tests.browser.conftest import wait_for_address
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
@@ -41,7 +41,7 @@ FAULTS_JS = """() => {
 def test_controls_stand_in_one_column_at_every_size(page, tab):
     """Folded and with every accordion open; and Run stays in sight while its controls are read to their end."""
     page.get_by_role("tab", name=tab.TITLE).click()
-    name = tab.__name__.rpartition(".")[2]
+    name = tab.__name__.split(".")[-2]
     expect(page.locator(f"#tab-{name} .stage img").first).to_be_visible()
     for folded in (True, False):
         if not folded:

@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from lab.ui import TABS
-from lab.ui.lessons import LESSONS
+from lab.ui.shell.lessons import LESSONS
 from tests.browser.conftest import keep
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy

@@ -30,8 +30,9 @@ import numpy as np
 from PIL import Image
 
 from lab.backends.local import LocalBackend
-from lab.capsule import Condition, Forward, LaneResult, LaneSettings, SamplingRequest
 from lab.catalog import MODELS, samplers_for
+from lab.requests.fields import Condition, Forward
+from lab.requests.sampling import LaneResult, LaneSettings, SamplingRequest
 
 ROOT = Path(__file__).parents[2]
 START_S = 300  # two cores, perhaps busy

@@ -18,11 +18,13 @@ import pytest
 import torch
 
 from lab.backends.local import LocalBackend
-from lab.capsule import Condition, Forward, LabError, LaneSettings, SamplingRequest, Step, Waiting
 from lab.catalog import MODELS
 from lab.models import sources
 from lab.models.cache import ModelCache
 from lab.models.loaders import make_cache
+from lab.requests.base import LabError, Waiting
+from lab.requests.fields import Condition, Forward
+from lab.requests.sampling import LaneSettings, SamplingRequest, Step
 from lab.settings import Settings
 from tests.models import tiny
 from tests.models.test_cache import ELSEWHERE, Weights

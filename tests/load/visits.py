@@ -6,8 +6,9 @@ Part of `make soak` alone: it takes its time, and nothing of it is hurried. Netw
 import random
 import time
 
-from lab.capsule import Condition, Forward, LaneSettings, SamplingRequest
 from lab.catalog import MODELS
+from lab.requests.fields import Condition, Forward
+from lab.requests.sampling import LaneSettings, SamplingRequest
 from lab.settings import Settings, at_hand
 from tests.load.harness import crowd, serving, summary
 

@@ -10,8 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.capsule import LabError, Plan
 from lab.models.cache import ModelCache, Stopped, nbytes_of
+from lab.requests.base import LabError
+from lab.requests.status import Plan
 
 PATIENCE_S = 30
 ELSEWHERE = torch.device("meta")  # a device that is not the CPU; Weights only note that they were sent there

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from lab.capsule import Condition, Control, Forward, Hold, LaneResult, LaneSettings, SamplingRequest
 from lab.engine.lanes import drive
 from lab.models import compiled
 from lab.models.compiled import Compiled, Engines, Workshop
 from lab.models.loaders import make_cache, make_workshop
-from lab.operations import House, sampling
+from lab.operations.house import House
+from lab.operations.sampling import sampling
+from lab.requests.fields import Condition, Forward
+from lab.requests.sampling import Control, Hold, LaneResult, LaneSettings, SamplingRequest
 from lab.settings import Settings
 
 SETTINGS = Settings(device="cpu", dtype="float32")

@@ -13,25 +13,19 @@ from diffusers import (
     StableDiffusionPipeline,
 )
 
-from lab.capsule import (
-    AnatomyRequest,
-    Condition,
-    Control,
-    Forward,
-    Hold,
-    LabError,
-    LaneResult,
-    LaneSettings,
-    Note,
-    SamplingRequest,
-)
 from lab.catalog import CONTROLS, MODELS
 from lab.engine.lanes import Lane, StepNoise, drive
 from lab.engine.samplers import make_scheduler
 from lab.models.compiled import Workshop
 from lab.models.loaders import make_cache
 from lab.models.prompts import embed_scale
-from lab.operations import House, anatomy, sampling
+from lab.operations.anatomy import anatomy
+from lab.operations.house import House
+from lab.operations.sampling import sampling
+from lab.requests.anatomy import AnatomyRequest
+from lab.requests.base import LabError, Note
+from lab.requests.fields import Condition, Forward
+from lab.requests.sampling import Control, Hold, LaneResult, LaneSettings, SamplingRequest
 from lab.settings import Settings
 from tests.models import tiny
 

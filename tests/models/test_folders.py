@@ -22,13 +22,14 @@ from diffusers import (
 )
 from safetensors.torch import load_file, save_file
 
-from lab.capsule import Condition, Forward, LabError
 from lab.catalog import CONTROLS, MODELS
 from lab.models import loaders
 from lab.models.loaders import load
 from lab.models.parts import without_paths
 from lab.models.pictures import PictureSet
 from lab.models.prompts import embed_scale
+from lab.requests.base import LabError
+from lab.requests.fields import Condition, Forward
 from lab.settings import ASSETS, Settings
 from tests.models import tiny
 

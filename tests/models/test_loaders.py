@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from lab.capsule import Condition, Forward, LabError
 from lab.engine.noising import alphas_cumprod
 from lab.models.cache import nbytes_of
 from lab.models.exact import ExactData
 from lab.models.loaders import SCORER, LoadedExact, load, make_cache, pick_device, weigh
 from lab.models.pictures import PictureSet
+from lab.requests.base import LabError
+from lab.requests.fields import Condition, Forward
 from lab.settings import ASSETS, Settings
 
 CAPTIONS = ("red apple, flat style", "green apple, 3D style", "cat, flat style", "hidden dog, flat style")

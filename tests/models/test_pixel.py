@@ -8,14 +8,17 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
 
-from lab.capsule import Condition, Forward, LabError, LaneResult, LaneSettings, SamplingRequest, Step
 from lab.catalog import MODELS, SAMPLERS, samplers_for
 from lab.engine.guidance import ClassifierFree
 from lab.engine.lanes import Lane, StepNoise, drive
 from lab.engine.samplers import make_scheduler
 from lab.models.loaders import make_cache
 from lab.models.pixel import read_pixel
-from lab.operations import House, sampling
+from lab.operations.house import House
+from lab.operations.sampling import sampling
+from lab.requests.base import LabError
+from lab.requests.fields import Condition, Forward
+from lab.requests.sampling import LaneResult, LaneSettings, SamplingRequest, Step
 from lab.settings import Settings
 from tests.models import tiny
 

@@ -5,11 +5,13 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 
-from lab.capsule import Condition, Forward, LaneResult, LaneSettings, SamplingRequest
 from lab.engine.lanes import drive
 from lab.models.loaders import load, make_cache
 from lab.models.pictures import PictureSet
-from lab.operations import House, sampling
+from lab.operations.house import House
+from lab.operations.sampling import sampling
+from lab.requests.fields import Condition, Forward
+from lab.requests.sampling import LaneResult, LaneSettings, SamplingRequest
 from lab.settings import ASSETS, Settings
 
 

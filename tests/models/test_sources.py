@@ -15,11 +15,12 @@ from diffusers import AutoencoderKL
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 from safetensors.torch import save_file
 
-from lab.capsule import Condition, LabError
 from lab.catalog import MODELS
 from lab.models import sources
 from lab.models.loaders import absent, load
 from lab.models.sources import content_key, fetched_bytes, folder_at_hand, folder_of, variant_of, weight_of
+from lab.requests.base import LabError
+from lab.requests.fields import Condition
 from lab.settings import ASSETS, Settings, at_hand
 from lab.store import gap_in
 from tests.models import tiny

@@ -20,25 +20,17 @@ from safetensors.torch import load_file
 from transformers import CLIPTokenizer
 
 from lab.backends.local import LocalBackend
-from lab.capsule import (
-    Condition,
-    Control,
-    Forward,
-    Hold,
-    LabError,
-    LaneResult,
-    LaneSettings,
-    Note,
-    SamplingRequest,
-    Step,
-)
 from lab.catalog import CONTROLS, MODELS, rules_for, samplers_for
 from lab.engine.lanes import drive
 from lab.models.loaders import make_cache, weigh
 from lab.models.pictures import PictureSet
 from lab.models.prompts import CACHED_PROMPTS
 from lab.models.stable_diffusion import _decoding
-from lab.operations import House, sampling
+from lab.operations.house import House
+from lab.operations.sampling import sampling
+from lab.requests.base import LabError, Note
+from lab.requests.fields import Condition, Forward
+from lab.requests.sampling import Control, Hold, LaneResult, LaneSettings, SamplingRequest, Step
 from lab.settings import Settings
 from tests.models import tiny
 

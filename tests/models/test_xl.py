@@ -12,11 +12,14 @@ from diffusers import (
     StableDiffusionXLPipeline,
 )
 
-from lab.capsule import Condition, Control, Forward, Hold, LabError, LaneSettings, SamplingRequest
 from lab.catalog import CONTROLS, MODELS
 from lab.engine.lanes import drive
 from lab.models.loaders import load, make_cache
-from lab.operations import House, sampling
+from lab.operations.house import House
+from lab.operations.sampling import sampling
+from lab.requests.base import LabError
+from lab.requests.fields import Condition, Forward
+from lab.requests.sampling import Control, Hold, LaneSettings, SamplingRequest
 from lab.settings import Settings
 from tests.models import tiny
 

@@ -1,0 +1,25 @@
+"""Request type -> generator of events: the only place that joins models and engine. One module a kind of request."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from lab.operations.anatomy import anatomy
+from lab.operations.annotate import annotate
+from lab.operations.house import House
+from lab.operations.inversion import inversion
+from lab.operations.noising import noising
+from lab.operations.sampling import sampling
+from lab.requests.anatomy import AnatomyRequest
+from lab.requests.annotate import AnnotateRequest
+from lab.requests.base import Event
+from lab.requests.inversion import InversionRequest
+from lab.requests.noising import NoisingRequest
+from lab.requests.sampling import SamplingRequest
+
+OPERATIONS: dict[type, Callable[[Any, House], Iterator[Event]]] = {
+    SamplingRequest: sampling,
+    InversionRequest: inversion,
+    NoisingRequest: noising,
+    AnatomyRequest: anatomy,
+    AnnotateRequest: annotate,
+}

@@ -1,0 +1,65 @@
+"""Lanes of the engine from the lanes of a request."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from lab.catalog import SAMPLERS
+from lab.engine.guidance import make_rule
+from lab.engine.lanes import Denoiser, Lane, StepNoise
+from lab.engine.samplers import make_scheduler, slerp
+from lab.models.loaders import LoadedModel
+from lab.models.stable_diffusion import Controlled, LoadedControl, TextRow
+from lab.requests.sampling import LaneSettings, SamplingRequest
+
+
+class Halves:
+    """Conditional and unconditional conditioning of the lanes of a request; what lanes share is made once.
+
+    A model that was distilled with its guidance (Luo et al. 2023) has no unconditional half: it is told the scale.
+    """
+
+    def __init__(self, request: SamplingRequest, model: LoadedModel, controls: Sequence[LoadedControl] = ()) -> None:
+        self.conditional = model.conditioning(request.condition)
+        self.unconditional = None if model.distilled else model.unconditional(request.negative)
+        self.hints = [
+            loaded.hint(control.map, model.side) for loaded, control in zip(controls, request.controls, strict=True)
+        ]
+
+    @property
+    def alike(self) -> bool:
+        """Whether both are conditioned alike, so that no guidance scale changes anything."""
+        first, second = (getattr(half, "prompt", half) for half in (self.conditional, self.unconditional))
+        return first is second or (isinstance(first, int | str) and first == second)
+
+    def of(self, lane: LaneSettings) -> tuple[Any, Any]:
+        """(conditional, unconditional) of a lane; in guess mode only the first is under control (Zhang et al. 2023)."""
+        conditional = self.conditional
+        if self.unconditional is None:
+            conditional = TextRow(replace(conditional.prompt, scale=lane.guidance_scale))
+        if not (self.hints and lane.holds):
+            return conditional, self.unconditional
+        controlled = Controlled(conditional.prompt, self.hints, lane.holds, lane.guess)
+        if lane.guess or self.unconditional is None:
+            return controlled, self.unconditional
+        return controlled, Controlled(self.unconditional.prompt, self.hints, lane.holds, guess=False)
+
+
+def make_lane(index: int, settings: LaneSettings, denoiser: Denoiser, conditional: Any, unconditional: Any) -> Lane:
+    """A lane as its settings have it: sampler, spacing, noise by level, guidance rule where there are two halves."""
+    row = SAMPLERS[settings.sampler]
+    scheduler = make_scheduler(
+        row.scheduler,
+        denoiser.alphas_cumprod,
+        denoiser.prediction_type,
+        settings.steps,
+        settings.spacing if settings.spacing in row.spacings else row.spacings[0],
+        row.options,
+    )
+    noise = StepNoise(settings.seed)
+    x_T = noise.initial(denoiser.shape)
+    if settings.mix_seed is not None and settings.mix > 0:
+        x_T = slerp(x_T, StepNoise(settings.mix_seed).initial(denoiser.shape), settings.mix)
+    eta = settings.eta if row.eta else 0.0
+    rule = None if unconditional is None else make_rule(settings.rule, settings.guidance_scale)
+    return Lane(index, scheduler, x_T, noise, conditional, unconditional, rule, eta)

@@ -1,0 +1,44 @@
+"""Models that must be fetched or loaded before a run begins, with words for who waits."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
+from functools import partial
+
+from lab.models.loaders import arrived, slow_to_load, title_of
+from lab.operations.house import House
+from lab.requests.base import Waiting
+
+TELL_EVERY_S = 0.5  # how often a run that waits for a download hears how far it is
+
+
+def loading(house: House, *names: str) -> Iterator[Waiting]:
+    """Says so before something large is loaded, and how far its files have come where they must be fetched.
+
+    A visitor who stops meanwhile leaves; the download goes on, for whoever asks next.
+    """
+    for name in names:
+        plan = house.cache.plan(name)
+        if plan.fetch:
+            coming = _in_background(partial(house.cache.fetch, name))
+            while not coming.done():
+                yield Waiting(0, 0.0, f"Fetching the {title_of(name)}: {arrived(name) / 1e6:,.0f} MB so far …")
+                wait([coming], TELL_EVERY_S)
+            coming.result()
+        if plan.load and slow_to_load(name, house.settings):
+            yield Waiting(0, 0.0, f"Loading the {title_of(name)} …")
+
+
+def _in_background(work: Callable[[], None]) -> "Future[None]":
+    """Its end, from a thread that neither a visitor who leaves nor the end of the process waits for."""
+    end: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            work()
+            end.set_result(None)
+        except Exception as error:
+            end.set_exception(error)
+
+    threading.Thread(target=run, name="lab-fetch", daemon=True).start()
+    return end

@@ -1,0 +1,90 @@
+"""What several requests ask about: checked names, seeds, prompts and pictures, the condition and the forward process."""
+
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+)
+
+from lab.catalog import CONTROLS, GROUPS, GUIDANCE, MODELS, SAMPLERS, SCHEDULES, SPACINGS
+from lab.requests.base import Request
+
+MAX_SEED = 2**31 - 1
+
+
+MAX_PROMPT = 300  # characters
+
+
+MIN_T, MAX_T = 10, 4000
+
+
+def known(table: dict[str, Any], what: str) -> AfterValidator:
+    def check(name: str) -> str:
+        if name not in table:
+            shown = name[:40].encode(errors="replace").decode()  # a lone surrogate cannot be printed
+            raise ValueError(f"there is no {what} named '{shown}'; choose one of {', '.join(filter(None, table))}")
+        return name
+
+    return AfterValidator(check)
+
+
+def _picture(value: Any) -> np.ndarray:
+    """A picture is a (height, width, 3) uint8 RGB array, at least 1 px and at most 1024 px on a side."""
+    if not (isinstance(value, np.ndarray) and value.dtype == np.uint8 and value.ndim == 3 and value.shape[2] == 3):
+        raise ValueError("a picture must be a (height, width, 3) array of bytes")
+    if not (min(value.shape[:2]) >= 1 and max(value.shape[:2]) <= 1024):
+        raise ValueError("a picture must be between 1 and 1024 pixels on each side")
+    return value
+
+
+Picture = Annotated[Any, BeforeValidator(_picture)]
+
+
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+
+
+ModelName = Annotated[str, known(MODELS, "model")]
+
+
+ScheduleName = Annotated[str, known(SCHEDULES, "schedule")]
+
+
+SamplerName = Annotated[str, known(SAMPLERS, "sampler")]
+
+
+RuleName = Annotated[str, known(GUIDANCE, "guidance rule")]
+
+
+ControlName = Annotated[str, known(CONTROLS, "control")]
+
+
+SpacingName = Annotated[str, known(SPACINGS, "spacing")]
+
+
+Prompt = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_PROMPT)]
+
+
+class Condition(Request):
+    """What a picture should show. Empty fields do not restrict anything."""
+
+    prompt: Prompt = ""
+    group: Annotated[str, known({"": "", **GROUPS}, "group")] = ""
+    style: Annotated[str, StringConstraints(strip_whitespace=True, max_length=40)] = ""
+
+
+class Forward(Request):
+    """A forward process: schedule, number of timesteps T, and the zero-terminal-SNR rescale (Lin et al. 2023)."""
+
+    schedule: ScheduleName = "linear"
+    T: Annotated[int, Field(ge=MIN_T, le=MAX_T)] = 1000
+    zero_snr: bool = False
+
+
+def check_steps(request: Any, steps: int) -> Any:
+    if steps > request.forward.T:
+        raise ValueError(f"T is {request.forward.T}, below the {steps} steps of a lane; use at most T steps")
+    return request

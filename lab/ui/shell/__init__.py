@@ -1,0 +1,1 @@
+"""What all tabs share: the page, its look, its parts, and what stands around them."""

@@ -1,0 +1,182 @@
+"""The page as Gradio keeps it for each visitor, without what a crowd would pay for and nobody here uses.
+
+Measured with 280 components: Gradio builds the configuration of every component for each new visitor, for deep links
+(50 ms of the event loop and half a megabyte); and for each streamed frame it builds anew every output that the frame
+does not mention (6 ms of the event loop). And what streams is sent so that nothing of it is lost on a busy page.
+"""
+
+import os
+from collections.abc import Callable
+from copy import copy
+from datetime import datetime
+from html import escape
+from math import isfinite
+from typing import Any
+
+import gradio as gr
+from gradio.blocks import Block, BlockFunction
+from gradio.state_holder import SessionState, StateHolder
+
+from lab.requests.base import LabError
+
+MOST_TOLD = 300  # characters of a refusal: Gradio repeats the value that it refuses, whatever its length
+UNREADABLE = "The page sent something that the lab cannot read. Reload the page and try again."
+
+
+class Page(gr.Blocks):
+    """A gr.Blocks whose handlers pay for the outputs that they mention and for no others.
+
+    What a component refuses, and a LabError that a handler lets through, is told to the visitor; it is no fault of the
+    lab's, so the log has no traceback of it.
+    """
+
+    async def preprocess_data(self, block_fn: BlockFunction, *positional: Any, **named: Any) -> list[Any]:
+        """As Blocks.preprocess_data; values that no component takes come from hand-made calls mostly."""
+        try:
+            values = await super().preprocess_data(block_fn, *positional, **named)
+            for block, value in zip(block_fn.inputs, values, strict=True):
+                _check(block, value)
+            return values
+        except gr.Error as error:
+            raise _told(error.message) from error
+        except Exception as error:
+            raise _told(UNREADABLE) from error
+
+    async def call_function(self, *positional: Any, **named: Any) -> Any:
+        """As Blocks.call_function."""
+        try:
+            return await super().call_function(*positional, **named)
+        except LabError as error:
+            raise _told(str(error)) from error
+        except gr.Error as error:
+            raise _told(error.message) from error
+
+    async def postprocess_data(
+        self, block_fn: BlockFunction, predictions: list | dict, state: SessionState | None
+    ) -> list[Any]:
+        """As Blocks.postprocess_data; outputs that a dict leaves out are skipped without a look at them: all of them where
+        it is empty, which Gradio would take for the value of a handler's only output."""
+        if isinstance(predictions, dict) and not predictions:
+            return [None if block.stateful else gr.skip() for block in block_fn.outputs]
+        if not (isinstance(predictions, dict) and all(isinstance(key, Block) for key in predictions)):
+            return await super().postprocess_data(block_fn, predictions, state)
+        values = {block._id: value for block, value in predictions.items()}
+        fewer = copy(block_fn)
+        # Each once: Gradio takes the value out of an update when it sends it, so a second mention would send none.
+        fewer.outputs = [block for block in dict.fromkeys(block_fn.outputs) if block._id in values]
+        if len(fewer.outputs) < len(values):  # Gradio says which component is no output
+            return await super().postprocess_data(block_fn, predictions, state)
+        mentioned = [values[block._id] for block in fewer.outputs]
+        told = await super().postprocess_data(fewer, mentioned if len(mentioned) > 1 else mentioned[0], state)
+        data = {block._id: one for block, one in zip(fewer.outputs, told, strict=True)}
+        return [data.get(block._id, None if block.stateful else gr.skip()) for block in block_fn.outputs]
+
+    def handle_streaming_diffs(
+        self,
+        block_fn: BlockFunction,
+        data: list,
+        session_hash: str | None,
+        run: str | None,
+        final: bool,
+        simple_format: bool = False,
+    ) -> list:
+        """As Blocks.handle_streaming_diffs, but an output that changed is sent whole and not as edits of what it was.
+
+        The page works edits into the very objects that it may not have shown yet: of two frames that come while it is
+        busy, the second would take the updates of the first out again, and controls stay as they were.
+        """
+        before = list(self.pending_diff_streams.get(session_hash, {}).get(run, []))
+        whole = super().handle_streaming_diffs(block_fn, data, session_hash, run, final, simple_format=True)
+        if simple_format or final or not before:
+            return whole
+        return [[] if new == old else [["replace", [], new]] for old, new in zip(before, whole, strict=True)]
+
+
+def _check(block: Any, value: Any) -> None:
+    """Refuse what Gradio's own components let through and no page sends: no choice where one was made from the start, a
+    list where one is chosen, one where a list is, a switch neither on nor off, a slider nowhere, text that is none."""
+    if isinstance(value, str):
+        value.encode()  # raises at a lone surrogate
+    wrong = (
+        (isinstance(block, gr.Dropdown | gr.Radio) and value is None and block.value is not None)
+        or (isinstance(block, gr.Dropdown) and isinstance(value, list) != bool(block.multiselect))
+        or (isinstance(block, gr.Checkbox) and not isinstance(value, bool))
+        or (isinstance(block, gr.Slider) and isinstance(value, float) and not isfinite(value))
+    )
+    if wrong:
+        raise ValueError(f"{block.label} is not one of the values it can have")
+
+
+def _told(text: str) -> gr.Error:
+    """A refusal as the page shows it. The page takes such texts for HTML, and a lone surrogate cannot be sent."""
+    short = text if len(text) <= MOST_TOLD else text[:MOST_TOLD] + " …"
+    return gr.Error(escape(short.encode(errors="replace").decode()), print_exception=False)
+
+
+class _Session(SessionState):
+    """What is kept of a visitor: the values of gr.State, and no configuration of every component."""
+
+    def __init__(self, blocks: gr.Blocks) -> None:
+        self.blocks_config = copy(blocks.default_config)
+        self.config_values: dict[int, Any] = {}
+        self.state_data: dict[int, Any] = {}
+        self._state_ttl: dict[int, Any] = {}
+        self.is_closed = False
+        # A tab that lost its connection comes back as the same visitor, so what a closed tab had, four megabytes commonly,
+        # is kept for five minutes (Gradio: an hour), and for a second in tests.
+        self.STATE_TTL_WHEN_CLOSED = 1 if os.getenv("GRADIO_IS_E2E_TEST") else 300
+
+    def __setitem__(self, key: int, value: Any) -> None:
+        """As SessionState. For an update Gradio makes the component anew, and what it then refuses may be under way: a
+        press of a preset still carries the choices of the one before. So what was once offered to a visitor is accepted
+        from then on, though the page offers only `value.choices`; and what a tab has put in the place of `preprocess`
+        stays in place."""
+        before = self.blocks_config.blocks.get(key)
+        super().__setitem__(key, value)
+        self.config_values.pop(key, None)  # kept for deep links only
+        if type(value) is not type(before) or value is before:
+            return
+        if isinstance(value, gr.Dropdown | gr.Radio):
+            value.preprocess = _accepting_too(value, before)
+        elif "preprocess" in vars(before):
+            value.preprocess = before.preprocess
+
+    def _update_config(self, key: int) -> None:
+        """Kept for deep links only."""
+
+    def _update_value_in_config(self, key: int, value: Any) -> None:
+        """Kept for deep links only."""
+
+
+def _accepting_too(component: Any, before: Any) -> Callable[[Any], Any]:
+    """`preprocess` of a Dropdown or Radio that also accepts what the component `before` it accepted.
+
+    The choices themselves are not touched: Gradio sends them to the page."""
+    accepted = getattr(before.preprocess, "__self__", before).choices  # of its own validator, where it had one
+    validator = copy(component)
+    validator.choices = list(dict.fromkeys([*map(tuple, component.choices), *map(tuple, accepted)]))
+    return validator.preprocess
+
+
+class _Sessions(StateHolder):
+    def __getitem__(self, session_id: str) -> SessionState:
+        if session_id not in self.session_data:
+            self.session_data[session_id] = _Session(self.blocks)
+        return super().__getitem__(session_id)
+
+    def delete_all_expired_state(self) -> None:
+        """As StateHolder's, every second; of somebody who has gone for good the page as it was for them goes too, which
+        Gradio keeps until a thousand others have come."""
+        super().delete_all_expired_state()
+        for visitor, session in list(self.session_data.items()):
+            away = datetime.now() - self.time_last_used.get(visitor, datetime.now())
+            if session.is_closed and away.total_seconds() > session.STATE_TTL_WHEN_CLOSED:
+                self.session_data.pop(visitor, None)
+                self.time_last_used.pop(visitor, None)
+
+
+def keep_sessions_small(demo: gr.Blocks) -> None:
+    """Have the launched `demo` keep what it must of its visitors. Before the first of them comes."""
+    sessions = _Sessions()
+    sessions.set_blocks(demo)
+    demo.app.state_holder = sessions

@@ -1,0 +1,469 @@
+"""Sharing: a run's settings as a link, a JSON file, a PNG and a script, and the way back from all of these.
+
+A tab names its controls once, by the names that its capsules give them:
+
+    self.share = share.Panel("guidance", {"model": self.model, "seeds": self.seeds})
+    self.share.wire(inputs, self.scripts)            # scripts(values) -> name and text of each
+    ...
+    return {...} | self.share.show(self.capsule(values, request))  # with the last update of a run
+    def restore(self, capsule, values) -> ...          # what the controls become
+
+`Door` lets capsules in: from the page's address, and from a file that is dropped on the page or chosen.
+"""
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any, Protocol
+
+import gradio as gr
+import numpy as np
+
+from lab.capsules import recordings
+from lab.capsules.capsule import (
+    NO_CAPSULE,
+    Capsule,
+    Choice,
+    Flag,
+    Kind,
+    Range,
+    Text,
+    fitted,
+    from_file,
+    from_link,
+    make,
+    to_json,
+    to_link,
+    whole_in_link,
+)
+from lab.capsules.recordings import SUFFIX, Recorded
+from lab.catalog import MODELS, control_of
+from lab.requests.base import LabError
+from lab.requests.fields import MAX_PROMPT, MAX_SEED
+from lab.requests.sampling import SamplingRequest
+from lab.settings import Settings
+from lab.ui.shell import address, media, widgets
+from lab.ui.shell.widgets import Update
+
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+NOTHING = "There is nothing to share yet: press Run first."
+ALONE = "The picture was the sender's own and is too large for a link. Choose one; all else is set."
+COPIED = "The link is copied. It opens this tab with these settings."
+COPIED_IN_PART = "The link is copied, but your own picture is too large for it. Settings, JSON, has the picture, too."
+ELSEWHERE = "These settings belong to a tab that this lab does not have."
+
+# Without https there is no clipboard for scripts, so an old way stands in.
+COPY_JS = """async (code) => {
+  if (!code) return;
+  const at = new URL(location.href);
+  at.searchParams.delete("tab");
+  at.searchParams.set("c", code);
+  try { await navigator.clipboard.writeText(at.href); }
+  catch {
+    const field = Object.assign(document.createElement("textarea"), { value: at.href, readOnly: true });
+    document.body.append(field);
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+  }
+}"""
+
+CODE_JS = """() => [new URLSearchParams(location.search).get("c") || ""]"""
+
+# What the tab's controls were set to is run by the tab's own button, as soon as Gradio has laid the tab out.
+PRESS_JS = """(pressed) => {
+  const id = pressed.split(" ")[0], until = performance.now() + 15000;
+  window.scrollTo(0, 0);
+  const press = () => {
+    const button = id && document.getElementById(id);
+    if (button && button.offsetParent && !button.disabled) button.click();
+    else if (id && performance.now() < until) setTimeout(press, 60);
+  };
+  press();
+}"""
+
+# Said by the page and not by the order of events: what a tab paints while Gradio lays it out may come after what a preset,
+# pressed in the same moment, has painted.
+ASKED_JS = """(...values) => {
+  values[INDEX] = window.labAsked === "TAB";
+  window.labAsked = "";
+  return values;
+}"""
+
+OPEN = "Open a file of the lab"
+FIELD = f"input[data-testid^='{OPEN}']"
+
+# A file that is dropped where nothing else takes it goes to the door's own field.
+DROP_JS = """() => {
+  const elsewhere = (event) => event.target.closest?.(".upload-container, .image-container");
+  const carried = (event) => [...(event.dataTransfer?.types || [])].includes("Files") && !elsewhere(event);
+  document.addEventListener("dragover", (event) => { if (carried(event)) event.preventDefault(); });
+  document.addEventListener("drop", (event) => {
+    const field = document.querySelector("FIELD");
+    if (!carried(event) || !field || !event.dataTransfer.files.length) return;
+    event.preventDefault();
+    field.files = event.dataTransfer.files;
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+  });
+  document.documentElement.dataset.takesDrops = "yes";
+}""".replace("FIELD", FIELD)
+
+OPEN_JS = """() => { document.querySelector("FIELD")?.click(); }""".replace("FIELD", FIELD)
+
+CSS = """
+/* the door: what came in, and what to do with it */
+#lab-door { border: 1px solid var(--border-color-primary); border-radius: 12px; padding: 12px 16px; align-items: center; }
+#lab-door > :first-child { flex: 1 1 240px; }
+#lab-door p { margin: 0; font-size: 15px; line-height: 1.45; }
+#lab-door p.bad { color: var(--error-text-color); }
+"""
+
+
+def kind_of(part: Any) -> Kind:
+    """What values a component can have, as it was laid out."""
+    if isinstance(part, gr.Dropdown):
+        names = tuple(value for _, value in part.choices)
+        return Choice(names, most=(part.max_choices or len(names)) if part.multiselect else 0)
+    if isinstance(part, gr.Radio):
+        return Choice(tuple(value for _, value in part.choices))
+    if isinstance(part, gr.Checkbox):
+        return Flag()
+    if isinstance(part, gr.Slider):
+        return Range(part.minimum, part.maximum, whole=float(part.step).is_integer())
+    if isinstance(part, gr.Number):
+        low = 0 if part.minimum is None else part.minimum
+        return Range(low, MAX_SEED if part.maximum is None else part.maximum, whole=part.precision == 0)
+    return Text(part.max_length or MAX_PROMPT)
+
+
+class Panel:
+    """The buttons of a tab for its run's link, settings and script, and the files that they make.
+
+    `parts` are the tab's controls by the names in its capsules; `kinds` says of some what they can have where that
+    changes while the page is open. Holds nothing of any visitor.
+    """
+
+    def __init__(self, tab: str, parts: Mapping[str, Any], kinds: Mapping[str, Kind] | None = None) -> None:
+        self.tab, self.parts = tab, dict(parts)
+        self.kinds = {name: kind_of(part) for name, part in parts.items()} | dict(kinds or {})
+        self.capsule = gr.State(None, time_to_live=3600)  # of the last run
+        self.restored = gr.State(False)  # a capsule came in: the tab is not to begin with its first preset
+        self.asked = gr.Checkbox(False, visible=False, label="Opened by a button that presses a preset")
+        self.code = gr.Textbox(visible="hidden", label="Link", elem_id=f"{tab}-code")
+        with gr.Row(elem_classes="files"):
+            self.link = gr.Button("Copy link", size="sm", min_width=90, elem_id=f"{tab}-link")
+            self.json = gr.Button("Settings, JSON", size="sm", min_width=90, elem_id=f"{tab}-json")
+            self.script = gr.Button("Script, Python", size="sm", min_width=90, elem_id=f"{tab}-script")
+            self.open = gr.Button("Open …", size="sm", min_width=70, elem_id=f"{tab}-open")
+        self.note = gr.HTML(widgets.note(""), elem_id=f"{tab}-shared")
+        self.files = gr.File(
+            label="Your files", interactive=False, visible=False, file_count="multiple", elem_id=f"{tab}-file"
+        )
+
+    @property
+    def run_outputs(self) -> list[Any]:
+        """What `show` sets."""
+        return [self.capsule, self.code]
+
+    def wire(
+        self,
+        inputs: set[Any],
+        scripts: Callable[[dict[Any, Any]], Iterable[tuple[str, str]]] | None = None,
+        now: Callable[[dict[Any, Any]], Update] | None = None,
+    ) -> None:
+        """Connect the buttons. `scripts(values)` gives name and text of each script of the last run. Where a tab has no
+        runs, `now(values)` is what is shared, as `show` makes it. Both read `inputs`."""
+        saved: dict[str, Any] = {"api_visibility": "private", "show_progress_on": self.files}
+
+        def pressed(button: gr.Button) -> Any:
+            return button.click(now, inputs, self.run_outputs, queue=False, **QUIET).then if now else button.click
+
+        self.code.change(None, self.code, None, js=address.set_js(self.tab), api_visibility="private")
+        pressed(self.link)(self.on_link, self.capsule, self.note, queue=False, **QUIET).then(
+            None, self.code, None, js=COPY_JS, api_visibility="private"
+        )
+        pressed(self.json)(self.on_json, self.capsule, [self.files, self.note], **saved)
+        self.open.click(None, None, None, js=OPEN_JS, api_visibility="private")
+        if scripts is None:
+            self.script.visible = False
+            return
+
+        def on_script(values: dict[Any, Any]) -> Update:
+            return self.answer(lambda: self.saved(*[_written(name, text) for name, text in scripts(values)]))
+
+        self.script.click(on_script, inputs, [self.files, self.note], **saved)
+
+    def opens(self, page: gr.Tab, handler: Any, inputs: set[Any], outputs: list[Any], **how: Any) -> Any:
+        """Have `handler` fill the tab whenever it is opened; `taken` says whether something else does."""
+        fields = sorted({*inputs, self.restored, self.asked}, key=lambda part: part._id)  # as Gradio sorts them
+        js = ASKED_JS.replace("INDEX", str(fields.index(self.asked))).replace("TAB", self.tab)
+        return page.select(handler, set(fields), outputs, js=js, **how)
+
+    def taken(self, values: Mapping[Any, Any]) -> bool:
+        """Whether a capsule or a preset is what this opening of the tab is for."""
+        return bool(values[self.restored] or values[self.asked])
+
+    # Out
+
+    def told(self, values: Mapping[Any, Any]) -> dict[str, Any]:
+        """The controls' values by name, those left out that no capsule could give back."""
+        named = {name: (values[part], self.kinds[name]) for name, part in self.parts.items() if part in values}
+        # A line that nobody has typed in is None here and empty there.
+        held = {
+            name: fitted("" if isinstance(kind, Text) and one is None else one, kind)
+            for name, (one, kind) in named.items()
+        }
+        return {name: value for name, value in held.items() if value is not None}
+
+    def make(self, values: Mapping[Any, Any], request: SamplingRequest | None = None, **more: Any) -> Capsule:
+        """The capsule of a run: what its controls had and `more`; the seeds and models of its `request`."""
+        seeds = [lane.seed for lane in request.lanes] if request else []
+        return make(self.tab, self.told(values) | more, seeds, _models(request) if request else [])
+
+    def show(self, capsule: Capsule) -> Update:
+        """What the end of a run adds to the page: its capsule, and the code of its link in the address."""
+        try:
+            code = to_link(capsule)
+        except LabError:
+            code = ""
+        return {self.capsule: capsule, self.code: code}
+
+    def on_link(self, capsule: Capsule | None) -> str:
+        """Says what the page's script then does: it has the code already."""
+        try:
+            if capsule is None:
+                raise LabError(NOTHING)
+            to_link(capsule)
+            return widgets.note(COPIED if whole_in_link(capsule) else COPIED_IN_PART)
+        except LabError as error:
+            return widgets.note(str(error), bad=True)
+
+    def on_json(self, capsule: Capsule | None) -> Update:
+        def save() -> Update:
+            if capsule is None:
+                raise LabError(NOTHING)
+            return self.saved(_written(f"{self.tab}.json", to_json(capsule)))
+
+        return self.answer(save)
+
+    def saved(self, *paths: Path) -> Update:
+        """Files for the visitor to take."""
+        return {self.files: gr.update(value=[str(path) for path in paths], visible=True), self.note: widgets.note("")}
+
+    def answer(self, work: Callable[[], Update]) -> Update:
+        """What `work` saves, or a sentence about why it cannot."""
+        try:
+            return work()
+        except LabError as error:
+            return {self.note: widgets.note(str(error), bad=True)}
+
+    # In
+
+    def known(self, capsule: Capsule) -> dict[str, Any]:
+        """The capsule's values as the controls could have them; those that none could are left out."""
+        held = {name: fitted(capsule.values.get(name), kind) for name, kind in self.kinds.items()}
+        return {name: value for name, value in held.items() if value is not None}
+
+
+def _written(name: str, text: str) -> Path:
+    path = media.scratch_file(name)
+    path.write_text(text, "utf-8")
+    return path
+
+
+def _models(request: SamplingRequest) -> list[str]:
+    """The names of the catalog's rows that a run used."""
+    nets = [control_of(MODELS[request.model], control.name) for control in request.controls]
+    return [request.model, *([request.versus] if request.versus else []), *(net.name for net in nets if net)]
+
+
+def overlay(updates: Update, parts: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Set values by name, each within what its component is to become in `updates`; one that is hidden there is left as
+    it is."""
+    for name, value in values.items():
+        before = updates.get(parts[name])
+        if isinstance(before, dict) and "__type__" in before:  # a gr.update
+            if before.get("visible") is False:
+                continue
+            updates[parts[name]] = before | {"value": value}
+        else:
+            updates[parts[name]] = value
+
+
+def without_model(capsule: Capsule, model: str) -> str:
+    """A sentence where the capsule's model is not offered here and `model` stands in for it, else ""."""
+    asked = capsule.values.get("model")
+    if asked == model:
+        return ""
+    return f"The model '{str(asked)[:60]}' is not here; '{MODELS[model].title}' is chosen in its place."
+
+
+def picture_told(pixels: np.ndarray) -> dict[str, str]:
+    """A picture as a capsule tells of it: the name of an example, or its bytes."""
+    for one in media.examples():
+        if np.array_equal(_example(one.path), pixels):
+            return {"example": one.path.stem}
+    return {"png": media.exact_uri(pixels)}
+
+
+def picture_of(told: Any) -> np.ndarray | None:
+    """The inverse of `picture_told` for what came from anywhere; None where there is no picture in it."""
+    if not isinstance(told, dict):
+        return None
+    for one in media.examples():
+        if told.get("example") == one.path.stem:
+            return _example(one.path)
+    try:
+        return media.squared(media.from_uri(told.get("png")))
+    except ValueError:
+        return None
+
+
+@cache
+def _example(path: Path) -> np.ndarray:
+    return media.open_picture(path, Settings())
+
+
+class Tab(Protocol):
+    """A tab whose runs can be shared."""
+
+    share: Panel
+
+    restorable: list[Any]  # what `restore` sets
+
+    def restore(self, capsule: Capsule, values: dict[str, Any]) -> tuple[Update, str, str]:
+        """What the controls become for values that they can have, the id of the button that then is pressed, or "", and
+        a sentence where something is missing, or ""."""
+
+
+class Door:
+    """Where capsules come in. Holds nothing of any visitor: that lives in gr.State."""
+
+    def __init__(self) -> None:
+        self.offered = gr.State(None, time_to_live=3600)
+        self.code = gr.Textbox(visible="hidden", label="Link that was opened", elem_id="lab-code")
+        self.pressed = gr.Textbox(visible="hidden", label="What is pressed next", elem_id="lab-pressed")
+        with gr.Row(visible=False, elem_id="lab-door") as self.bar:
+            self.words = gr.HTML("")
+            self.yes = gr.Button("Restore", variant="primary", size="sm", scale=0, min_width=110, elem_id="lab-restore")
+            self.no = gr.Button("Close", size="sm", scale=0, min_width=90, elem_id="lab-close")
+        self.file = gr.UploadButton(OPEN, file_types=[".png", ".json", SUFFIX], visible="hidden", elem_id="lab-open")
+
+    def wire(self, page: gr.Blocks, tabs: Mapping[str, Any], titles: Mapping[str, str], book: gr.Tabs) -> None:
+        """`tabs` that share and their `titles` by name; `book` holds them. One of them replays recordings."""
+        self.tabs: Mapping[str, Tab] = tabs
+        self.titles, self.book = titles, book
+        self.player, self.stage = next((name, tab) for name, tab in tabs.items() if hasattr(tab, "replayed"))
+        bar = [self.offered, self.bar, self.words, self.yes]
+        everything = [*bar, self.pressed, book, *self.stage.replayable]
+        for tab in tabs.values():
+            everything += [*tab.restorable, *tab.share.run_outputs, tab.share.restored]
+        self.outputs = everything = list(dict.fromkeys(everything))
+        page.load(self.on_address, self.code, everything, js=CODE_JS, queue=False, **QUIET).then(
+            None, self.pressed, None, js=address.SETTLE_JS, api_visibility="private"
+        )
+        page.load(None, None, None, js=DROP_JS)
+        self.file.upload(self.on_file, self.file, bar, **QUIET)
+        self.yes.click(self.on_yes, self.offered, everything, queue=False, **QUIET)
+        self.no.click(self.on_no, None, bar, queue=False, **QUIET)
+        self.pressed.change(None, self.pressed, None, js=PRESS_JS, api_visibility="private")
+
+    def replays(self, button: gr.Button, recorded: Callable[[], Recorded]) -> None:
+        """Let a button open a recording that the lab ships."""
+        button.click(lambda: self.on_yes(recorded()), None, self.outputs, queue=False, **QUIET)
+
+    def on_address(self, code: str) -> Update:
+        """A page opened by a link: at once as it says."""
+        if not code:
+            return {self.offered: None}
+        try:
+            return self._restored(from_link(code))
+        except LabError as error:
+            return self._told(str(error), bad=True)
+
+    def on_file(self, path: str | None) -> Update:
+        """A file that was dropped: what it holds, and whether to restore it."""
+        try:
+            found = _read(path)
+            if isinstance(found, Recorded):
+                told = f"This file holds a recording for the tab {self.titles[self.player]}."
+            elif found.tab in self.tabs:
+                told = (
+                    f"This file holds a run of the tab {self.titles[found.tab]}{_described(found)}. {_changed(found)}"
+                )
+            else:
+                raise LabError(ELSEWHERE)
+        except LabError as error:
+            return self._told(str(error), bad=True)
+        return self._told(told) | {self.offered: found, self.yes: gr.update(visible=True)}
+
+    def on_yes(self, found: Capsule | Recorded | None) -> Update:
+        if found is None:
+            return self._told("The file is not at hand any more. Open it once more.", bad=True)
+        try:
+            return self._restored(found) if isinstance(found, Capsule) else self._replayed(found)
+        except LabError as error:
+            return self._told(str(error), bad=True)
+
+    def on_no(self) -> Update:
+        return {self.bar: gr.update(visible=False), self.offered: None}
+
+    def _restored(self, capsule: Capsule) -> Update:
+        tab = self.tabs.get(capsule.tab)
+        if tab is None:
+            raise LabError(ELSEWHERE)
+        updates, pressed, missing = tab.restore(capsule, tab.share.known(capsule))
+        words = " ".join(filter(None, [missing, _changed(capsule)]))
+        named = {
+            tab.share.code: tab.share.show(capsule)[tab.share.code]
+        }  # until what is made has an address of its own
+        return (self._told(words) if words else self.on_no()) | named | updates | self._opened(capsule.tab, pressed)
+
+    def _replayed(self, recorded: Recorded) -> Update:
+        updates, pressed = self.stage.replayed(recorded)
+        return self.on_no() | updates | self._opened(self.player, pressed)
+
+    def _opened(self, tab: str, pressed: str) -> Update:
+        """The tab in front, its button pressed by the page's script."""
+        return {
+            self.tabs[tab].share.restored: True,
+            self.book: gr.Tabs(selected=tab),
+            self.pressed: f"{pressed} {secrets.token_hex(4)}",  # never twice the same: the page acts on a change
+        }
+
+    def _told(self, text: str, bad: bool = False) -> Update:
+        """The bar with a sentence, and nothing to restore."""
+        line = f'<p role="status"{" class=bad" if bad else ""}>{escape(text)}</p>'
+        return {
+            self.bar: gr.update(visible=True), self.words: line, self.offered: None, self.yes: gr.update(visible=False)
+        }  # fmt: skip
+
+
+def _read(path: str | None) -> Capsule | Recorded:
+    """What a file holds that Gradio has stored."""
+    if not path:
+        raise LabError(NO_CAPSULE)
+    if Path(path).stat().st_size > recordings.MAX_BYTES:
+        raise LabError(f"The file has more than {recordings.MAX_BYTES / 1e6:g} MB. {NO_CAPSULE}")
+    data = Path(path).read_bytes()
+    return recordings.from_bytes(data) if data.startswith(b"PK") else from_file(data)
+
+
+def _described(capsule: Capsule) -> str:
+    prompt = capsule.values.get("prompt")
+    return f", “{prompt[:60]}”" if isinstance(prompt, str) and prompt.strip() else ""
+
+
+def _changed(capsule: Capsule) -> str:
+    """A sentence about what is not as it was when the capsule was made, or ""."""
+    other = capsule.differences()
+    return f"It was made with others of these, so pictures may differ: {', '.join(other)}."[:300] if other else ""
+
+
+def save_png(pixels: np.ndarray, path: Path, capsule: Capsule | None, lane: int | None = None) -> Path:
+    """A picture as a PNG that carries the capsule of its run, where it is known, and which of its lanes it is."""
+    if capsule is None:
+        return media.save_plain(pixels, path)
+    return media.save_png(pixels, path, to_json(capsule.model_copy(update={"lane": lane})))

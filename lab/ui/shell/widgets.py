@@ -1,0 +1,300 @@
+"""Pieces that all tabs are built from, so that every tab has one face.
+
+    buttons = widgets.preset_row("noising", ["Half gone", "Pure noise"])
+    with widgets.grid():
+        with widgets.stage():
+            view = gr.HTML(widgets.picture(pixels, "x_t", "t = 500"))
+            chart = widgets.plot("alpha-bar over t")
+            gr.HTML(widgets.words("One plain sentence with x<sub>t</sub>."))
+        with widgets.controls():
+            play = widgets.go("Play")
+            note = gr.HTML(widgets.note("T must be at least 10.", bad=True))
+
+`note`, `picture` and `table` escape their text: it may come from a visitor. `words` takes the lab's own markup.
+"""
+
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from html import escape
+from typing import Any, Protocol
+
+import gradio as gr
+import numpy as np
+from gradio.data_classes import ImageData
+
+from lab.requests.base import LabError, Waiting
+from lab.ui.shell import media, presenting
+
+Update = dict[Any, Any]  # components to what they show next
+MAX_TYPED = 10_000  # characters that a line takes: what is too long for a run is refused in words, and not cut unseen
+
+MARK = (
+    '<svg viewBox="0 0 8 8" aria-hidden="true" shape-rendering="crispEdges"><rect width="8" height="8" fill="#14181f"/>'
+    '<path fill="#7c86ff" d="M1 1h3v6h-3z"/><path fill="#a5afff" d="M4 2h1v1h-1zM4 4h1v2h-1zM5 3h1v1h-1zM6 5h1v1h-1z"/>'
+    '<path fill="#e1e4ea" d="M5 1h1v1h-1zM6 2h1v1h-1zM5 6h1v1h-1zM6 4h1v1h-1z"/></svg>'
+)
+
+
+def picture_input(label: str, **options: Any) -> gr.Image:
+    """Upload, paste or webcam; hands over the path of the file unopened, for `media.open_picture` to check first.
+
+    gr.Image itself opens the file on the way in and answers a text file with nothing but "Error", and it would store
+    what a webcam sees with left and right exchanged.
+    """
+
+    def path_only(payload: ImageData | None) -> str | None:
+        return payload.path if payload else None
+
+    component = gr.Image(
+        label=label, type="filepath", sources=["upload", "clipboard", "webcam"],
+        webcam_options=gr.WebcamOptions(mirror=False), **options,
+    )  # fmt: skip
+    # Not a subclass: for those Gradio writes a .pyi file beside the source.
+    component.preprocess = path_only
+    return component
+
+
+class Cited(Protocol):
+    """A catalog row that names its paper."""
+
+    @property
+    def paper(self) -> str: ...
+    @property
+    def arxiv(self) -> str: ...
+
+
+def header(title: str, line: str) -> gr.HTML:
+    """The top of the page: mark, name, one line, and the way to present."""
+    return gr.HTML(
+        f'<header class="lab-header">{MARK}<div><h1>{escape(title)}</h1><p>{escape(line)}</p></div>'
+        f"{presenting.BUTTON}</header>"
+    )
+
+
+def grid() -> gr.Row:
+    """The two columns of a tab; put `stage()` and `controls()` inside."""
+    return gr.Row(elem_classes="stage-row")
+
+
+def stage() -> gr.Column:
+    """The left two thirds: pictures, then one curve, then words. First on a phone."""
+    return gr.Column(scale=9, min_width=340, elem_classes="stage")
+
+
+def controls() -> gr.Column:
+    """The right third: one primary button, at most six controls, the rest in `more(...)`."""
+    return gr.Column(scale=4, min_width=320, elem_classes="controls")
+
+
+def dock() -> gr.Column:
+    """Run and Stop, or what a tab has in their place, and the sentence beside them: on a phone always at the lower edge."""
+    return gr.Column(elem_classes="dock", min_width=0)
+
+
+def more(title: str) -> gr.Accordion:
+    """Controls that fold away until asked for."""
+    return gr.Accordion(title, open=False)
+
+
+def go(label: str, **options: Any) -> gr.Button:
+    """The one obvious button of a tab."""
+    return gr.Button(label, variant="primary", elem_classes="lab-go", min_width=96, **options)
+
+
+def stop(label: str = "Stop", **options: Any) -> gr.Button:
+    """Beside `go`; quiet, same height."""
+    return gr.Button(label, variant="secondary", elem_classes="lab-go", min_width=80, **options)
+
+
+def preset_row(tab: str, titles: Sequence[str]) -> list[gr.Button]:
+    """A row of pills, one click each, in the order of `titles`; `#<tab>-presets` in the page."""
+    with gr.Row(elem_id=f"{tab}-presets", elem_classes="presets"):
+        return [gr.Button(title, size="sm", variant="secondary") for title in titles]
+
+
+def plot(label: str, **options: Any) -> gr.Plot:
+    """A chart; feed it what `lab.ui.shell.plots` makes. Figures fix their own height, so nothing jumps."""
+    return gr.Plot(label=label, show_label=False, container=False, **options)
+
+
+LATEX: list[dict[str, str | bool]] = [  # for gr.Markdown(latex_delimiters=...)
+    {"left": "$$", "right": "$$", "display": True},
+    {"left": "$", "right": "$", "display": False},
+]
+
+
+def paper(row: Cited) -> str:
+    """Markdown link to the paper of a catalog row."""
+    return f"[{row.paper}](https://arxiv.org/abs/{row.arxiv})"
+
+
+def words(html: str) -> str:
+    """Plain sentences under a picture, for gr.HTML. The lab's own markup, never a visitor's text."""
+    return f'<p class="lab-words">{html}</p>'
+
+
+def note(text: str, bad: bool = False) -> str:
+    """A sentence to the visitor, for gr.HTML; screen readers speak it. Empty text clears it."""
+    return f'<div role="status" aria-live="polite" class="lab-note{" bad" if bad else ""}">{escape(text)}</div>'
+
+
+def refusal(error: LabError) -> str:
+    """Why there is no answer, as a note; the stage beside it is marked as what was there before."""
+    return note(str(error), bad=True).replace("lab-note bad", "lab-note bad refusal", 1)
+
+
+def waiting(event: Waiting) -> str:
+    """What a run waits for, as a note."""
+    if event.text or not event.position:
+        return note(event.text or "Next in line …")
+    return note(f"Place {event.position} in the line, about {max(1, round(event.seconds))} s.")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A small table, for gr.HTML."""
+    top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f'<div style="overflow-x:auto"><table class="lab-table"><tr>{top}</tr>{body}</table></div>'
+
+
+def sent(event: gr.EventData, name: str) -> Any:
+    """What the page's script sent by this name along with an event; None where it did not."""
+    try:
+        return getattr(event, name, None)
+    except TypeError:  # a hand-made call came without anything
+        return None
+
+
+def picked(event: gr.EventData) -> int:
+    """The number of what was clicked, as the page's script sent it. Raises LabError where it is none."""
+    try:
+        return int(sent(event, "pick"))
+    except (TypeError, ValueError, OverflowError):
+        raise LabError("The click did not arrive in one piece. Click once more.") from None
+
+
+class Stops:
+    """One stop event for each visitor's run, so that Stop never reaches another visitor. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._events: dict[str, threading.Event] = {}
+
+    def fresh(self, request: gr.Request) -> threading.Event:
+        """The event of a run that begins now; a run of the same visitor still under way is told to stop."""
+        event = threading.Event()
+        with self._lock:
+            if before := self._events.get(_session(request)):
+                before.set()
+            self._events[_session(request)] = event
+        return event
+
+    @contextmanager
+    def turn(self, request: gr.Request) -> Iterator[threading.Event]:
+        """As `fresh`, and the event is forgotten when its block is left: also by a page that goes away before the first
+        update, which closes the generator there."""
+        event = self.fresh(request)
+        try:
+            yield event
+        finally:
+            self.done(request, event)
+
+    def set(self, request: gr.Request) -> None:
+        """Tell this visitor's run to stop; nothing happens where there is none."""
+        with self._lock:
+            if event := self._events.get(_session(request)):
+                event.set()
+
+    def end(self, request: gr.Request) -> None:
+        """Tell this visitor's run to stop, and take the page from it: something else is shown now."""
+        with self._lock:
+            if event := self._events.pop(_session(request), None):
+                event.set()
+
+    def busy(self, request: gr.Request) -> bool:
+        """Whether a run of this visitor is under way: what a tab does when it is opened is not to end it, since a button
+        elsewhere may open a tab and press a preset of it before the page tells of the opening."""
+        with self._lock:
+            return _session(request) in self._events
+
+    def owns(self, request: gr.Request, event: threading.Event) -> bool:
+        """Whether `event` still is the visitor's run: False once a newer one has taken the page over."""
+        with self._lock:
+            return self._events.get(_session(request)) is event
+
+    def done(self, request: gr.Request, event: threading.Event) -> None:
+        """Forget a run that has ended, unless a newer one took its place."""
+        with self._lock:
+            if self._events.get(_session(request)) is event:
+                del self._events[_session(request)]
+
+
+class Runs:
+    """Run, Stop and the sentence beside them: how a tab streams what a press of Run makes."""
+
+    def __init__(self, run: gr.Button, stop: gr.Button, note: gr.HTML) -> None:
+        self.run, self.stop, self.note = run, stop, note
+        self.stops = Stops()
+
+    def stream(
+        self, request: gr.Request, work: Callable[[threading.Event], Generator[Update, None, Update]]
+    ) -> Iterator[Update]:
+        """The updates of `work(stop)` until it ends, Stop is pressed or a newer run of this page takes over.
+
+        What `work` returns is its last update. The buttons come back with it and not after it: of two updates in quick
+        succession the page keeps the last.
+        """
+        with self.stops.turn(request) as stop:
+            yield {
+                self.run: gr.update(interactive=False),
+                self.stop: gr.update(interactive=True),
+                self.note: note("Starting …"),
+            }
+            with closing(work(stop)) as updates:
+                try:
+                    while True:
+                        update = next(updates)
+                        if not self.stops.owns(request, stop):
+                            return
+                        yield update
+                except StopIteration as end:
+                    last: Update = end.value
+                except LabError as error:
+                    last = {self.note: refusal(error)}
+            if self.stops.owns(request, stop):
+                yield last | {self.run: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
+
+
+def _session(request: gr.Request) -> str:
+    return request.session_hash or ""
+
+
+def picture(
+    pixels: np.ndarray | None,  # (height, width, 3) uint8; None keeps the empty square
+    title: str,
+    caption: str = "",
+    *,
+    alt: str = "",
+    colour: str = "",
+    moving: bool = False,
+) -> str:
+    """A square picture with a bold title and a caption below; enlarged crisply when it is small."""
+    dot = f'<i class="dot" style="background:{escape(colour)}"></i>' if colour else ""
+    image = ""
+    if pixels is not None:
+        crisp = ' class="crisp"' if max(pixels.shape[:2]) <= 128 else ""
+        text = escape(alt or f"{title} {caption}".strip(), quote=True)
+        image = f'<img{crisp} alt="{text}" src="{media.data_uri(pixels, moving)}" decoding="sync" draggable="false">'
+    return (
+        f'<figure class="lab-pic"><div class="box">{image}</div>'
+        f"<figcaption>{dot}<b>{subscripts(title)}</b><span>{subscripts(caption)}</span></figcaption></figure>"
+    )
+
+
+def subscripts(text: str) -> str:
+    """Escaped text in which x_t, x_0 and x_T have real subscripts."""
+    safe = escape(text)
+    for letter in "t0T":
+        safe = safe.replace(f"x_{letter}", f"x<sub>{letter}</sub>")
+    return safe

@@ -1,0 +1,386 @@
+"""What the ControlNet tab shows: the map as something to draw on, and the results as a grid. Pure functions to markup.
+
+The map is edited in the page and not in gr.ImageEditor: its pixels are the model's own, so a visitor sees exactly what
+the ControlNet sees, and a skeleton has joints to drag, which no painting program knows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from lab.annotators.joints import COLOURS, JOINTS, LIMBS, POSES
+from lab.measures import edges_of, near
+from lab.requests.base import LabError
+from lab.requests.sampling import Step
+from lab.settings import ASSETS, Settings
+from lab.ui.shell import lane_view, media, theme
+from lab.ui.tabs.controlnet.experiments import Agreement, Finished, lines_of
+
+VIEWS = ("pictures", "against the map")
+CHARTS = ("faithfulness", "residuals")
+
+ABOUT = r"""
+**A ControlNet** ([Zhang et al. 2023](https://arxiv.org/abs/2302.05543)) is a copy of the UNet's encoder that also sees a
+map. It adds a residual to every skip connection and to the middle block, scaled by the strength $s$:
+
+$$h_k \leftarrow h_k + s\, r_k(x_t, t, c, \text{map})$$
+
+Its last layers are *zero convolutions*: before training they add nothing, so training starts from the untouched model.
+The heat map under *Residuals* shows how much each adds at each call.
+
+**The window.** A call $i$ of $n$ is under control while $\text{start} \le i/n$ and $(i+1)/n \le \text{end}$. In the very first
+calls $x_t$ is nearly all noise, and control there decides little by itself; one that comes late finds the shape settled.
+
+**Guess mode** controls the conditional half alone, deep blocks fully and shallow ones at a tenth: the map then also acts
+through guidance, and a prompt is hardly needed.
+
+**Faithfulness.** *F1*: edges are found again in each result (Canny, thresholds 80 and 160) and compared with the map, right
+within 2 px. *IoU*: how far the figure covers the skeleton with flesh on it. *Joints*: BlazePose looks for the person
+again, and counts joints within a tenth of the side; where it finds nobody, as often in 64 px cartoons, none is found. Strength 0 is the chance level of all three.
+"""
+CHART_WORDS = {
+    "faithfulness": "How well the results follow the map. Lines are means over seeds, dots are pictures.",
+    "residuals": "RMS of what the ControlNet adds to each block at each call, for the picture you clicked last.",
+}
+HEAT_WORDS = "How well the results follow the map: a field for each picture above, with its number; 1 is all of it."
+
+
+def chart_words(chart: str, experiment: str) -> str:
+    """What the chart of a run shows: curves over the strength, or a heat map over the run's two axes."""
+    return HEAT_WORDS if chart == CHARTS[0] and experiment != "strengths" else CHART_WORDS[chart]
+
+
+CSS = """
+.map-editor { display: grid; grid-template-columns: 38px minmax(0, max(270px, 39vh)); gap: 8px; }
+.controls:has(.map-editor) { gap: 12px !important; }
+.map-editor .tools { display: grid; align-content: start; gap: 6px; }
+.map-editor .tools button { width: 38px; height: 38px; border-radius: 10px; border: 1px solid var(--border-color-primary);
+  background: var(--button-secondary-background-fill); color: var(--body-text-color); cursor: pointer; display: grid;
+  place-items: center; padding: 0; }
+.map-editor .tools button:hover { border-color: var(--neutral-400); }
+.map-editor .tools button[aria-pressed=true] { background: var(--body-text-color); }
+.map-editor .tools button[aria-pressed=true] svg { stroke: var(--body-background-fill); }
+.map-editor .tools svg { width: 19px; height: 19px; fill: none; stroke: currentColor; stroke-width: 1.8;
+  stroke-linecap: round; stroke-linejoin: round; }
+.map-editor .board { position: relative; aspect-ratio: 1; border-radius: 12px; overflow: hidden; background: #000;
+  box-shadow: 0 0 0 1px var(--border-color-primary); }
+.map-editor canvas { width: 100%; height: 100%; display: block; image-rendering: pixelated; cursor: crosshair;
+  touch-action: none; }
+.map-editor .under { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: cover; opacity: .42;
+  margin: 0; border-radius: 0; }
+.map-editor .board > svg { position: absolute; inset: 0; width: 100%; height: 100%; touch-action: none; cursor: grab; }
+.map-editor .board > svg:active { cursor: grabbing; }
+.map-editor .board line { stroke-width: 17; stroke-linecap: round; pointer-events: none; }
+.map-editor .board circle { stroke: #fff; stroke-width: 3; }
+.map-editor .board circle:focus-visible { outline: none; stroke-width: 9; }
+.map-editor .board circle[data-on="0"] { fill: none; stroke: #8b93a1; stroke-dasharray: 6 6; }
+.map-editor .board line.off { display: none; }
+.map-editor .hint { position: absolute; inset: 0; display: grid; place-items: center; text-align: center; padding: 24px;
+  color: #98a0ae; font-size: 15px; pointer-events: none; }
+.map-editor .hint.gone { display: none; }
+.map-editor .caption { grid-column: 2; font-size: 13px; line-height: 1.4; color: var(--body-text-color-subdued); }
+
+.map-starters { grid-template-columns: repeat(auto-fill, minmax(34px, 1fr)); gap: 6px; padding: 3px; }
+.map-starters button { border-radius: 8px; }
+.map-choice { gap: 10px !important; flex-wrap: wrap !important; }
+.map-choice > * { flex: 0 1 auto !important; width: auto !important; min-width: 0 !important; }
+.map-choice .segments label { padding: 6px 11px !important; }
+
+#controlnet-note { min-height: 64px; }
+.held { display: grid; gap: 10px; align-items: start; margin: 0 auto 0 0;
+  grid-template-columns: max-content repeat(var(--columns), minmax(0, 1fr));
+  max-width: max(480px, calc((100vh - 318px) * var(--columns) / var(--rows) + 70px)); }
+.held .head { font-size: 14px; font-weight: 600; text-align: center; color: var(--body-text-color); line-height: 1.3;
+  font-variant-numeric: tabular-nums; }
+.held .head i, .held .side i { font-style: normal; font-weight: 400; display: block; font-size: 12px;
+  color: var(--body-text-color-subdued); }
+.held .side { font-size: 14px; font-weight: 600; align-self: center; padding-right: 4px; max-width: 74px; line-height: 1.3;
+  color: var(--body-text-color); font-variant-numeric: tabular-nums; }
+.held figure { margin: 0; min-width: 0; cursor: zoom-in; border-radius: 10px; }
+.held figure .box { position: relative; aspect-ratio: 1; border-radius: 10px; overflow: hidden;
+  background: var(--background-fill-secondary); box-shadow: 0 0 0 1px var(--border-color-primary); }
+.held figure[aria-pressed=true] .box { box-shadow: 0 0 0 3px var(--primary-500); }
+.held figure:focus-visible { outline: 2px solid var(--primary-500); outline-offset: 3px; }
+.held img { width: 100%; height: 100%; display: block; image-rendering: pixelated; margin: 0; border-radius: 0; }
+.held small { position: absolute; right: 6px; bottom: 6px; font-size: 12px; line-height: 1; padding: 4px 6px;
+  border-radius: 6px; background: rgb(255 255 255 / .9); color: #1f2430; font-variant-numeric: tabular-nums; }
+.held .bar { position: absolute; left: 0; bottom: 0; height: 3px; background: var(--primary-500); }
+.held figcaption { font-size: 12px; line-height: 1.35; padding-top: 4px; color: var(--body-text-color-subdued);
+  font-variant-numeric: tabular-nums; min-height: 1.35em; }
+.held .void { aspect-ratio: 1; border-radius: 10px; display: grid; place-items: center; font-size: 12px; text-align: center;
+  color: var(--body-text-color-subdued); border: 1px dashed var(--border-color-primary); }
+.held-full { position: fixed; inset: 0; z-index: 1000; display: grid; place-content: center; justify-items: center; gap: 14px;
+  background: rgb(8 10 14 / .9); cursor: zoom-out; padding: 20px; }
+.held-full img { width: min(82vh, 92vw); height: min(82vh, 92vw); image-rendering: pixelated; border-radius: 14px; }
+.held-full p { color: #eef0f3; font-size: 18px; margin: 0; font-variant-numeric: tabular-nums; text-align: center; }
+@media (max-width: 700px) {
+  .held { grid-template-columns: repeat(min(2, var(--columns)), minmax(0, 1fr)); max-width: none; }
+  .held .head, .held .side, .held .corner, .held .void { display: none; }
+}
+"""
+
+PICK_JS = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('button[data-pick]');
+  if (button) trigger('click', {pick: Number(button.dataset.pick)});
+});
+"""
+
+_ICONS = {
+    "pen": ("Draw", '<path d="M4 20l1-4L16.5 4.5a2.1 2.1 0 0 1 3 3L8 19z"/>'),
+    "eraser": ("Erase", '<path d="M8 20h12M5.5 14.5l8-8a2 2 0 0 1 3 0l3 3a2 2 0 0 1 0 3L12 20H8.5l-3-3a2 2 0 0 1 0-2.500z"/>'),
+    "undo": ("Undo", '<path d="M8 5L4 9l4 4M4 9h9.500a5.500 5.500 0 0 1 0 11H9"/>'),
+    "clear": ("Clear", '<path d="M5 7h14M10 7V4.500h4V7M7 7l1 13h8l1-13"/>'),
+    "invert": ("Invert black and white", '<circle cx="12" cy="12" r="8.500"/><path d="M12 3.500a8.500 8.500 0 0 1 0 17z" fill="currentColor"/>'),
+    "mirror": ("Mirror", '<path d="M12 4v3M12 10.500v3M12 17v3M8.500 7L4 17h4.500zM15.500 7L20 17h-4.500z"/>'),
+}  # fmt: skip
+
+EDITOR_JS, STAGE_JS = (Path(__file__).with_name(f"{name}.js").read_text("utf-8") for name in ("editor", "stage"))
+
+
+# The map, to draw on
+
+
+def line_editor(pixels: np.ndarray, caption: str, hint: str = "") -> str:
+    """A map of lines with a pen, an eraser, and a button that exchanges black and white."""
+    side = pixels.shape[0]
+    words = f'<div class="hint">{escape(hint)}</div>' if hint else ""
+    return _editor(
+        ("pen", "eraser", "undo", "clear", "invert"),
+        f'<canvas width="{side}" height="{side}" data-src="{media.exact_uri(pixels)}" role="img" aria-label="Map to draw on">'
+        f"</canvas>{words}",
+        caption,
+    )
+
+
+def skeleton_editor(joints: np.ndarray, visible: np.ndarray | None, under: np.ndarray | None, caption: str) -> str:
+    """A skeleton with joints to drag, over the photograph it was found in."""
+    shown = np.ones(len(JOINTS), bool) if visible is None else visible
+    places = np.asarray(joints) * 1000
+    back = ""
+    if under is not None:
+        below = media.data_uri(media.resize(under, min(256, len(under))), moving=True)
+        back = f'<img class="under" alt="" src="{below}">'
+    limbs = "".join(
+        f'<line data-ends="{a} {b}"{"" if shown[a] and shown[b] else " class=off"} x1="{places[a][0]:.0f}" '
+        f'y1="{places[a][1]:.0f}" x2="{places[b][0]:.0f}" y2="{places[b][1]:.0f}" '
+        f'stroke="rgb({",".join(str(int(c * 0.6)) for c in colour)})"/>'
+        for (a, b), colour in zip(LIMBS, COLOURS, strict=False)
+    )
+    dots = "".join(
+        f'<circle data-joint="{i}" data-on="{int(shown[i])}" tabindex="0" cx="{x:.0f}" cy="{y:.0f}" r="13" '
+        f'fill="rgb{colour}" aria-label="{name}"><title>{name}</title></circle>'
+        for i, ((x, y), name, colour) in enumerate(zip(places, JOINTS, COLOURS, strict=True))
+    )
+    return _editor(("mirror",), f'{back}<svg viewBox="0 0 1000 1000">{limbs}{dots}</svg>', caption)
+
+
+def board(pixels: np.ndarray, caption: str) -> str:
+    """A map to look at: one that has no lines to draw and no joints to drag."""
+    return _editor(
+        (),
+        f'<canvas width="{len(pixels)}" height="{len(pixels)}" data-src="{media.exact_uri(pixels)}" data-fixed></canvas>',
+        caption,
+    )
+
+
+def _editor(tools: Sequence[str], board: str, caption: str) -> str:
+    buttons = "".join(
+        f'<button type="button" data-tool="{name}" title="{_ICONS[name][0]}" aria-label="{_ICONS[name][0]}"'
+        f'{" aria-pressed=false" if name in ("pen", "eraser") else ""}><svg viewBox="0 0 24 24">{_ICONS[name][1]}</svg></button>'
+        for name in tools
+    )
+    return (
+        f'<div class="map-editor"><div class="tools" role="toolbar" aria-label="Tools">{buttons}</div>'
+        f'<div class="board">{board}</div><div class="caption">{escape(caption)}</div></div>'
+    )
+
+
+def drawn_map(text: object) -> np.ndarray:
+    """What the page drew, a PNG as a data URI, as (height, width, 3) uint8; its size is checked before it is decoded."""
+    try:
+        return media.from_uri(text)
+    except ValueError:
+        raise LabError("The drawing did not arrive in one piece. Draw it again.") from None
+
+
+def view_words(view: str) -> str:
+    """What the pictures of a view mean."""
+    if view == VIEWS[0]:
+        return (
+            "Click a picture to see it as large as the screen. All pictures of a row start from the same x<sub>T</sub>."
+        )
+    return (
+        "White: a line of the map that is in the picture. Orange: one that is missing. Blue: an edge that nobody asked for. "
+        "For poses: the skeleton asked for, and white crosses where BlazePose finds the joints again."
+    )
+
+
+# What to begin with: sketches, example poses, photographs
+
+SKETCHES: dict[str, tuple[tuple[tuple[float, float], ...], ...]] = {  # strokes, in hundredths of the picture
+    "heart": (((50, 86), (20, 56), (13, 42), (14, 28), (23, 19), (35, 18), (45, 25), (50, 36), (55, 25), (65, 18), (77, 19),
+               (86, 28), (87, 42), (80, 56), (50, 86)),),
+    "star": (((50, 10), (60, 38), (90, 38), (66, 56), (75, 86), (50, 68), (25, 86), (34, 56), (10, 38), (40, 38), (50, 10)),),
+    "house": (((16, 46), (50, 14), (84, 46)), ((24, 40), (24, 86), (76, 86), (76, 40)), ((44, 86), (44, 62), (58, 62), (58, 86)),
+              ((32, 52), (41, 52), (41, 60), (32, 60), (32, 52))),
+    "fish": (((12, 50), (24, 36), (42, 29), (60, 34), (72, 47), (88, 32), (86, 50), (88, 68), (72, 53), (60, 66), (42, 71),
+              (24, 64), (12, 50)), ((27, 45), (30, 47)), ((44, 30), (50, 42), (44, 54))),
+    "cat": (((22, 44), (20, 14), (38, 27), (62, 27), (80, 14), (78, 44), (79, 62), (68, 79), (50, 84), (32, 79), (21, 62), (22, 44)),
+            ((36, 48), (40, 52)), ((60, 52), (64, 48)), ((46, 62), (54, 62), (50, 66), (46, 62))),
+    "tree": (((44, 88), (44, 62), (26, 62), (15, 50), (18, 36), (30, 31), (34, 18), (50, 12), (66, 18), (70, 31), (82, 36),
+              (85, 50), (74, 62), (56, 62), (56, 88)),),
+}  # fmt: skip
+
+
+def sketch(name: str, side: int) -> np.ndarray:
+    """One of SKETCHES as a map, (side, side, 3) uint8."""
+    image = Image.new("RGB", (side, side))
+    for stroke in SKETCHES[name]:
+        points = [(x * side / 100, y * side / 100) for x, y in stroke]
+        ImageDraw.Draw(image).line(points, fill="white", width=max(1, round(side * 0.012)))
+    return np.asarray(image)
+
+
+@dataclass(frozen=True)
+class Starter:
+    """A picture, a sketch or a pose to begin with."""
+
+    title: str
+    thumb: str  # markup
+    kind: str  # "picture", "sketch" or "pose"
+    path: Path | None = None
+    credit: str = ""
+
+
+@cache
+def starters(control: str) -> tuple[Starter, ...]:
+    """What there is to begin with for a control."""
+    if control == "pose":
+        own = [Starter(name, _small_skeleton(joints), "pose") for name, joints in POSES.items()]
+        folder = ASSETS / "annotators" / "people"
+    else:
+        own = [Starter(name, f'<img alt="" src="{media.exact_uri(sketch(name, 48))}">', "sketch") for name in SKETCHES]
+        folder = ASSETS / "images"
+    return (
+        *own,
+        *(Starter(one.title, _thumb(one.path), "picture", one.path, one.credit) for one in media.examples(folder)),
+    )
+
+
+def gallery(control: str, chosen: int | None = None) -> str:
+    """The starters of a control as buttons."""
+    cells = "".join(
+        f'<button type="button" data-pick="{i}" aria-pressed="{str(i == chosen).lower()}" aria-label="{escape(one.title)}" '
+        f'title="{escape(one.title)}{escape(f" ({one.credit})" if one.credit else "")}">{one.thumb}</button>'
+        for i, one in enumerate(starters(control))
+    )
+    return f'<div class="gallery map-starters" role="group" aria-label="To begin with">{cells}</div>'
+
+
+def _thumb(path: Path) -> str:
+    picture = media.resize(media.open_picture(path, Settings()), 80)
+    return f'<img alt="" src="{media.data_uri(picture, moving=True)}">'
+
+
+def _small_skeleton(joints: np.ndarray) -> str:
+    limbs = "".join(
+        f'<line x1="{joints[a][0]:.3f}" y1="{joints[a][1]:.3f}" x2="{joints[b][0]:.3f}" y2="{joints[b][1]:.3f}" '
+        f'stroke="rgb{colour}" stroke-width=".04" stroke-linecap="round"/>'
+        for (a, b), colour in zip(LIMBS, COLOURS, strict=False)
+    )
+    return f'<svg viewBox="0 0 1 1" style="background:#000;width:100%;height:100%;display:block">{limbs}</svg>'
+
+
+# The grid of results
+
+
+def against_edges(picture: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """The picture, dimmed, with the map's lines: white where the picture has them, orange where it misses them; and
+    blue where it has edges that nobody asked for."""
+    made, asked = edges_of(picture), lines_of(wanted, picture.shape[0])
+    shown = (picture * 0.3).astype(np.uint8)
+    shown[made & ~near(asked)] = _rgb("#5b8def")
+    shown[asked & ~near(made)] = _rgb(theme.NOISE)
+    shown[asked & near(made)] = 255
+    return shown
+
+
+def against_skeleton(picture: np.ndarray, skeleton: np.ndarray, found: np.ndarray | None) -> np.ndarray:
+    """The picture, dimmed, with the skeleton that was asked for and white crosses where joints were found again."""
+    side = 2 * picture.shape[0]
+    shown = (media.resize(picture, side) * 0.45).astype(np.uint8)
+    lines = media.resize(skeleton, side)
+    shown = np.where(lines.max(axis=2, keepdims=True) > 40, lines, shown)
+    for x, y in () if found is None else np.clip(np.rint(found * side), 2, side - 3).astype(int):
+        shown[y - 2 : y + 3, x] = shown[y, x - 2 : x + 3] = 255
+    return shown
+
+
+def _rgb(colour: str) -> tuple[int, ...]:
+    return tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
+
+
+def grid(done: Finished, view: str = VIEWS[0], picked: int | None = None) -> str:
+    """Rows down, columns across, one picture a lane."""
+    plan = done.plan
+    lane_at = {place: lane for lane, place in enumerate(plan.places)}
+    cells = ['<span class="corner"></span>', *(_head("head", *column) for column in plan.columns)]
+    for row, title in enumerate(plan.rows):
+        cells.append(_head("side", *title))
+        for column in range(len(plan.columns)):
+            lane = lane_at.get((row, column))
+            cells.append('<div class="void">ends before<br>it starts</div>' if lane is None else _cell(done, lane, view, lane == picked))  # fmt: skip
+    return f'<div class="held" style="--columns:{len(plan.columns)};--rows:{len(plan.rows)}">{"".join(cells)}</div>'
+
+
+def empty_grid(rows: int, columns: int) -> str:
+    """The boxes of a run before there is one."""
+    cells = '<figure><div class="box"></div><figcaption>&nbsp;</figcaption></figure>' * columns
+    lines = ('<span class="side"></span>' + cells) * rows
+    heads = '<span class="head"><i>&nbsp;</i>&nbsp;</span>' * columns
+    return (
+        f'<div class="held" style="--columns:{columns};--rows:{rows}"><span class="corner"></span>{heads}{lines}</div>'
+    )
+
+
+def _head(kind: str, what: str, value: str) -> str:
+    return f'<span class="{kind}"><i>{escape(what)}</i>{escape(value)}</span>'
+
+
+def _cell(done: Finished, lane: int, view: str, picked: bool) -> str:
+    step, agreement = done.steps.get(lane), done.agreements.get(lane)
+    words = done.plan.words(lane)
+    body = ""
+    if step is not None:
+        guess = done.guesses[lane]
+        body = lane_view.image(_shown(done, lane, guess, view), words)
+        if not guess.decoded:
+            body += "<small>latent</small>"
+        if step.i < step.n:
+            body += f'<i class="bar" style="width:{100 * step.i / step.n:.0f}%"></i>'
+        if agreement is not None and agreement.figure():
+            body += f"<small>{escape(agreement.figure())}</small>"
+    return (
+        f'<figure data-key="{escape(words, quote=True)}" role="button" tabindex="0" aria-pressed="{str(picked).lower()}" '
+        f'aria-label="{escape(words, quote=True)}"><div class="box">{body}</div>'
+        f"<figcaption>{escape(words)}</figcaption></figure>"
+    )
+
+
+def _shown(done: Finished, lane: int, step: Step, view: str) -> np.ndarray:
+    picture = step.x_0
+    if view == VIEWS[0] or step.i < step.n:
+        return picture
+    agreement = done.agreements.get(lane, Agreement())
+    for control in done.plan.request.controls:
+        if control.name == "pose":
+            picture = against_skeleton(picture, control.map, agreement.found)
+        else:
+            picture = against_edges(picture, control.map)
+    return picture

@@ -1,0 +1,463 @@
+"""What the Guidance tab shows: the sweep as a grid of cells, and one cell taken apart. Pure functions to markup.
+
+Pictures are painted as data URIs and every box keeps its square, so nothing jumps while a run streams.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from itertools import pairwise
+from math import log2
+from typing import Any
+
+import numpy as np
+
+from lab.catalog import GUIDANCE, MODELS
+from lab.requests.anatomy import Anatomy, AnatomyRequest
+from lab.requests.base import make_request
+from lab.requests.fields import MAX_SEED
+from lab.requests.sampling import LaneSettings, SamplingRequest, Step
+from lab.ui.shell import lane_view, lists, media
+from lab.ui.shell.widgets import subscripts
+
+MAX_SCALE = 30.0
+KEPT_CELLS = 256  # finished cells that a visitor's page remembers
+SHOWN_SCALES = 12  # predicted x_0 of one step
+CONVENTION = {0.0: "unconditional", 1.0: "plain conditional"}
+RAMP = ((0, "#8b93a1"), (1, "#4c8df6"), (3, "#2fa58e"), (7.5, "#efb118"), (15, "#e8590c"), (30, "#c2255c"))
+
+CSS = """
+.sweep-box { overflow-x: auto; padding: 3px; scrollbar-width: thin; }
+.sweep { display: grid; gap: 8px; align-items: center; margin: 0 auto 0 0; width: 100%;
+  grid-template-columns: max-content repeat(var(--columns), minmax(76px, 1fr));
+  max-width: max(480px, calc((100vh - 400px) * var(--columns) / var(--rows) + 100px)); }
+.sweep .head { align-self: end; text-align: center; line-height: 1.25; font-size: 16px; font-weight: 650;
+  color: var(--body-text-color); font-variant-numeric: tabular-nums; border-bottom: 4px solid var(--scale);
+  padding-bottom: 5px; border-radius: 2px; }
+.sweep .head i, .sweep .side i { display: block; font-style: normal; font-weight: 400; font-size: 12px;
+  color: var(--body-text-color-subdued); }
+.sweep .side { position: sticky; left: 0; z-index: 2; background: var(--body-background-fill); font-size: 14px;
+  font-weight: 600; line-height: 1.3; padding: 4px 10px 4px 8px; max-width: 112px; color: var(--body-text-color);
+  border-left: 4px solid var(--rule); }
+.sweep .corner { position: sticky; left: 0; z-index: 2; background: var(--body-background-fill); align-self: end;
+  font-size: 12px; color: var(--body-text-color-subdued); padding: 0 8px 6px; text-align: right; }
+.sweep button { display: block; padding: 0; margin: 0; border: 0; aspect-ratio: 1; width: 100%; position: relative; overflow: hidden;
+  border-radius: 9px; background: var(--background-fill-secondary); cursor: pointer; transition: box-shadow .12s;
+  box-shadow: 0 0 0 1px var(--border-color-primary); }
+.sweep button:hover, .sweep button.lit { box-shadow: 0 0 0 3px var(--neutral-400); z-index: 1; }
+.sweep img { width: 100%; height: 100%; display: block; image-rendering: pixelated; margin: 0; border-radius: 0; }
+.sweep .bar { position: absolute; left: 0; bottom: 0; height: 4px; background: var(--scale); }
+.sweep small { position: absolute; left: 5px; bottom: 5px; font-size: 11px; line-height: 1; padding: 3px 5px;
+  border-radius: 5px; background: rgb(255 255 255 / .9); color: #1f2430; font-variant-numeric: tabular-nums; opacity: 0;
+  pointer-events: none; }
+.sweep button:hover small, .sweep button:focus-visible small, .sweep button.part small, .sweep small.latent { opacity: 1; }
+.sweep button.part img { opacity: .55; }
+
+.look { display: grid; grid-template-columns: minmax(0, 260px) minmax(0, 1fr); gap: 22px; align-items: start; }
+.look figure { margin: 0; min-width: 0; }
+.look .box { position: relative; aspect-ratio: 1; border-radius: 10px; overflow: hidden;
+  background: var(--background-fill-secondary); box-shadow: 0 0 0 1px var(--border-color-primary); }
+.look img { width: 100%; height: 100%; display: block; image-rendering: pixelated; margin: 0; border-radius: 0; }
+.look .large .box { cursor: zoom-in; border-radius: 12px; }
+.look figcaption { font-size: 13px; line-height: 1.35; padding-top: 6px; color: var(--body-text-color-subdued);
+  font-variant-numeric: tabular-nums; min-height: 2.7em; }
+.look figcaption b { display: block; color: var(--body-text-color); font-weight: 600; }
+.look dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 14px; margin: 8px 0 0; font-size: 14px;
+  font-variant-numeric: tabular-nums; }
+.look dt { color: var(--body-text-color-subdued); } .look dd { margin: 0; color: var(--body-text-color); }
+.look .halves { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 12px; }
+.look h4 { font-size: 14px; font-weight: 600; margin: 8px 0 8px; color: var(--body-text-color); }
+.look .guesses { display: grid; gap: 8px; grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); }
+.look .guesses .box { border-top: 4px solid var(--scale); aspect-ratio: auto; }
+.look .guesses .box img { aspect-ratio: 1; }
+.look .guesses .empty { aspect-ratio: 1; }
+.look .guesses figcaption { text-align: center; min-height: 1.35em; }
+.look .guesses .own figcaption { color: var(--body-text-color); font-weight: 650; }
+.look-full { position: fixed; inset: 0; z-index: 1000; display: grid; place-content: center; justify-items: center;
+  gap: 14px; background: rgb(8 10 14 / .92); cursor: zoom-out; padding: 20px; }
+.look-full img { width: min(82vh, 92vw); height: min(82vh, 92vw); image-rendering: pixelated; border-radius: 14px; }
+.look-full p { color: #eef0f3; font-size: 18px; margin: 0; font-variant-numeric: tabular-nums; text-align: center; }
+
+.curves { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 14px 22px; }
+.curves figure { margin: 0; min-width: 0; }
+.curves figcaption { font-size: 14px; font-weight: 600; color: var(--body-text-color); line-height: 1.3; }
+.curves figcaption i { font-style: normal; font-weight: 400; font-size: 13px; color: var(--body-text-color-subdued); }
+.curves svg { width: 100%; height: auto; display: block; overflow: visible; }
+.curves text { font-size: 11px; fill: var(--body-text-color-subdued); font-variant-numeric: tabular-nums; }
+.curves .axis { stroke: var(--border-color-primary); stroke-width: 1; }
+.curves path { fill: none; stroke-width: 2.25; stroke-linejoin: round; stroke-linecap: round; }
+.curves circle { stroke: var(--body-background-fill); stroke-width: 1; }
+.curves [data-key] { cursor: pointer; }
+.curves [data-key]:hover { stroke: var(--body-text-color); stroke-width: 2; }
+@media (min-width: 701px) { .curves.two { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
+.curve-legend { display: flex; flex-wrap: wrap; gap: 4px 16px; font-size: 13px; padding-bottom: 8px; min-height: 27px;
+  color: var(--body-text-color-subdued); }
+.curve-legend i { display: inline-block; width: 16px; height: 4px; border-radius: 2px; margin-right: 6px;
+  vertical-align: middle; }
+.curve-tip { position: fixed; z-index: 900; pointer-events: none; background: var(--body-background-fill); padding: 6px;
+  border-radius: 10px; box-shadow: 0 6px 24px rgb(0 0 0 / .3), 0 0 0 1px var(--border-color-primary); width: 156px; }
+.curve-tip img { width: 144px; height: 144px; image-rendering: pixelated; display: block; border-radius: 6px; margin: 0; }
+.curve-tip span { display: block; font-size: 12px; line-height: 1.35; padding-top: 5px; color: var(--body-text-color);
+  font-variant-numeric: tabular-nums; }
+.lower { min-height: 420px; }
+.files { flex-wrap: wrap; gap: 10px !important; }
+.files button { flex: 0 0 auto !important; min-height: 40px; }
+@media (max-width: 700px) {
+  .sweep { max-width: none; width: max-content; min-width: 100%; gap: 6px;
+    grid-template-columns: max-content repeat(var(--columns), minmax(92px, 1fr)); }
+  .sweep .side { font-size: 12px; max-width: 84px; padding: 4px 6px; }
+  .look { grid-template-columns: minmax(0, 1fr); }
+  .look .halves { grid-template-columns: repeat(2, minmax(0, 1fr)); }
+  .look .guesses { grid-template-columns: repeat(4, minmax(0, 1fr)); }
+  .curves, .curves.two { display: flex; overflow-x: auto; scroll-snap-type: x proximity; scrollbar-width: thin; }
+  .curves figure { flex: 0 0 82%; scroll-snap-align: start; }
+}
+"""
+
+# A click picks a cell; its identity and not its place travels, since the grid may have changed meanwhile.
+STAGE_JS = """
+element.addEventListener('click', (event) => {
+  const cell = event.target.closest('button[data-key]');
+  if (cell) trigger('click', {pick: cell.dataset.key});
+});
+"""
+
+# Hovering over a point of a curve shows its picture and lights its cell; a click picks it.
+CURVES_JS = """
+const cell = (point) => document.querySelector(`#guidance-stage [data-key="${point.dataset.key}"]`);
+let tip = null, lit = null;
+function away() {
+  tip?.remove(); lit?.classList.remove('lit');
+  tip = lit = null;
+}
+element.addEventListener('pointerover', (event) => {
+  away();
+  const point = event.target.closest('[data-key]');
+  const image = point && cell(point)?.querySelector('img');
+  if (!image) return;
+  lit = cell(point);
+  lit.classList.add('lit');
+  tip = document.createElement('div');
+  tip.className = 'curve-tip';
+  const words = document.createElement('span');
+  words.textContent = point.dataset.words;
+  tip.append(image.cloneNode(), words);
+  (element.closest('.gradio-container') || document.body).append(tip);
+  const at = point.getBoundingClientRect(), box = tip.getBoundingClientRect();
+  tip.style.left = Math.min(innerWidth - box.width - 8, Math.max(8, at.left + at.width / 2 - box.width / 2)) + 'px';
+  tip.style.top = (at.top > box.height + 16 ? at.top - box.height - 8 : at.bottom + 8) + 'px';
+});
+element.addEventListener('pointerleave', away);
+element.addEventListener('click', (event) => {
+  const point = event.target.closest('[data-key]');
+  if (!point) return;
+  const picked = cell(point);
+  away();
+  if (picked) picked.click();
+});
+"""
+
+# The large picture fills the screen at a click; Escape or a click goes back.
+LOOK_JS = """
+element.addEventListener('click', (event) => {
+  const box = event.target.closest('.large .box');
+  const image = box?.querySelector('img');
+  if (!image) return;
+  const full = document.createElement('div');
+  full.className = 'look-full';
+  full.tabIndex = -1;
+  full.setAttribute('role', 'dialog');
+  full.setAttribute('aria-label', 'Full-size view');
+  const words = document.createElement('p');
+  words.textContent = image.alt;
+  full.append(image.cloneNode(), words);
+  full.addEventListener('click', () => full.remove());
+  full.addEventListener('keydown', (pressed) => { if (pressed.key === 'Escape') full.remove(); });
+  (element.closest('.gradio-container') || document.body).append(full);
+  full.focus();
+});
+"""
+
+
+# Lists that a visitor types
+
+
+def parse_scales(text: Any) -> tuple[float, ...]:
+    """The guidance scales in `text`, ascending and each once. Raises LabError with the word that is wrong."""
+    return tuple(sorted(lists.numbers(text, "Guidance scales", 0, MAX_SCALE)))
+
+
+def parse_seeds(text: Any) -> tuple[int, ...]:
+    """The seeds in `text`, in their order and each once. Raises LabError with the word that is wrong."""
+    return lists.whole_numbers(text, "Seeds", 0, MAX_SEED)
+
+
+# A sweep
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep as asked for: all its cells as the lanes of one request, row by row, scales across."""
+
+    request: SamplingRequest
+    rows: tuple[tuple[str, int], ...]  # rule, seed
+    scales: tuple[float, ...]
+
+
+def make_plan(
+    rules: Sequence[str], seeds: Sequence[int], scales: Sequence[float], lane: dict[str, Any], shared: dict[str, Any]
+) -> Plan:
+    """A plan from what a visitor chose: `lane` is what all cells have in common, `shared` the rest of the request."""
+    rows = tuple((rule, seed) for rule in rules for seed in seeds)
+    lanes = tuple(
+        make_request(LaneSettings, **lane, seed=seed, guidance_scale=scale, rule=rule)
+        for rule, seed in rows
+        for scale in scales
+    )
+    return Plan(make_request(SamplingRequest, **shared, lanes=lanes), rows, tuple(scales))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A finished picture of a sweep and its numbers."""
+
+    picture: np.ndarray  # (height, width, 3) uint8
+    uri: str
+    measures: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a visitor's page keeps: the plan that the grid shows, and finished cells by everything that decides them."""
+
+    plan: Plan
+    cells: Mapping[LaneSettings, Cell] = field(default_factory=dict)
+
+    def with_plan(self, plan: Plan) -> "Sweep":
+        """The new plan with those finished cells that still are what it asks for; the rest are forgotten."""
+        if _origin(plan.request) != _origin(self.plan.request):
+            return Sweep(plan)
+        return Sweep(plan, dict(list(self.cells.items())[-KEPT_CELLS:]))
+
+    def missing(self) -> tuple[LaneSettings, ...]:
+        return tuple(lane for lane in self.plan.request.lanes if lane not in self.cells)
+
+
+def _origin(request: SamplingRequest) -> tuple[object, ...]:
+    """What all cells of a sweep share; seed, scale and rule are a cell's own."""
+    first = request.lanes[0].model_copy(update={"seed": 0, "guidance_scale": 1.0, "rule": "cfg"})
+    return request.model, request.condition, request.negative, request.forward, first
+
+
+def colour(scale: float) -> str:
+    """The one colour of a scale: grey where there is no prompt, then blue to red as it burns."""
+    at = log2(1 + scale)
+    for (low, a), (high, b) in pairwise(RAMP):
+        if scale <= high:
+            share = (at - log2(1 + low)) / (log2(1 + high) - log2(1 + low))
+            parts = zip(_rgb(a), _rgb(b), strict=True)
+            return "#" + "".join(f"{round(x + (y - x) * share):02x}" for x, y in parts)
+    return RAMP[-1][1]
+
+
+def _rgb(hex_colour: str) -> tuple[int, ...]:
+    return tuple(int(hex_colour[i : i + 2], 16) for i in (1, 3, 5))
+
+
+def key(lane: LaneSettings) -> str:
+    """A lane's name in the page: what sets it apart from all others of its grid."""
+    short = f"{lane.guidance_scale:g}"
+    exact = short if float(short) == lane.guidance_scale else repr(lane.guidance_scale)
+    return f"{lane.rule}-{lane.seed}-{exact}"
+
+
+def lane_of(plan: "Plan", name: object) -> LaneSettings | None:
+    """The lane of a plan that `key` gives this name; None where the grid has changed and has none."""
+    return next((lane for lane in plan.request.lanes if key(lane) == name), None)
+
+
+def words(lane: LaneSettings) -> str:
+    """What sets a cell apart: scale, seed, rule."""
+    return f"scale {lane.guidance_scale:g} · seed {lane.seed} · {GUIDANCE[lane.rule].title}"
+
+
+class Painter:
+    """Paints a sweep while it runs. A picture is encoded once for each step that is new."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        self.plan, self.cells = sweep.plan, dict(sweep.cells)
+        self.steps: dict[LaneSettings, Step] = {}  # the latest of each lane
+        self.guesses: dict[LaneSettings, Step] = {}  # whose x_0 is shown
+        self._uris: dict[LaneSettings, tuple[Step, str]] = {}
+
+    def add(self, lane: LaneSettings, step: Step) -> None:
+        """Take in a step of a lane."""
+        self.steps[lane] = step
+        self.guesses[lane] = lane_view.guess(self.guesses.get(lane), step)
+
+    def grid(self, stopped: bool = False) -> str:
+        several = len({rule for rule, _ in self.plan.rows}) > 1
+        body = ['<span class="corner">guidance scale</span>']
+        for scale in self.plan.scales:
+            name = CONVENTION.get(scale, "&nbsp;").replace("plain ", "")
+            if scale == 0 and self.plan.request.negative.strip():
+                name = "negative"  # it took the place of no prompt
+            body.append(f'<span class="head" style="--scale:{colour(scale)}"><i>{name}</i>{scale:g}</span>')
+        for row, (rule, seed) in enumerate(self.plan.rows):
+            title = f"{GUIDANCE[rule].title}<i>seed {seed}</i>" if several else f"<i>seed</i>{seed}"
+            body.append(f'<span class="side" style="--rule:{GUIDANCE[rule].colour}">{title}</span>')
+            for column in range(len(self.plan.scales)):
+                body.append(self._cell(row * len(self.plan.scales) + column, stopped))
+        size = f"--columns:{len(self.plan.scales)};--rows:{len(self.plan.rows)}"
+        return f'<div class="sweep-box"><div class="sweep" style="{size}">{"".join(body)}</div></div>'
+
+    def _cell(self, index: int, stopped: bool) -> str:
+        lane = self.plan.request.lanes[index]
+        title = words(lane)
+        step, cell = self.steps.get(lane), self.cells.get(lane)
+        body, part = "", False
+        if cell is not None:
+            body = _image(cell.uri, title) + f"<small>seed {lane.seed} · {lane.guidance_scale:g}</small>"
+        elif step is not None:
+            guess = self.guesses[lane]
+            latent = "" if guess.decoded else "latent, "
+            body = _image(self._uri(lane, guess), f"{title}, {latent}step {guess.i} of {guess.n}")
+            if stopped and step.i < step.n:
+                part = True
+                body += f"<small>{latent}{guess.i}/{guess.n}</small>"
+            elif step.i < step.n:
+                body += "" if guess.decoded else '<small class="latent">latent</small>'
+                body += f'<i class="bar" style="width:{100 * step.i / step.n:.0f}%"></i>'
+        return (
+            f'<button type="button" data-key="{key(lane)}"{" class=part" if part else ""} '
+            f'style="--scale:{colour(lane.guidance_scale)}" aria-label="{escape(title, quote=True)}">{body}</button>'
+        )
+
+    def progress(self, missing: Sequence[LaneSettings]) -> str:
+        """How far a run has come that makes the `missing` cells."""
+        made = sum(self.steps[lane].i for lane in missing if lane in self.steps)
+        finished = sum(lane in self.cells for lane in missing)
+        return (
+            f"{finished} of {len(missing)} pictures · step {made} of {sum(lane.steps for lane in missing)}"
+            f"{self._kept(missing, ' · ')}"
+        )
+
+    def ended(self, missing: Sequence[LaneSettings], seconds: float) -> str:
+        """What a run has made, in a sentence."""
+        left = sum(lane not in self.cells for lane in missing)
+        count = len(self.plan.request.lanes)
+        if not missing:
+            return f"All {count} pictures were there already. Add a scale or a seed, and only the new ones are made."
+        if left:
+            return f"Stopped. {count - left} finished pictures stay; Run makes the other {left}."
+        steps = sum(lane.steps for lane in missing)
+        return f"{len(missing)} pictures, {steps} steps in {seconds:.1f} s{self._kept(missing, '; ')}."
+
+    def _kept(self, missing: Sequence[LaneSettings], comma: str) -> str:
+        before = len(self.plan.request.lanes) - len(missing)
+        return f"{comma}{before} kept from before" if before else ""
+
+    def _uri(self, lane: LaneSettings, step: Step) -> str:
+        known = self._uris.get(lane)
+        if known is None or known[0] is not step:
+            known = self._uris[lane] = step, media.data_uri(step.x_0, moving=step.i < step.n)
+        return known[1]
+
+
+def _image(uri: str, alt: str) -> str:
+    return f'<img decoding="sync" draggable="false" alt="{escape(alt, quote=True)}" src="{uri}">'
+
+
+# One cell, taken apart
+
+
+@dataclass(frozen=True)
+class Look:
+    """A cell that a visitor picked, and the steps of its anatomy as far as they are made."""
+
+    request: AnatomyRequest
+    cell: Cell | None
+    steps: tuple[Anatomy, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        return bool(self.steps) and len(self.steps) == self.steps[0].n
+
+
+def anatomy_scales(scales: Sequence[float], own: float) -> tuple[float, ...]:
+    """At most SHOWN_SCALES of a sweep's scales, evenly chosen, the cell's own among them."""
+    if len(scales) <= SHOWN_SCALES:
+        return tuple(scales)
+    even = [scales[round(i)] for i in np.linspace(0, len(scales) - 1, SHOWN_SCALES - 1)]
+    return tuple(sorted({*even, own}))
+
+
+MEASURES = {"clip": "CLIP score", "saturation": "saturation", "clipped": "clipped pixels", "contrast": "contrast"}
+
+
+def look(shown: Look | None, index: int = 0, scales: Sequence[float] = ()) -> str:
+    """The picked picture, large and with its numbers, beside one step of its making."""
+    if shown is None:
+        return f'<div class="look">{_figure("", "Click a picture above", "", "large")}{_apart(None, scales, -1)}</div>'
+    lane, cell = shown.request.lane, shown.cell
+    numbers = ""
+    if cell is not None:
+        rows = [(title, f"{cell.measures[name]:.3f}") for name, title in MEASURES.items() if name in cell.measures]
+        numbers = "".join(f"<dt>{title}</dt><dd>{value}</dd>" for title, value in rows)
+    title = f"scale {lane.guidance_scale:g}, seed {lane.seed}"
+    under = f"{GUIDANCE[lane.rule].title} · {lane.steps} steps. Click for full size."
+    large = _figure(_image(cell.uri, words(lane)) if cell else "", title, under, "large", f"<dl>{numbers}</dl>")
+    step = shown.steps[min(max(index, 0), len(shown.steps) - 1)] if shown.steps else None
+    # The picked cell is outlined from here, so that the grid need not be painted again.
+    mark = f'<style>.sweep [data-key="{key(lane)}"] {{ box-shadow: 0 0 0 3px var(--primary-500) !important; }}</style>'
+    latent = MODELS[shown.request.model].latent
+    return f'<div class="look">{mark}{large}{_apart(step, shown.request.scales, lane.guidance_scale, latent)}</div>'
+
+
+def _apart(step: Anatomy | None, scales: Sequence[float], own: float, latent: bool = False) -> str:
+    pictures: list[np.ndarray | None] = [None] * 4
+    under = [""] * 4
+    level = ""
+    if step is not None:
+        pictures = [step.x_t, step.unconditional, step.conditional, _heat(step.difference)]
+        sign = "−" if step.log_snr < 0 else "+"
+        level = f" · step {step.i + 1} of {step.n}, log-SNR {sign}{abs(step.log_snr):.1f}"
+        without, with_prompt, gap = step.norms
+        share = gap / max(with_prompt, 1e-9)
+        under = [f"t = {step.t:.0f}", f"RMS {without:.3f}", f"RMS {with_prompt:.3f}", f"RMS {gap:.3f}, {share:.0%} of eps"]  # fmt: skip
+    titles = ("x_t", "eps, unconditional", "eps, conditional", "their difference")
+    if latent:
+        titles = ("x_t, latent", *titles[1:])
+    halves = "".join(
+        _figure("" if picture is None else _image(media.data_uri(picture), title), title, line)
+        for picture, title, line in zip(pictures, titles, under, strict=True)
+    )
+    guesses = ""
+    for i, scale in enumerate(scales):
+        body = (
+            '<span class="empty"></span>' if step is None else _image(media.data_uri(step.x_0[i]), f"x_0 at {scale:g}")
+        )
+        kind = ' class="own"' if scale == own else ""
+        guesses += (
+            f'<figure{kind} style="--scale:{colour(scale)}"><div class="box">{body}</div>'
+            f"<figcaption>{scale:g}</figcaption></figure>"
+        )
+    return (
+        f'<div><div class="halves">{halves}</div>'
+        f"<h4>{subscripts('Predicted x_0 at each scale, all from this one x_t')}{escape(level)}</h4>"
+        f'<div class="guesses" style="--columns:{max(len(scales), 1)}">{guesses}</div></div>'
+    )
+
+
+def _figure(image: str, title: str, under: str, kind: str = "", more: str = "") -> str:
+    return (
+        f'<figure class="{kind}"><div class="box">{image}</div>'
+        f"<figcaption><b>{subscripts(title)}</b>{subscripts(under)}</figcaption>{more}</figure>"
+    )
+
+
+def _heat(values: np.ndarray) -> np.ndarray:
+    """(height, width) uint8 as colours that grow brighter throughout: black, violet, orange, white."""
+    stops = (0, 90, 180, 255)
+    channels = ((8, 92, 240, 255), (8, 60, 140, 250), (20, 190, 40, 225))
+    return np.stack([np.interp(values, stops, channel) for channel in channels], axis=-1).astype(np.uint8)

@@ -1,0 +1,357 @@
+"""What the Models tab shows of a backend's Status: numbers, memory as bars, a row for each model. Pure functions.
+
+All three keep the same elements in the same order whatever the status says, a model that is not there as a segment of
+no width: the page patches what differs and moves nothing else.
+"""
+
+from dataclasses import dataclass
+from html import escape
+from math import isinf
+
+from lab.catalog import CONTROLS, MODELS
+from lab.requests.status import Plan, Replica, Resident, Status
+from lab.ui.shell.widgets import subscripts
+
+SCORER = "clip"  # the cache's name of what scores pictures; no row of any table
+SCORER_TITLE = "CLIP (scores pictures)"
+SCORER_ABOUT = "Trained here on the lab's pictures: how well a picture fits its prompt."
+STARTING = "The lab is starting; what it holds appears here in a moment."
+NONE = "–"
+READY = "ready"
+REPLICA_COLUMNS = ("Replica", "Computes on", "Holds", "Memory", "Runs", "Lanes", "Lane steps a second")
+HEADROOM = 0.75  # so much of a bar without an end is filled
+
+# One for each model in the order of the page, in bar, key and row alike. All have the same lightness: dark letters on
+# them have a contrast above 5, and they stand out from the white and from the dark page above 3.
+# fmt: off
+COLOURS = ("#7787f3", "#cb8509", "#33a566", "#eb6457", "#1f9fbf", "#b56fdc", "#8d982d", "#e6659e", "#24a592", "#e07227",
+           "#7b91ae", "#a88467")
+# fmt: on
+
+CSS = """
+.lab-now { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); padding: 12px 0 16px; }
+.lab-now div { padding: 0 12px 0 26px; border-left: 1px solid var(--border-color-primary); min-width: 0; }
+.lab-now div:first-child { border-left: 0; padding-left: 0; }
+.lab-now b { display: block; font-size: clamp(44px, 5.2vw, 76px); line-height: 1.05; font-weight: 620;
+  letter-spacing: -.03em; font-variant-numeric: tabular-nums; color: var(--body-text-color); }
+.lab-now b.none { color: var(--body-text-color-subdued); font-weight: 400; }
+.lab-now span { font-size: 17px; line-height: 1.3; color: var(--body-text-color-subdued); }
+
+.memory { display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px;
+  padding-bottom: 12px; font-variant-numeric: tabular-nums; }
+.memory header { display: flex; flex-wrap: wrap; align-items: baseline; justify-content: space-between; gap: 0 20px;
+  font-size: 17px; line-height: 1.4; padding-bottom: 7px; }
+.memory header span { color: var(--body-text-color-subdued); font-weight: 400; }
+.memory header b { color: var(--body-text-color); font-weight: 650; }
+.memory .bar { display: flex; height: 52px; border-radius: 10px; overflow: hidden;
+  background: var(--background-fill-secondary); box-shadow: inset 0 0 0 1px var(--border-color-primary); }
+.memory .bar.open { -webkit-mask-image: linear-gradient(to right, #000 76%, transparent);
+  mask-image: linear-gradient(to right, #000 76%, transparent); }
+/* a label too long for its segment wraps to a second line, which is cut off */
+.memory .bar i { display: flex; flex: 0 0 auto; flex-wrap: wrap; width: 0; overflow: hidden;
+  transition: width .5s ease; }
+.memory .bar i::before { content: ""; flex: 0 0 1px; height: 100%; }
+.memory .bar i.some { min-width: 5px; border-right: 2px solid var(--body-background-fill); }
+.memory .bar em { flex: 1 1 0; min-width: 100px; max-width: 100%; padding: 0 10px; font-style: normal; font-size: 15px;
+  font-weight: 600; line-height: 52px; color: #0c0f14; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+.memory .swatch { background: var(--model); }
+.memory .shared { background: repeating-linear-gradient(-45deg, #b4bac5 0 5px, #d6dae1 5px 10px); }
+.memory .key { display: flex; flex-wrap: wrap; gap: 2px 36px; margin: 0; padding: 0; list-style: none; font-size: 16px;
+  line-height: 28px; align-content: flex-start; min-height: max(58px, calc(var(--rows) * 8.6px)); }
+.memory .key li { display: flex; align-items: center; gap: 9px; max-width: 100%; margin: 0 !important; }
+.memory .key li.away, .memory .key li[hidden] { display: none; }
+.memory .key .swatch, .memory .key .shared { flex: none; width: 16px; height: 16px; border-radius: 4px; }
+.memory .key span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; color: var(--body-text-color); }
+.memory .key b { font-weight: 650; white-space: nowrap; color: var(--body-text-color); }
+
+.replicas { overflow-x: auto; } .replicas:not(:empty) { padding: 6px 0 14px; }
+.replicas th, .replicas td { text-align: left; }
+
+.models { width: 100%; border-collapse: collapse; table-layout: fixed; font-size: 17px; line-height: 1.35;
+  margin: 0 !important; padding: 0 !important; border: 0 !important; font-variant-numeric: tabular-nums; }
+.models tr, .models th, .models td { border: 0 !important; background: none !important; text-align: left; }
+.models tr { padding: 0 !important; margin: 0 !important; }
+.models tbody { border-top: 1px solid var(--border-color-primary) !important; }
+.models thead th { font-size: 15px; font-weight: 550; padding: 0 14px 8px 0; color: var(--body-text-color-subdued); }
+.models tbody th, .models tbody td { padding: 12px 14px 0 0; vertical-align: top; }
+.models tbody th { font-size: 18px; line-height: 23px; font-weight: 650; position: relative; padding-left: 30px;
+  color: var(--body-text-color); }
+.models tbody th::before { content: ""; position: absolute; left: 0; top: 14px; width: 18px; height: 18px;
+  border-radius: 5px; box-shadow: inset 0 0 0 3px var(--model); }
+.models tbody.here th::before { background: var(--model); }
+.models tbody td.run { padding-bottom: 12px; }
+.models .number, .models thead .number { text-align: right; padding-right: 44px; white-space: nowrap; }
+.models tbody.away td:not(.run) span { color: var(--body-text-color-subdued); }
+.models td span.busy { display: inline-block; padding: 1px 11px; margin: -1px 0 -1px -11px; border-radius: 999px;
+  font-weight: 600; background: var(--body-text-color); color: var(--body-background-fill); }
+.models .ready::before { content: ""; display: inline-block; width: 10px; height: 10px; border-radius: 50%;
+  background: #2f9e6e; margin-right: 8px; }
+.models .pinned { font-size: 14px; font-style: normal; color: var(--body-text-color-subdued); margin-left: 8px;
+  padding: 1px 8px; border-radius: 999px; box-shadow: inset 0 0 0 1px var(--border-color-primary); }
+.models .notes td { padding: 2px 14px 12px 30px; font-size: 14px; line-height: 1.45; overflow-wrap: anywhere; }
+.models .notes td span { color: var(--body-text-color-subdued); }
+.models .notes span + span::before { content: " · "; }
+@media (max-width: 900px) {
+  .models { display: grid; gap: 12px; grid-template-columns: repeat(auto-fill, minmax(min(330px, 100%), 1fr)); }
+  .models colgroup, .models thead { display: none; }
+  .models tbody, .models tr, .models th, .models td { display: block; }
+  .models tbody { border: 1px solid var(--border-color-primary) !important; border-radius: 12px; padding: 12px 14px; }
+  .models tbody th { padding: 0 0 6px 28px; } .models tbody th::before { top: 3px; }
+  .models tbody td, .models .number { display: grid; grid-template-columns: 92px minmax(0, 1fr); padding: 2px 0;
+    text-align: left; }
+  .models td[data-head]::before { content: attr(data-head); color: var(--body-text-color-subdued); }
+  .models tbody td.run { padding-bottom: 2px; }
+  .models td span.busy { margin: 0; }
+  .models .notes td { display: block; padding: 8px 0 0; min-height: 49px; }
+}
+@media (max-width: 700px) {
+  .lab-now { grid-template-columns: 1fr 1fr; gap: 18px 0; }
+  .lab-now div { padding-left: 16px; } .lab-now div:nth-child(odd) { border-left: 0; padding-left: 0; }
+  .lab-now span { font-size: 15px; }
+  .memory .bar { height: 44px; } .memory .bar em { line-height: 44px; }
+  .memory .key { flex-flow: column nowrap; min-height: calc(var(--rows) * 30px); }
+  .memory .key b { margin-left: auto; }
+  .memory .key li.away { display: flex; opacity: .5; }
+}
+"""
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A model, a control or the scorer, and what the status says of it."""
+
+    name: str
+    title: str
+    colour: str
+    resident: Resident | None
+    nbytes: int  # 0 where that is not known yet
+    where: str
+    run: str  # what pressing Run would do
+    notes: tuple[str, ...]
+
+
+def _lines(status: Status) -> list[_Line]:
+    """All that is offered, in the order of the tables, the scorer, and whatever else is held."""
+    residents = {one.name: one for one in status.resident}
+    plans = {one.name: one for one in status.plans}
+    lines: list[_Line] = []
+    for name in dict.fromkeys([*plans, SCORER, *sorted(residents)]):
+        title, about = _known(name)
+        held, plan = residents.get(name), plans.get(name)
+        fetched = held is not None or plan is None or not plan.fetch
+        notes = held.notes if held and held.notes else (about,)
+        if held and held.own_nbytes < held.nbytes:
+            notes = (*notes, f"{megabytes(held.nbytes - held.own_nbytes)} of it shared with others")
+        line = _Line(
+            name=name,
+            title=title,
+            colour=COLOURS[len(lines) % len(COLOURS)],
+            resident=held,
+            nbytes=held.nbytes if held else plan.nbytes if plan else 0,
+            where=_where(held, fetched),
+            run=_run(plan, held, fetched, status),
+            notes=notes,
+        )
+        lines.append(line)
+    return lines
+
+
+def _known(name: str) -> tuple[str, str]:
+    """Title of what the cache calls `name`, and a sentence."""
+    if name in MODELS:
+        return MODELS[name].title, MODELS[name].about
+    if name in CONTROLS:
+        return f"ControlNet: {CONTROLS[name].title}", CONTROLS[name].about
+    if name == SCORER:
+        return SCORER_TITLE, SCORER_ABOUT
+    return name, ""
+
+
+def _where(held: Resident | None, fetched: bool) -> str:
+    if held is None:
+        return "on disk" if fetched else "not fetched"
+    return "on the device" if held.on_device else "in memory"
+
+
+def _run(plan: Plan | None, held: Resident | None, fetched: bool, status: Status) -> str:
+    """What pressing Run would do, in words; the scorer has no plan, but its place implies one."""
+    if plan is None:
+        if held is None:
+            return "loads when pictures are scored"
+        return "moves to the device" if _two_places(status) and not held.on_device else READY
+    if plan.load:
+        does = "loads" if fetched else "fetches and loads"
+        does += f" {megabytes(plan.nbytes)}" if plan.nbytes else " it"
+    elif plan.move:
+        does = "moves to the device"
+    else:
+        return READY
+    return f"{does} and evicts {_listed([_known(name)[0] for name in plan.evict])}" if plan.evict else does
+
+
+def _listed(names: list[str]) -> str:
+    """At most two names, and how many more."""
+    shown = names if len(names) <= 2 else [*names[:2], f"{len(names) - 2} more"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def _two_places(status: Status) -> bool:
+    return status.device != "cpu"
+
+
+# At a glance
+
+
+def numbers(status: Status | None) -> str:
+    """What the lab does at this moment, in four large numbers."""
+    values = [NONE] * 4
+    if status is not None:
+        values = [*map(str, (status.running, status.waiting, status.lanes)), _speed(status.steps_per_s)]
+    words = ("runs under way", "waiting in line", "lanes in flight", "lane steps a second")
+    return f'<div class="lab-now">{"".join(map(_number, values, words))}</div>'
+
+
+def _number(value: str, words: str) -> str:
+    return f"<div><b{' class=none' if value in ('0', NONE) else ''}>{value}</b><span>{words}</span></div>"
+
+
+def _speed(steps_per_s: float) -> str:
+    return f"{steps_per_s:.1f}" if 0 < steps_per_s < 9.95 else f"{steps_per_s:,.0f}"
+
+
+# Memory
+
+
+def memory(status: Status | None) -> str:
+    """A bar for each place that holds models, from nothing to its budget, and the key to them."""
+    if status is None:
+        bar = f'<section><header><b>Memory</b><span>{STARTING}</span></header><div class="bar"></div></section>'
+        return f'<div class="memory" style="--rows:1">{bar}<ul class="key"></ul></div>'
+    lines = _lines(status)
+    whole = f"models only; the whole process takes {size(status.process)}" if status.process else ""
+    places = [_Place("Host memory" if _two_places(status) else "Memory", whole, status.host_used, status.host_budget)]
+    if _two_places(status):
+        words = f"{status.device_name}, {status.device}"
+        places.insert(0, _Place("Device memory", words, status.device_used, status.device_budget, on_device=True))
+    shared = any(one.own_nbytes < one.nbytes for one in status.resident)
+    rest_name = "shared" if shared else "arriving"  # a model that is being loaded is not resident yet
+    bars, rest = "", 0
+    for place in places:
+        own = _own(lines, place)
+        rest += place.used - sum(own)
+        bars += _bar(place, [*zip(lines, own, strict=True)], rest_name)
+    key = "".join(_key(line) for line in lines)
+    key += f'<li{"" if rest else " hidden"}><i class="shared"></i><span>{rest_name}</span><b>{size(rest)}</b></li>'
+    return f'<div class="memory" style="--rows:{len(lines) + 1}">{bars}<ul class="key">{key}</ul></div>'
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where models are held."""
+
+    title: str
+    words: str
+    used: int
+    budget: float
+    on_device: bool = False
+
+
+def _own(lines: list[_Line], place: _Place) -> list[int]:
+    """Bytes of each line's own parts in a place; together at most what is used there.
+
+    They would be more while a model is moved: some of its parts are still, or already, elsewhere.
+    """
+    left, own = place.used, []
+    for line in lines:
+        here = line.resident is not None and line.resident.on_device == place.on_device
+        own.append(min(line.resident.own_nbytes, left) if line.resident and here else 0)
+        left -= own[-1]
+    return own
+
+
+def _bar(place: _Place, parts: list[tuple[_Line, int]], rest_name: str) -> str:
+    no_limit = isinf(place.budget)
+    end = max(place.used / HEADROOM if no_limit else place.budget, place.used, 1)
+    segments = "".join(_segment(line.title, nbytes, end, "swatch", f"--model:{line.colour};") for line, nbytes in parts)
+    segments += _segment(rest_name, place.used - sum(nbytes for _, nbytes in parts), end, "shared")
+    free = f"{size(max(place.budget - place.used, 0))}</b> free of {size(place.budget)}"
+    return (
+        f"<section><header><b>{place.title} <span>{escape(place.words)}</span></b>"
+        f"<span><b>{size(place.used)}</b> used, {'no limit' if no_limit else f'<b>{free}'}</span></header>"
+        f'<div class="bar{" open" if no_limit else ""}">{segments}</div></section>'
+    )
+
+
+def _segment(title: str, nbytes: int, end: float, kind: str, style: str = "") -> str:
+    words = escape(f"{title}: {size(nbytes)}", quote=True)
+    return (
+        f'<i class="{kind}{" some" if nbytes else ""}" data-bytes="{nbytes}" title="{words}" '
+        f'style="{style}width:{100 * nbytes / end:.3f}%"><em>{escape(title)}</em></i>'
+    )
+
+
+def _key(line: _Line) -> str:
+    opening = f'<li class="{"here" if line.resident else "away"}"><i class="swatch" style="--model:{line.colour}"></i>'
+    own = size(line.resident.own_nbytes) if line.resident else NONE
+    return f"{opening}<span>{escape(line.title)}</span><b>{own}</b></li>"
+
+
+# Where there are several places to run
+
+
+def replicas(status: Status | None) -> str:
+    """A row for each replica: where it is, what it holds and what runs on it; nothing where there is one place only."""
+    if status is None or not status.replicas:
+        return '<div class="replicas"></div>'
+    head = "".join(f'<th scope="col">{words}</th>' for words in REPLICA_COLUMNS)
+    body = "".join(map(_replica, status.replicas))
+    return f'<div class="replicas"><table class="lab-table"><tr>{head}</tr>{body}</table></div>'
+
+
+def _replica(one: Replica) -> str:
+    titles = ", ".join(_known(name)[0] for name in one.models) or NONE
+    cells = (one.device_name, titles, size(one.used), str(one.running), str(one.lanes), _speed(one.steps_per_s))
+    rest = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+    return f'<tr data-name="{escape(one.name, quote=True)}"><th scope="row">{escape(one.name)}</th>{rest}</tr>'
+
+
+# Every model
+
+
+def table(status: Status | None) -> str:
+    """Everything that is offered: where it is, its size, who uses it, and what pressing Run would do."""
+    columns = "".join(f'<col style="width:{width}%">' for width in (29, 17, 11, 14, 29))
+    head = "".join(
+        f'<th scope="col"{" class=number" if words == "Size" else ""}>{words}</th>'
+        for words in ("Model", "Where", "Size", "In use", "Pressing Run now")
+    )
+    body = "".join(map(_row, _lines(status))) if status else ""
+    return f'<table class="models"><colgroup>{columns}</colgroup><thead><tr>{head}</tr></thead>{body}</table>'
+
+
+def _row(line: _Line) -> str:
+    held = line.resident
+    pinned = '<i class="pinned">pinned</i>' if held and held.pinned else ""
+    use = NONE if held is None else "idle"
+    if held and held.leases:
+        use = f'<span class="busy">in use by {held.leases}</span>'
+    notes = "".join(f"<span>{subscripts(note)}</span>" for note in line.notes)
+    return (
+        f'<tbody class="{"here" if held else "away"}" data-name="{escape(line.name, quote=True)}" '
+        f'style="--model:{line.colour}"><tr><th scope="row">{escape(line.title)}</th>'
+        f'<td data-head="Where"><span>{line.where}{pinned}</span></td>'
+        f'<td data-head="Size" class="number"><span>{megabytes(line.nbytes) if line.nbytes else NONE}</span></td>'
+        f'<td data-head="In use"><span>{use}</span></td><td data-head="Run now" class="run" rowspan="2">'
+        f"<span{' class=ready' if line.run == READY else ''}>{escape(line.run)}</span></td></tr>"
+        f'<tr class="notes"><td colspan="4">{notes}</td></tr></tbody>'
+    )
+
+
+def megabytes(nbytes: float) -> str:
+    """For columns, where numbers are compared."""
+    return f"{nbytes / 1e6:.1f} MB" if nbytes < 9.95e6 else f"{nbytes / 1e6:,.0f} MB"
+
+
+def size(nbytes: float) -> str:
+    """For sentences: GB where there are some."""
+    return f"{nbytes / 1e9:.3g} GB" if nbytes >= 999.5e6 else megabytes(nbytes)

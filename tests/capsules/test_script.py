@@ -1,0 +1,345 @@
+"""Exported scripts, run as they are and without the lab, against the lab's own pictures."""
+
+import ast
+import inspect
+import itertools
+import json
+import re
+import runpy
+import subprocess
+import sys
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lab.annotators.joints import default_pose
+from lab.annotators.pose import pose_map
+from lab.backends.local import LocalBackend
+from lab.capsules import script
+from lab.catalog import CONTROLS, MODELS, SAMPLERS, Model, samplers_for
+from lab.engine.samplers import make_scheduler
+from lab.requests.base import LabError
+from lab.requests.fields import Condition, Forward
+from lab.requests.sampling import Control, Hold, LaneResult, LaneSettings, SamplingRequest
+from lab.settings import ASSETS, Settings
+from lab.ui.tabs.controlnet.view import sketch
+from tests.models import tiny
+
+ROOT = Path(__file__).parents[2]
+SHARED = {"model": "text-to-image", "forward": Forward(schedule="scaled_linear")}
+APPLE = Condition(prompt='a "red" apple \\ 🍎', style="3D")
+CLOSE = 2  # grey levels: what rounding may differ by
+
+
+@pytest.fixture(scope="module")
+def backend():
+    return LocalBackend(Settings(device="cpu", dtype="float32", cpu_engine="torch"))
+
+
+def picture_of_the_lab(backend, request):
+    (result,) = [event for event in backend.run(request) if isinstance(event, LaneResult)]
+    return result.picture
+
+
+class NoLab:
+    """A finder that refuses the lab: a script needs nothing of it."""
+
+    @staticmethod
+    def find_spec(name, *_):
+        if name.partition(".")[0] == "lab":
+            raise ImportError("a script must not import the lab")
+
+
+def picture_of_the_script(text, folder, model="assets/models/text-to-image"):
+    """What the script writes when it is run in the lab's folder, without the lab."""
+    file, picture = folder / "again.py", folder / "again.png"
+    file.write_text(text, "utf-8")
+    rooms = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "lab"}
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("error", SyntaxWarning)
+        for name in rooms:
+            patch.delitem(sys.modules, name)
+        patch.setattr(sys, "meta_path", [NoLab, *sys.meta_path])
+        patch.setattr(sys, "argv", [str(file), str(model), str(picture)])
+        patch.chdir(ROOT)
+        runpy.run_path(str(file), run_name="__main__")
+    return np.asarray(Image.open(picture))
+
+
+def test_a_script_runs_in_an_interpreter_of_its_own(tmp_path):
+    file, picture = tmp_path / "again.py", tmp_path / "again.png"
+    file.write_text(script.write(RUNS["multistep"], 0), "utf-8")
+    command = [sys.executable, str(file), "assets/models/text-to-image", str(picture)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert Image.open(picture).size == (64, 64)
+
+
+def controlled(*lanes, **more):
+    maps = (
+        Control(name="edges", map=sketch("heart", 64)),
+        Control(name="pose", map=pose_map(default_pose(), np.ones(18, bool), 64)),
+    )
+    return SamplingRequest(**SHARED, controls=maps, lanes=lanes, **more)
+
+
+RUNS = {
+    "DDIM": SamplingRequest(
+        **SHARED, condition=APPLE, negative="blue",
+        lanes=(LaneSettings(steps=10, seed=3, guidance_scale=5), LaneSettings(steps=10, seed=4, guidance_scale=5)),
+    ),
+    "DDIM whose steps do not divide T, with noise": SamplingRequest(
+        **SHARED, condition=APPLE, lanes=(LaneSettings(steps=7, seed=5, guidance_scale=3, eta=0.5, rule="rescaled"),)
+    ),
+    "DDIM, 61 steps": SamplingRequest(**SHARED, condition=APPLE, lanes=(LaneSettings(steps=61, seed=5),)),
+    "PNDM, 61 steps": SamplingRequest(
+        **SHARED, condition=APPLE, lanes=(LaneSettings(sampler="pndm", steps=61, seed=5),)
+    ),
+    "UniPC, 61 steps": SamplingRequest(
+        **SHARED, condition=APPLE, lanes=(LaneSettings(sampler="unipc", steps=61, seed=5, spacing="linspace"),)
+    ),
+    "DDPM, 61 steps": SamplingRequest(
+        **SHARED, condition=APPLE, lanes=(LaneSettings(sampler="ddpm", steps=61, seed=5),)
+    ),
+    "stochastic": SamplingRequest(
+        **SHARED, condition=APPLE, lanes=(LaneSettings(sampler="euler_a", steps=9, seed=6, spacing="linspace"),)
+    ),
+    "multistep": SamplingRequest(
+        **SHARED, condition=APPLE,
+        lanes=(LaneSettings(sampler="dpmpp_2m", steps=8, seed=7, guidance_scale=3, mix_seed=9, mix=0.3),),
+    ),
+    "PNDM whose steps do not divide T": SamplingRequest(
+        **SHARED, condition=APPLE, lanes=(LaneSettings(sampler="pndm", steps=7, seed=7, spacing="leading"),)
+    ),
+    "ControlNet": controlled(
+        LaneSettings(
+            sampler="dpmpp_2m", steps=8, seed=1, guidance_scale=3,
+            holds=(Hold(strength=0.7, start=0.2, end=0.9), Hold(strength=1.2)),
+        ),
+        condition=Condition(prompt="red heart"),
+    ),
+    "ControlNet, guess mode": controlled(
+        LaneSettings(steps=8, seed=2, guidance_scale=3, guess=True, holds=(Hold(strength=1.5), Hold(strength=0))),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_script_draws_the_picture_of_the_lab(name, backend, tmp_path):
+    request = RUNS[name]
+    last = len(request.lanes) - 1
+    wanted = picture_of_the_lab(backend, request.model_copy(update={"lanes": request.lanes[last:]}))
+    again = picture_of_the_script(script.write(request, last), tmp_path)
+    assert again.std() > 5  # a picture, not a grey one that would be close to any other
+    assert np.abs(again.astype(int) - wanted.astype(int)).max() <= CLOSE
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """The shipped model as if it had been distilled: its UNet listens to the scale, if to no good end."""
+    pipeline = diffusers.StableDiffusionPipeline.from_pretrained(ASSETS / "models" / "text-to-image")
+    torch.manual_seed(0)
+    unet = diffusers.UNet2DConditionModel.from_config(pipeline.unet.config, time_cond_proj_dim=16)
+    unet.load_state_dict(pipeline.unet.state_dict(), strict=False)
+    torch.nn.init.normal_(unet.time_embedding.cond_proj.weight, std=0.2)
+    pipeline.register_modules(unet=unet)
+    folder = tmp_path_factory.mktemp("told")
+    pipeline.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("sampler", ["lcm", "ddim"])
+def test_the_script_of_a_distilled_model_tells_it_the_scale(sampler, told, tmp_path, monkeypatch):
+    monkeypatch.setitem(MODELS, "student", replace(MODELS["student"], source=str(told)))
+    lane = LaneSettings(sampler=sampler, steps=4, seed=3, guidance_scale=6)
+    request = SamplingRequest(**SHARED | {"model": "student"}, condition=APPLE, negative="blue", lanes=(lane,))
+    wanted = picture_of_the_lab(LocalBackend(Settings(device="cpu", cpu_engine="torch")), request)
+    text = script.write(request, 0)
+    again = picture_of_the_script(text, tmp_path, told)
+    assert np.abs(again.astype(int) - wanted).max() <= CLOSE and "NEGATIVE" not in text
+    other = picture_of_the_script(text.replace("SCALE = 6.0", "SCALE = 1.0"), tmp_path, told)
+    assert np.abs(other.astype(int) - wanted).max() > 10 * CLOSE
+
+
+def test_a_setting_that_is_lost_would_be_seen(backend):
+    """The comparison is worth something: another seed, or no map, is far away."""
+    one = RUNS["ControlNet"]
+    (lane,) = one.lanes
+    wanted = picture_of_the_lab(backend, one).astype(int)
+    for other in (lane.model_copy(update={"seed": 2}), lane.model_copy(update={"holds": ()})):
+        drawn = picture_of_the_lab(backend, one.model_copy(update={"lanes": (other,)})).astype(int)
+        assert np.abs(drawn - wanted).max() > 10 * CLOSE
+
+
+def imports(text):
+    found = {name.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import) for name in node.names}
+    return found | {node.module for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)}
+
+
+@pytest.mark.parametrize("spacing", ["trailing", "leading", "linspace"])
+@pytest.mark.parametrize("sampler", samplers_for(MODELS["text-to-image"]))
+def test_every_sampler_has_a_script_that_its_scheduler_takes(sampler, spacing):
+    for guidance_scale in (0, 1, 4):
+        lane = LaneSettings(sampler=sampler, steps=11, spacing=spacing, guidance_scale=guidance_scale, eta=0.3)
+        text = script.write(SamplingRequest(**SHARED, lanes=(lane,)), 0)
+        assert imports(text) <= {"sys", "hashlib", "torch", "diffusers", "PIL"}
+        assert max(map(len, text.splitlines())) <= 120
+        (made,) = [
+            node.value for node in ast.parse(text).body
+            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "scheduler"
+        ]  # fmt: skip
+        row = SAMPLERS[sampler]
+        cls = getattr(diffusers, script.PLAIN.get(row.scheduler, row.scheduler))
+        assert {option.arg for option in made.keywords} <= set(inspect.signature(cls.__init__).parameters)
+
+
+class Pipe:
+    """What a script asks a pipeline about its forward process; alpha-bar as a model under zero terminal SNR has it."""
+
+    def __init__(self, zero_snr, prediction_type="epsilon"):
+        self.scheduler = diffusers.DDIMScheduler(
+            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", rescale_betas_zero_snr=zero_snr,
+            prediction_type=prediction_type,
+        )  # fmt: skip
+
+
+def scheduler_of(text, pipe):
+    """The scheduler that a script makes: its own lines, from the first mention to the noise."""
+    lines = re.findall(r"(?m)^(?:import|from) .*$|^STEPS = .*$", text)
+    mended = re.search(r"(?ms)^class .*?(?=^predicts)", text)
+    made = re.search(r"(?ms)^predicts = .*?(?=^# x_T)", text)
+    names = {"pipe": pipe}
+    exec("\n".join([*lines, mended.group() if mended else "", made.group()]), names)
+    return names["scheduler"]
+
+
+@pytest.mark.parametrize("spacing", ["trailing", "leading", "linspace"])
+@pytest.mark.parametrize("sampler", samplers_for(MODELS["student"]))
+def test_the_script_visits_the_timesteps_of_the_lab(sampler, spacing):
+    row = SAMPLERS[sampler]
+    spacing = spacing if spacing in row.spacings else row.spacings[0]
+    for steps, zero_snr in itertools.product((1, 2, 7, 20, 48, 61, 122, 500, 998, 999, 1000), (False, True)):
+        if zero_snr and steps not in (2, 61, 1000):
+            continue
+        request = SamplingRequest(**SHARED, lanes=(LaneSettings(sampler=sampler, steps=steps, spacing=spacing),))
+        pipe = Pipe(zero_snr)
+        got = scheduler_of(script.write(request, 0), pipe)
+        want = make_scheduler(row.scheduler, pipe.scheduler.alphas_cumprod, "epsilon", steps, spacing, row.options)
+        assert got.timesteps.tolist() == want.timesteps.tolist(), steps
+        assert got.init_noise_sigma == want.init_noise_sigma
+        torch.testing.assert_close(got.alphas_cumprod, want.alphas_cumprod)
+        if hasattr(want, "sigmas"):
+            torch.testing.assert_close(got.sigmas, want.sigmas)
+
+
+@pytest.mark.parametrize("sampler", ["pndm", "euler_a", "dpmpp_2m"])
+def test_the_script_of_a_model_that_predicts_x_0(sampler, tmp_path, monkeypatch):
+    folder = tiny.text_to_image(tmp_path / "x_0", "sample")
+    monkeypatch.setitem(MODELS, "mine", Model("mine", "Mine", "stable_diffusion", str(folder), tiny.SIDE, "A model."))
+    lane = LaneSettings(sampler=sampler, steps=5, seed=3)
+    request = SamplingRequest(model="mine", forward=SHARED["forward"], lanes=(lane,))
+    monkeypatch.setitem(MODELS, "mine", replace(MODELS["mine"], schedules=("scaled_linear",), latent=True))
+    wanted = picture_of_the_lab(LocalBackend(Settings(device="cpu", cpu_engine="torch")), request)
+    again = picture_of_the_script(script.write(request, 0), tmp_path, folder)
+    assert np.abs(again.astype(int) - wanted).max() <= CLOSE
+
+
+def index_file(folder, pipeline):
+    folder.mkdir(parents=True)
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": pipeline}))
+    return folder
+
+
+def hub_copy(home, name, revision, pipeline):
+    """A repository of the hub as its cache keeps it."""
+    store = home / f"models--{name.replace('/', '--')}"
+    index_file(store / "snapshots" / "c0ffee", pipeline)
+    (store / "refs").mkdir()
+    (store / "refs" / (revision or "main")).write_text("c0ffee")
+
+
+NAMES = ("plain", "my-xl-drawings", "big")
+
+
+@pytest.mark.parametrize("pipeline", ["StableDiffusionPipeline", "StableDiffusionXLPipeline"])
+@pytest.mark.parametrize("kind", ["folder", "folder with @", "hub id", "hub id at a revision"])
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_model_is_comes_from_its_files_and_not_from_its_name(name, kind, pipeline, tmp_path, monkeypatch):
+    revision = "v1" if kind == "hub id at a revision" else ""
+    if kind.startswith("folder"):
+        source = want = str(index_file(tmp_path / (f"{name}@2" if "@" in kind else name), pipeline))
+    else:
+        hub_copy(tmp_path, f"someone/{name}", revision, pipeline)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+        want, source = f"someone/{name}", f"someone/{name}" + (f"@{revision}" if revision else "")
+    monkeypatch.setitem(MODELS, "student", replace(MODELS["student"], source=source, consistency=False))
+    request = SamplingRequest(model="student", forward=SHARED["forward"], lanes=(LaneSettings(),))
+    if "XL" in pipeline:
+        with pytest.raises(LabError, match="There is no script for 'Few-step student'"):
+            script.write(request, 0)
+        return
+    text = script.write(request, 0)
+    assert f'else "{want}"' in text
+    assert ('revision="v1"' in text) == bool(revision) and ("revision" in text) == bool(revision)
+    assert ("Hugging Face hub" in text) == kind.startswith("hub")
+
+
+@pytest.mark.parametrize("kind", ["folder", "hub id", "hub id at a revision", "the lab's own"])
+def test_a_control_is_named_as_its_source_is(kind, tmp_path, monkeypatch):
+    source, want = {
+        "folder": (str(tmp_path), f'from_pretrained("{tmp_path}")'),
+        "hub id": ("someone/edges", 'from_pretrained("someone/edges")'),
+        "hub id at a revision": ("someone/edges@v1", 'from_pretrained("someone/edges", revision="v1")'),
+        "the lab's own": ("models/controlnet-edges", 'from_pretrained(Path(MODEL).parent / "controlnet-edges")'),
+    }[kind]
+    monkeypatch.setitem(CONTROLS, "edges", replace(CONTROLS["edges"], source=source))
+    assert want in script.write(RUNS["ControlNet"], 0)
+
+
+def test_the_labs_own_control_on_a_model_elsewhere_is_named_by_its_folder(tmp_path, monkeypatch):
+    folder = index_file(tmp_path / "mine", "StableDiffusionPipeline")
+    monkeypatch.setitem(MODELS, "text-to-image", replace(MODELS["text-to-image"], source=str(folder)))
+    text = script.write(RUNS["ControlNet"], 0)
+    assert f'else "{folder}"' in text and 'from_pretrained("assets/models/controlnet-edges")' in text
+
+
+def test_the_script_uses_what_a_controlled_lane_needs_and_no_more():
+    plain, steered = (script.write(RUNS[name], 0) for name in ("DDIM", "ControlNet"))
+    assert imports(steered) <= {"sys", "io", "base64", "pathlib", "numpy", "torch", "diffusers", "PIL"}
+    assert "ControlNet" not in plain and "base64" not in plain
+    assert steered.count("ControlNetModel.from_pretrained") == 2
+
+
+def test_a_model_of_the_hub_is_named_with_its_revision():
+    request = SamplingRequest(
+        model="sd-1-5", forward=Forward(schedule="scaled_linear"),
+        controls=(Control(name="edges", map=sketch("heart", 64)),),
+        lanes=(LaneSettings(guidance_scale=7.5, holds=(Hold(),)),),
+    )  # fmt: skip
+    text = script.write(request, 0)
+    compile(text, "script", "exec")
+    assert '"stable-diffusion-v1-5/stable-diffusion-v1-5"' in text
+    assert all(
+        row.source.partition("@")[2] in text for row in (MODELS["sd-1-5"], script.control_of(MODELS["sd-1-5"], "edges"))
+    )
+    assert "(512, 512)" in text  # the map is resized as the lab does
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"model": "exact", "forward": Forward()}, "exact denoiser"),
+        ({"model": "sdxl"}, "Stable Diffusion XL"),
+        ({"lanes": (LaneSettings(rule="apg"),)}, "adaptive projected"),
+    ],
+)
+def test_where_there_is_no_script_that_is_said_in_words(changes, words):
+    request = SamplingRequest(**{**SHARED, "lanes": (LaneSettings(),), **changes})
+    with pytest.raises(LabError, match=words):
+        script.write(request, 0)

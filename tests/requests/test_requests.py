@@ -1,0 +1,221 @@
+"""Requests: frozen, picklable, and never satisfied with nonsense; whatever comes in, only LabError comes out."""
+
+import math
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from lab.requests.anatomy import AnatomyRequest
+from lab.requests.annotate import AnnotateRequest
+from lab.requests.base import LabError, make_request
+from lab.requests.fields import MAX_PROMPT, Condition, Forward
+from lab.requests.inversion import InversionRequest
+from lab.requests.noising import NoisingRequest
+from lab.requests.sampling import Control, Hold, LaneSettings, SamplingRequest, Step
+from tests.requests.kinds import kinds
+
+PICTURE = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+KINDS = (
+    Condition, Forward, Control, Hold, LaneSettings, SamplingRequest, InversionRequest, AnatomyRequest, AnnotateRequest,
+    NoisingRequest,
+)  # fmt: skip
+CONTROLS = (Control(name="edges", map=PICTURE), Control(name="pose", map=PICTURE))
+EXAMPLES = (
+    Condition(prompt="red apple", group="food-drink", style="flat"),
+    Forward(schedule="cosine", T=400, zero_snr=True),
+    Control(name="edges", map=PICTURE),
+    Hold(strength=0.5, start=0.2, end=0.8),
+    LaneSettings(sampler="heun", steps=7, mix_seed=3, mix=0.5),
+    SamplingRequest(lanes=(LaneSettings(), LaneSettings(seed=5)), reference_steps=100),
+    InversionRequest(picture=PICTURE, steps=20),
+    AnatomyRequest(lane=LaneSettings(rule="apg", guidance_scale=5), scales=(0, 1, 5), negative="blurry"),
+    AnnotateRequest(picture=PICTURE, annotator="canny", low=50, blur=1.5),
+    NoisingRequest(picture=PICTURE, t=10, recover="exact"),
+)
+
+
+@pytest.mark.parametrize("request_", EXAMPLES, ids=lambda one: type(one).__name__)
+def test_requests_are_frozen_and_picklable(request_):
+    name = next(iter(type(request_).model_fields))
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(request_, name, getattr(request_, name))
+    back = pickle.loads(pickle.dumps(request_))
+    assert type(back) is type(request_)
+    for name in type(request_).model_fields:
+        assert np.all(getattr(back, name) == getattr(request_, name))
+
+
+def test_every_request_class_is_tried_here():
+    assert set(kinds()) == set(KINDS)
+
+
+def test_events_are_frozen_and_picklable():
+    step = Step(0, 1, 20, 949.0, -3.2, PICTURE, PICTURE, 0.1)
+    with pytest.raises(AttributeError):
+        step.i = 2
+    assert np.array_equal(pickle.loads(pickle.dumps(step)).x_t, PICTURE)
+
+
+def test_forward_processes_are_keys():
+    """Runs share a denoiser when they ask for the same process."""
+    assert {Forward(): 1}[Forward(schedule="linear", T=1000)] == 1
+
+
+def lanes(**values):
+    return {"lanes": [values]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "message"),
+    [
+        (SamplingRequest, {"lanes": []}, "Lanes must have at least 1"),
+        (SamplingRequest, {}, "Lanes is missing"),
+        (SamplingRequest, lanes(eta=math.nan), "Eta of lane 1 must be a finite number"),
+        (SamplingRequest, lanes(guidance_scale=math.inf), "Guidance scale of lane 1 must be a finite number"),
+        (SamplingRequest, lanes(guidance_scale=-math.inf), "Guidance scale of lane 1 must be a finite number"),
+        (SamplingRequest, lanes(mix=math.nan), "Mix of lane 1 must be a finite number"),
+        (SamplingRequest, lanes(steps=math.nan), "Steps of lane 1 must be a finite number"),
+        (SamplingRequest, lanes(steps=0), "Steps of lane 1 must be at least 1"),
+        (SamplingRequest, lanes(steps=2.5), "Steps of lane 1 must be a whole number"),
+        (SamplingRequest, lanes(steps=1001), "Steps of lane 1 must be at most 1000"),
+        (SamplingRequest, lanes(seed=-1), "Seed of lane 1 must be at least 0"),
+        (SamplingRequest, lanes(seed=2**31), "Seed of lane 1 must be at most 2147483647"),
+        (SamplingRequest, lanes(eta=1.1), "Eta of lane 1 must be at most 1"),
+        (
+            SamplingRequest,
+            lanes(sampler="magic"),
+            "there is no sampler named 'magic'; choose one of ddpm, ddpm_learned, ddim",
+        ),
+        (SamplingRequest, lanes(rule="force"), "there is no guidance rule named 'force'; choose one of cfg, rescaled"),
+        (SamplingRequest, {**lanes(), "versus": "sd"}, "there is no model named 'sd'; choose one of exact"),
+        (SamplingRequest, {**lanes(), "negative": "a" * 301}, "Negative prompt may have at most 300 characters"),
+        (SamplingRequest, lanes(holds=[{}]), "The run has 0 controls, a lane holds 1"),
+        (SamplingRequest, {**lanes(holds=[{}]), "controls": CONTROLS}, "The run has 2 controls, a lane holds 1"),
+        (SamplingRequest, {**lanes(), "controls": CONTROLS * 3}, "Controls may have at most 4"),
+        (Control, {"name": "depth", "map": PICTURE}, "there is no control named 'depth'; choose one of edges, pose"),
+        (Control, {"name": "edges", "map": "edges.png"}, "Map: a picture must be a .* array of bytes"),
+        (Hold, {"strength": 3.1}, "Strength must be at most 3"),
+        (Hold, {"strength": -0.1}, "Strength must be at least 0"),
+        (Hold, {"strength": math.nan}, "Strength must be a finite number"),
+        (Hold, {"end": 1.5}, "End must be at most 1"),
+        (Hold, {"start": 0.5, "end": 0.5}, "must start before it ends; 0.5 to 0.5 does not"),
+        (Hold, {"start": 0.75, "end": 0.25}, "must start before it ends; 0.75 to 0.25 does not"),
+        (AnnotateRequest, {}, "There is no picture yet; choose an example or upload one"),
+        (AnnotateRequest, {"picture": "holiday.png"}, "Picture: a picture must be a .* array of bytes"),
+        (AnnotateRequest, {"picture": PICTURE, "size": 15}, "Size must be at least 16"),
+        (AnnotateRequest, {"picture": PICTURE, "size": 1025}, "Size must be at most 1024"),
+        (AnnotateRequest, {"picture": PICTURE, "blur": math.nan}, "Blur must be a finite number"),
+        (AnnotateRequest, {"joints": [(0.5, math.inf, 1)]}, "Joints, entry 1 must be a finite number"),
+        (AnnotateRequest, {"joints": [(0.5, 0.5)]}, "Joints, entry 1 is missing"),
+        (AnatomyRequest, {"lane": {}, "scales": []}, "Guidance scales must have at least 1"),
+        (AnatomyRequest, {"lane": {}, "scales": [1] * 13}, "Guidance scales may have at most 12"),
+        (AnatomyRequest, {"lane": {}, "scales": [31]}, "Guidance scales, entry 1 must be at most 30"),
+        (AnatomyRequest, {"lane": {}, "scales": [1, -1]}, "Guidance scales, entry 2 must be at least 0"),
+        (AnatomyRequest, {"lane": {}, "scales": [math.inf]}, "Guidance scales, entry 1 must be a finite number"),
+        (AnatomyRequest, {"lane": {"steps": 50}, "scales": [1], "forward": {"T": 20}}, "T is 20, below the 50 steps"),
+        (SamplingRequest, lanes(spacing="odd"), "there is no spacing named 'odd'; choose one of trailing"),
+        (SamplingRequest, lanes(colour="red"), "Colour of lane 1 is not known here"),
+        (SamplingRequest, {**lanes(), "model": "sd"}, "there is no model named 'sd'; choose one of exact"),
+        (SamplingRequest, {**lanes(steps=50), "forward": {"T": 20}}, "T is 20, below the 50 steps of a lane"),
+        (SamplingRequest, {**lanes(), "condition": {"group": "food"}}, "there is no group named 'food'"),
+        (SamplingRequest, {**lanes(), "condition": {"prompt": "a" * 301}}, "Prompt may have at most 300 characters"),
+        (Forward, {"T": 9}, "T must be at least 10"),
+        (Forward, {"T": 4001}, "T must be at most 4000"),
+        (Forward, {"schedule": "<script>"}, "there is no schedule named '<script>'"),
+        (NoisingRequest, {"picture": PICTURE, "t": 1001}, r"t is 1001, beyond the last.* T = 1000"),
+        (NoisingRequest, {"picture": "holiday.png"}, "Picture: a picture must be a .* array of bytes"),
+        (NoisingRequest, {"picture": PICTURE.astype(float)}, "Picture: a picture must be a .* array of bytes"),
+        (NoisingRequest, {"picture": PICTURE[..., 0]}, "Picture: a picture must be a .* array of bytes"),
+        (NoisingRequest, {"picture": PICTURE[:0]}, "between 1 and 1024 pixels"),
+        (NoisingRequest, {"picture": np.zeros((2, 1025, 3), np.uint8)}, "between 1 and 1024 pixels"),
+        (NoisingRequest, {"picture": PICTURE, "recover": "sd"}, "there is no model named 'sd'"),
+        (InversionRequest, {"picture": PICTURE, "steps": 1}, "Steps must be at least 2"),
+        (LaneSettings, {"seed": None}, "Seed is empty; it must be a whole number"),
+        (LaneSettings, {"mix_seed": "two"}, "Second seed must be a whole number"),
+        (LaneSettings, {"mix_seed": 1.5}, "Second seed must be a whole number"),
+        (Forward, {"T": None}, "T is empty; it must be a whole number"),
+        (Forward, {"kind": "linear"}, "Kind is not known here"),
+    ],
+)
+def test_nonsense_is_refused_in_words(kind, values, message):
+    with pytest.raises(LabError, match=message) as caught:
+        make_request(kind, **values)
+    text = str(caught.value)
+    assert text.endswith(".") and "\n" not in text and len(text) < 300
+    assert not any(word in text for word in ("Value error", "pydantic", "Input should", "Field required"))
+
+
+def test_long_names_are_cut_in_messages():
+    with pytest.raises(LabError) as caught:
+        make_request(Forward, schedule="x" * 10_000)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_lane_holds_every_control_or_none():
+    holding = {"holds": [{"strength": 0.5}, {"start": 0.5}]}
+    request = make_request(SamplingRequest, controls=CONTROLS, lanes=[holding, {}])
+    assert [len(lane.holds) for lane in request.lanes] == [2, 0]
+    assert request.lanes[0].holds == (Hold(strength=0.5), Hold(start=0.5))
+
+
+def test_steps_may_equal_T():
+    assert make_request(SamplingRequest, lanes=[{"steps": 20}], forward={"T": 20}).forward.T == 20
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1024, 1), (1024, 1024)])
+def test_pictures_up_to_the_limit_are_taken(size):
+    assert make_request(NoisingRequest, picture=np.zeros((*size, 3), np.uint8)).picture.shape[:2] == size
+
+
+FIELDS = sorted({name for kind in KINDS for name in kind.model_fields})
+WORDS = ["", "ddim", "linear", "exact", "trailing", "food-drink", "nan", "inf", "1e999", "-1", "\ud800", "\x00"]
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=True, allow_infinity=True)
+    | st.text(max_size=20)
+    | st.sampled_from(WORDS)
+    | st.sampled_from([10**400, 2**63, -0.0, 1e308])
+)
+keys = st.sampled_from(FIELDS) | st.text(max_size=8)
+values = st.recursive(
+    leaves, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4), max_leaves=12
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@given(st.sampled_from(KINDS), st.dictionaries(keys, values, max_size=6), st.booleans())
+def test_whatever_comes_in_only_LabError_comes_out(kind, given_values, with_picture):
+    if with_picture:
+        given_values = given_values | {name: PICTURE for name in ("picture", "map") if name in kind.model_fields}
+    try:
+        request = make_request(kind, **given_values)
+    except LabError as error:
+        assert str(error)
+    else:
+        assert isinstance(request, kind)
+        pickle.dumps(request)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(LaneSettings.model_fields, leaves)))
+def test_lanes_that_are_accepted_are_within_their_bounds(lane_values):
+    try:
+        lane = make_request(LaneSettings, **lane_values)
+    except LabError:
+        return
+    assert 1 <= lane.steps <= 1000 and 0 <= lane.eta <= 1 and 0 <= lane.mix <= 1
+    assert 0 <= lane.guidance_scale <= 30 and 0 <= lane.seed < 2**31
+
+
+@pytest.mark.parametrize("blank", [" ", "   ", "\t\n", "\u3000 "])
+def test_blanks_are_no_words(blank):
+    assert Condition(prompt=blank, style=blank) == Condition()
+    assert Condition(prompt=f"{blank}a  cat{blank}").prompt == "a  cat"
+    assert make_request(SamplingRequest, negative=blank, lanes=(LaneSettings(),)).negative == ""
+    assert len(Condition(prompt=" " * 50 + "x" * MAX_PROMPT).prompt) == MAX_PROMPT

@@ -1,0 +1,418 @@
+"""The Samplers tab without a browser: what its controls ask for, what it paints, and what it says to bad input."""
+
+import json
+import re
+import threading
+from math import inf, nan
+from types import SimpleNamespace
+
+import gradio as gr
+import numpy as np
+import pytest
+from PIL import Image
+
+from lab.capsules import recordings
+from lab.catalog import MODELS, SAMPLERS, samplers_for
+from lab.requests.base import LabError, Note
+from lab.requests.inversion import InversionRequest, InversionResult
+from lab.requests.sampling import Decoded, LaneResult, LaneSettings, Recording, SamplingRequest, Step
+from lab.settings import Settings
+from lab.ui.shell import lane_view, theme
+from lab.ui.tabs.samplers import tab as samplers
+from lab.ui.tabs.samplers import view as samplers_view
+
+VISITOR = SimpleNamespace(session_hash="visitor")
+GREY = np.full((8, 8, 3), 128, np.uint8)
+
+
+class Backend:
+    """Records the request and answers with `events`."""
+
+    def __init__(self, *events):
+        self.events, self.request = events, None
+
+    def run(self, request, stop=None, client=""):
+        self.request = request
+        for event in self.events:
+            if isinstance(event, Exception):
+                raise event
+            yield event
+            if stop is not None and stop.is_set():
+                return
+
+
+def step(lane, i, n, log_snr):
+    return Step(lane, i, n, 10.0, log_snr, GREY, GREY, 0.1)
+
+
+def make_tab(*events):
+    with gr.Blocks():
+        tab = samplers._Tab(Backend(*events), Settings())
+        tab.lay_out()
+    return tab
+
+
+def values_of(tab, **changes):
+    """What the components hold when the page opens, with changes by attribute name."""
+    values = {
+        component: component.value for component in vars(tab).values() if isinstance(component, gr.components.Component)
+    }
+    values |= {component: component.value for row in tab.rows for component in row}
+    for name, value in changes.items():
+        values[getattr(tab, name)] = value
+    return values
+
+
+def run(tab, **changes):
+    """All updates of a press of Run, the last value of each component, and the last words to the visitor."""
+    last = {}
+    for update in tab.on_run(values_of(tab, **changes), VISITOR):
+        last |= update
+    return last
+
+
+def test_the_opening_controls_ask_for_the_first_preset():
+    tab = make_tab()
+    run(tab)
+    request = tab.backend.request
+    assert [(lane.sampler, lane.steps) for lane in request.lanes] == [("ddpm", 50), ("ddim", 50)]
+    assert len({lane.seed for lane in request.lanes}) == 1
+    assert request.condition.group == samplers.PRESETS[0].group
+
+
+@pytest.mark.parametrize("preset", samplers.PRESETS, ids=lambda preset: preset.title)
+def test_every_preset_makes_a_valid_request(preset):
+    tab = make_tab()
+    outputs = [*tab._preset_outputs(), *tab._model_outputs(), *tab._row_outputs()]
+    assert len(set(outputs)) == len(outputs)  # of two updates of one component the page would keep one
+    updates = dict(zip(outputs, tab.on_preset(preset), strict=True))
+    values = values_of(tab) | {c: u["value"] if isinstance(u, dict) else u for c, u in updates.items()}
+    list(tab.on_run(values, VISITOR))
+    kind = InversionRequest if preset.experiment == "invert" else SamplingRequest
+    assert isinstance(tab.backend.request, kind)
+    if preset.experiment == "compare":
+        asked = [(lane.sampler, lane.steps, lane.eta) for lane in tab.backend.request.lanes]
+        assert asked == [(name, steps, float(eta)) for name, steps, eta in preset.lanes]
+    if preset.experiment == "grid":
+        assert tab.backend.request.reference_steps == 200
+
+
+def test_lanes_between_seeds_run_from_one_to_the_other():
+    tab = make_tab()
+    run(tab, experiment="between", mix_seed=9)
+    lanes = tab.backend.request.lanes
+    assert [lanes[0].mix, lanes[-1].mix] == [0, 1] and {lane.mix_seed for lane in lanes} == {9}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"seed": None}, "seed"),
+        ({"seed": -3}, "seed"),
+        ({"T": 5}, "T"),
+        ({"T": None}, "T"),
+        ({"T": nan}, "T"),
+        ({"T": 20}, "below the 50 steps"),
+        ({"prompt": "x" * 5000}, "prompt"),
+        ({"guidance": nan}, "guidance"),
+        ({"schedule": "nonsense"}, "schedule"),
+        ({"experiment": "invert"}, "Choose a picture"),
+        ({"experiment": "grid", "samplers": []}, "at least one sampler"),
+        ({"experiment": "between", "mix_seed": None}, "second seed"),
+    ],
+)
+def test_bad_input_is_answered_in_words(changes, words):
+    tab = make_tab()
+    last = run(tab, **changes)
+    assert words.lower() in last[tab.note].lower() and "bad" in last[tab.note]
+    assert last[tab.run]["interactive"] is True and last[tab.stop]["interactive"] is False
+    assert tab.stage not in last  # what was there stays
+
+
+def test_an_inversion_says_what_of_the_file_it_did_not_use(tmp_path):
+    Image.new("RGB", (90, 60), "red").save(tmp_path / "a.png")
+    grey = np.zeros((8, 8, 3), np.uint8)
+    tab = make_tab(Note("Its end is not read."), InversionResult(grey, grey, grey, grey[..., 0], 0.25, 0.0, 1.0))
+    last = run(tab, experiment="invert", picture=str(tmp_path / "a.png"))
+    assert "RMS error of 0.250. Its middle is used, 60 × 60 of 90 × 60 pixels. Its end is not read." in last[tab.note]
+
+
+def test_no_lane_chosen():
+    tab = make_tab()
+    values = values_of(tab) | {row[0]: "" for row in tab.rows}
+    last = {}
+    for update in tab.on_run(values, VISITOR):
+        last |= update
+    assert "at least one sampler" in last[tab.note]
+
+
+def test_an_error_of_the_backend_reaches_the_visitor_as_text():
+    tab = make_tab(LabError("No picture matches '<b>x</b>'."))
+    last = run(tab)
+    assert "&lt;b&gt;" in last[tab.note] and "<b>x" not in last[tab.note]
+
+
+def test_stop_keeps_what_was_made():
+    steps = [step(0, i, 50, float(i)) for i in range(50)]
+    tab = make_tab(*steps)
+    last = {}
+    for painted, update in enumerate(tab.on_run(values_of(tab), VISITOR)):
+        last |= update
+        if painted == 1:
+            tab.on_stop(VISITOR)
+    assert "Stopped" in last[tab.note]
+    assert 0 < len(last[tab.kept].recording.steps[0]) < 50
+
+
+def test_a_page_that_leaves_at_the_first_update_leaves_nothing():
+    tab = make_tab(*[step(0, i, 5, float(i)) for i in range(5)])
+    kept = samplers.Kept("compare", Recording(SamplingRequest(lanes=(LaneSettings(),)), {0: (step(0, 0, 1, 0.0),)}))
+    for updates in (tab.on_run(values_of(tab), VISITOR), tab.on_replay({tab.kept: kept, tab.second: "x_t"}, VISITOR)):
+        next(updates)
+        updates.close()
+        assert not tab.runs.stops.busy(VISITOR)
+
+
+LATENT = SamplingRequest(
+    model="text-to-image", forward={"schedule": "scaled_linear"}, lanes=(LaneSettings(steps=4), LaneSettings(steps=4))
+)
+MOSAIC = np.full((4, 4, 3), 9, np.uint8)
+
+
+def latent_run(*decoded, ended=True):
+    """A collector of two lanes of four steps; x_0 is GREY where it is decoded, in the calls `decoded`, and MOSAIC else."""
+    collector = recordings.Collector(LATENT)
+    for i in range(4):
+        for lane in (0, 1):
+            shown = GREY if i in decoded else MOSAIC
+            collector.add(Step(lane, i, 4, 0.0, float(i), MOSAIC, shown, 0.1, i in decoded))
+    if ended:
+        for lane in (0, 1):
+            collector.add(step(lane, 4, 4, inf))
+    return collector
+
+
+def captions(markup):
+    return re.findall(r"<figcaption>(.*?)</figcaption>", markup)
+
+
+@pytest.mark.parametrize(
+    ("decoded", "words"),
+    [
+        ((), "predicted x<sub>0</sub>, latent"),
+        ((1,), "predicted x<sub>0</sub>, call 1"),
+        ((1, 2), "predicted x<sub>0</sub>, call 2"),
+        ((1, 3), "predicted x<sub>0</sub>"),
+    ],
+)
+def test_while_a_latent_model_runs_all_lanes_show_one_kind_of_picture_and_say_which(decoded, words):
+    markup = samplers_view.paint("compare", latent_run(*decoded, ended=False).recording())
+    assert captions(markup) == ["x<sub>t</sub>, latent", words] * 2
+
+
+@pytest.mark.parametrize("afterwards", [(), (2,), (0, 2, 3)])
+def test_every_frame_of_a_finished_latent_run_shows_its_own_decoded_guess(afterwards):
+    collector = latent_run(1)
+    for i in afterwards:
+        for lane in (0, 1):
+            collector.add(Decoded(lane, i, GREY + i))
+    recording = collector.recording()
+    for lane in (0, 1):
+        assert [one.i for one in recording.steps[lane]] == sorted({1, *afterwards, 4})
+        assert all(one.x_0.shape == GREY.shape for one in recording.steps[lane])
+        assert all((one.x_0 == GREY + one.i).all() for one in recording.steps[lane] if one.i in afterwards)
+    for percent in (0, 30, 50, 100):
+        assert {
+            words.partition(",")[2] for words in captions(samplers_view.paint("compare", recording, percent))[1::2]
+        } == {""}
+    assert captions(samplers_view.paint("compare", recording))[0] == "x<sub>t</sub>"  # the picture by now
+    back = recordings.from_bytes(recordings.to_bytes(recording, "compare")).recording
+    assert [one.i for one in back.steps[0]] == [one.i for one in recording.steps[0]]
+
+
+def test_a_stopped_latent_run_keeps_what_it_has_and_says_what_is_latent():
+    recording = latent_run(ended=False).recording()
+    assert [one.i for one in recording.steps[0]] == [0, 1, 2, 3]
+    back = recordings.from_bytes(recordings.to_bytes(recording, "compare")).recording
+    assert captions(samplers_view.paint("compare", back))[1] == "predicted x<sub>0</sub>, latent"
+
+
+def test_another_visitor_cannot_stop_it():
+    tab = make_tab(*[step(0, i, 5, float(i)) for i in range(5)])
+    tab.runs.stops.fresh(VISITOR)
+    tab.on_stop(SimpleNamespace(session_hash="stranger"))
+    flag: threading.Event = tab.runs.stops._events["visitor"]
+    assert not flag.is_set()
+
+
+def test_replay_aligns_lanes_by_log_snr_not_by_index():
+    request = SamplingRequest(lanes=(LaneSettings(steps=2), LaneSettings(steps=4)))
+    recording = Recording(
+        request,
+        {
+            0: (step(0, 0, 2, -4.0), step(0, 1, 2, 0.0), step(0, 2, 2, inf)),
+            1: (*(step(1, i, 4, level) for i, level in enumerate((-4.0, -2.0, 0.0, 4.0))), step(1, 4, 4, inf)),
+        },
+    )
+    noisiest = samplers_view.at_level(recording, 0)
+    assert {lane: s.i for lane, s in noisiest.items()} == {0: 0, 1: 0}
+    middle = samplers_view.at_level(recording, 50)  # log-SNR 0
+    assert {lane: s.i for lane, s in middle.items()} == {0: 1, 1: 2}
+    end = samplers_view.at_level(recording, 100)
+    assert {lane: s.i for lane, s in end.items()} == {0: 2, 1: 4}
+
+
+def test_replay_goes_from_noise_to_picture_and_can_be_stopped(monkeypatch):
+    monkeypatch.setattr(samplers, "PAINT_EVERY_S", 0)
+    tab = make_tab()
+    steps = (*(step(0, i, 4, float(i)) for i in range(4)), step(0, 4, 4, inf))
+    kept = samplers.Kept("compare", Recording(SamplingRequest(lanes=(LaneSettings(steps=4),)), {0: steps}))
+    updates = list(tab.on_replay({tab.kept: kept, tab.second: "x_t"}, VISITOR))
+    stages = [update[tab.stage] for update in updates if tab.stage in update]
+    assert "call 0/4" in stages[0] and "finished" in stages[-1] and len(stages) == samplers.REPLAY_FRAMES + 1
+    replay = tab.on_replay({tab.kept: kept, tab.second: "x_t"}, VISITOR)
+    next(replay), next(replay)
+    tab.on_stop(VISITOR)
+    assert len(list(replay)) <= 2
+    assert "press Run first" in next(tab.on_replay({tab.kept: None, tab.second: "x_t"}, VISITOR))[tab.note]
+
+
+def test_a_very_long_run_keeps_what_the_slider_can_reach():
+    long = [step(0, i, 1000, float(i)) for i in range(1001)]
+    kept = recordings.thinned(long)
+    assert len(kept) == 201 and kept[0] is long[0] and kept[-1] is long[-1]
+    assert [s.i for s in kept] == sorted({s.i for s in kept})
+    assert recordings.thinned(long[:201]) == tuple(long[:201])
+
+
+def test_difference_is_to_the_first_lane():
+    request = SamplingRequest(lanes=(LaneSettings(), LaneSettings()))
+    other = GREY.copy()
+    other[0, 0] = (128, 148, 128)
+    steps = {0: (step(0, 0, 1, 0.0),), 1: (Step(1, 0, 1, 10.0, 0.0, GREY, other, 0.1),)}
+    view = lane_view.View(request.lanes, {lane: seen[-1] for lane, seen in steps.items()}, {})
+    beside = samplers_view._beside(Recording(request, steps), view, "difference to the first lane")
+    assert beside[0][0].max() == 0
+    assert beside[1][0].max() == 20 and np.count_nonzero(beside[1][0]) == 1
+
+
+def test_captions_are_escaped():
+    result = LaneResult(0, GREY, 1, 0.1, nearest=GREY, nearest_caption="<script>alert(1)</script>", nearest_rms=0.0)
+    view = lane_view.View([LaneSettings()], {0: step(0, 1, 1, inf)}, {0: result})
+    assert "<script>" not in lane_view.cards(view)
+
+
+@pytest.mark.parametrize("count", range(1, 9))
+def test_cards_have_a_box_for_every_picture_before_there_is_one(count):
+    markup = lane_view.cards(lane_view.View([LaneSettings()] * count, {}, {}))
+    assert markup.count("<figure") == 2 * count and "<img" not in markup
+
+
+def test_the_samplers_offered_are_those_the_model_allows():
+    tab = make_tab()
+    offered = {name for _, name in tab.samplers.choices}
+    assert offered == set(samplers_for(MODELS["exact"])) and "lcm" in SAMPLERS and "lcm" not in offered
+
+
+def test_a_model_brings_its_own_samplers_conditions_and_forward_process():
+    tab = make_tab()
+    outputs = [*tab._model_outputs(), *tab._row_outputs()]
+    updates = dict(zip(outputs, tab.on_model("pixel", ["ddpm", "lcm"]), strict=True))
+    assert updates[tab.samplers]["value"] == ["ddpm"]
+    assert ("DDPM, learned variance", "ddpm_learned") in updates[tab.samplers]["choices"]
+    assert not updates[tab.prompt]["visible"] and updates[tab.group]["visible"] and updates[tab.versus]["visible"]
+    assert updates[tab.schedule]["value"] == "cosine" and not updates[tab.T]["interactive"]
+    run(tab, model="pixel", schedule="cosine", prompt="words it cannot read", group="food-drink", versus=True)
+    request = tab.backend.request
+    assert request.condition.prompt == "" and request.condition.group == "food-drink"
+    assert request.versus == "exact-32"
+
+
+def test_a_distilled_model_starts_with_the_jumps_it_was_made_for():
+    tab = make_tab()
+    outputs = [*tab._model_outputs(), *tab._row_outputs()]
+    updates = dict(zip(outputs, tab.on_model("student", ["ddpm"]), strict=True))
+    assert updates[tab.samplers]["value"] == ["lcm"] and ("LCM", "lcm") in updates[tab.samplers]["choices"]
+    rows = [[updates[component] for component in row[:2]] for row in tab.rows]
+    assert [(name["value"], steps) for name, steps in rows if name["value"]] == [("lcm", n) for n in (1, 2, 4, 8)]
+    back = dict(zip(outputs, tab.on_model("text-to-image", ["lcm"]), strict=True))
+    assert back[tab.samplers]["value"] == ["ddim"]
+
+
+def versus_recording(learned, perfect):
+    """One lane of each score; x_0 is flat grey of the given values, one a step."""
+    request = SamplingRequest(
+        model="pixel", versus="exact-32", lanes=(LaneSettings(steps=2),), forward={"schedule": "cosine"}
+    )
+    steps = {}
+    for lane, greys in enumerate((learned, perfect)):
+        pictures = [np.full((8, 8, 3), grey, np.uint8) for grey in greys]
+        steps[lane] = tuple(Step(lane, i, 2, 9.0 - i, float(i), x, x, 0.1) for i, x in enumerate(pictures))
+    return Recording(request, steps)
+
+
+def test_the_learned_score_is_measured_against_the_perfect_one():
+    recording = versus_recording(learned=(0, 100), perfect=(0, 151))
+    (curve,) = json.loads(samplers_view.chart(recording).plot)["data"]
+    assert curve["x"] == [0, 1] and curve["y"] == pytest.approx([0, 0.4])  # 51 / 127.5
+    markup = samplers_view.paint("compare", recording)
+    assert "learned score" in markup and "perfect score" in markup
+    beside = samplers_view._beside(
+        recording, lane_view.View((), {0: recording.steps[0][1], 1: recording.steps[1][1]}, {}), "difference"
+    )
+    assert [beside[lane][0].max() for lane in (0, 1)] == [51, 51]
+
+
+def test_what_an_experiment_does_not_read_is_not_shown_and_what_it_leaves_out_is_said():
+    tab = make_tab()
+    shown = {name: tab.on_experiment(name)[-3:] for name in samplers.EXPERIMENTS}
+    visible = {
+        name: [update["visible"] for update in updates] for name, updates in shown.items()
+    }  # steps, guidance, reference
+    assert visible == {
+        "compare": [True] * 3, "grid": [False, True, True], "between": [True] * 3, "invert": [True, False, False]
+    }  # fmt: skip
+    last = run(tab, experiment="grid", T=20, samplers=["ddim"], reference=200)
+    assert "columns of more steps are left out" in last[tab.note] and "the reference takes 20 steps" in last[tab.note]
+    last = run(tab, experiment="between", model="pixel", schedule="cosine", versus=True)
+    assert "beside compared lanes only" in last[tab.note]
+    assert "left out" not in run(tab)[tab.note]
+
+
+@pytest.mark.parametrize("field", ["seed", "mix_seed", "T"])
+def test_a_fraction_is_refused_and_not_rounded(field):
+    tab = make_tab()
+    part = getattr(tab, field)
+    assert part.preprocess(10.6) == 10.6 and part.preprocess(10) == 10
+    last = run(tab, experiment="between", **{field: 10.6})
+    assert "bad" in last[tab.note] and tab.backend.request is None
+    assert all(row[1].preprocess(2.5) == 2.5 for row in tab.rows)
+
+
+# What stands beside the pictures
+
+
+def test_a_refusal_marks_what_was_there_before():
+    """Old pictures under a new question would read as its answer."""
+    tab = make_tab(LabError("No picture matches 'Pikachu'."))
+    assert 'class="lab-note bad refusal"' in run(tab)[tab.note]
+    assert ".stage-row:has(.lab-note.refusal) .stage" in theme.CSS
+    tab = make_tab(step(0, 1, 1, inf))
+    assert "refusal" not in run(tab)[tab.note]
+
+
+@pytest.mark.parametrize("experiment", ["compare", "grid", "between"])
+@pytest.mark.parametrize("model", ["exact", "pixel", "text-to-image"])
+def test_words_under_the_stage_are_those_of_what_is_shown(experiment, model):
+    """They come with the run, not with the control; "a finite set" is the exact denoiser's, a mosaic the latents'."""
+    tab = make_tab(step(0, 1, 2, 0.0))
+    words = run(tab, experiment=experiment, model=model, group="", schedule=MODELS[model].schedules[0])[tab.words]
+    assert samplers.WORDS[experiment] in words
+    assert (samplers.EXACT_WORDS.get(experiment, "none") in words) == (model == "exact" and experiment != "grid")
+    assert (samplers.LATENT_WORDS in words) == MODELS[model].latent
+    assert not any(isinstance(update, str) for update in tab.on_experiment(experiment))
+
+
+def test_a_run_says_once_what_it_has_to_say():
+    tab = make_tab(Note("It reads “a car” as “car”."), Note("It reads “a car” as “car”."), step(0, 1, 1, inf))
+    assert run(tab)[tab.note].count("as “car”") == 1
