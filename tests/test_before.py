@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from lab.backends.local import LocalBackend
-from lab.capsule import LabError
+from lab.requests.base import LabError
 from lab.settings import Settings
 from lab.ui import build
 
