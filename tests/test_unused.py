@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from tests.operations.test_operations import Toy, make_house
 
 from lab.catalog import SAMPLERS, SPACINGS
 from lab.operations.sampling import sampling
@@ -10,6 +9,7 @@ from lab.requests.base import Note
 from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import Control, Hold, LaneResult, LaneSettings, SamplingRequest
 from lab.unused import holds_a_call, unused
+from tests.operations.test_operations import Toy, make_house
 
 APPLE = Condition(prompt="apple")
 
