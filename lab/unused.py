@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from lab.catalog import MODELS, SAMPLERS
 from lab.requests.fields import Condition
-from lab.requests.sampling import Hold, LaneSettings, SamplingRequest
+from lab.requests.sampling import ControlWindow, LaneSettings, SamplingRequest
 
 NO_HOLD = "The prompt is empty, so guidance has nothing to hold on to: both halves are the same at every scale."
 ALIKE = "With the prompt and without it the model is told the same, so guidance has nothing to hold on to."
@@ -44,7 +44,7 @@ def _of_the_model(request: SamplingRequest, distilled: bool, alike: bool) -> Ite
     scales = {lane.guidance_scale for lane in request.lanes}
     if request.negative.strip() and scales == {1.0}:
         yield "At guidance scale 1 the prompt alone is followed: the negative prompt is not used."
-    guess = any(lane.guess and lane.holds for lane in request.lanes)  # one half alone is under control
+    guess = any(lane.guess and lane.windows for lane in request.lanes)  # one half alone is under control
     if alike and scales != {1.0} and not guess:
         yield ALIKE if _asked(request.condition) or request.negative.strip() else NO_HOLD
 
@@ -64,15 +64,15 @@ def _titles(lanes: Iterator[LaneSettings]) -> str:
 
 def _of_controls(request: SamplingRequest, calls: Sequence[int]) -> Iterator[str]:
     empty = {
-        f"{hold.start:g} to {hold.end:g} of {n}": None
-        for lane, n in zip(request.lanes, calls, strict=True) for hold in lane.holds
-        if hold.strength > 0 and not holds_a_call(hold, n)
+        f"{window.start:g} to {window.end:g} of {n}": None
+        for lane, n in zip(request.lanes, calls, strict=True) for window in lane.windows
+        if window.strength > 0 and not holds_a_call(window, n)
     }  # fmt: skip
     if empty:
         windows = ", ".join(list(empty)[:4]) + (" and more" if len(empty) > 4 else "")
         yield f"No call lies within the window {windows} calls: there the control adds nothing."
 
 
-def holds_a_call(hold: Hold, n: int) -> bool:
+def holds_a_call(window: ControlWindow, n: int) -> bool:
     """Whether any of n calls lies within a control's window, as diffusers' `controlnet_keep` has it."""
-    return any(i / n >= hold.start and (i + 1) / n <= hold.end for i in range(n))
+    return any(i / n >= window.start and (i + 1) / n <= window.end for i in range(n))

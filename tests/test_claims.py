@@ -24,7 +24,7 @@ from lab.papers import PAPERS
 from lab.requests.annotate import AnnotateRequest, ConditioningMap
 from lab.requests.fields import Condition, Forward
 from lab.requests.noising import NoisingRequest
-from lab.requests.sampling import Control, Hold, LaneResult, LaneSettings, SamplingRequest
+from lab.requests.sampling import ControlMap, ControlWindow, LaneResult, LaneSettings, SamplingRequest
 from lab.settings import ASSETS, Settings
 from lab.ui.shell import lessons, media
 from lab.ui.tabs.controlnet import experiments as controlnet_run
@@ -302,14 +302,14 @@ def held(house, preset, cells, seeds=(0, 1)):
     lanes = [
         LaneSettings(
             sampler=controlnet_tab.SAMPLER, steps=controlnet_tab.STEPS, seed=seed,
-            guidance_scale=MODELS["text-to-image"].guidance_scale, holds=(Hold(strength=strength, start=start, end=end),),
+            guidance_scale=MODELS["text-to-image"].guidance_scale, windows=(ControlWindow(strength=strength, start=start, end=end),),
         )
         for seed in seeds
         for strength, start, end in cells
     ]  # fmt: skip
     results = drawn(
         house, "text-to-image", lanes, condition=Condition(prompt=row.prompt),
-        controls=(Control(name=control, map=made.map),),
+        controls=(ControlMap(name=control, map=made.map),),
     )  # fmt: skip
     figures = np.array([agreement(result.picture, made.map) for result in results]).reshape(len(seeds), len(cells))
     return figures.mean(axis=0), [result.picture for result in results[: len(cells)]]

@@ -7,7 +7,7 @@ from lab.catalog import SAMPLERS, SPACINGS
 from lab.operations.sampling import sampling
 from lab.requests.base import Note
 from lab.requests.fields import Condition, Forward
-from lab.requests.sampling import Control, Hold, LaneResult, LaneSettings, SamplingRequest
+from lab.requests.sampling import ControlMap, ControlWindow, LaneResult, LaneSettings, SamplingRequest
 from lab.unused import holds_a_call, unused
 from tests.operations.test_operations import Toy, make_house
 
@@ -80,22 +80,24 @@ def test_a_window_without_a_call_is_one_in_which_diffusers_keeps_no_control(n):
     for start in np.linspace(0, 0.95, 20):
         for end in np.linspace(start + 0.05, 1, 20):
             keep = [1.0 - float(i / n < start or (i + 1) / n > end) for i in range(n)]
-            assert holds_a_call(Hold(start=start, end=end), n) == (sum(keep) > 0)
+            assert holds_a_call(ControlWindow(start=start, end=end), n) == (sum(keep) > 0)
 
 
 def test_a_control_whose_window_has_no_call_is_said():
-    control = Control(name="edges", map=np.full((64, 64, 3), 255, np.uint8))
+    control = ControlMap(name="edges", map=np.full((64, 64, 3), 255, np.uint8))
 
-    def told(*holds, calls=4):
-        lanes = tuple(LaneSettings(steps=calls, holds=(hold,)) for hold in holds)
+    def told(*windows, calls=4):
+        lanes = tuple(LaneSettings(steps=calls, windows=(window,)) for window in windows)
         request = SamplingRequest(model="student", condition=APPLE, controls=(control,), lanes=lanes)
         return unused(request, [calls] * len(lanes), distilled=True)
 
-    (words,) = told(Hold(end=0.2), Hold(start=0.4, end=0.6), Hold(end=0.5), Hold(end=0.2))
+    (words,) = told(
+        ControlWindow(end=0.2), ControlWindow(start=0.4, end=0.6), ControlWindow(end=0.5), ControlWindow(end=0.2)
+    )
     assert (
         words == "No call lies within the window 0 to 0.2 of 4, 0.4 to 0.6 of 4 calls: there the control adds nothing."
     )
-    assert told(Hold(end=0.25), Hold(), Hold(strength=0, end=0.1)) == []
+    assert told(ControlWindow(end=0.25), ControlWindow(), ControlWindow(strength=0, end=0.1)) == []
 
 
 def test_a_distilled_model_says_that_it_has_no_unconditional_half():

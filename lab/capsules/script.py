@@ -19,7 +19,7 @@ from PIL import Image
 from lab.captions import as_caption
 from lab.catalog import GUIDANCE, MODELS, SAMPLERS, Model, Sampler, control_of
 from lab.requests.base import LabError
-from lab.requests.sampling import Control, Hold, LaneSettings, SamplingRequest
+from lab.requests.sampling import ControlMap, ControlWindow, LaneSettings, SamplingRequest
 from lab.settings import ASSETS
 
 RULES = ("cfg", "rescaled")  # guidance that is a line or two
@@ -52,23 +52,25 @@ def write(request: SamplingRequest, index: int) -> str:
     mended = row.scheduler in PLAIN and (spacing == "linspace" or total % lane.steps > 0)
     alone = 1.0 if model.consistency else lane.guidance_scale  # what is distilled is told its scale, and has no halves
     guided = alone not in (0, 1)
-    holds = [pair for pair in zip(request.controls, lane.holds, strict=True) if pair[1].strength] if lane.holds else []
+    windows = (
+        [pair for pair in zip(request.controls, lane.windows, strict=True) if pair[1].strength] if lane.windows else []
+    )
     if lane.guess and lane.guidance_scale == 0:
-        holds = []  # guess mode steers the conditional half, which nobody asks for
+        windows = []  # guess mode steers the conditional half, which nobody asks for
     draws = row.stochastic or (row.eta and lane.eta > 0)
     parts = [
-        _head(model, row, bool(holds), draws),
+        _head(model, row, bool(windows), draws),
         _constants(request, lane),
         _loading(model),
         _told(alone),
         _TELLING if model.consistency else "",
-        _controls(model, holds) if holds else "",
+        _controls(model, windows) if windows else "",
         _MENDED[row.scheduler] if mended else "",
         _scheduler(row, spacing, row.scheduler if mended else PLAIN.get(row.scheduler, row.scheduler), offset),
         _timesteps(row.scheduler, spacing, lane.steps, total),
         _noise(lane, draws),
         _loop(
-            row, lane, guided, bool(holds), draws, "prompts, timestep_cond=scale" if model.consistency else "prompts"
+            row, lane, guided, bool(windows), draws, "prompts, timestep_cond=scale" if model.consistency else "prompts"
         ),
         _DECODING,
     ]
@@ -203,21 +205,21 @@ prompts = {rows}
 '''
 
 
-def _controls(model: Model, holds: list[tuple[Control, Hold]]) -> str:
+def _controls(model: Model, windows: list[tuple[ControlMap, ControlWindow]]) -> str:
     """The ControlNets, their maps and the calls in which they act."""
     rows = []
-    for control, hold in holds:
+    for control, window in windows:
         row = control_of(model, control.name)
         assert row is not None  # such a run is refused
         where = _control_source(row.source, model)
         data = "\n".join(f'"{line}"' for line in wrap(_png(control.map), 100))
         rows.append(
             f"(\n    ControlNetModel.from_pretrained({where}),\n    pixels(\n{indent(data, ' ' * 8)}\n    ),\n"
-            f"    {hold.strength!r},  # strength\n    {hold.start!r},  # from this part of the calls\n"
-            f"    {hold.end!r},  # to this\n),"
+            f"    {window.strength!r},  # strength\n    {window.start!r},  # from this part of the calls\n"
+            f"    {window.end!r},  # to this\n),"
         )
     resize = ""
-    if any(control.map.shape[:2] != (model.size, model.size) for control, _ in holds):
+    if any(control.map.shape[:2] != (model.size, model.size) for control, _ in windows):
         size = f"({model.size}, {model.size})"
         resize = f'    x = torch.nn.functional.interpolate(x, {size}, mode="bicubic", antialias=True).clamp(0, 1)\n'
     return f'''

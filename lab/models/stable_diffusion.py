@@ -27,7 +27,7 @@ from lab.models.prompts import Encoded, PromptReader, embed_scale
 from lab.models.tensors import to_signed, to_uint8
 from lab.requests.base import LabError
 from lab.requests.fields import Condition, Forward
-from lab.requests.sampling import Hold
+from lab.requests.sampling import ControlWindow
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +59,11 @@ class Hint:
 class Controlled(Changing):
     """A prompt under control: which ControlNets act in which call, and how strongly."""
 
-    def __init__(self, prompt: Encoded, hints: Sequence[Hint], holds: Sequence[Hold], guess: bool) -> None:
+    def __init__(self, prompt: Encoded, hints: Sequence[Hint], windows: Sequence[ControlWindow], guess: bool) -> None:
         self.prompt = prompt
         self.controls = [
-            (hint, hold, strengths_of(hint.control.blocks, hold.strength, guess))
-            for hint, hold in zip(hints, holds, strict=True)
+            (hint, window, strengths_of(hint.control.blocks, window.strength, guess))
+            for hint, window in zip(hints, windows, strict=True)
         ]
         self.seen: dict[int, list[np.ndarray]] = {}  # call -> the RMS of the residuals of each control
 
@@ -71,8 +71,8 @@ class Controlled(Changing):
         """The signals whose window holds call i of n, as diffusers' `controlnet_keep` has it."""
         self.seen[i] = [np.zeros(len(strengths), np.float32) for _, _, strengths in self.controls]
         signals = []
-        for index, (hint, hold, strengths) in enumerate(self.controls):
-            if hold.strength > 0 and i / n >= hold.start and (i + 1) / n <= hold.end:
+        for index, (hint, window, strengths) in enumerate(self.controls):
+            if window.strength > 0 and i / n >= window.start and (i + 1) / n <= window.end:
 
                 def watch(sizes: Tensor, i: int = i, index: int = index) -> None:
                     self.seen[i][index] = sizes.numpy()

@@ -37,12 +37,12 @@ class Halves:
         conditional = self.conditional
         if self.unconditional is None:
             conditional = TextRow(replace(conditional.prompt, scale=lane.guidance_scale))
-        if not (self.hints and lane.holds):
+        if not (self.hints and lane.windows):
             return conditional, self.unconditional
-        controlled = Controlled(conditional.prompt, self.hints, lane.holds, lane.guess)
+        controlled = Controlled(conditional.prompt, self.hints, lane.windows, lane.guess)
         if lane.guess or self.unconditional is None:
             return controlled, self.unconditional
-        return controlled, Controlled(self.unconditional.prompt, self.hints, lane.holds, guess=False)
+        return controlled, Controlled(self.unconditional.prompt, self.hints, lane.windows, guess=False)
 
 
 def make_lane(index: int, settings: LaneSettings, denoiser: Denoiser, conditional: Any, unconditional: Any) -> Lane:

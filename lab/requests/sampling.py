@@ -5,10 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 import numpy as np
-from pydantic import (
-    Field,
-    model_validator,
-)
+from pydantic import AliasChoices, Field, model_validator
 
 from lab.requests.base import Event, Load, Request
 from lab.requests.fields import (
@@ -28,22 +25,25 @@ from lab.requests.fields import (
 MAX_STRENGTH = 3.0  # of a control
 
 
-class Control(Request):
+class ControlMap(Request):
     """A control map of a run: a ControlNet and the picture it follows, resized to the model's side."""
 
     name: ControlName
     map: Picture
 
 
-class Hold(Request):
-    """How a lane follows a control: `strength` scales the residuals, in calls i of n with start <= i/n, (i+1)/n <= end."""
+class ControlWindow(Request):
+    """How a lane follows a control map: `strength` scales the residuals, in calls i of n with start <= i/n, (i+1)/n <= end.
+
+    diffusers' controlnet_conditioning_scale, control_guidance_start and control_guidance_end.
+    """
 
     strength: Annotated[float, Field(ge=0, le=MAX_STRENGTH)] = 1.0
     start: Annotated[float, Field(ge=0, le=1)] = 0.0
     end: Annotated[float, Field(ge=0, le=1)] = 1.0
 
     @model_validator(mode="after")
-    def _window_is_open(self) -> "Hold":
+    def _window_is_open(self) -> "ControlWindow":
         if self.start >= self.end:
             raise ValueError(f"a control's window must start before it ends; {self.start:g} to {self.end:g} does not")
         return self
@@ -52,8 +52,9 @@ class Hold(Request):
 class LaneSettings(Request):
     """One picture of a run. `mix` in (0, 1] moves x_T from `seed` towards `mix_seed` on the sphere (slerp).
 
-    `holds` has one entry for each control of the run, or none. `guess` gives the control to the conditional half
-    only, its deep blocks at full strength and its shallow ones at a tenth (ControlNet's guess mode).
+    `windows` has one entry for each control of the run, or none; older recordings say `holds`. `guess`
+    gives the control to the conditional half only, its deep blocks at full strength and its shallow ones at a tenth
+    (ControlNet's guess mode).
     """
 
     sampler: SamplerName = "ddim"
@@ -63,7 +64,7 @@ class LaneSettings(Request):
     seed: Seed = 0
     guidance_scale: Annotated[float, Field(ge=0, le=30)] = 1.0  # 1: plain conditional model, 0: unconditional
     rule: RuleName = "cfg"
-    holds: tuple[Hold, ...] = ()
+    windows: Annotated[tuple[ControlWindow, ...], Field(validation_alias=AliasChoices("windows", "holds"))] = ()
     guess: bool = False
     mix_seed: Seed | None = None
     mix: Annotated[float, Field(ge=0, le=1)] = 0.0
@@ -84,7 +85,7 @@ class SamplingRequest(Request):
     model: ModelName = "exact"
     condition: Condition = Condition()
     negative: Prompt = ""
-    controls: Annotated[tuple[Control, ...], Field(max_length=4)] = ()
+    controls: Annotated[tuple[ControlMap, ...], Field(max_length=4)] = ()
     measure: bool = False
     versus: ModelName | None = None
     forward: Forward = Forward()
@@ -95,8 +96,8 @@ class SamplingRequest(Request):
     @model_validator(mode="after")
     def _holds_fit(self) -> "SamplingRequest":
         for lane in self.lanes:
-            if lane.holds and len(lane.holds) != len(self.controls):
-                raise ValueError(f"the run has {len(self.controls)} controls, a lane holds {len(lane.holds)}")
+            if lane.windows and len(lane.windows) != len(self.controls):
+                raise ValueError(f"the run has {len(self.controls)} controls, a lane holds {len(lane.windows)}")
         return self
 
     @model_validator(mode="after")

@@ -17,7 +17,7 @@ from lab.backends.local import LocalBackend
 from lab.capsules import recordings
 from lab.requests.fields import Condition, Forward
 from lab.requests.noising import NoisingFrame, NoisingRequest
-from lab.requests.sampling import Control, Hold, LaneSettings, Recording, SamplingRequest
+from lab.requests.sampling import ControlMap, ControlWindow, LaneSettings, Recording, SamplingRequest
 from lab.settings import ASSETS, Settings
 
 FOLDER = ASSETS / "recordings"
@@ -64,12 +64,14 @@ def controlnet(backend: LocalBackend) -> list[np.ndarray]:
     """A map, and what it makes of one seed at three strengths."""
     edges = canny(small(ASSETS / "images" / "fox-3d.png"))
     lanes = tuple(
-        LaneSettings(sampler="dpmpp_2m", steps=10, seed=1, guidance_scale=5, holds=(Hold(strength=strength),))
+        LaneSettings(
+            sampler="dpmpp_2m", steps=10, seed=1, guidance_scale=5, windows=(ControlWindow(strength=strength),)
+        )
         for strength in (0, 0.7, 1.4)
     )
     request = SamplingRequest(
         model="text-to-image", condition=Condition(prompt="dog face"), forward=LATENT, lanes=lanes,
-        controls=(Control(name="edges", map=edges),),
+        controls=(ControlMap(name="edges", map=edges),),
     )  # fmt: skip
     return [edges, *(result.picture for _, result in sorted(record(backend, request).results.items()))]
 

@@ -16,7 +16,7 @@ from lab.requests.base import LabError, Waiting, make_request
 from lab.requests.fields import Forward
 from lab.requests.inversion import InversionRequest, InversionResult
 from lab.requests.noising import NoisingRequest
-from lab.requests.sampling import Control, LaneResult, LaneSettings, SamplingRequest, Step
+from lab.requests.sampling import ControlMap, LaneResult, LaneSettings, SamplingRequest, Step
 from lab.settings import Settings
 from tests.toys import (
     PATIENCE_S,
@@ -249,7 +249,7 @@ def test_a_run_that_was_never_started_takes_no_place(model):
 
 
 PICTURE = np.zeros((8, 8, 3), np.uint8)
-CONTROL = Control(name="edges", map=PICTURE)
+CONTROL = ControlMap(name="edges", map=PICTURE)
 
 
 def latent(*lanes, forward=Forward(schedule="scaled_linear")):  # noqa: B008

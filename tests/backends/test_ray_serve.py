@@ -21,7 +21,7 @@ from lab.backends.ray_serve import ByLanes, Candidate, RayBackend, Sizes, prefer
 from lab.requests.annotate import AnnotateRequest, ConditioningMap
 from lab.requests.base import LabError, Note
 from lab.requests.fields import Condition
-from lab.requests.sampling import Control, Hold, LaneResult, LaneSettings, SamplingRequest, Step
+from lab.requests.sampling import ControlMap, ControlWindow, LaneResult, LaneSettings, SamplingRequest, Step
 from lab.requests.status import Plan, Resident, Status
 from lab.settings import Settings
 
@@ -33,12 +33,14 @@ LINES[20:44, 20:22] = LINES[20:44, 42:44] = 255
 
 def red_heart(seeds=(1,), steps=6, held=False):
     """Guided lanes; `held` by two lines as edges, for a part of the way."""
-    holds = (Hold(strength=0.8, end=0.75),) if held else ()
-    lanes = tuple(LaneSettings(sampler="ddpm", steps=steps, seed=one, guidance_scale=3, holds=holds) for one in seeds)
+    windows = (ControlWindow(strength=0.8, end=0.75),) if held else ()
+    lanes = tuple(
+        LaneSettings(sampler="ddpm", steps=steps, seed=one, guidance_scale=3, windows=windows) for one in seeds
+    )
     return SamplingRequest(
         model="text-to-image",
         condition=Condition(prompt="red heart"),
-        controls=(Control(name="edges", map=LINES),) if held else (),
+        controls=(ControlMap(name="edges", map=LINES),) if held else (),
         forward={"schedule": "scaled_linear"},
         lanes=lanes,
     )

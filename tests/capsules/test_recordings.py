@@ -17,7 +17,7 @@ from lab.capsules import recordings
 from lab.capsules.capsule import make
 from lab.requests.base import LabError
 from lab.requests.fields import Condition
-from lab.requests.sampling import Control, LaneResult, LaneSettings, Recording, SamplingRequest, Step
+from lab.requests.sampling import ControlMap, LaneResult, LaneSettings, Recording, SamplingRequest, Step
 from lab.settings import Settings
 
 REQUEST = SamplingRequest(
@@ -94,7 +94,7 @@ def test_a_stopped_run_can_be_saved(run):
 def test_what_cannot_be_recorded_is_said(run):
     with pytest.raises(LabError, match="press Run"):
         recordings.to_bytes(Recording(REQUEST), "compare")
-    held = REQUEST.model_copy(update={"controls": (Control(name="edges", map=np.zeros((4, 4, 3), np.uint8)),)})
+    held = REQUEST.model_copy(update={"controls": (ControlMap(name="edges", map=np.zeros((4, 4, 3), np.uint8)),)})
     with pytest.raises(LabError, match="control maps"):
         recordings.to_bytes(replace(run, request=held), "compare")
 

@@ -26,7 +26,7 @@ from lab.catalog import CONTROLS, MODELS, SAMPLERS, Model, samplers_for
 from lab.engine.samplers import make_scheduler
 from lab.requests.base import LabError
 from lab.requests.fields import Condition, Forward
-from lab.requests.sampling import Control, Hold, LaneResult, LaneSettings, SamplingRequest
+from lab.requests.sampling import ControlMap, ControlWindow, LaneResult, LaneSettings, SamplingRequest
 from lab.settings import ASSETS, Settings
 from lab.ui.tabs.controlnet.view import sketch
 from tests.models import tiny
@@ -83,8 +83,8 @@ def test_a_script_runs_in_an_interpreter_of_its_own(tmp_path):
 
 def controlled(*lanes, **more):
     maps = (
-        Control(name="edges", map=sketch("heart", 64)),
-        Control(name="pose", map=pose_map(default_pose(), np.ones(18, bool), 64)),
+        ControlMap(name="edges", map=sketch("heart", 64)),
+        ControlMap(name="pose", map=pose_map(default_pose(), np.ones(18, bool), 64)),
     )
     return SamplingRequest(**SHARED, controls=maps, lanes=lanes, **more)
 
@@ -120,12 +120,12 @@ RUNS = {
     "ControlNet": controlled(
         LaneSettings(
             sampler="dpmpp_2m", steps=8, seed=1, guidance_scale=3,
-            holds=(Hold(strength=0.7, start=0.2, end=0.9), Hold(strength=1.2)),
+            windows=(ControlWindow(strength=0.7, start=0.2, end=0.9), ControlWindow(strength=1.2)),
         ),
         condition=Condition(prompt="red heart"),
     ),
     "ControlNet, guess mode": controlled(
-        LaneSettings(steps=8, seed=2, guidance_scale=3, guess=True, holds=(Hold(strength=1.5), Hold(strength=0))),
+        LaneSettings(steps=8, seed=2, guidance_scale=3, guess=True, windows=(ControlWindow(strength=1.5), ControlWindow(strength=0))),
     ),
 }  # fmt: skip
 
@@ -172,7 +172,7 @@ def test_a_setting_that_is_lost_would_be_seen(backend):
     one = RUNS["ControlNet"]
     (lane,) = one.lanes
     wanted = picture_of_the_lab(backend, one).astype(int)
-    for other in (lane.model_copy(update={"seed": 2}), lane.model_copy(update={"holds": ()})):
+    for other in (lane.model_copy(update={"seed": 2}), lane.model_copy(update={"windows": ()})):
         drawn = picture_of_the_lab(backend, one.model_copy(update={"lanes": (other,)})).astype(int)
         assert np.abs(drawn - wanted).max() > 10 * CLOSE
 
@@ -319,8 +319,8 @@ def test_the_script_uses_what_a_controlled_lane_needs_and_no_more():
 def test_a_model_of_the_hub_is_named_with_its_revision():
     request = SamplingRequest(
         model="sd-1-5", forward=Forward(schedule="scaled_linear"),
-        controls=(Control(name="edges", map=sketch("heart", 64)),),
-        lanes=(LaneSettings(guidance_scale=7.5, holds=(Hold(),)),),
+        controls=(ControlMap(name="edges", map=sketch("heart", 64)),),
+        lanes=(LaneSettings(guidance_scale=7.5, windows=(ControlWindow(),)),),
     )  # fmt: skip
     text = script.write(request, 0)
     compile(text, "script", "exec")

@@ -13,7 +13,7 @@ from lab.models.loaders import make_cache, make_workshop
 from lab.operations.house import House
 from lab.operations.sampling import sampling
 from lab.requests.fields import Condition, Forward
-from lab.requests.sampling import Control, Hold, LaneResult, LaneSettings, SamplingRequest
+from lab.requests.sampling import ControlMap, ControlWindow, LaneResult, LaneSettings, SamplingRequest
 from lab.settings import Settings
 
 SETTINGS = Settings(device="cpu", dtype="float32")
@@ -244,14 +244,14 @@ def both(tmp_path_factory):
 
         request = SamplingRequest(
             model="text-to-image", lanes=lanes, condition=Condition(prompt="red heart"),
-            forward=Forward(schedule="scaled_linear"), controls=[Control(name="edges", map=MAP)],
+            forward=Forward(schedule="scaled_linear"), controls=[ControlMap(name="edges", map=MAP)],
         )  # fmt: skip
         events = list(sampling(request, House(SETTINGS, caches[by], watched)))
         pictures = [event.picture for event in events if isinstance(event, LaneResult)]
         return [ends[index] for index in range(len(lanes))], pictures
 
     for lanes in (1, 2, 4, 8):  # what is called for by the tests below, whatever rows they have in common
-        run("openvino", *[LaneSettings(steps=1, holds=(Hold(),))] * lanes)
+        run("openvino", *[LaneSettings(steps=1, windows=(ControlWindow(),))] * lanes)
         run("openvino", *[LaneSettings(steps=1)] * lanes)
     workshop.finish()
     for entry in caches["openvino"].resident():
@@ -262,9 +262,14 @@ def both(tmp_path_factory):
 LANES = (
     LaneSettings(steps=12, guidance_scale=5),
     LaneSettings(steps=12, seed=1),
-    LaneSettings(steps=9, seed=2, sampler="euler", guidance_scale=3, holds=(Hold(),)),
+    LaneSettings(steps=9, seed=2, sampler="euler", guidance_scale=3, windows=(ControlWindow(),)),
     LaneSettings(
-        steps=8, seed=3, sampler="dpmpp_2m", holds=(Hold(strength=0.5, end=0.5),), guess=True, guidance_scale=2
+        steps=8,
+        seed=3,
+        sampler="dpmpp_2m",
+        windows=(ControlWindow(strength=0.5, end=0.5),),
+        guess=True,
+        guidance_scale=2,
     ),
     LaneSettings(steps=10, seed=4, sampler="ddpm", guidance_scale=0),
 )

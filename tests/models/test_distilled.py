@@ -25,7 +25,7 @@ from lab.operations.sampling import sampling
 from lab.requests.anatomy import AnatomyRequest
 from lab.requests.base import LabError, Note
 from lab.requests.fields import Condition, Forward
-from lab.requests.sampling import Control, Hold, LaneResult, LaneSettings, SamplingRequest
+from lab.requests.sampling import ControlMap, ControlWindow, LaneResult, LaneSettings, SamplingRequest
 from lab.settings import Settings
 from tests.models import tiny
 
@@ -168,8 +168,10 @@ def test_under_control_it_is_diffusers_pipeline(house, theirs, folders, guess):
     net = ControlNetModel.from_pretrained(folders / "edges")
     pipeline = StableDiffusionControlNetPipeline(**theirs.components, controlnet=net, requires_safety_checker=False)
     pipeline.set_progress_bar_config(disable=True)
-    lane = LaneSettings(steps=5, seed=3, guidance_scale=4, guess=guess, holds=(Hold(strength=0.8, end=0.6),))
-    got, plain = latents(house, lane, lane.model_copy(update={"holds": ()}), controls=(Control(name="edges", map=MAP),))
+    lane = LaneSettings(steps=5, seed=3, guidance_scale=4, guess=guess, windows=(ControlWindow(strength=0.8, end=0.6),))
+    got, plain = latents(
+        house, lane, lane.model_copy(update={"windows": ()}), controls=(ControlMap(name="edges", map=MAP),)
+    )
     want = drawn(
         pipeline, lane, image=torch.from_numpy(MAP).permute(2, 0, 1)[None] / 255, controlnet_conditioning_scale=0.8,
         control_guidance_end=0.6, guess_mode=guess,

@@ -30,7 +30,7 @@ from lab.operations.house import House
 from lab.operations.sampling import sampling
 from lab.requests.base import LabError, Note
 from lab.requests.fields import Condition, Forward
-from lab.requests.sampling import Control, Hold, LaneResult, LaneSettings, SamplingRequest, Step
+from lab.requests.sampling import ControlMap, ControlWindow, LaneResult, LaneSettings, SamplingRequest, Step
 from lab.settings import Settings
 from tests.models import tiny
 
@@ -84,7 +84,7 @@ class Studio:
 
         request = SamplingRequest(
             model=model, lanes=lanes, forward=Forward(schedule="scaled_linear"),
-            controls=[Control(name=name, map=MAPS[name]) for name in controls],
+            controls=[ControlMap(name=name, map=MAPS[name]) for name in controls],
             **{"condition": Condition(prompt=PROMPT), **more},
         )  # fmt: skip
         return records, list(sampling(request, House(SETTINGS, self.cache, watched)))
@@ -136,13 +136,13 @@ class Theirs:
             arguments |= {"prompt": negative, "guidance_scale": 1.0}
         else:
             arguments |= {"prompt": prompt, "negative_prompt": negative, "guidance_scale": lane.guidance_scale}
-        controls = controls if lane.holds else ()
+        controls = controls if lane.windows else ()
         if controls:
             arguments |= {
                 "image": [torch.from_numpy(MAPS[name]).permute(2, 0, 1)[None] / 255 for name in controls],
-                "controlnet_conditioning_scale": [hold.strength for hold in lane.holds],
-                "control_guidance_start": [hold.start for hold in lane.holds],
-                "control_guidance_end": [hold.end for hold in lane.holds],
+                "controlnet_conditioning_scale": [window.strength for window in lane.windows],
+                "control_guidance_start": [window.start for window in lane.windows],
+                "control_guidance_end": [window.end for window in lane.windows],
                 "guess_mode": lane.guess,
             }
         with torch.no_grad():
@@ -225,10 +225,13 @@ def test_whoever_asks_one_thread_decodes(studio, monkeypatch):
 
 
 def test_the_local_backend_draws_the_same_from_its_worker_thread(studio):
-    lanes = (lane(seed=1, guidance_scale=3, holds=(Hold(end=0.6),)), lane(seed=2, sampler="euler_a", steps=4))
+    lanes = (
+        lane(seed=1, guidance_scale=3, windows=(ControlWindow(end=0.6),)),
+        lane(seed=2, sampler="euler_a", steps=4),
+    )
     request = SamplingRequest(
         model="text-to-image", lanes=lanes, condition=Condition(prompt=PROMPT), forward=Forward(schedule="scaled_linear"),
-        controls=[Control(name="edges", map=MAPS["edges"])],
+        controls=[ControlMap(name="edges", map=MAPS["edges"])],
     )  # fmt: skip
     backend = LocalBackend(SETTINGS, studio.cache)
     got = [event for event in backend.run(request) if isinstance(event, LaneResult)]
@@ -242,17 +245,19 @@ def test_the_local_backend_draws_the_same_from_its_worker_thread(studio):
 
 # With control
 
-HOLDS = {
-    "strengths": [(Hold(strength=strength),) for strength in (0.0, 0.5, 1.0, 1.5)],
-    "windows": [(Hold(start=start, end=end),) for start, end in ((0, 0.4), (0.4, 1), (0.2, 0.8), (0.25, 0.75))],
+WINDOWS = {
+    "strengths": [(ControlWindow(strength=strength),) for strength in (0.0, 0.5, 1.0, 1.5)],
+    "windows": [
+        (ControlWindow(start=start, end=end),) for start, end in ((0, 0.4), (0.4, 1), (0.2, 0.8), (0.25, 0.75))
+    ],
 }
 
 
 @pytest.mark.parametrize(("which", "model"), [("strengths", "text-to-image"), ("windows", "velocity")])
 def test_a_controlled_run_is_diffusers_pipeline_lane_by_lane(studio, theirs, which, model):
     lanes = [
-        lane(seed=index % 3, guidance_scale=scale, holds=holds, guess=guess)
-        for index, holds in enumerate(HOLDS[which])
+        lane(seed=index % 3, guidance_scale=scale, windows=windows, guess=guess)
+        for index, windows in enumerate(WINDOWS[which])
         for scale, guess in ((0.0, False), (1.0, False), (1.0, True), (3.0, False), (3.0, True))
     ]
     gots = studio.latents(*lanes, controls=("edges",), model=model, negative=NEGATIVE)
@@ -261,52 +266,55 @@ def test_a_controlled_run_is_diffusers_pipeline_lane_by_lane(studio, theirs, whi
 
 
 def test_two_controls_are_diffusers_multi_control_net(studio, theirs):
-    holds = [
-        (Hold(), Hold()),
-        (Hold(strength=0.5), Hold(strength=1.5)),
-        (Hold(end=0.4), Hold(start=0.4)),  # one after the other
-        (Hold(strength=0), Hold(strength=0.8, start=0.2)),
-        (Hold(strength=0), Hold(strength=0)),
+    windows = [
+        (ControlWindow(), ControlWindow()),
+        (ControlWindow(strength=0.5), ControlWindow(strength=1.5)),
+        (ControlWindow(end=0.4), ControlWindow(start=0.4)),  # one after the other
+        (ControlWindow(strength=0), ControlWindow(strength=0.8, start=0.2)),
+        (ControlWindow(strength=0), ControlWindow(strength=0)),
         (),
     ]
     lanes = [
-        lane(seed=index, guidance_scale=scale, holds=pair, guess=guess)
-        for index, pair in enumerate(holds)
+        lane(seed=index, guidance_scale=scale, windows=pair, guess=guess)
+        for index, pair in enumerate(windows)
         for scale, guess in ((0.0, False), (5.0, False), (5.0, True))
     ]
     gots = studio.latents(*lanes, controls=("edges", "pose"))
     for one, got in zip(lanes, gots, strict=True):
         assert_same(got, theirs.latents(one, ("edges", "pose")), one)
-    plain = studio.latents(*(one.model_copy(update={"holds": ()}) for one in lanes))
+    plain = studio.latents(*(one.model_copy(update={"windows": ()}) for one in lanes))
     moved = [float((got - other).abs().max()) for got, other in zip(gots, plain, strict=True)]
     assert min(moved[:12]) > 0.01  # control matters where there is some
-    assert max(moved[12:]) < 1e-4  # and nowhere else: nets of no strength, no holds
+    assert max(moved[12:]) < 1e-4  # and nowhere else: nets of no strength, no windows
 
 
 def test_order_and_copies_of_a_control_add_up(studio):
     """A control held twice at half strength is that control at full strength; the order does not matter."""
-    once = studio.latents(lane(holds=(Hold(),)), controls=("edges",))[0]
-    twice = studio.latents(lane(holds=(Hold(strength=0.5),) * 2), controls=("edges", "edges"))[0]
+    once = studio.latents(lane(windows=(ControlWindow(),)), controls=("edges",))[0]
+    twice = studio.latents(lane(windows=(ControlWindow(strength=0.5),) * 2), controls=("edges", "edges"))[0]
     assert_same(twice, once, "twice")
-    a, b = Hold(strength=0.7), Hold(strength=1.2, end=0.6)
-    here = studio.latents(lane(holds=(a, b)), controls=("edges", "pose"))[0]
-    there = studio.latents(lane(holds=(b, a)), controls=("pose", "edges"))[0]
+    a, b = ControlWindow(strength=0.7), ControlWindow(strength=1.2, end=0.6)
+    here = studio.latents(lane(windows=(a, b)), controls=("edges", "pose"))[0]
+    there = studio.latents(lane(windows=(b, a)), controls=("pose", "edges"))[0]
     assert_same(there, here, "order")
 
 
 def test_lanes_of_every_kind_share_a_run_and_keep_their_pictures(studio):
     """With and without control, guidance and guess mode, other samplers and step counts: as each is alone."""
-    full, half = (Hold(), Hold(strength=0.5)), (Hold(end=0.5), Hold(start=0.5, strength=0))
+    full, half = (
+        (ControlWindow(), ControlWindow(strength=0.5)),
+        (ControlWindow(end=0.5), ControlWindow(start=0.5, strength=0)),
+    )
     lanes = [
         lane(seed=0),
         lane(seed=1, guidance_scale=4),
-        lane(seed=2, holds=full),
-        lane(seed=3, holds=full, guidance_scale=4),
-        lane(seed=4, holds=full, guidance_scale=4, guess=True),
-        lane(seed=5, holds=half, guidance_scale=0),
-        lane(seed=6, holds=half, guidance_scale=2, rule="apg", sampler="heun", steps=3),
+        lane(seed=2, windows=full),
+        lane(seed=3, windows=full, guidance_scale=4),
+        lane(seed=4, windows=full, guidance_scale=4, guess=True),
+        lane(seed=5, windows=half, guidance_scale=0),
+        lane(seed=6, windows=half, guidance_scale=2, rule="apg", sampler="heun", steps=3),
         lane(seed=7, guidance_scale=3, rule="interval", sampler="euler_a", steps=9),
-        lane(seed=8, holds=full, guidance_scale=3, rule="interval", sampler="dpmpp_2m", guess=True),
+        lane(seed=8, windows=full, guidance_scale=3, rule="interval", sampler="dpmpp_2m", guess=True),
     ]
     together = studio.latents(*lanes, controls=("edges", "pose"), negative=NEGATIVE)
     for one, got in zip(lanes, together, strict=True):
@@ -318,8 +326,8 @@ def test_lanes_of_every_kind_share_a_run_and_keep_their_pictures(studio):
 @pytest.mark.parametrize("scale", [1.0, 3.0])
 def test_residuals_are_those_of_the_control_nets(studio, folders, scale, guess):
     """RMS of every block, from the nets themselves at each x_t; nothing outside a window."""
-    holds = (Hold(strength=0.5, start=0.4), Hold(strength=1.5, end=0.6))
-    one = lane(guidance_scale=scale, holds=holds, guess=guess)
+    windows = (ControlWindow(strength=0.5, start=0.4), ControlWindow(strength=1.5, end=0.6))
+    one = lane(guidance_scale=scale, windows=windows, guess=guess)
     records, events = studio.run(one, lane(), controls=("edges", "pose"))
     result, plain = (event for event in events if isinstance(event, LaneResult))
     assert plain.residuals is None
@@ -329,17 +337,17 @@ def test_residuals_are_those_of_the_control_nets(studio, folders, scale, guess):
     with studio.cache.lease("text-to-image") as model:
         hidden = model.conditioning(Condition(prompt=PROMPT)).prompt.hidden[None]
     ramp = np.logspace(-1, 0, blocks) if guess else np.ones(blocks)
-    for k, (net, hold, name) in enumerate(zip(nets, holds, MAPS, strict=True)):
+    for k, (net, window, name) in enumerate(zip(nets, windows, MAPS, strict=True)):
         hint = torch.from_numpy(MAPS[name]).permute(2, 0, 1)[None] / 255
         for record in records[0][:-1]:
-            if not (hold.start <= record.i / STEPS and (record.i + 1) / STEPS <= hold.end):
+            if not (window.start <= record.i / STEPS and (record.i + 1) / STEPS <= window.end):
                 assert not result.residuals[k, record.i].any()
                 continue
             with torch.no_grad():
                 down, middle = net(
                     record.x_t[None], torch.tensor([record.t]), hidden, controlnet_cond=hint, return_dict=False
                 )
-            want = [hold.strength * float(block.square().mean() ** 0.5) for block in (*down, middle)] * ramp
+            want = [window.strength * float(block.square().mean() ** 0.5) for block in (*down, middle)] * ramp
             assert want.min() > 1e-3
             np.testing.assert_allclose(result.residuals[k, record.i], want, rtol=1e-4, atol=0)
     active = result.residuals.any(axis=2)
@@ -349,7 +357,9 @@ def test_residuals_are_those_of_the_control_nets(studio, folders, scale, guess):
 @pytest.mark.parametrize("guess", [False, True])
 def test_residuals_of_an_unconditional_lane(studio, guess):
     """At scale 0 the unconditional half is under control, and in guess mode nothing is."""
-    (result,) = studio.results(lane(guidance_scale=0, holds=(Hold(end=0.6),), guess=guess), controls=("edges",))
+    (result,) = studio.results(
+        lane(guidance_scale=0, windows=(ControlWindow(end=0.6),), guess=guess), controls=("edges",)
+    )
     assert result.residuals.shape[:2] == (1, STEPS)
     assert result.residuals.any(axis=2)[0].tolist() == ([False] * 5 if guess else [True, True, True, False, False])
 
@@ -369,7 +379,7 @@ def test_a_net_is_called_once_for_all_its_rows(studio, monkeypatch):
 
         monkeypatch.setattr(net, "forward", watched)
         monkeypatch.setattr(encoder, "forward", encoded)
-        controlled = {"holds": (Hold(),)}
+        controlled = {"windows": (ControlWindow(),)}
         studio.run(
             lane(**controlled), lane(guidance_scale=3, **controlled), lane(guidance_scale=3, guess=True, **controlled),
             lane(guidance_scale=3), controls=("edges",),
@@ -389,11 +399,11 @@ def test_a_control_picture_of_any_size_is_brought_to_the_models_side(studio):
 def test_all_tabs_share_the_base_model(studio, folders):
     """Plain, with edges and with pose: one UNet, autoencoder and text encoder, and each ControlNet once."""
     lone = make_cache(SETTINGS)
-    held = [lane(steps=1, holds=(Hold(),))]
+    held = [lane(steps=1, windows=(ControlWindow(),))]
     for controls in ((), ("edges",), ("pose",)):
         request = SamplingRequest(
             model="text-to-image", lanes=held if controls else [lane(steps=1)], forward=Forward(schedule="scaled_linear"),
-            controls=[Control(name=name, map=MAPS[name]) for name in controls],
+            controls=[ControlMap(name=name, map=MAPS[name]) for name in controls],
         )  # fmt: skip
         list(sampling(request, House(SETTINGS, lone, drive)))
     wanted = 0
@@ -421,15 +431,15 @@ def test_a_model_with_another_unet_shares_the_rest(studio):
 def test_a_control_that_a_model_has_not_is_refused(studio, monkeypatch):
     monkeypatch.setitem(MODELS, "text-to-image", replace(MODELS["text-to-image"], controls=("edges",)))
     with pytest.raises(LabError, match="no control named 'pose'. Choose another model or remove it"):
-        studio.run(lane(holds=(Hold(),)), controls=("pose",))
+        studio.run(lane(windows=(ControlWindow(),)), controls=("pose",))
 
 
 def test_a_control_whose_folder_is_missing_is_an_error_in_words(studio, monkeypatch, tmp_path):
     studio.cache = make_cache(SETTINGS)
     monkeypatch.setitem(CONTROLS, "pose", replace(CONTROLS["pose"], source=str(tmp_path / "gone")))
     with pytest.raises(LabError, match="The control 'Pose' could not be loaded: .*no folder"):
-        studio.run(lane(holds=(Hold(),)), controls=("pose",))
-    studio.run(lane(steps=1, holds=(Hold(),)), controls=("edges",))
+        studio.run(lane(windows=(ControlWindow(),)), controls=("pose",))
+    studio.run(lane(steps=1, windows=(ControlWindow(),)), controls=("edges",))
 
 
 def truncated(folder):

@@ -19,7 +19,7 @@ from lab.operations.house import House
 from lab.operations.sampling import sampling
 from lab.requests.base import LabError
 from lab.requests.fields import Condition, Forward
-from lab.requests.sampling import Control, Hold, LaneSettings, SamplingRequest
+from lab.requests.sampling import ControlMap, ControlWindow, LaneSettings, SamplingRequest
 from lab.settings import Settings
 from tests.models import tiny
 
@@ -50,7 +50,7 @@ def latents(folders, monkeypatch):
     def run(*lanes, controls=(), negative=""):
         request = SamplingRequest(
             model="text-to-image", lanes=lanes, condition=Condition(prompt=PROMPT), negative=negative,
-            forward=Forward(schedule="scaled_linear"), controls=[Control(name=name, map=MAP) for name in controls],
+            forward=Forward(schedule="scaled_linear"), controls=[ControlMap(name=name, map=MAP) for name in controls],
         )  # fmt: skip
         list(sampling(request, House(SETTINGS, cache, watched)))
         return [ends[index] for index in range(len(lanes))]
@@ -89,7 +89,8 @@ def test_lanes_equal_the_pipeline(latents, folders, negative):
 
 def test_lanes_under_control_equal_the_pipeline_and_share_calls_with_others(latents, folders):
     held, free = (
-        LaneSettings(steps=STEPS, seed=4, guidance_scale=4, holds=holds) for holds in ((Hold(strength=0.8),), ())
+        LaneSettings(steps=STEPS, seed=4, guidance_scale=4, windows=windows)
+        for windows in ((ControlWindow(strength=0.8),), ())
     )
     got = latents(held, free, controls=("edges",))
     torch.testing.assert_close(

@@ -15,20 +15,20 @@ from lab.requests.base import LabError, make_request
 from lab.requests.fields import MAX_PROMPT, Condition, Forward
 from lab.requests.inversion import InversionRequest
 from lab.requests.noising import NoisingRequest
-from lab.requests.sampling import Control, Hold, LaneSettings, SamplingRequest, Step
+from lab.requests.sampling import ControlMap, ControlWindow, LaneSettings, SamplingRequest, Step
 from tests.requests.kinds import kinds
 
 PICTURE = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
 KINDS = (
-    Condition, Forward, Control, Hold, LaneSettings, SamplingRequest, InversionRequest, AnatomyRequest, AnnotateRequest,
+    Condition, Forward, ControlMap, ControlWindow, LaneSettings, SamplingRequest, InversionRequest, AnatomyRequest, AnnotateRequest,
     NoisingRequest,
 )  # fmt: skip
-CONTROLS = (Control(name="edges", map=PICTURE), Control(name="pose", map=PICTURE))
+CONTROLS = (ControlMap(name="edges", map=PICTURE), ControlMap(name="pose", map=PICTURE))
 EXAMPLES = (
     Condition(prompt="red apple", group="food-drink", style="flat"),
     Forward(schedule="cosine", T=400, zero_snr=True),
-    Control(name="edges", map=PICTURE),
-    Hold(strength=0.5, start=0.2, end=0.8),
+    ControlMap(name="edges", map=PICTURE),
+    ControlWindow(strength=0.5, start=0.2, end=0.8),
     LaneSettings(sampler="heun", steps=7, mix_seed=3, mix=0.5),
     SamplingRequest(lanes=(LaneSettings(), LaneSettings(seed=5)), reference_steps=100),
     InversionRequest(picture=PICTURE, steps=20),
@@ -93,17 +93,17 @@ def lanes(**values):
         (SamplingRequest, lanes(rule="force"), "there is no guidance rule named 'force'; choose one of cfg, rescaled"),
         (SamplingRequest, {**lanes(), "versus": "sd"}, "there is no model named 'sd'; choose one of exact"),
         (SamplingRequest, {**lanes(), "negative": "a" * 301}, "Negative prompt may have at most 300 characters"),
-        (SamplingRequest, lanes(holds=[{}]), "The run has 0 controls, a lane holds 1"),
-        (SamplingRequest, {**lanes(holds=[{}]), "controls": CONTROLS}, "The run has 2 controls, a lane holds 1"),
+        (SamplingRequest, lanes(windows=[{}]), "The run has 0 controls, a lane holds 1"),
+        (SamplingRequest, {**lanes(windows=[{}]), "controls": CONTROLS}, "The run has 2 controls, a lane holds 1"),
         (SamplingRequest, {**lanes(), "controls": CONTROLS * 3}, "Controls may have at most 4"),
-        (Control, {"name": "depth", "map": PICTURE}, "there is no control named 'depth'; choose one of edges, pose"),
-        (Control, {"name": "edges", "map": "edges.png"}, "Map: a picture must be a .* array of bytes"),
-        (Hold, {"strength": 3.1}, "Strength must be at most 3"),
-        (Hold, {"strength": -0.1}, "Strength must be at least 0"),
-        (Hold, {"strength": math.nan}, "Strength must be a finite number"),
-        (Hold, {"end": 1.5}, "End must be at most 1"),
-        (Hold, {"start": 0.5, "end": 0.5}, "must start before it ends; 0.5 to 0.5 does not"),
-        (Hold, {"start": 0.75, "end": 0.25}, "must start before it ends; 0.75 to 0.25 does not"),
+        (ControlMap, {"name": "depth", "map": PICTURE}, "there is no control named 'depth'; choose one of edges, pose"),
+        (ControlMap, {"name": "edges", "map": "edges.png"}, "Map: a picture must be a .* array of bytes"),
+        (ControlWindow, {"strength": 3.1}, "Strength must be at most 3"),
+        (ControlWindow, {"strength": -0.1}, "Strength must be at least 0"),
+        (ControlWindow, {"strength": math.nan}, "Strength must be a finite number"),
+        (ControlWindow, {"end": 1.5}, "End must be at most 1"),
+        (ControlWindow, {"start": 0.5, "end": 0.5}, "must start before it ends; 0.5 to 0.5 does not"),
+        (ControlWindow, {"start": 0.75, "end": 0.25}, "must start before it ends; 0.75 to 0.25 does not"),
         (AnnotateRequest, {}, "There is no picture yet; choose an example or upload one"),
         (AnnotateRequest, {"picture": "holiday.png"}, "Picture: a picture must be a .* array of bytes"),
         (AnnotateRequest, {"picture": PICTURE, "size": 15}, "Size must be at least 16"),
@@ -156,10 +156,10 @@ def test_long_names_are_cut_in_messages():
 
 
 def test_a_lane_holds_every_control_or_none():
-    holding = {"holds": [{"strength": 0.5}, {"start": 0.5}]}
+    holding = {"windows": [{"strength": 0.5}, {"start": 0.5}]}
     request = make_request(SamplingRequest, controls=CONTROLS, lanes=[holding, {}])
-    assert [len(lane.holds) for lane in request.lanes] == [2, 0]
-    assert request.lanes[0].holds == (Hold(strength=0.5), Hold(start=0.5))
+    assert [len(lane.windows) for lane in request.lanes] == [2, 0]
+    assert request.lanes[0].windows == (ControlWindow(strength=0.5), ControlWindow(start=0.5))
 
 
 def test_steps_may_equal_T():

@@ -134,8 +134,8 @@ def test_a_run_is_strengths_by_seeds():
     tab = make_tab()
     run(tab, with_map(tab, strengths="0; 0,5;1", seed=3, count=2, start=0.2, end=0.8))
     lanes = tab.backend.request.lanes
-    assert [(lane.seed, lane.holds[0].strength) for lane in lanes] == [(s, h) for s in (3, 4) for h in (0, 0.5, 1)]
-    assert {(lane.holds[0].start, lane.holds[0].end) for lane in lanes} == {(0.2, 0.8)}
+    assert [(lane.seed, lane.windows[0].strength) for lane in lanes] == [(s, h) for s in (3, 4) for h in (0, 0.5, 1)]
+    assert {(lane.windows[0].start, lane.windows[0].end) for lane in lanes} == {(0.2, 0.8)}
 
 
 def test_guess_mode_stands_beside_the_same_seed():
@@ -147,7 +147,7 @@ def test_guess_mode_stands_beside_the_same_seed():
 def test_windows_that_end_before_they_start_have_no_picture():
     tab = make_tab()
     last = run(tab, with_map(tab, experiment="windows", starts="0, 0.5", ends="0.5, 1"))
-    windows = [(lane.holds[0].start, lane.holds[0].end) for lane in tab.backend.request.lanes]
+    windows = [(lane.windows[0].start, lane.windows[0].end) for lane in tab.backend.request.lanes]
     assert windows == [(0, 0.5), (0, 1), (0.5, 1)]
     assert last[tab.stage].count("void") == 1
 
@@ -159,7 +159,7 @@ def test_edges_and_pose_steer_together_with_two_strengths():
     run(tab, values | {tab.experiment: "pairs", tab.strengths: "0.5, 1", tab.pose_strengths: "0, 2"})
     request = tab.backend.request
     assert [control.name for control in request.controls] == ["edges", "pose"]
-    assert [tuple(hold.strength for hold in lane.holds) for lane in request.lanes] == [
+    assert [tuple(window.strength for window in lane.windows) for lane in request.lanes] == [
         (0.5, 0),
         (1, 0),
         (0.5, 2),
@@ -648,7 +648,7 @@ def test_a_click_on_a_picture_of_before_picks_that_picture_and_no_other():
     values = with_map(tab, strengths="0.5, 0, 1", count=1)
     last = run(tab, values)
     update = tab.on_pick(settled(values, last), SimpleNamespace(pick=clicked))
-    assert last[tab.kept].plan.request.lanes[update[tab.picked]].holds[0].strength == 1
+    assert last[tab.kept].plan.request.lanes[update[tab.picked]].windows[0].strength == 1
     for gone in ("strength 1.5 · window 0–1 · seed 0", 1, None, []):
         assert tab.on_pick(settled(values, last), SimpleNamespace(pick=gone)) == {tab.picked: None}
 

@@ -45,7 +45,7 @@ def _curves(done: Finished) -> PlotData | None:
     for title, colour, of in MEASURES:
         for guess in (False, True):
             points = [
-                (lane.holds[0].strength, value)
+                (lane.windows[0].strength, value)
                 for index, lane in enumerate(done.plan.request.lanes)
                 if lane.guess == guess and index in done.agreements
                 if (value := of(done.agreements[index])) is not None
@@ -161,7 +161,7 @@ def summary(done: Finished) -> str:
         by: dict[float, list[float]] = {}
         for index, one in done.agreements.items():
             if (value := of(one)) is not None:
-                by.setdefault(lanes[index].holds[0].strength, []).append(value)
+                by.setdefault(lanes[index].windows[0].strength, []).append(value)
         if done.plan.experiment == "strengths" and len(by) > 1:
             low, high = min(by), max(by)
             words.append(
@@ -188,9 +188,9 @@ def save_numbers(done: Finished, path: Path) -> Path:
         writer.writerow(NUMBERS)
         for index, lane in enumerate(done.plan.request.lanes):
             one = done.agreements.get(index, Agreement())
-            for control, hold in zip(done.plan.request.controls, lane.holds, strict=True):
+            for control, window in zip(done.plan.request.controls, lane.windows, strict=True):
                 writer.writerow(
-                    [lane.seed, control.name, hold.strength, hold.start, hold.end, int(lane.guess),
+                    [lane.seed, control.name, window.strength, window.start, window.end, int(lane.guess),
                      *("" if value is None else round(value, 4) for value in (one.edge_f1, one.silhouette, one.joints_within))]
                 )  # fmt: skip
     return path
@@ -205,8 +205,8 @@ def save_residuals(done: Finished, path: Path) -> Path:
             lane = done.plan.request.lanes[index]
             if result.residuals is None:
                 continue
-            for control, hold, sizes in zip(done.plan.request.controls, lane.holds, result.residuals, strict=True):
-                settings = (lane.seed, control.name, hold.strength, hold.start, hold.end, int(lane.guess))
+            for control, window, sizes in zip(done.plan.request.controls, lane.windows, result.residuals, strict=True):
+                settings = (lane.seed, control.name, window.strength, window.start, window.end, int(lane.guess))
                 for (call, block), value in np.ndenumerate(sizes):
                     writer.writerow((*settings, call, block, f"{value:.6g}"))
     return path

@@ -7,7 +7,7 @@ import numpy as np
 
 from lab.measures import edge_f1, edges_of, foreground, near, overlap
 from lab.requests.base import LabError, make_request
-from lab.requests.sampling import MAX_STRENGTH, Hold, LaneResult, LaneSettings, SamplingRequest, Step
+from lab.requests.sampling import MAX_STRENGTH, ControlWindow, LaneResult, LaneSettings, SamplingRequest, Step
 from lab.ui.shell import lists, media
 
 WITHIN = 0.1  # of the picture's side: a joint this near is found again
@@ -83,12 +83,12 @@ class Plan:
     def words(self, lane: int) -> str:
         """Everything that sets a picture apart: strengths, window, seed, guess mode."""
         settings = self.request.lanes[lane]
-        names = [control.name for control in self.request.controls] if len(settings.holds) > 1 else ["strength"]
-        holds = [f"{name} {hold.strength:g}" for name, hold in zip(names, settings.holds, strict=True)]
-        window = settings.holds[0]
+        names = [control.name for control in self.request.controls] if len(settings.windows) > 1 else ["strength"]
+        strengths = [f"{name} {window.strength:g}" for name, window in zip(names, settings.windows, strict=True)]
+        window = settings.windows[0]
         return " · ".join(
             [
-                *holds,
+                *strengths,
                 f"window {window.start:g}–{window.end:g}",
                 f"seed {settings.seed}",
                 *(["guess mode"] * settings.guess),
@@ -199,8 +199,8 @@ def plan(experiment: str, dials: Dials, most: int, request: dict[str, Any], lane
     layout = EXPERIMENTS[experiment][1](dials, most)
     lanes = []
     for cell in layout.cells:
-        holds = tuple(make_request(Hold, strength=s, start=cell.start, end=cell.end) for s in cell.strengths)
-        lanes.append(make_request(LaneSettings, seed=cell.seed, guess=cell.guess, holds=holds, **lane))
+        windows = tuple(make_request(ControlWindow, strength=s, start=cell.start, end=cell.end) for s in cell.strengths)
+        lanes.append(make_request(LaneSettings, seed=cell.seed, guess=cell.guess, windows=windows, **lane))
     sampling = make_request(SamplingRequest, lanes=tuple(lanes), **request)
     places = tuple(cell.place for cell in layout.cells)
     return Plan(sampling, tuple(layout.rows), tuple(layout.columns), places, experiment, pose)

@@ -11,7 +11,7 @@ from lab.annotators.joints import POSES, default_pose, from_list, to_list
 from lab.catalog import CONTROLS
 from lab.requests.annotate import AnnotateRequest, ConditioningMap
 from lab.requests.base import LabError, make_request
-from lab.requests.sampling import Control
+from lab.requests.sampling import ControlMap
 from lab.settings import Settings
 from lab.ui.shell import media, widgets
 from lab.ui.shell.media import Upload
@@ -179,7 +179,7 @@ def window(places: np.ndarray, width: int, height: int) -> tuple[int, int, int]:
     return corner[0], corner[1], side
 
 
-def control_of(name: str, source: Source) -> Control:
+def control_of(name: str, source: Source) -> ControlMap:
     """What a run follows. Raises LabError where there is nothing to follow."""
     if source.map is None or not source.map.any():
         raise LabError(
@@ -187,7 +187,7 @@ def control_of(name: str, source: Source) -> Control:
             if source.annotator == "scribble"
             else f"There is no map of {CONTROLS[name].title.lower()} yet. Draw one or choose a picture."
         )
-    return make_request(Control, name=name, map=source.map)
+    return make_request(ControlMap, name=name, map=source.map)
 
 
 def editor(control: str, source: Source, side: int) -> str:

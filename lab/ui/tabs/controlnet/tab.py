@@ -458,7 +458,7 @@ class _Tab:
             except LabError as error:
                 notes.append(str(error))  # the pictures are there all the same
         ended = "Stopped. What was made stays." if stop.is_set() else charts.summary(done)
-        picked = max(results, default=None, key=lambda lane: plan.request.lanes[lane].holds[0].strength)
+        picked = max(results, default=None, key=lambda lane: plan.request.lanes[lane].windows[0].strength)
         return self.share.show(self.capsule(values, plan.request)) | {
             self.stage: view.grid(done, values[self.view], picked),
             self.note: widgets.note(" ".join([ended, *dict.fromkeys(notes)])),
