@@ -42,7 +42,7 @@ from lab.backends.recovery import Recovery
 from lab.backends.refusal import Refusal, packed, unpacked
 from lab.backends.warming import warm
 from lab.requests.base import Event, LabError, Note, Request, Waiting
-from lab.requests.status import Plan, Replica, Resident, Status
+from lab.requests.status import LeasePlan, Replica, Resident, Status
 from lab.settings import Settings
 
 log = logging.getLogger("lab")
@@ -416,7 +416,7 @@ def together(seen: dict[str, Status], running: int, waiting: int) -> Status:
     for one in (one for status in statuses for one in status.resident):
         known = residents.get(one.name)
         residents[one.name] = one if known is None else replace(known, leases=known.leases + one.leases)
-    plans: dict[str, Plan] = {}
+    plans: dict[str, LeasePlan] = {}
     for plan in (plan for status in statuses for plan in status.plans):
         plans[plan.name] = min(plans.get(plan.name, plan), plan, key=lambda one: (one.load, one.move, len(one.evict)))
     return replace(

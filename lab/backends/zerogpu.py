@@ -37,7 +37,7 @@ from lab.operations.house import House
 from lab.requests.anatomy import AnatomyRequest
 from lab.requests.base import NOTHING, Event, LabError, Request, Waiting
 from lab.requests.sampling import SamplingRequest
-from lab.requests.status import Plan, Status
+from lab.requests.status import LeasePlan, Status
 from lab.settings import Settings, at_hand
 
 log = logging.getLogger("lab")
@@ -89,7 +89,8 @@ class ZeroGpuBackend:
             device_budget=self.cache.device_budget,
             resident=(*self._placed, *(one for one in here.resident if one.name not in names)),
             plans=tuple(
-                Plan(plan.name, False, False, plan.nbytes, ()) if plan.name in names else plan for plan in here.plans
+                LeasePlan(plan.name, False, False, plan.nbytes, ()) if plan.name in names else plan
+                for plan in here.plans
             ),
         )
 

@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from lab.requests.base import LabError
-from lab.requests.status import Plan, Resident
+from lab.requests.status import LeasePlan, Resident
 
 log = logging.getLogger("lab")
 
@@ -160,14 +160,14 @@ class ModelCache(Generic[Loaded]):
             entries = sorted(self._entries.values(), key=lambda entry: -entry.used)
             return [self._describe(entry) for entry in entries]
 
-    def plan(self, name: str) -> Plan:
+    def plan(self, name: str) -> LeasePlan:
         """What leasing `name` would load, move and evict if nothing else changed."""
         estimate, fetch = self._weigh(name), self._absent(name)  # may read files: not while others wait for the books
         with self._books:
             entry = self._entries.get(name)
             weight = self._weight(name) if entry else estimate
             if entry and entry.ready:
-                return Plan(name, load=False, move=False, nbytes=weight, evict=())
+                return LeasePlan(name, load=False, move=False, nbytes=weight, evict=())
             needed = sum(part.nbytes for part in self._parts(name) if not part.on_device) if entry else estimate
             free = (self.device_budget if self._two_places else self.host_budget) - self._used(self._two_places)
             evicted = []
@@ -176,7 +176,7 @@ class ModelCache(Generic[Loaded]):
                     break
                 free += self._only_for(victim, self._two_places)
                 evicted.append(victim.name)
-            return Plan(name, entry is None, self._two_places, weight, tuple(evicted), fetch)
+            return LeasePlan(name, entry is None, self._two_places, weight, tuple(evicted), fetch)
 
     def fetch(self, name: str) -> None:
         """Bring a model's files to this machine; nothing is loaded. Raises LabError where they cannot be had."""

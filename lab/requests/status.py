@@ -17,7 +17,7 @@ class Resident:
 
 
 @dataclass(frozen=True)
-class Plan:
+class LeasePlan:
     """What leasing a model would do now."""
 
     name: str
@@ -52,7 +52,7 @@ class Status:
     host_used: int
     host_budget: float
     resident: tuple[Resident, ...]  # most recently used first
-    plans: tuple[Plan, ...]  # what pressing Run would do for each model and control that is offered
+    plans: tuple[LeasePlan, ...]  # what pressing Run would do for each model and control that is offered
     running: int  # runs that have a place
     waiting: int  # runs in line
     lanes: int  # in flight

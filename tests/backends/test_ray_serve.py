@@ -22,7 +22,7 @@ from lab.requests.annotate import AnnotateRequest, ConditioningMap
 from lab.requests.base import LabError, Note
 from lab.requests.fields import Condition
 from lab.requests.sampling import ControlMap, ControlWindow, LaneResult, LaneSettings, SamplingRequest, Step
-from lab.requests.status import Plan, Resident, Status
+from lab.requests.status import LeasePlan, Resident, Status
 from lab.settings import Settings
 
 PATIENCE_S = 120
@@ -129,7 +129,7 @@ def test_replicas_follow_the_lanes_in_flight(lanes, queued, wanted):
 def test_one_status_of_many():
     def one(lanes, leases, load):
         return Status("cpu", "CPU", 0, 1.0, 10, 100.0, (Resident("exact", False, 7, 7, leases, False),),
-                      (Plan("pose", load, False, 5, ()),), 1, 0, lanes, 2.5)  # fmt: skip
+                      (LeasePlan("pose", load, False, 5, ()),), 1, 0, lanes, 2.5)  # fmt: skip
 
     seen = together({"b": one(3, 1, True), "a": one(4, 2, False)}, running=9, waiting=1)
     assert (seen.lanes, seen.steps_per_s, seen.host_used, seen.running, seen.waiting) == (7, 5.0, 20, 9, 1)

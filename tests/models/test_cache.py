@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lab.models.cache import ModelCache, Stopped, nbytes_of
 from lab.requests.base import LabError
-from lab.requests.status import Plan
+from lab.requests.status import LeasePlan
 
 PATIENCE_S = 30
 ELSEWHERE = torch.device("meta")  # a device that is not the CPU; Weights only note that they were sent there
@@ -422,12 +422,12 @@ def test_shed_moves_the_oldest_that_nobody_leases():
 def test_the_plan_says_what_a_lease_would_do():
     loader = three()
     cache = two_places(loader)
-    assert cache.plan("a") == Plan("a", load=True, move=True, nbytes=400, evict=())
+    assert cache.plan("a") == LeasePlan("a", load=True, move=True, nbytes=400, evict=())
     touch(cache, "a", "b")
-    assert cache.plan("a") == Plan("a", load=False, move=False, nbytes=400, evict=())
-    assert cache.plan("c") == Plan("c", load=True, move=True, nbytes=400, evict=("a",))
+    assert cache.plan("a") == LeasePlan("a", load=False, move=False, nbytes=400, evict=())
+    assert cache.plan("c") == LeasePlan("c", load=True, move=True, nbytes=400, evict=("a",))
     touch(cache, "c")
-    assert cache.plan("a") == Plan("a", load=False, move=True, nbytes=400, evict=("b",))
+    assert cache.plan("a") == LeasePlan("a", load=False, move=True, nbytes=400, evict=("b",))
     assert loader.loads == ["a", "b", "c"]  # planning loads nothing
 
 

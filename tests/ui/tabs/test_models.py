@@ -10,7 +10,7 @@ import gradio as gr
 import pytest
 
 from lab.models.loaders import SCORER
-from lab.requests.status import Plan, Replica, Resident, Status
+from lab.requests.status import LeasePlan, Replica, Resident, Status
 from lab.ui.tabs.models import tab as models
 from lab.ui.tabs.models import view as models_view
 
@@ -28,10 +28,10 @@ ON_CPU = Status(
         Resident("clip", False, 27 * MB, 27 * MB, 0, False),
     ),
     plans=(
-        Plan("exact", False, False, 191 * MB, ()),
-        Plan("text-to-image", False, False, 28 * MB, ()),
-        Plan("exact-32", True, False, 0, ()),
-        Plan("edges", True, False, 10 * MB, ("exact",)),
+        LeasePlan("exact", False, False, 191 * MB, ()),
+        LeasePlan("text-to-image", False, False, 28 * MB, ()),
+        LeasePlan("exact-32", True, False, 0, ()),
+        LeasePlan("edges", True, False, 10 * MB, ("exact",)),
     ),
     running=3,
     waiting=1,
@@ -52,9 +52,9 @@ ON_CUDA = replace(
         Resident("exact", False, 4100 * MB, 4100 * MB, 0, False),
     ),
     plans=(
-        Plan("exact", False, True, 4100 * MB, ()),
-        Plan("text-to-image", False, False, 5100 * MB, ()),
-        Plan("pose", True, True, 700 * MB, ("edges", "exact", "pixel")),
+        LeasePlan("exact", False, True, 4100 * MB, ()),
+        LeasePlan("text-to-image", False, False, 5100 * MB, ()),
+        LeasePlan("pose", True, True, 700 * MB, ("edges", "exact", "pixel")),
     ),
 )
 EMPTY = replace(ON_CPU, host_used=0, resident=(), plans=(), running=0, waiting=0, lanes=0, steps_per_s=0.0)
@@ -139,9 +139,9 @@ def test_the_scorer_has_its_row_before_it_is_needed():
 
 
 def test_what_is_not_on_this_machine_is_fetched():
-    status = replace(EMPTY, plans=(Plan("text-to-image", True, False, 0, (), fetch=True),))
+    status = replace(EMPTY, plans=(LeasePlan("text-to-image", True, False, 0, (), fetch=True),))
     assert "not fetched – – fetches and loads it" in row(status, "text-to-image")
-    status = replace(EMPTY, plans=(Plan("text-to-image", True, False, 0, ()),))
+    status = replace(EMPTY, plans=(LeasePlan("text-to-image", True, False, 0, ()),))
     assert "on disk – – loads it" in row(status, "text-to-image")
 
 
@@ -243,7 +243,7 @@ def test_names_are_escaped():
         ON_CUDA,
         device_name=bad,
         resident=(Resident(bad, True, MB, MB, 1, False, (bad,)),),
-        plans=(Plan(bad, False, True, MB, (bad,)), Plan("exact", True, True, MB, (bad,))),
+        plans=(LeasePlan(bad, False, True, MB, (bad,)), LeasePlan("exact", True, True, MB, (bad,))),
     )
     shown = models_view.numbers(status) + models_view.memory(status) + models_view.table(status)
     assert "<img" not in shown and "&lt;img" in shown

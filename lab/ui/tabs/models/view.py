@@ -9,7 +9,7 @@ from html import escape
 from math import isinf
 
 from lab.catalog import CONTROLS, MODELS
-from lab.requests.status import Plan, Replica, Resident, Status
+from lab.requests.status import LeasePlan, Replica, Resident, Status
 from lab.ui.shell.widgets import subscripts
 
 SCORER = "clip"  # the cache's name of what scores pictures; no row of any table
@@ -173,7 +173,7 @@ def _where(held: Resident | None, fetched: bool) -> str:
     return "on the device" if held.on_device else "in memory"
 
 
-def _run(plan: Plan | None, held: Resident | None, fetched: bool, status: Status) -> str:
+def _run(plan: LeasePlan | None, held: Resident | None, fetched: bool, status: Status) -> str:
     """What pressing Run would do, in words; the scorer has no plan, but its place implies one."""
     if plan is None:
         if held is None:
