@@ -171,6 +171,8 @@ SPACINGS = {
     "linspace": "both ends, evenly",
 }
 
+SCORER = "clip"  # scores how well a picture fits its prompt
+
 GROUPS = {
     "smileys-emotion": "Smileys and emotion",
     "people-body": "People and body",

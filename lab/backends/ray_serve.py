@@ -227,7 +227,7 @@ class Engine:
 
     async def run(self, request: Request, client: str) -> AsyncIterator[list[Event | Refusal]]:
         """The events of a request, in bundles."""
-        if model := getattr(request, "model", ""):
+        for model in request.models()[:1]:
             await self.holding(model)
         inbox: asyncio.Queue[Event | Refusal | None] = asyncio.Queue()
         stop, tell = threading.Event(), asyncio.get_running_loop().call_soon_threadsafe
@@ -306,20 +306,39 @@ def build(args: Sizes) -> Any:
 # In the page's process
 
 
+class Cluster:
+    """The application on Ray, as the page's process reaches it; started where there is none."""
+
+    def __init__(self, settings: Settings, sizes: Sizes) -> None:
+        if not ray.is_initialized():
+            ray.init(settings.ray_address or None, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR")
+        application = serve.status().applications.get(APP)
+        if application is None or application.status in (
+            ApplicationStatus.DEPLOY_FAILED,
+            ApplicationStatus.NOT_STARTED,
+        ):
+            serve.run(build(sizes), name=APP, route_prefix=None)
+        self._engine = serve.get_app_handle(APP)
+        self._board = board()
+
+    def stream(self, request: Request, client: str) -> Any:
+        """The bundles of events of a run on a replica, preferably one that has its model; `cancel()` ends it."""
+        model = next(iter(request.models()), "")
+        return self._engine.options(method_name="run", stream=True, multiplexed_model_id=model).remote(request, client)
+
+    def statuses(self) -> dict[str, Status]:
+        """What each replica reported last, by its name."""
+        return ray.get(self._board.look.remote(), timeout=STALE_S)
+
+
 class RayBackend:
     """Executes requests on a Ray cluster. Safe to call from many threads."""
 
-    def __init__(self, settings: Settings, sizes: Sizes | None = None) -> None:
+    def __init__(self, settings: Settings, sizes: Sizes | None = None, cluster: Cluster | None = None) -> None:
         self.settings = settings
-        if not ray.is_initialized():
-            ray.init(settings.ray_address or None, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR")
-        found = serve.status().applications.get(APP)
-        if found is None or found.status in (ApplicationStatus.DEPLOY_FAILED, ApplicationStatus.NOT_STARTED):
-            serve.run(build(sizes or Sizes()), name=APP, route_prefix=None)
-        self._engine = serve.get_app_handle(APP)
-        self._board = board()
+        self._cluster = cluster or Cluster(settings, sizes or Sizes())
         self.line = Line(settings.max_runs, settings.queue_size, settings.max_visitor_lanes, settings.max_visitor_steps)
-        self._seen: dict[str, Status] = {}
+        self._statuses: dict[str, Status] = {}
         self._closed = threading.Event()
         self._watching = threading.Thread(target=self._watch, name="lab-cluster", daemon=True)
         self._watching.start()
@@ -362,9 +381,7 @@ class RayBackend:
 
     def _once(self, request: Request, stop: threading.Event, client: str) -> Iterator[Event]:
         """The events of one call to a replica."""
-        call = self._engine.options(
-            method_name="run", stream=True, multiplexed_model_id=getattr(request, "model", "")
-        ).remote(request, client)
+        call = self._cluster.stream(request, client)
         inbox: queue.SimpleQueue[list[Event | Refusal] | Exception | None] = queue.SimpleQueue()
 
         def receive() -> None:
@@ -399,13 +416,13 @@ class RayBackend:
 
     def status(self) -> Status | None:
         """Of all replicas together; None until one has reported."""
-        return together(self._seen, *self.line.counts) if self._seen else None
+        return together(self._statuses, *self.line.counts) if self._statuses else None
 
     def _watch(self) -> None:
         """Keep what the replicas say at hand."""
         while not self._closed.is_set():
             with suppress(RayError):
-                self._seen = ray.get(self._board.look.remote(), timeout=STALE_S)
+                self._statuses = self._cluster.statuses()
             self._closed.wait(REPORT_S)
 
 

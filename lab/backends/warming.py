@@ -4,19 +4,10 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
-from lab.catalog import MODELS
 from lab.requests.base import Event, LabError, Request
-from lab.requests.fields import Forward
-from lab.requests.sampling import LaneSettings, SamplingRequest
+from lab.requests.sampling import first_look
 
 log = logging.getLogger("lab")
-
-
-def first_look(name: str) -> SamplingRequest:
-    """The smallest run of a model."""
-    return SamplingRequest(
-        model=name, lanes=(LaneSettings(steps=1),), forward=Forward(schedule=MODELS[name].schedules[0])
-    )
 
 
 def warm(run: Callable[[Request], Iterator[Event]], names: Iterable[str]) -> threading.Thread:

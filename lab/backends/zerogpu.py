@@ -28,15 +28,13 @@ import torch
 
 from lab.backends.local import LocalBackend, in_words
 from lab.backends.refusal import Refusal, packed, unpacked
-from lab.catalog import CONTROLS, MODELS, Control, Model
+from lab.catalog import CONTROLS, MODELS, SCORER, Control, Model
 from lab.engine.lanes import drive
 from lab.models.cache import ModelCache
-from lab.models.loaders import SCORER, make_cache
+from lab.models.loaders import make_cache
 from lab.operations import OPERATIONS
 from lab.operations.house import House
-from lab.requests.anatomy import AnatomyRequest
 from lab.requests.base import NOTHING, Event, LabError, Request, Waiting
-from lab.requests.sampling import SamplingRequest
 from lab.requests.status import LeasePlan, Status
 from lab.settings import Settings, at_hand
 
@@ -45,6 +43,7 @@ log = logging.getLogger("lab")
 START_S = 10  # a fork, the move of the weights, the pictures at the end
 LONGEST_S = 120  # one visitor's call
 ROW_FLOPS = 0.8e12  # of a UNet at 512 px; with the cube of the side, 6.4e12 at 1024 (counted: 6.8e12)
+CONTROL_SHARE = 0.35  # of the UNet's FLOPs that a ControlNet adds
 FLOPS_PER_S = 50e12  # a third of what the smallest GPU lent gives in bfloat16, and twice as long to be safe
 STEP_S = 0.03  # of a step however small: launches and the sampler
 
@@ -151,21 +150,15 @@ class ZeroGpuBackend:
 
 def needs_network(request: Request) -> bool:
     """Whether a request asks a trained model for more than one look."""
-    if request.load() == NOTHING:
-        return False
-    names = [request.model, getattr(request, "versus", None)]  # type: ignore[attr-defined]  # all others have a model
-    return any(MODELS[name].trained for name in names if name)
+    return request.load() != NOTHING and any(model.trained for model in _models_of(request))
 
 
 def seconds_of(request: Request) -> int:
     """How long a call is announced to take, from the request's counted work: steps, rows a step, FLOPs a row."""
-    size = max(
-        MODELS[name].size for name in [getattr(request, "model", None), getattr(request, "versus", None)] if name
-    )
-    guided, controls = False, 0
-    if isinstance(request, SamplingRequest):
-        guided, controls = any(lane.guidance_scale != 1 for lane in request.lanes), len(request.controls)
-    elif isinstance(request, AnatomyRequest):
-        guided = True
-    flops = ROW_FLOPS * (size / 512) ** 3 * (1 + guided) * (1 + 0.35 * controls)
-    return ceil(START_S + request.load().steps * max(flops / FLOPS_PER_S, STEP_S if size > 64 else STEP_S / 4))
+    load, size = request.load(), max((model.size for model in _models_of(request)), default=0)
+    flops = ROW_FLOPS * (size / 512) ** 3 * load.rows * (1 + CONTROL_SHARE * load.controls)
+    return ceil(START_S + load.steps * max(flops / FLOPS_PER_S, STEP_S if size > 64 else STEP_S / 4))
+
+
+def _models_of(request: Request) -> list[Model]:
+    return [MODELS[name] for name in request.models() if name in MODELS]

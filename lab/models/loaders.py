@@ -15,7 +15,7 @@ import transformers
 from diffusers import AutoencoderKL, ControlNetModel, ModelMixin, UNet2DConditionModel
 from torch import Tensor
 
-from lab.catalog import CONTROLS, GROUPS, MODELS, Control, Model
+from lab.catalog import CONTROLS, GROUPS, MODELS, SCORER, Control, Model
 from lab.engine.lanes import Denoiser
 from lab.engine.noising import alphas_cumprod
 from lab.models.cache import ModelCache, Shelf, alone, first_line
@@ -35,7 +35,6 @@ from lab.settings import ASSETS, Settings
 log = logging.getLogger("lab")
 
 PREVIEW_EXAMPLES = 48
-SCORER = "clip"
 SLOW = 200_000_000  # bytes that take a while to read
 ENCODERS = {  # of each pipeline: the part's name behind "text_encoder" and "tokenizer", and its class in transformers
     "StableDiffusionPipeline": {"": "CLIPTextModel"},

@@ -12,15 +12,9 @@ from lab.requests.sampling import SamplingRequest
 from lab.settings import Settings
 
 
-def controlnets_of(request: SamplingRequest) -> list[str]:
-    """The ControlNets of a request, as the cache names them."""
-    rows = (control_of(MODELS[request.model], control.name) for control in request.controls)
-    return [row.name for row in rows if row]
-
-
 def check_controls(request: SamplingRequest, model: Any, controls: Sequence[LoadedControl]) -> None:
     """Refuse a ControlNet that was made for another base model."""
-    for name, control in zip(controlnets_of(request), controls, strict=True):
+    for name, control in zip(request.controlnets(), controls, strict=True):
         try:
             model.try_control(control)
         except LabError as error:
@@ -30,7 +24,7 @@ def check_controls(request: SamplingRequest, model: Any, controls: Sequence[Load
 def check_load(request: Request, settings: Settings) -> None:
     """Refuse more pictures, or more steps over all of them, than one run may take; a reference run is no picture."""
     load = request.load()
-    pictures = load.lanes - bool(getattr(request, "reference_steps", 0))
+    pictures = load.lanes - load.hidden
     if pictures > settings.max_lanes:
         raise LabError(f"{pictures} pictures asked for; one run makes at most {settings.max_lanes}. Take fewer lanes.")
     if load.steps > settings.max_lane_steps:

@@ -8,15 +8,15 @@ from itertools import zip_longest
 
 import numpy as np
 
-from lab.catalog import MODELS
+from lab.catalog import MODELS, SCORER
 from lab.engine.distances import path_distance, rms
 from lab.engine.lanes import Lane, Record
 from lab.measures import picture_measures
-from lab.models.loaders import SCORER, LoadedModel
+from lab.models.loaders import LoadedModel
 from lab.models.stable_diffusion import Controlled
 from lab.operations.house import House
 from lab.operations.lanes import Halves, make_lane
-from lab.operations.limits import check_controls, check_load, check_model, controlnets_of
+from lab.operations.limits import check_controls, check_load, check_model
 from lab.operations.loading import loading
 from lab.operations.painter import Painter
 from lab.operations.prompts import as_captions, unread_notes
@@ -40,13 +40,13 @@ def sampling(request: SamplingRequest, house: House) -> Iterator[Event]:
     yield from notes
     if request.versus is None:
         check_load(request, house.settings)
-        yield from loading(house, request.model, *controlnets_of(request))
+        yield from loading(house, *request.models())
         yield from _draw(request, house)
         return
     again = request.model_copy(update={"model": request.versus, "reference_steps": 0, "controls": (), "negative": ""})
     check_model(again, house.settings)
     check_load(request, house.settings)
-    yield from loading(house, request.model, again.model, *controlnets_of(request))
+    yield from loading(house, *request.models())
     with house.lease(request.model) as model, house.lease(again.model) as other:
         if model.shape != other.shape:
             raise LabError(f"'{MODELS[again.model].title}' works on other shapes; it cannot start from the same x_T.")
@@ -68,7 +68,7 @@ def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult
     """The lanes of one model."""
     with ExitStack() as leases:
         model = leases.enter_context(house.lease(request.model))
-        controls = [leases.enter_context(house.lease(name)) for name in controlnets_of(request)]
+        controls = [leases.enter_context(house.lease(name)) for name in request.controlnets()]
         denoiser = model.denoiser(request.forward)
         check_controls(request, model, controls)
         yield from unread_notes(model, request.condition, "" if model.distilled else request.negative)

@@ -30,8 +30,12 @@ class AnatomyRequest(Request):
         return check_steps(self, self.lane.steps)
 
     def load(self) -> Load:
-        """As Request.load."""
-        return Load(1, self.lane.steps)
+        """As Request.load: both halves in every step."""
+        return Load(1, self.lane.steps, rows=2)
+
+    def models(self) -> tuple[str, ...]:
+        """As Request.models."""
+        return (self.model,)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Requests and events are picklable and hold no torch object, so any backend can c
 themselves; `explain` turns a validation error into one sentence a visitor can act on.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Set
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,23 +17,53 @@ from pydantic import (
 
 @dataclass(frozen=True)
 class Load:
-    """What a request asks for, counted before anything is computed: its lanes, and the steps that they take in all."""
+    """The work of a request, counted before anything is computed."""
 
     lanes: int = 0
-    steps: int = 0
+    steps: int = 0  # over all lanes
+    hidden: int = 0  # lanes that make no picture of the run: a reference
+    rows: int = 1  # of the denoiser's batch that a step takes: 2 where it is guided
+    controls: int = 0  # ControlNets that each row runs through
 
 
 NOTHING = Load()
 
+Key = tuple[type, Hashable]  # of an event in its run: its type and Event.key
+
+
+@dataclass(frozen=True)
+class Rest:
+    """The part of a run that is still to be asked for. Lane i of it is lane `lanes[i]` of the whole run; where `lanes` is
+    empty the lanes are the same."""
+
+    request: "Request"
+    lanes: tuple[int, ...] = ()
+
+    def whole_lane(self, lane: int) -> int:
+        """The lane of the whole run that is `lane` here; a hidden one (below 0) stays as it is."""
+        return self.lanes[lane] if self.lanes and lane >= 0 else lane
+
 
 class Request(BaseModel):
-    """Base of all requests: immutable, unknown fields refused, NaN and infinity refused."""
+    """Base of all requests: immutable, unknown fields refused, NaN and infinity refused.
+
+    What a backend must know of a run it asks the request: `load`, `models` and `rest`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def load(self) -> Load:
-        """The request's lanes and steps; of one look (a noised picture, an annotation) NOTHING: it stands in no line."""
+        """The work of the run; of one look (a noised picture, an annotation) NOTHING: it stands in no line."""
         return NOTHING
+
+    def models(self) -> tuple[str, ...]:
+        """Names of the catalog's rows that the run leases, the one that drives its lanes first."""
+        return ()
+
+    def rest(self, events: Set[Key]) -> Rest | None:
+        """What is still to be asked for once `events` have come and the run was lost: all of it, where a request does
+        not know better; None where the run has ended. What came before is dropped by its key when it comes again."""
+        return Rest(self)
 
 
 @dataclass(frozen=True)
@@ -43,8 +73,8 @@ class Event:
 
     @property
     def key(self) -> Hashable:
-        """What tells an event from the others of its type in one run, so that one that is made again after a fault is
-        known. None: nothing in it does, so the order in which they come does."""
+        """What distinguishes an event from the others of its type in one run, so that a repetition after a fault is
+        recognised. None: only the order in which they come does."""
         return None
 
 
@@ -53,6 +83,11 @@ class Note(Event):
     """Something the visitor should know about the run, in one sentence."""
 
     text: str
+
+    @property
+    def key(self) -> Hashable:
+        """As Event.key: a sentence is said once."""
+        return self.text
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """DDIM inversion: the request and what came of it."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Set
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from pydantic import (
     model_validator,
 )
 
-from lab.requests.base import Event, Load, Request
+from lab.requests.base import Event, Key, Load, Request, Rest
 from lab.requests.fields import Condition, Forward, ModelName, Picture, Seed, check_steps
 
 
@@ -35,6 +35,14 @@ class InversionRequest(Request):
     def load(self) -> Load:
         """As Request.load: up, then down again."""
         return Load(1, 2 * self.steps)
+
+    def models(self) -> tuple[str, ...]:
+        """As Request.models."""
+        return (self.model,)
+
+    def rest(self, events: Set[Key]) -> Rest | None:
+        """As Request.rest: nothing once the result has come."""
+        return None if (InversionResult, ()) in events else Rest(self)
 
 
 @dataclass(frozen=True)

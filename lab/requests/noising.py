@@ -31,6 +31,10 @@ class NoisingRequest(Request):
             raise ValueError(f"timestep t is {self.t}, beyond the last one, T = {self.forward.T}")
         return self
 
+    def models(self) -> tuple[str, ...]:
+        """As Request.models."""
+        return (self.recover,) if self.recover else ()
+
 
 @dataclass(frozen=True)
 class NoisingFrame(Event):

@@ -1,13 +1,14 @@
 """Pictures drawn side by side: the request, its steps and results, and the recording of a run."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Set
 from dataclasses import dataclass, field
 from typing import Annotated
 
 import numpy as np
 from pydantic import AliasChoices, Field, model_validator
 
-from lab.requests.base import Event, Load, Request
+from lab.catalog import MODELS, SCORER, control_of
+from lab.requests.base import Event, Key, Load, Request, Rest
 from lab.requests.fields import (
     Condition,
     ControlName,
@@ -104,11 +105,45 @@ class SamplingRequest(Request):
     def _steps_fit(self) -> "SamplingRequest":
         return check_steps(self, max(self.reference_steps, *(lane.steps for lane in self.lanes)))
 
+    @property
+    def pictures(self) -> int:
+        """How many results the run has: with `versus` two of every lane."""
+        return len(self.lanes) * (1 if self.versus is None else 2)
+
     def load(self) -> Load:
         """As Request.load: with `versus` every lane twice, and the reference run."""
-        models = 1 if self.versus is None else 2
-        steps = sum(lane.steps for lane in self.lanes) * models + self.reference_steps
-        return Load(len(self.lanes) * models + bool(self.reference_steps), steps)
+        reference = int(self.reference_steps > 0)
+        steps = sum(lane.steps for lane in self.lanes) * self.pictures // len(self.lanes) + self.reference_steps
+        rows = 2 if any(lane.guidance_scale != 1 for lane in self.lanes) else 1
+        return Load(self.pictures + reference, steps, hidden=reference, rows=rows, controls=len(self.controls))
+
+    def controlnets(self) -> tuple[str, ...]:
+        """The rows of CONTROLS that follow the run's maps for its model."""
+        rows = (control_of(MODELS[self.model], control.name) for control in self.controls)
+        return tuple(row.name for row in rows if row)
+
+    def models(self) -> tuple[str, ...]:
+        """As Request.models: the second model, the ControlNets and, where there is a prompt to score, the scorer too."""
+        versus = () if self.versus is None else (self.versus,)
+        scorer = (SCORER,) if self.measure and self.condition.prompt else ()
+        return tuple(dict.fromkeys((self.model, *versus, *self.controlnets(), *scorer)))
+
+    def rest(self, events: Set[Key]) -> Rest | None:
+        """As Request.rest: the lanes without a result; all, where lanes lean on each other."""
+        results = {key for kind, key in events if kind is LaneResult}
+        if len(results) >= self.pictures:
+            return None
+        if self.versus or self.reference_steps:
+            return Rest(self)
+        lanes = tuple(lane for lane in range(len(self.lanes)) if lane not in results)
+        return Rest(self.model_copy(update={"lanes": tuple(self.lanes[lane] for lane in lanes)}), lanes)
+
+
+def first_look(model: str) -> SamplingRequest:
+    """The smallest run of a model: one picture in one step."""
+    return SamplingRequest(
+        model=model, lanes=(LaneSettings(steps=1),), forward=Forward(schedule=MODELS[model].schedules[0])
+    )
 
 
 @dataclass(frozen=True)

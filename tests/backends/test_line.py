@@ -12,7 +12,7 @@ from lab.requests.annotate import AnnotateRequest
 from lab.requests.base import NOTHING, LabError, Load, Note, Waiting
 from lab.requests.inversion import InversionRequest
 from lab.requests.noising import NoisingRequest
-from lab.requests.sampling import LaneSettings, SamplingRequest
+from lab.requests.sampling import ControlMap, LaneSettings, SamplingRequest
 
 
 def free(*places):
@@ -138,8 +138,11 @@ def test_the_outlook_is_what_the_next_run_would_meet():
 def test_loads_are_counted_before_anything_is_computed():
     lanes = (LaneSettings(steps=5), LaneSettings(steps=7))
     assert SamplingRequest(lanes=lanes).load() == Load(2, 12)
-    assert SamplingRequest(lanes=lanes, versus="exact-32", reference_steps=9).load() == Load(5, 33)
-    assert AnatomyRequest(lane=lanes[0], scales=(1.0,)).load() == Load(1, 5)
+    guided = (*lanes, LaneSettings(steps=1, guidance_scale=0))
+    edges = ControlMap(name="edges", map=np.zeros((4, 4, 3), np.uint8))
+    assert SamplingRequest(lanes=guided, controls=(edges,) * 2).load() == Load(3, 13, rows=2, controls=2)
+    assert SamplingRequest(lanes=lanes, versus="exact-32", reference_steps=9).load() == Load(5, 33, hidden=1)
+    assert AnatomyRequest(lane=lanes[0], scales=(1.0,)).load() == Load(1, 5, rows=2)
     picture = np.zeros((4, 4, 3), np.uint8)
     assert InversionRequest(picture=picture, steps=6).load() == Load(1, 12)
     assert NoisingRequest(picture=picture).load() == AnnotateRequest(picture=picture).load() == NOTHING

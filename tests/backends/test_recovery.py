@@ -8,7 +8,7 @@ import pytest
 
 from lab.backends.recovery import Recovery
 from lab.requests.anatomy import AnatomyRequest
-from lab.requests.base import Event, Note
+from lab.requests.base import Event, Note, Waiting
 from lab.requests.inversion import InversionRequest, InversionResult
 from lab.requests.sampling import Decoded, LaneResult, LaneSettings, SamplingRequest, Step
 
@@ -71,14 +71,16 @@ def test_other_requests_are_asked_again_as_they_are():
     recovery = Recovery(inversion)
     assert recovery.remaining() is inversion
     ended = InversionResult(GREY, GREY, GREY, GREY[..., 0], 0.1, 0.0, 1.0)
-    assert recovery.fresh(ended) is ended and recovery.fresh(ended) is None
+    assert not recovery.ended
+    assert recovery.fresh(ended) is ended and recovery.fresh(ended) is None and recovery.ended
     assert Recovery(AnatomyRequest(lane=LANES[0], scales=(1.0,))).remaining().lane == LANES[0]
 
 
-def test_notes_always_pass():
+def test_a_note_comes_once_and_what_waits_always_says_so():
     recovery = Recovery(SamplingRequest(lanes=LANES))
     recovery.remaining()
-    assert [recovery.fresh(Note("a")) for _ in range(2)] == [Note("a")] * 2
+    assert [recovery.fresh(Note(text)) for text in "aba"] == [Note("a"), Note("b"), None]
+    assert [recovery.fresh(Waiting(1, 2.0)) for _ in range(2)] == [Waiting(1, 2.0)] * 2
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,5 @@ def test_the_steps_of_a_replay_come_once_each_though_they_are_of_calls_that_were
     for _ in range(2):
         recovery.remaining()
         new = [recovery.fresh(event) for event in (step(0, 0), step(0, 1), Decoded(0, 1, GREY), Decoded(0, 0, GREY))]
-        recovery._results.clear()
     assert new == [None] * 4
     assert recovery.fresh(Decoded(0, 2, GREY)) == Decoded(0, 2, GREY)

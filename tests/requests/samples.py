@@ -1,0 +1,35 @@
+"""A request of every kind. Runs are small enough for a toy model; `tests/requests/test_requests.py` holds them complete."""
+
+import numpy as np
+
+from lab.requests.anatomy import AnatomyRequest
+from lab.requests.annotate import AnnotateRequest
+from lab.requests.fields import Condition, Forward
+from lab.requests.inversion import InversionRequest
+from lab.requests.noising import NoisingRequest
+from lab.requests.sampling import ControlMap, ControlWindow, LaneSettings, SamplingRequest
+
+PICTURE = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+MODEL = {"model": "text-to-image", "forward": Forward(schedule="scaled_linear")}
+LANES = (LaneSettings(steps=3, guidance_scale=2), LaneSettings(steps=2, seed=5, sampler="ddpm"))
+APPLE = Condition(prompt="apple")
+
+PARTS = (
+    Condition(prompt="red apple", group="food-drink", style="flat"),
+    Forward(schedule="cosine", T=400, zero_snr=True),
+    ControlMap(name="edges", map=PICTURE),
+    ControlWindow(strength=0.5, start=0.2, end=0.8),
+    LaneSettings(sampler="heun", steps=7, mix_seed=3, mix=0.5),
+)
+RUNS = {
+    "sampling": SamplingRequest(
+        **MODEL, lanes=LANES, condition=APPLE, controls=(ControlMap(name="edges", map=PICTURE),), measure=True
+    ),
+    "reference": SamplingRequest(**MODEL, lanes=LANES, reference_steps=4),
+    "versus": SamplingRequest(**MODEL, lanes=LANES, versus="exact"),
+    "inversion": InversionRequest(**MODEL, picture=PICTURE, steps=3),
+    "anatomy": AnatomyRequest(**MODEL, lane=LANES[0], scales=(0, 1, 5), negative="blurry"),
+    "annotate": AnnotateRequest(picture=PICTURE, annotator="canny", size=16, low=50, blur=1.5),
+    "noising": NoisingRequest(picture=PICTURE, forward=MODEL["forward"], t=10, recover="text-to-image"),
+}
+SAMPLES = (*PARTS, *RUNS.values())
