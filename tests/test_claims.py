@@ -5,6 +5,7 @@ is trained anew and no longer shows it fails here: then the sentence, or the pre
 """
 
 from functools import cache
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -195,18 +196,17 @@ def test_in_few_steps_noise_has_its_price(house):
 # Guidance
 
 
+GUIDANCE = guidance_tab.Guidance(None, Settings()).form
+
+
 def swept(house, title, scales=None, rules=("cfg",), seeds=None):
     """Measures and pictures by (rule, seed, scale) of a preset of the Guidance tab, or of a part of it."""
-    preset = preset_of(guidance_tab, title)
-    scales = scales or guidance_view.parse_scales(preset.scales)
-    keys = [
-        (rule, seed, scale)
-        for rule in rules
-        for seed in seeds or guidance_view.parse_seeds(preset.seeds)
-        for scale in scales
-    ]
+    preset = SimpleNamespace(**GUIDANCE.preset(preset_of(guidance_tab, title)))
     known = guidance_view.parse_scales(preset.scales)
-    assert set(scales) <= set(known) and set(rules) <= set(preset.rules)
+    lines = seeds or guidance_view.parse_seeds(preset.seeds)
+    keys = [(rule, seed, scale) for rule in rules for seed in lines for scale in scales or known]
+    assert {scale for _, _, scale in keys} <= set(known)
+    assert set(rules) <= set(preset.rules if preset.experiment == "rules" else ("cfg",))
     lanes = [LaneSettings(steps=preset.steps, seed=seed, guidance_scale=scale, rule=rule) for rule, seed, scale in keys]
     results = drawn(
         house, preset.model, lanes, condition=Condition(prompt=preset.prompt), negative=preset.negative, measure=True
@@ -265,7 +265,7 @@ def test_with_exact_scores_hardly_anything_burns(house):
 def test_with_exact_scores_rules_differ_in_where_they_end(house):
     assert "nothing burns, whatever the rule: only the pictures differ" in look_for("Rules, exactly")
     preset = preset_of(guidance_tab, "Rules, exactly")
-    found = swept(house, "Rules, exactly", (1, 15), preset.rules)
+    found = swept(house, "Rules, exactly", (1, 15), preset.values["rules"])
     assert max(one.nearest_rms for one in found.values()) < 0.02
     assert len({one.picture.tobytes() for (_, _, scale), one in found.items() if scale == 1}) == 1
     assert len({one.nearest_caption for (_, _, scale), one in found.items() if scale == 15}) >= 3

@@ -24,6 +24,7 @@ from lab.ui.tabs.guidance import view as guidance_view
 from lab.ui.tabs.noising import tab as noising
 from lab.ui.tabs.samplers import tab as samplers
 from tests.requests.kinds import kinds
+from tests.ui.values import first_values
 
 STEADY = settings(max_examples=80, deadline=None, derandomize=True, database=None)
 SETTINGS = Settings()
@@ -132,14 +133,13 @@ def values_of(part):
 
 def parts_of(tab):
     """The controls of a tab, those in rows too."""
-    found = [one for one in vars(tab).values() if isinstance(one, gr.components.Component)]
-    return found + [one for row in getattr(tab, "rows", ()) for one in row]
+    return list(first_values(tab))
 
 
 MAKERS = {
     "noising": [lambda tab, values: tab._request(values)],
     "samplers": [lambda tab, values: tab._sampling_request(values), lambda tab, values: tab._condition(values)],
-    "guidance": [lambda tab, values: tab._plan(values)],
+    "guidance": [lambda tab, values: tab.request(values)],
     "controlnet": [lambda tab, values: tab._plan(values)],
 }
 

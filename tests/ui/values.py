@@ -5,10 +5,22 @@ import gradio as gr
 
 def first_values(tab):
     """By component, as the page opens."""
-    shared = getattr(tab, "share", None)
+    holders = [tab, *(getattr(tab, name) for name in ("share", "runs") if hasattr(tab, name))]
     rows = [part for row in getattr(tab, "rows", ()) for part in row]
-    parts = [*vars(tab).values(), *(vars(shared).values() if shared else ()), *rows]
+    form = tab.form.parts.values() if hasattr(tab, "form") else ()
+    parts = [*(part for holder in holders for part in vars(holder).values()), *rows, *form]
     return {part: part.value for part in parts if isinstance(part, gr.components.Component)}
+
+
+def part_of(tab, name):
+    """A component of a tab: a control of its form, Run, Stop or the note beside them, or one of its own."""
+    holders = [tab.form.parts if hasattr(tab, "form") else {}, vars(tab), vars(getattr(tab, "runs", tab))]
+    return next(holder[name] for holder in holders if name in holder)
+
+
+def set_to(update):
+    """What an update of the page sets a component to."""
+    return update["value"] if isinstance(update, dict) and "value" in update else update
 
 
 def settled(values, update):

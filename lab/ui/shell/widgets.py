@@ -13,9 +13,7 @@
 `note`, `picture` and `table` escape their text: it may come from a visitor. `words` takes the lab's own markup.
 """
 
-import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any, Protocol
 
@@ -172,102 +170,6 @@ def picked(event: gr.EventData) -> int:
         return int(sent(event, "pick"))
     except (TypeError, ValueError, OverflowError):
         raise LabError("The click did not arrive in one piece. Click once more.") from None
-
-
-class Stops:
-    """One stop event for each visitor's run, so that Stop never reaches another visitor. Thread-safe."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._events: dict[str, threading.Event] = {}
-
-    def fresh(self, request: gr.Request) -> threading.Event:
-        """The event of a run that begins now; a run of the same visitor still under way is told to stop."""
-        event = threading.Event()
-        with self._lock:
-            if before := self._events.get(_session(request)):
-                before.set()
-            self._events[_session(request)] = event
-        return event
-
-    @contextmanager
-    def turn(self, request: gr.Request) -> Iterator[threading.Event]:
-        """As `fresh`, and the event is forgotten when its block is left: also by a page that goes away before the first
-        update, which closes the generator there."""
-        event = self.fresh(request)
-        try:
-            yield event
-        finally:
-            self.done(request, event)
-
-    def set(self, request: gr.Request) -> None:
-        """Tell this visitor's run to stop; nothing happens where there is none."""
-        with self._lock:
-            if event := self._events.get(_session(request)):
-                event.set()
-
-    def end(self, request: gr.Request) -> None:
-        """Tell this visitor's run to stop, and take the page from it: something else is shown now."""
-        with self._lock:
-            if event := self._events.pop(_session(request), None):
-                event.set()
-
-    def busy(self, request: gr.Request) -> bool:
-        """Whether a run of this visitor is under way: what a tab does when it is opened is not to end it, since a button
-        elsewhere may open a tab and press a preset of it before the page tells of the opening."""
-        with self._lock:
-            return _session(request) in self._events
-
-    def owns(self, request: gr.Request, event: threading.Event) -> bool:
-        """Whether `event` still is the visitor's run: False once a newer one has taken the page over."""
-        with self._lock:
-            return self._events.get(_session(request)) is event
-
-    def done(self, request: gr.Request, event: threading.Event) -> None:
-        """Forget a run that has ended, unless a newer one took its place."""
-        with self._lock:
-            if self._events.get(_session(request)) is event:
-                del self._events[_session(request)]
-
-
-class Runs:
-    """Run, Stop and the sentence beside them: how a tab streams what a press of Run makes."""
-
-    def __init__(self, run: gr.Button, stop: gr.Button, note: gr.HTML) -> None:
-        self.run, self.stop, self.note = run, stop, note
-        self.stops = Stops()
-
-    def stream(
-        self, request: gr.Request, work: Callable[[threading.Event], Generator[Update, None, Update]]
-    ) -> Iterator[Update]:
-        """The updates of `work(stop)` until it ends, Stop is pressed or a newer run of this page takes over.
-
-        What `work` returns is its last update. The buttons come back with it and not after it: of two updates in quick
-        succession the page keeps the last.
-        """
-        with self.stops.turn(request) as stop:
-            yield {
-                self.run: gr.update(interactive=False),
-                self.stop: gr.update(interactive=True),
-                self.note: note("Starting …"),
-            }
-            with closing(work(stop)) as updates:
-                try:
-                    while True:
-                        update = next(updates)
-                        if not self.stops.owns(request, stop):
-                            return
-                        yield update
-                except StopIteration as end:
-                    last: Update = end.value
-                except LabError as error:
-                    last = {self.note: refusal(error)}
-            if self.stops.owns(request, stop):
-                yield last | {self.run: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
-
-
-def _session(request: gr.Request) -> str:
-    return request.session_hash or ""
 
 
 def picture(

@@ -17,6 +17,7 @@ from lab.catalog import CONTROLS, MODELS, SAMPLERS
 from lab.requests.base import LabError
 from lab.settings import Settings
 from lab.ui.shell import media, share
+from lab.ui.shell.tool import Tool
 from lab.ui.tabs.controlnet import tab as controlnet
 from lab.ui.tabs.guidance import tab as guidance
 from lab.ui.tabs.noising import tab as noising
@@ -53,6 +54,8 @@ def preset(tab, chosen):
 
 
 def request_of(tab, values):
+    if isinstance(tab, Tool):
+        return tab.request(values)
     return tab._sampling_request(values) if isinstance(tab, samplers._Tab) else tab._plan(values).request
 
 
@@ -191,7 +194,7 @@ def test_scripts_and_settings_are_files(lab):
     assert "press Run first" in tab.share.on_json(None)[tab.share.note] and "press Run first" in tab.share.on_link(None)
     with pytest.raises(LabError, match="press Run first"):
         list(tab.scripts(values))
-    plan = tab._plan(values)
+    plan = tab._plan(tab.form.read(values))
     kept = guidance.Sweep(plan)
     ((name, text),) = tab.scripts(values | {tab.kept: kept, tab.picked: plan.request.lanes[-1]})
     compile(text, name, "exec")
@@ -255,7 +258,7 @@ def test_a_model_that_is_not_here_is_told_of(lab):
     capsule = make("guidance", {"model": "sdxl", "prompt": "cat"})
     update = lab.door.on_address(to_link(capsule))
     assert "&#x27;sdxl&#x27; is not here" in said(lab, update)
-    assert settled(first_values(lab.guidance), update)[lab.guidance.prompt] == "cat"
+    assert settled(first_values(lab.guidance), update)[lab.guidance.form["prompt"]] == "cat"
 
 
 # Anything

@@ -20,7 +20,7 @@ from lab.settings import Settings, at_hand
 from lab.ui.tabs.guidance import charts as guidance_charts
 from lab.ui.tabs.guidance import tab as guidance
 from lab.ui.tabs.guidance import view as guidance_view
-from tests.ui.values import first_values
+from tests.ui.values import first_values, part_of, set_to
 
 VISITOR = SimpleNamespace(session_hash="visitor")
 QUICK = {"model": "exact", "prompt": "cat", "steps": 3, "scales": "0, 1, 3", "seeds": "1, 2"}
@@ -66,14 +66,14 @@ def exact():
 
 def make_tab(backend=None, **settings):
     with gr.Blocks():
-        tab = guidance._Tab(backend or Backend(), Settings(**settings))
+        tab = guidance.Guidance(backend or Backend(), Settings(**settings))
         tab.lay_out()
     return tab
 
 
 def values_of(tab, kept=None, **changes):
     """What the components hold when the page opens, with changes by attribute name."""
-    values = first_values(tab) | {getattr(tab, name): value for name, value in changes.items()}
+    values = first_values(tab) | {part_of(tab, name): value for name, value in changes.items()}
     capsule = tab.share.make(values, kept.plan.request) if kept else None
     return values | {tab.kept: kept, tab.share.capsule: capsule}
 
@@ -99,42 +99,28 @@ def test_the_opening_controls_ask_for_the_first_preset():
     tab = make_tab()
     list(tab.on_run(values_of(tab), VISITOR))
     (request,) = tab.backend.requests
-    first = tab.shown[0]
-    assert request.model == first.model and request.condition.prompt == first.prompt and request.measure
+    first = tab.form.preset(tab.offered[0])
+    assert request.model == first["model"] and request.condition.prompt == first["prompt"] and request.measure
     assert [lane.guidance_scale for lane in request.lanes[:3]] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("preset", guidance.PRESETS, ids=lambda preset: preset.title)
 def test_every_preset_makes_a_valid_request(preset):
     tab = make_tab()
-    names = [
-        "experiment",
-        "scales",
-        "seeds",
-        "steps",
-        "model",
-        "prompt",
-        "negative",
-        "group",
-        "style",
-        "rules",
-        "sampler",
-    ]
-    updates = dict(zip(names, tab.on_preset(preset), strict=True))
-    changes = {name: u["value"] if isinstance(u, dict) else u for name, u in updates.items()}
-    list(tab.on_run(values_of(tab, **changes), VISITOR))
+    whole = tab.form.preset(preset)
+    values = values_of(tab) | {part: set_to(update) for part, update in tab.on_preset(preset).items()}
+    list(tab.on_run(values, VISITOR))
     (request,) = tab.backend.requests
-    assert {lane.rule for lane in request.lanes} == set(preset.rules) <= set(rules_for(MODELS[preset.model]))
-    assert request.negative == preset.negative and request.condition.prompt == preset.prompt
-    assert request.forward.schedule == MODELS[preset.model].schedules[0]
+    rules = whole["rules"] if whole["experiment"] == "rules" else ["cfg"]
+    assert {lane.rule for lane in request.lanes} == set(rules) <= set(rules_for(MODELS[whole["model"]]))
+    assert request.negative == whole["negative"] and request.condition.prompt == whole["prompt"] != ""
+    assert request.forward.schedule == MODELS[whole["model"]].schedules[0]
 
 
 def test_there_are_five_presets_and_models_that_cannot_run_are_not_offered():
     tab = make_tab()
     assert len(guidance.PRESETS) >= 5 and len({preset.title for preset in guidance.PRESETS}) == len(guidance.PRESETS)
-    assert {row.name for row in tab.offered} == {
-        n for n, row in MODELS.items() if row.guided and at_hand(row.source, Settings())
-    }
+    assert set(tab.form.models) == {n for n, row in MODELS.items() if row.guided and at_hand(row.source, Settings())}
 
 
 def test_rows_of_the_grid_are_seeds_and_columns_scales():
@@ -151,10 +137,10 @@ def test_adding_scales_or_seeds_computes_only_the_new_cells():
     assert [(lane.seed, lane.guidance_scale) for lane in tab.backend.requests[-1].lanes] == [(1, 7.5), (2, 7.5)]
     last = run(tab, kept, scales="1, 3", seeds="2, 9")
     assert [(lane.seed, lane.guidance_scale) for lane in tab.backend.requests[-1].lanes] == [(9, 1), (9, 3)]
-    assert len(last[tab.kept].plan.request.lanes) == 4 and "2 kept from before" in last[tab.note]
+    assert len(last[tab.kept].plan.request.lanes) == 4 and "2 kept from before" in last[tab.runs.note]
     asked = len(tab.backend.requests)
     again = run(tab, last[tab.kept])  # all of the first grid is still there
-    assert len(tab.backend.requests) == asked and "there already" in again[tab.note]
+    assert len(tab.backend.requests) == asked and "there already" in again[tab.runs.note]
 
 
 @pytest.mark.parametrize("change", [{"prompt": "dog"}, {"negative": "red"}, {"steps": 4}, {"sampler": "euler"}])
@@ -184,8 +170,10 @@ def test_stop_keeps_the_finished_cells_and_the_next_run_makes_the_rest(monkeypat
         last |= update
         if painted == 5:  # in the second lane
             tab.on_stop(VISITOR)
-    assert "Stopped. 1 finished" in last[tab.note] and len(last[tab.kept].cells) == 1
-    assert last[tab.run]["interactive"] is True and "saturation" in next(iter(last[tab.kept].cells.values())).measures
+    assert "Stopped. 1 finished" in last[tab.runs.note] and len(last[tab.kept].cells) == 1
+    assert (
+        last[tab.runs.run]["interactive"] is True and "saturation" in next(iter(last[tab.kept].cells.values())).measures
+    )
     run(tab, last[tab.kept])
     assert len(tab.backend.requests[-1].lanes) == 5
 
@@ -225,23 +213,23 @@ def test_another_visitor_cannot_stop_it():
 def test_bad_input_is_answered_in_words(changes, said):
     tab = make_tab()
     last = run(tab, **changes)
-    assert said in last[tab.note].replace("&#x27;", "'") and "bad" in last[tab.note]
-    assert last[tab.run]["interactive"] is True and tab.stage not in last and not tab.backend.requests
+    assert said in last[tab.runs.note].replace("&#x27;", "'") and "bad" in last[tab.runs.note]
+    assert last[tab.runs.run]["interactive"] is True and tab.stage not in last and not tab.backend.requests
 
 
 def test_an_error_of_the_backend_reaches_the_visitor_as_text():
     tab = make_tab(Failing())
-    assert "&lt;b&gt;" in run(tab)[tab.note]
+    assert "&lt;b&gt;" in run(tab)[tab.runs.note]
 
 
 def test_an_empty_prompt_is_allowed_and_noted(exact):
     tab = make_tab(exact)
     quick = {"steps": 1, "seeds": "1", "scales": "0, 3"}
     last = run(tab, prompt=" ", **quick)
-    assert "nothing to hold on to" in last[tab.note]
+    assert "nothing to hold on to" in last[tab.runs.note]
     pictures = [cell.picture for cell in last[tab.kept].cells.values()]
     assert (pictures[0] == pictures[1]).all()
-    assert "nothing to hold on to" not in run(tab, prompt="", negative="red", **quick)[tab.note]
+    assert "nothing to hold on to" not in run(tab, prompt="", negative="red", **quick)[tab.runs.note]
 
 
 def test_fields_a_model_does_not_read_are_not_sent():
@@ -263,9 +251,9 @@ def test_a_click_takes_a_cell_apart_and_scrubbing_shows_its_steps():
         and request.scales == (0, 1, 3)
     )
     assert last[tab.section] == guidance.ANATOMY and last[tab.picked] == request.lane
-    assert "scale 3, seed 2" in last[tab.look] and "RMS 0.200" in tab.on_scrub(last[tab.looked], 2)
-    assert "RMS 0.100" in tab.on_scrub(last[tab.looked], 1)
-    pick(tab, kept, 5, looked=last[tab.looked])
+    assert "scale 3, seed 2" in last[tab.look] and "RMS 0.200" in tab.on_scrub(last[tab.anatomy], 2)
+    assert "RMS 0.100" in tab.on_scrub(last[tab.anatomy], 1)
+    pick(tab, kept, 5, anatomy=last[tab.anatomy])
     assert tab.backend.requests[-1] is request  # it is there already
 
 
@@ -274,8 +262,8 @@ def test_no_cell_can_be_picked_that_is_not_there(name):
     tab = make_tab()
     kept = run(tab)[tab.kept]
     (update,) = tab.on_pick(values_of(tab, kept), SimpleNamespace(pick=name), VISITOR)
-    assert "not in the grid any more" in update[tab.note] and update.keys() == {tab.note}
-    assert "press Run first" in pick(tab, None, 0)[tab.note]
+    assert "not in the grid any more" in update[tab.runs.note] and update.keys() == {tab.runs.note}
+    assert "press Run first" in pick(tab, None, 0)[tab.runs.note]
 
 
 def test_a_click_on_a_cell_of_before_takes_that_cell_apart_and_no_other():
@@ -300,9 +288,9 @@ def test_cells_of_nearly_the_same_scale_have_names_of_their_own():
 def test_the_anatomy_follows_the_grid_only_where_it_is_shown():
     tab = make_tab()
     kept = run(tab)[tab.kept]
-    assert list(tab.on_follow(values_of(tab, kept), VISITOR)) == [{tab.note: gr.skip()}]
+    assert list(tab.on_follow(values_of(tab, kept), VISITOR)) == [{tab.runs.note: gr.skip()}]
     shown = list(tab.on_follow(values_of(tab, kept, section=guidance.ANATOMY), VISITOR))
-    assert shown[-1][tab.looked].request.lane.guidance_scale == 3  # nearest to 5
+    assert shown[-1][tab.anatomy].request.lane.guidance_scale == 3  # nearest to 5
 
 
 def test_at_most_twelve_scales_are_taken_apart_the_own_among_them():
@@ -355,7 +343,7 @@ def test_the_same_sweep_with_exact_scores(exact):
     cells = {(lane.seed, lane.guidance_scale): cell for lane, cell in last[tab.kept].cells.items()}
     assert len(cells) == 6 and all(np.isfinite(list(cell.measures.values())).all() for cell in cells.values())
     assert not np.array_equal(cells[1, 0].picture, cells[1, 5].picture)
-    anatomy = pick(tab, last[tab.kept], 2)[tab.looked]
+    anatomy = pick(tab, last[tab.kept], 2)[tab.anatomy]
     assert len(anatomy.steps) == 3
     assert anatomy.steps[0].norms[2] > 1e-4  # later both halves may agree: x_t has chosen its picture
 
@@ -378,7 +366,7 @@ def test_a_refused_run_leaves_what_was_there_and_says_so():
     kept = run(tab)[tab.kept]
     tab.backend.run = lambda *_: (_ for _ in ()).throw(LabError("No picture matches 'Pikachu'."))
     last = run(tab, kept, prompt="Pikachu")
-    assert "refusal" in last[tab.note] and not {tab.stage, tab.kept, tab.words, tab.curves} & last.keys()
+    assert "refusal" in last[tab.runs.note] and not {tab.stage, tab.kept, tab.words, tab.curves} & last.keys()
 
 
 @pytest.mark.parametrize("model", ["exact", "text-to-image"])

@@ -20,6 +20,7 @@ from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import LaneResult, SamplingRequest, Step
 from lab.settings import Settings, at_hand
 from lab.ui.shell import lane_view, lessons, media, share, widgets
+from lab.ui.shell.runs import Runs, Stops
 from lab.ui.shell.widgets import Update
 from lab.ui.tabs.controlnet import charts, experiments, maps, view
 from lab.ui.tabs.controlnet.experiments import EXPERIMENTS, Agreement, Dials, Finished, Plan
@@ -80,7 +81,7 @@ class _Tab:
         self.backend, self.settings = backend, settings
         self.models = [row for row in MODELS.values() if row.controls and at_hand(row.source, settings)]
         self.maps = Maps(backend, settings, self.models[0].size)
-        self.presses = widgets.Stops()  # of presets, apart from the runs'
+        self.presses = Stops()  # of presets, apart from the runs'
 
     # Layout
 
@@ -108,12 +109,8 @@ class _Tab:
         self.chart_words = gr.HTML(widgets.words(view.chart_words(view.CHARTS[0], "strengths")))
 
     def _lay_out_controls(self, first: Preset) -> None:
-        with widgets.dock():
-            with gr.Row():
-                self.run = widgets.go("Run", elem_id="controlnet-run")
-                self.stop = widgets.stop(elem_id="controlnet-stop")
-            self.note = gr.HTML(widgets.note(""), elem_id="controlnet-note")
-        self.runs = widgets.Runs(self.run, self.stop, self.note)
+        self.runs = Runs("controlnet")
+        self.run, self.stop, self.note = self.runs.run, self.runs.stop, self.runs.note
         self.prompt = gr.Textbox(
             first.prompt, label="Prompt", show_label=False, placeholder="Prompt, or nothing", max_length=widgets.MAX_TYPED,
             elem_id="controlnet-prompt",

@@ -18,6 +18,7 @@ from lab.requests.fields import MAX_SEED, MAX_T, MIN_T, Forward
 from lab.requests.noising import NoisingFrame, NoisingRequest
 from lab.settings import Settings
 from lab.ui.shell import film, lessons, lists, media, share, widgets
+from lab.ui.shell.runs import Stops
 from lab.ui.shell.widgets import Update
 from lab.ui.tabs.noising import charts
 
@@ -134,8 +135,8 @@ class _Tab:
     def __init__(self, backend: Any, settings: Settings) -> None:
         self.backend, self.settings = backend, settings
         self.examples = media.examples()
-        self.scenes = widgets.Stops()  # a newer scene takes the page from an older one
-        self.plays = widgets.Stops()  # so does whatever is shown while the picture drowns
+        self.scenes = Stops()  # a newer scene takes the page from an older one
+        self.plays = Stops()  # so does whatever is shown while the picture drowns
 
     # Layout
 

@@ -22,6 +22,7 @@ from lab.requests.inversion import InversionRequest, InversionResult
 from lab.requests.sampling import Decoded, LaneSettings, Recording, SamplingRequest, Step
 from lab.settings import ASSETS, Settings, at_hand
 from lab.ui.shell import lane_view, lessons, media, share, widgets
+from lab.ui.shell.runs import Runs
 from lab.ui.shell.widgets import Update
 from lab.ui.tabs.samplers import view
 
@@ -192,12 +193,8 @@ class _Tab:
             self.table = gr.HTML("Press Run first.")
 
     def _lay_out_controls(self) -> None:
-        with widgets.dock():
-            with gr.Row():
-                self.run = widgets.go("Run", elem_id="samplers-run")
-                self.stop = widgets.stop(elem_id="samplers-stop")
-            self.note = gr.HTML(widgets.note(""), elem_id="samplers-note")
-        self.runs = widgets.Runs(self.run, self.stop, self.note)
+        self.runs = Runs("samplers")
+        self.run, self.stop, self.note = self.runs.run, self.runs.stop, self.runs.note
         self.experiment = gr.Radio(
             [(title, name) for name, title in EXPERIMENTS.items()], value="compare", label="Experiment"
         )

@@ -1,0 +1,235 @@
+"""The controls of a tab as rows: one row says what a control is, and everything that follows from it is derived.
+
+    FORM = (
+        Field("experiment", gr.Radio,   "Experiment", "sweep", choices=[("Scales × seeds", "sweep"), ("Rules", "rules")]),
+        Field("prompt",     gr.Textbox, "Prompt", offered=reads("prompt"), stays=True),
+        Field("sampler",    gr.Dropdown, "Sampler", "ddim", choices=titles_of(samplers_for)),
+        Field("rules",      gr.Dropdown, "Rules", when=one_of("experiment", "rules"), ...),
+    )
+    form = Form("guidance", FORM, models)
+    form.lay_out("experiment", "prompt")             # inside the tab's layout
+    form.show(form.complete({"prompt": "red heart"}))   # updates: a preset, a link
+    form.suit("student", values)                     # updates: another model was chosen
+    form.look(values)                                # updates: another experiment was
+    form.read(values)["prompt"]                      # what a handler was given, by name
+
+Layout, first values, what a link may hold, presets, and what becomes of the controls when another model or experiment is
+chosen come from the rows. Handlers take and give dicts; there is no list of components whose order matters.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import gradio as gr
+
+from lab.capsules.capsule import Choice, Kind, fitted
+from lab.catalog import Model
+from lab.ui.shell.widgets import Update
+
+Values = Mapping[str, Any]  # of controls, by name
+Choices = Sequence[tuple[str, Any]]  # title, value
+
+
+@dataclass(frozen=True)
+class Field:
+    """One control: what stands here is all that is written of it.
+
+    `value`, `choices` and `more` may be functions of the catalog's row of the model that is chosen. `offered` says
+    whether a model has a use for the control at all, `when` whether it belongs to what the other controls are set to;
+    where either does not hold it is hidden. With `stays`, what a visitor chose is kept when another model is chosen, as far
+    as that one has it. `kind` is what a link may hold where that is more than the widget offers at first; `linked` is
+    whether links hold it. In the page its id is the tab's name and its own, "guidance-prompt".
+    """
+
+    name: str
+    widget: Callable[..., Any]
+    label: str | Callable[[Values], str]
+    value: Any = ""
+    choices: Choices | Callable[[Model], Choices] | None = None
+    offered: Callable[[Model], bool] | None = None
+    when: Callable[[Values], bool] | None = None
+    more: Callable[[Model], dict[str, Any]] | None = None
+    stays: bool = False
+    kind: Kind | None = None
+    linked: bool = True
+    options: dict[str, Any] = field(default_factory=dict)  # of the widget, for good
+
+    @property
+    def follows_model(self) -> bool:
+        """Whether the control changes with the model."""
+        return callable(self.value) or callable(self.choices) or bool(self.offered or self.more)
+
+    @property
+    def follows_others(self) -> bool:
+        """Whether the control changes with what others are set to."""
+        return callable(self.label) or self.when is not None
+
+
+class Preset:
+    """A press of a button that shows something striking: what differs from the form's first values. `subject` is what it
+    shows that no control holds: an example picture, a map, lanes."""
+
+    def __init__(self, title: str, subject: Any = None, **values: Any) -> None:
+        self.title, self.subject, self.values = title, subject, values
+
+
+def reads(condition: str) -> Callable[[Model], bool]:
+    """Whether a model understands a field of Condition."""
+    return lambda model: condition in model.conditions
+
+
+def one_of(name: str, *values: Any) -> Callable[[Values], bool]:
+    """Whether the control `name` is set to one of `values`."""
+    return lambda now: now[name] in values
+
+
+def titled(rows: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Rows of the catalog as choices."""
+    return [(row.title, name) for name, row in rows.items()]
+
+
+def titles_of(table: Callable[[Model], Mapping[str, Any]]) -> Callable[[Model], list[tuple[str, Any]]]:
+    """The rows that suit a model as choices."""
+    return lambda model: titled(table(model))
+
+
+class Form:
+    """The controls of a tab, by name. Holds nothing of any visitor.
+
+    `models` are the catalog's rows that the tab offers, the first of them where a name is not among them; their choices
+    go to the field named "model". Fields stand in the order in which they depend on each other.
+    """
+
+    def __init__(self, tab: str, fields: Iterable[Field], models: Sequence[Model] = ()) -> None:
+        self.tab = tab
+        self.fields = {one.name: one for one in fields}
+        self.models = {model.name: model for model in models}
+        self.parts: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        """The component of a control, once it is laid out."""
+        return self.parts[name]
+
+    def lay_out(self, *names: str, values: Values) -> None:
+        """Make these controls here, as `values` (those of `complete`) have them."""
+        for one in map(self.fields.__getitem__, names):
+            look = {"elem_id": f"{self.tab}-{one.name}"} | one.options | self._look(one, values, first=True)
+            self.parts[one.name] = one.widget(value=values[one.name], **look)
+
+    # Values
+
+    def model(self, values: Values) -> Model:
+        """The row of the model that is chosen; the first where it is not offered."""
+        return self.models.get(values.get("model", ""), next(iter(self.models.values())))
+
+    def complete(self, values: Values) -> dict[str, Any]:
+        """A value for every control: the given one where the chosen model has it, else the form's own. Raises KeyError for
+        a name that is no control's."""
+        if unknown := values.keys() - self.fields.keys():
+            raise KeyError(f"no control is named {', '.join(sorted(unknown))}")
+        whole: dict[str, Any] = {}
+        for one in self.fields.values():
+            given = self._possible(one, values[one.name], whole) if one.name in values else None
+            whole[one.name] = self._own(one, whole) if given is None or not self._offered(one, whole) else given
+        return whole
+
+    def preset(self, preset: Preset) -> dict[str, Any]:
+        """A value for every control, as a preset has them."""
+        return self.complete(preset.values)
+
+    def offers(self, preset: Preset) -> bool:
+        """Whether the preset's model is here."""
+        return preset.values.get("model", next(iter(self.models), None)) in self.models
+
+    def read(self, values: Mapping[Any, Any]) -> dict[str, Any]:
+        """What a handler was given, by name; a line that nobody has typed in is empty."""
+        return {
+            name: "" if values[part] is None and isinstance(part, gr.Textbox) else values[part]
+            for name, part in self.parts.items()
+            if part in values
+        }
+
+    @property
+    def linked(self) -> dict[str, Any]:
+        """The components whose values links hold, by name."""
+        return {name: part for name, part in self.parts.items() if self.fields[name].linked}
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """What links may hold where that is more than the widgets offer at first."""
+        return {name: one.kind for name, one in self.fields.items() if one.kind and one.linked}
+
+    # Updates
+
+    def show(self, values: Values) -> Update:
+        """All controls as `values` (those of `complete`) have them."""
+        return {
+            self.parts[one.name]: gr.update(value=values[one.name], **self._look(one, values))
+            for one in self.fields.values()
+        }
+
+    def suit(self, values: Values) -> Update:
+        """The controls that follow the model, after another was chosen: with the form's own values but for what stays."""
+        fresh = self.complete(
+            {name: values[name] for name, one in self.fields.items() if one.stays or not one.follows_model}
+        )
+        updates: Update = {}
+        for one in self.fields.values():
+            if one.follows_model:
+                words = one.stays and one.choices is None  # on their way from the page they may be older than there
+                value = {} if words else {"value": fresh[one.name]}
+                updates[self.parts[one.name]] = gr.update(**value, **self._look(one, fresh))
+        return updates
+
+    def look(self, values: Values) -> Update:
+        """Which controls are there, and under which label, for what others are set to; their values stay."""
+        return {
+            self.parts[one.name]: gr.update(**self._look(one, values))
+            for one in self.fields.values()
+            if one.follows_others
+        }
+
+    @property
+    def model_parts(self) -> list[Any]:
+        """What `suit` changes."""
+        return [self.parts[one.name] for one in self.fields.values() if one.follows_model]
+
+    @property
+    def others_parts(self) -> list[Any]:
+        """What `look` changes."""
+        return [self.parts[one.name] for one in self.fields.values() if one.follows_others]
+
+    # One control
+
+    def _own(self, one: Field, values: Values) -> Any:
+        if one.name == "model":
+            return next(iter(self.models))
+        return one.value(self.model(values)) if callable(one.value) else one.value
+
+    def _choices(self, one: Field, values: Values) -> Choices | None:
+        if one.name == "model":
+            return titled(self.models)
+        return one.choices(self.model(values)) if callable(one.choices) else one.choices
+
+    def _possible(self, one: Field, value: Any, values: Values) -> Any:
+        """The value, as far as the control offers it; None where it does not."""
+        choices = self._choices(one, values)
+        if choices is None:
+            return value
+        several = len(choices) if isinstance(value, list | tuple) else 0
+        return fitted(list(value) if several else value, Choice(tuple(name for _, name in choices), several))
+
+    def _offered(self, one: Field, values: Values) -> bool:
+        return one.offered is None or one.offered(self.model(values))
+
+    def _look(self, one: Field, values: Values, first: bool = False) -> dict[str, Any]:
+        """Properties other than the value: all when it is laid out, later those that change."""
+        look: dict[str, Any] = dict(one.more(self.model(values))) if one.more else {}
+        if callable(one.choices) or (first and self._choices(one, values) is not None):
+            look["choices"] = list(self._choices(one, values) or ())
+        if callable(one.label) or first:
+            look["label"] = one.label(values) if callable(one.label) else one.label
+        if one.offered or one.when:
+            look["visible"] = self._offered(one, values) and (one.when is None or one.when(values))
+        return look

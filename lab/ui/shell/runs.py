@@ -1,0 +1,167 @@
+"""Runs of a tab: who stops whose, how updates stream, and what of a run's events is at hand while it lasts."""
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
+from math import inf
+
+import gradio as gr
+
+from lab.requests.base import Event, LabError, Note, Waiting
+from lab.requests.sampling import LaneResult, Step
+from lab.ui.shell import lane_view, widgets
+from lab.ui.shell.widgets import Update
+
+STOPPED = "Stopped. What was made stays."
+
+
+class Stops:
+    """One stop event for each visitor's run, so that Stop never reaches another visitor. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._events: dict[str, threading.Event] = {}
+
+    def fresh(self, request: gr.Request) -> threading.Event:
+        """The event of a run that begins now; a run of the same visitor still under way is told to stop."""
+        event = threading.Event()
+        with self._lock:
+            if before := self._events.get(_session(request)):
+                before.set()
+            self._events[_session(request)] = event
+        return event
+
+    @contextmanager
+    def turn(self, request: gr.Request) -> Iterator[threading.Event]:
+        """As `fresh`, and the event is forgotten when its block is left: also by a page that goes away before the first
+        update, which closes the generator there."""
+        event = self.fresh(request)
+        try:
+            yield event
+        finally:
+            self.done(request, event)
+
+    def set(self, request: gr.Request) -> None:
+        """Tell this visitor's run to stop; nothing happens where there is none."""
+        with self._lock:
+            if event := self._events.get(_session(request)):
+                event.set()
+
+    def end(self, request: gr.Request) -> None:
+        """Tell this visitor's run to stop, and take the page from it: something else is shown now."""
+        with self._lock:
+            if event := self._events.pop(_session(request), None):
+                event.set()
+
+    def busy(self, request: gr.Request) -> bool:
+        """Whether a run of this visitor is under way: what a tab does when it is opened is not to end it, since a button
+        elsewhere may open a tab and press a preset of it before the page tells of the opening."""
+        with self._lock:
+            return _session(request) in self._events
+
+    def owns(self, request: gr.Request, event: threading.Event) -> bool:
+        """Whether `event` still is the visitor's run: False once a newer one has taken the page over."""
+        with self._lock:
+            return self._events.get(_session(request)) is event
+
+    def done(self, request: gr.Request, event: threading.Event) -> None:
+        """Forget a run that has ended, unless a newer one took its place."""
+        with self._lock:
+            if self._events.get(_session(request)) is event:
+                del self._events[_session(request)]
+
+
+class Runs:
+    """Run, Stop and the sentence beside them: how a tab streams what a press of Run makes. Laid out where it is made."""
+
+    def __init__(self, tab: str) -> None:
+        with widgets.dock():
+            with gr.Row():
+                self.run = widgets.go("Run", elem_id=f"{tab}-run")
+                self.stop = widgets.stop(interactive=False, elem_id=f"{tab}-stop")
+            self.note = gr.HTML(widgets.note(""), elem_id=f"{tab}-note")
+        self.stops = Stops()
+
+    def stream(
+        self, request: gr.Request, work: Callable[[threading.Event], Generator[Update, None, Update]]
+    ) -> Iterator[Update]:
+        """The updates of `work(stop)` until it ends, Stop is pressed or a newer run of this page takes over.
+
+        What `work` returns is its last update. The buttons come back with it and not after it: of two updates in quick
+        succession the page keeps the last.
+        """
+        with self.stops.turn(request) as stop:
+            yield {
+                self.run: gr.update(interactive=False),
+                self.stop: gr.update(interactive=True),
+                self.note: widgets.note("Starting …"),
+            }
+            with closing(work(stop)) as updates:
+                try:
+                    while True:
+                        update = next(updates)
+                        if not self.stops.owns(request, stop):
+                            return
+                        yield update
+                except StopIteration as end:
+                    last: Update = end.value
+                except LabError as error:
+                    last = {self.note: widgets.refusal(error)}
+            if self.stops.owns(request, stop):
+                yield last | {self.run: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
+
+    def on_stop(self, request: gr.Request) -> None:
+        """Stop was pressed: this visitor's run ends at its next step."""
+        self.stops.set(request)
+
+
+class Run:
+    """The events of one run as they come: the latest step of each lane, the step whose x_0 is shown, results and notes.
+
+    `every_s` is how often the page is painted at most: the browser has no backpressure, so frames beyond that are dropped.
+    """
+
+    def __init__(self, every_s: float, notes: Iterable[str] = ()) -> None:
+        self.every_s = every_s
+        self.steps: dict[int, Step] = {}
+        self.guesses: dict[int, Step] = {}
+        self.results: dict[int, LaneResult] = {}
+        self.notes = list(notes)
+
+    def updates(
+        self,
+        events: Iterable[Event],
+        note: gr.HTML,
+        paint: Callable[[], Update],
+        take: Callable[[Event], object] = lambda event: None,
+    ) -> Iterator[Update]:
+        """What the page shows while `events` come: `paint()` every so often, and in `note` what a run waits for. `take` sees
+        every event that tells of the run itself."""
+        painted = -inf
+        for event in events:
+            if isinstance(event, Waiting):
+                yield {note: widgets.waiting(event)}
+                continue
+            self._add(event)
+            take(event)
+            if time.monotonic() - painted > self.every_s:
+                painted = time.monotonic()
+                yield paint()
+
+    def sentence(self, *first: str) -> str:
+        """`first` and the run's notes, each once, as a note."""
+        return widgets.note(" ".join(dict.fromkeys(filter(None, [*first, *self.notes]))))
+
+    def _add(self, event: Event) -> None:
+        if isinstance(event, Step):
+            self.steps[event.lane] = event
+            self.guesses[event.lane] = lane_view.guess(self.guesses.get(event.lane), event)
+        elif isinstance(event, LaneResult):
+            self.results[event.lane] = event
+        elif isinstance(event, Note):
+            self.notes.append(event.text)
+
+
+def _session(request: gr.Request) -> str:
+    return request.session_hash or ""

@@ -1,0 +1,148 @@
+"""A tab with a stage, presets and a form of controls: its layout, and what all such tabs do alike."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, ClassVar
+
+import gradio as gr
+
+from lab.capsules.capsule import Capsule
+from lab.catalog import Model
+from lab.requests.base import LabError
+from lab.requests.sampling import SamplingRequest
+from lab.settings import Settings
+from lab.ui.shell import lessons, widgets
+from lab.ui.shell.form import Field, Form, Preset
+from lab.ui.shell.runs import Runs
+from lab.ui.shell.share import NOTHING, Panel
+from lab.ui.shell.widgets import Update
+
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+NO_PICTURE = "There is no picture yet: press Run first."
+
+
+class Tool:
+    """The components of a tab and what they do. Holds nothing of any visitor: that lives in gr.State.
+
+    A tab says in class attributes who it is and in `lay_out_stage`, `lay_out_controls` and `wire` what it has. One that
+    runs makes its `runs` among the controls, keeps its last run in `kept`, and streams it from `on_run`.
+    """
+
+    name: ClassVar[str]
+    question: ClassVar[str]
+    about: ClassVar[str]  # Markdown beneath the stage
+    fields: ClassVar[Sequence[Field]]
+    presets: ClassVar[Sequence[Preset]]
+
+    runs: Runs
+    share: Panel
+
+    def __init__(self, backend: Any, settings: Settings, models: Sequence[Model] = ()) -> None:
+        self.backend, self.settings = backend, settings
+        self.form = Form(self.name, self.fields, models)
+        self.offered = [preset for preset in self.presets if self.form.offers(preset)]
+
+    @classmethod
+    def build(cls, backend: Any, settings: Settings, page: gr.Tab) -> "Tool":
+        """Lay out the tab on `page` and wire it to `backend`."""
+        tab = cls(backend, settings)
+        tab.lay_out()
+        tab.wire(page)
+        return tab
+
+    # Layout
+
+    def lay_out(self) -> None:
+        """Everything of the tab, from its question to its words."""
+        self.kept = gr.State(None, time_to_live=3600)  # the last run, by whatever the tab makes of it
+        self.lay_out_memory()
+        titles = [preset.title for preset in self.offered]
+        self.lesson = lessons.head(self.name, self.question, titles)
+        self.buttons = widgets.preset_row(self.name, titles)
+        opening = self.form.preset(self.offered[0])
+        with widgets.grid():
+            with widgets.stage():
+                self.lay_out_stage(opening)
+            with widgets.controls():
+                self.lay_out_controls(opening)
+        with gr.Accordion("What am I looking at?", open=True):
+            gr.Markdown(self.about, elem_classes="lab-words", latex_delimiters=widgets.LATEX)
+
+    def lay_out_memory(self) -> None:
+        """What the page keeps of a visitor beside the last run."""
+
+    def lay_out_stage(self, opening: dict[str, Any]) -> None:
+        """Pictures, curve and words, empty, as large as the first preset's will be."""
+        raise NotImplementedError
+
+    def lay_out_controls(self, opening: dict[str, Any]) -> None:
+        """Run and Stop, the form with the values of the first preset, and the ways to share."""
+        raise NotImplementedError
+
+    # Wiring
+
+    def wire(self, page: gr.Tab) -> None:
+        """Connect what was laid out."""
+        raise NotImplementedError
+
+    @property
+    def controls(self) -> list[Any]:
+        """The components of the form."""
+        return list(self.form.parts.values())
+
+    @property
+    def running(self) -> dict[str, Any]:
+        """How a handler is called that holds a place in the line."""
+        return {**QUIET, "concurrency_id": "run", "concurrency_limit": self.settings.most_pressed}
+
+    def presses(self, outputs: Sequence[Any], then: Callable[[Any], Any]) -> None:
+        """Connect every preset's button: it sets `outputs` as `on_preset` says, and then `then(event)` goes on."""
+        for button, preset in zip(self.buttons, self.offered, strict=True):
+            then(button.click(partial(self.on_preset, preset), None, list(outputs), queue=False, **QUIET))
+
+    def on_preset(self, preset: Preset) -> Update:
+        """The controls as a preset has them."""
+        return self.form.show(self.form.preset(preset))
+
+    def on_model(self, values: dict[Any, Any]) -> Update:
+        """Offer what the model that was chosen can do."""
+        return self.form.suit(self.form.read(values))
+
+    def on_experiment(self, values: dict[Any, Any]) -> Update:
+        """Show the controls that belong to the experiment and no others."""
+        return self.form.look(self.form.read(values))
+
+    def on_open(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
+        """A visitor who opens the tab for the first time finds it moving."""
+        if values[self.kept] is not None or self.share.taken(values) or self.runs.stops.busy(request):
+            yield {self.runs.note: gr.skip()}  # nothing at all would be an error of Gradio's
+            return
+        yield from self.opening(values, request)
+
+    def opening(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
+        """What the first opening shows: a run of what the controls are set to."""
+        yield from self.on_run(values, request)
+
+    def on_run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
+        """Stream a run; ends early at Stop and keeps what is there."""
+        raise NotImplementedError
+
+    # Sharing
+
+    def request(self, values: dict[Any, Any]) -> SamplingRequest:
+        """What the controls ask for. Raises LabError where they cannot be met."""
+        raise NotImplementedError
+
+    def capsule(self, values: dict[Any, Any], request: SamplingRequest) -> Capsule:
+        """All that makes a run again."""
+        return self.share.make(values, request)
+
+    def panel(self, **kinds: Any) -> Panel:
+        """The ways to share, of the form's controls."""
+        return Panel(self.name, self.form.linked, self.form.kinds | kinds)
+
+    def last(self, values: dict[Any, Any]) -> Any:
+        """The last run of the page. Raises LabError where there is none."""
+        if values[self.kept] is None:
+            raise LabError(NOTHING)
+        return values[self.kept]
