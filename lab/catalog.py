@@ -1,6 +1,7 @@
 """The tables of the lab: one aligned row per model, sampler and schedule. No heavy imports.
 
-Adding a sampler is adding a row to SAMPLERS; adding a model of a known family is adding a row to MODELS.
+Adding a sampler is adding a row to SAMPLERS; adding a model of a known family is adding a row to MODELS. MODELS, CONTROLS
+and HELPERS are what a cache can lease (`leasable`): their names are unique over all three.
 """
 
 from collections.abc import Iterable
@@ -86,9 +87,22 @@ class Control:
     annotators: tuple[str, ...]  # what makes its maps; rows of lab/annotators
     about: str
     kind: str = ""  # the row whose maps it follows, where it does the same for another model
+    family: str = "controlnet"  # a loader in lab/models/loaders.py
 
 
-Row = TypeVar("Row", Model, Sampler, Schedule, Guidance, Control)
+@dataclass(frozen=True)
+class Helper:
+    """An auxiliary network: it draws nothing by itself, and operations lease it beside a model."""
+
+    name: str
+    title: str
+    family: str  # a loader in lab/models/loaders.py
+    source: str  # a folder under assets/, a local folder or a hub id, "owner/name@revision"
+    about: str
+    when: str  # it is leased, in words that follow "when": "pictures are scored"
+
+
+Row = TypeVar("Row", Model, Sampler, Schedule, Guidance, Control, Helper)
 
 
 def _by_name(*rows: Row) -> dict[str, Row]:
@@ -141,6 +155,12 @@ CONTROLS = _by_name(
     Control("pose-sd-1-5",  "Pose (SD 1.5)",  "lllyasviel/sd-controlnet-openpose@df796456519d1ac5dbe674caa0653fcc9673bca8", ("pose", "map"),              "Zhang et al. 2023.", kind="pose"),
 )
 
+SCORER = "clip"  # the row of HELPERS that scores how well a picture fits its prompt
+
+HELPERS = _by_name(
+    Helper(SCORER, "CLIP (scores pictures)", "clip", "models/clip", "Trained here on the lab's pictures: how well a picture fits its prompt.", when="pictures are scored"),
+)
+
 GUIDANCE = _by_name(
     Guidance("cfg",       "Classifier-free",       "#4269d0", "Ho & Salimans 2022",       "2207.12598", "eps_u + s (eps_c - eps_u) at every step."),
     Guidance("rescaled",  "Rescaled",              "#3ca951", "Lin et al. 2023",          "2305.08891", "Guided, then brought back to the contrast of the conditional prediction."),
@@ -171,8 +191,6 @@ SPACINGS = {
     "linspace": "both ends, evenly",
 }
 
-SCORER = "clip"  # scores how well a picture fits its prompt
-
 GROUPS = {
     "smileys-emotion": "Smileys and emotion",
     "people-body": "People and body",
@@ -187,6 +205,11 @@ GROUPS = {
 STYLES = ("3D", "flat", "glossy", "sticker", "blob", "cartoon")  # of the picture set; lab/training/vector_sets.py
 
 
+def leasable() -> dict[str, Model | Control | Helper]:
+    """Everything that a cache can lease, by name: models, ControlNets, helper networks."""
+    return {**MODELS, **CONTROLS, **HELPERS}
+
+
 def control_of(model: Model, kind: str) -> Control | None:
     """The row that gives `model` control of a kind ("edges", "pose"); None where it has none."""
     rows = (CONTROLS[name] for name in model.controls)
@@ -195,8 +218,7 @@ def control_of(model: Model, kind: str) -> Control | None:
 
 def add_hub_models(ids: Iterable[str]) -> None:
     """A row for each hub id that an operator allows and no row has: taken for a Stable Diffusion of 512 px."""
-    sources = [*(model.source for model in MODELS.values()), *(control.source for control in CONTROLS.values())]
-    known = {source.partition("@")[0] for source in sources}
+    known = {row.source.partition("@")[0] for row in leasable().values()}
     for source in ids:
         name = source.partition("@")[0]
         if name not in known:

@@ -19,6 +19,7 @@ from lab.catalog import (
     CONTROLS,
     GROUPS,
     GUIDANCE,
+    HELPERS,
     MODELS,
     SAMPLERS,
     SCHEDULES,
@@ -26,17 +27,19 @@ from lab.catalog import (
     STYLES,
     Model,
     control_of,
+    leasable,
     rules_for,
     samplers_for,
 )
 from lab.engine import samplers as engine_samplers
 from lab.engine.guidance import RULES, ClassifierFree
-from lab.models.loaders import FAMILIES, SCORER
+from lab.models.loaders import FAMILIES
 from lab.models.pictures import PictureSet
 from lab.settings import ASSETS, Settings, at_hand
 
 ROOT = Path(__file__).resolve().parent.parent
-TABLES = {"models": MODELS, "samplers": SAMPLERS, "schedules": SCHEDULES, "guidance": GUIDANCE, "controls": CONTROLS}
+TABLES = {"models": MODELS, "samplers": SAMPLERS, "schedules": SCHEDULES, "guidance": GUIDANCE, "controls": CONTROLS,
+          "helpers": HELPERS}  # fmt: skip
 
 # Which rooms of lab/ a room may import, besides itself. A file at the top of lab/ is a room of its own.
 MAY_IMPORT = {
@@ -266,7 +269,11 @@ def test_model_rows_name_what_exists(name):
         # The perfect score lives where the learned one does: same side, pixels both, and its forward process.
         assert not (perfect.trained or perfect.latent or model.latent)
         assert perfect.size == model.size and set(model.schedules) <= set(perfect.schedules)
-    assert name != SCORER  # the cache holds the scorer under this name
+
+
+def test_what_can_be_leased_has_one_name_and_a_loader():
+    assert len(leasable()) == len(MODELS) + len(CONTROLS) + len(HELPERS)
+    assert {row.family for row in leasable().values()} == set(FAMILIES)
 
 
 def test_samplers_and_rules_are_offered_where_they_apply():
@@ -305,7 +312,7 @@ def weights(folder):
 
 
 def parts_of(family, folder):
-    """The folders of a model that hold a config and weights, by family; "control" and "scorer" are no rows of MODELS."""
+    """The folders of a row's source that hold a config and weights, by family."""
     if family == "stable_diffusion":
         index = json.loads((folder / "model_index.json").read_text())
         assert index["_class_name"] == "StableDiffusionPipeline"
@@ -316,20 +323,16 @@ def parts_of(family, folder):
         assert (folder / "scheduler" / "scheduler_config.json").is_file()
         assert isinstance(json.loads((folder / "classes.json").read_text()), list)
         return [folder / "unet"]
-    if family == "scorer":
+    if family == "clip":
         assert (folder / "tokenizer" / "tokenizer_config.json").is_file()
         return [folder / part for part in ("text_encoder", "image_encoder")]
     return [folder]
 
 
 SHIPPED = [
-    *[
-        pytest.param(row.family, row.source, id=name)
-        for name, row in MODELS.items()
-        if row.family != "exact" and "@" not in row.source
-    ],
-    *[pytest.param("control", row.source, id=name) for name, row in CONTROLS.items() if "@" not in row.source],
-    pytest.param("scorer", f"models/{SCORER}", id=SCORER),
+    pytest.param(row.family, row.source, id=name)
+    for name, row in leasable().items()
+    if row.family != "exact" and "@" not in row.source
 ]
 
 
@@ -344,7 +347,7 @@ def test_what_the_tables_name_is_shipped_whole(family, source):
             assert 0 < file.stat().st_size <= 10_000_000, f"{file}: a git host would refuse it"
 
 
-@pytest.mark.parametrize("row", [row for row in (*MODELS.values(), *CONTROLS.values()) if "@" in row.source], ids=str)
+@pytest.mark.parametrize("row", [row for row in leasable().values() if "@" in row.source], ids=str)
 def test_hub_rows_are_pinned_and_not_offered_until_allowed(row):
     name, _, revision = row.source.partition("@")
     assert re.fullmatch(r"[\w.-]+/[\w.-]+", name) and re.fullmatch(r"[0-9a-f]{40}", revision)

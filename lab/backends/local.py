@@ -14,7 +14,7 @@ import torch
 
 from lab.backends.line import Line
 from lab.backends.warming import warm
-from lab.catalog import CONTROLS, MODELS, Control, Model, add_hub_models
+from lab.catalog import add_hub_models, leasable
 from lab.engine.lanes import Denoiser, Lane, LaneLoop, Record, Run, out_of_memory
 from lab.engine.noising import Scenes
 from lab.memory import resident_bytes, trim
@@ -195,8 +195,7 @@ class LocalBackend:
         cache, device = self.cache, self.cache.device
         device_used, host_used = cache.used()
         running, waiting = self.line.counts
-        rows: list[Model | Control] = [*MODELS.values(), *CONTROLS.values()]
-        offered = [row.name for row in rows if at_hand(row.source, self.settings)]
+        offered = [row.name for row in leasable().values() if at_hand(row.source, self.settings)]
         return Status(
             device=str(device),
             device_name=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper(),

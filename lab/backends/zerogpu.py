@@ -28,7 +28,7 @@ import torch
 
 from lab.backends.local import LocalBackend, in_words
 from lab.backends.refusal import Refusal, packed, unpacked
-from lab.catalog import CONTROLS, MODELS, SCORER, Control, Model
+from lab.catalog import MODELS, Model, leasable
 from lab.engine.lanes import drive
 from lab.models.cache import ModelCache
 from lab.models.loaders import make_cache
@@ -99,11 +99,11 @@ class ZeroGpuBackend:
 
     def _place(self) -> None:
         """Bring every network that is offered to the device. One that cannot be is tried again by its first run."""
-        networks = [row for row in MODELS.values() if row.trained]
-        rows: list[Model | Control] = [*networks, *CONTROLS.values()]
+        exact = {row.name for row in MODELS.values() if not row.trained}
+        rows = [row for row in leasable().values() if row.name not in exact]
         names = [row.name for row in rows if at_hand(row.source, self.settings)]
-        perfect = [row.perfect for row in networks if row.perfect and row.name in names]
-        for name in [*names, *perfect, SCORER]:
+        perfect = [MODELS[name].perfect for name in names if name in MODELS and MODELS[name].perfect]
+        for name in [*names, *perfect]:
             try:
                 with self.cache.lease(name):
                     pass

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from lab.catalog import CONTROLS, MODELS, Control, Model
+from lab.catalog import leasable
 from lab.requests.base import LabError, explain
 from lab.requests.fields import MAX_PROMPT, Seed
 from lab.settings import ASSETS
@@ -82,19 +82,15 @@ class Capsule(BaseModel):
     def differences(self) -> list[str]:
         """What is not as it was when the capsule was made: models and libraries that may draw another picture."""
         here = versions()
-        rows = _rows()
+        rows = leasable()
         models = [name for name, was in self.models.items() if name not in rows or origin(rows[name].source) != was]
         libraries = [name for name in ("torch", "diffusers") if self.versions.get(name, here[name]) != here[name]]
         return models + [f"{name} {self.versions[name]}" for name in libraries]
 
 
-def _rows() -> dict[str, Model | Control]:
-    return {**MODELS, **CONTROLS}
-
-
 def make(tab: str, values: dict[str, Any], seeds: Iterable[int] = (), models: Iterable[str] = ()) -> Capsule:
     """The capsule of a run that the lab itself makes; `models` are names of the catalog, ControlNets included."""
-    rows = _rows()
+    rows = leasable()
     return Capsule(
         tab=tab,
         values=values,

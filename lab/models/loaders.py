@@ -5,6 +5,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,11 +16,11 @@ import transformers
 from diffusers import AutoencoderKL, ControlNetModel, ModelMixin, UNet2DConditionModel
 from torch import Tensor
 
-from lab.catalog import CONTROLS, GROUPS, MODELS, SCORER, Control, Model
+from lab.catalog import CONTROLS, GROUPS, HELPERS, MODELS, Control, Helper, Model, leasable
 from lab.engine.lanes import Denoiser
 from lab.engine.noising import alphas_cumprod
 from lab.models.cache import ModelCache, Shelf, alone, first_line
-from lab.models.clip import read_clip
+from lab.models.clip import LoadedClip, read_clip
 from lab.models.compiled import Engines, Workshop
 from lab.models.exact import ExactData, ExactDenoiser, Support
 from lab.models.parts import check_class, described, read_network, read_scheduler, read_tokenizer, without_paths
@@ -272,24 +273,52 @@ def _part(
     return shelf(content_key(folder, kind.__name__, dtype), read)
 
 
-FAMILIES: dict[str, Callable[[Model, Settings, Shelf, Workshop | None], LoadedModel]] = {
-    "exact": load_exact,
-    "stable_diffusion": load_stable_diffusion,
-    "pixel": load_pixel,
+def load_clip(row: Helper, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> LoadedClip:
+    """Family "clip": a folder with both encoders of a CLIP and its tokenizer."""
+    return read_clip(folder_of(row.source, settings), shelf)
+
+
+def weigh_exact(row: Model, folder: Path, settings: Settings) -> int:
+    """In float32: the pictures, their norms and their mean."""
+    pictures, values = PictureSet.count(folder), 3 * row.size**2
+    return 4 * (pictures * values + pictures + values)
+
+
+def weigh_weights(row: Any, folder: Path, settings: Settings) -> int:
+    """The weights in the precision that the settings ask for."""
+    return weight_of(folder, pick_dtype(settings))
+
+
+def weigh_float32(row: Any, folder: Path, settings: Settings) -> int:
+    """The weights in float32, whatever the settings ask for."""
+    return weight_of(folder, torch.float32)
+
+
+@dataclass(frozen=True)
+class Family:
+    """How the rows of a family become what the cache leases, and how many bytes that takes."""
+
+    load: Callable[[Any, Settings, Shelf, Workshop | None], Any]
+    weigh: Callable[[Any, Path, Settings], int] = weigh_weights
+
+
+FAMILIES = {
+    "exact": Family(load_exact, weigh_exact),
+    "stable_diffusion": Family(load_stable_diffusion),
+    "pixel": Family(load_pixel),
+    "controlnet": Family(load_control),
+    "clip": Family(load_clip, weigh_float32),
 }
 
 
 def load(name: str, settings: Settings, shelf: Shelf = alone, workshop: Workshop | None = None) -> Any:
-    """Load a row of MODELS, a row of CONTROLS, or the CLIP that scores pictures. Raises LabError that names it.
+    """Load what a row of the catalog names: a model, a ControlNet or a helper network. Raises LabError that names it.
 
     Networks are compiled by the `workshop`, where there is one.
     """
     try:
-        if name == SCORER:
-            return read_clip(ASSETS / "models" / SCORER, shelf)
-        if name in CONTROLS:
-            return load_control(CONTROLS[name], settings, shelf, workshop)
-        return FAMILIES[MODELS[name].family](MODELS[name], settings, shelf, workshop)
+        row = leasable()[name]
+        return FAMILIES[row.family].load(row, settings, shelf, workshop)
     except LabError as error:
         raise LabError(f"The {title_of(name)} could not be loaded: {error}") from error
     except MemoryError:
@@ -304,48 +333,41 @@ def load(name: str, settings: Settings, shelf: Shelf = alone, workshop: Workshop
 
 def fetch(name: str, settings: Settings) -> None:
     """Bring the files of a row to this machine, where they are the hub's. Raises LabError that names it."""
-    if row := CONTROLS.get(name) or MODELS.get(name):
-        try:
-            folder_of(row.source, settings, half=pick_dtype(settings) != torch.float32)
-        except LabError as error:
-            raise LabError(f"The {title_of(name)} could not be loaded: {error}") from error
+    try:
+        folder_of(leasable()[name].source, settings, half=pick_dtype(settings) != torch.float32)
+    except LabError as error:
+        raise LabError(f"The {title_of(name)} could not be loaded: {error}") from error
 
 
 def title_of(name: str) -> str:
     """What a visitor knows a cached thing as."""
     if name in CONTROLS:
         return f"control '{CONTROLS[name].title}'"
+    if name in HELPERS:
+        return f"helper network '{HELPERS[name].title}'"
     return f"model '{MODELS[name].title}'" if name in MODELS else f"model '{name}'"
 
 
 def weigh(name: str, settings: Settings) -> int:
     """Bytes that `load(name)` will take, as far as its files tell; 0 where they are not on this machine yet."""
-    folder = folder_at_hand(_source_of(name))
-    if folder is None:
-        return 0
-    if name in MODELS and MODELS[name].family == "exact":
-        pictures, values = PictureSet.count(folder), 3 * MODELS[name].size ** 2
-        return 4 * (pictures * values + pictures + values)  # float32: pictures, their norms, their mean
-    return weight_of(folder, torch.float32 if name == SCORER else pick_dtype(settings))
+    row = leasable()[name]
+    folder = folder_at_hand(row.source)
+    return 0 if folder is None else FAMILIES[row.family].weigh(row, folder, settings)
 
 
 def absent(name: str) -> bool:
     """Whether the files of a cached thing must be fetched first."""
-    return folder_at_hand(_source_of(name)) is None
+    return folder_at_hand(leasable()[name].source) is None
 
 
 def arrived(name: str) -> int:
     """Bytes of its files that a download has brought by now."""
-    return fetched_bytes(_source_of(name))
+    return fetched_bytes(leasable()[name].source)
 
 
 def slow_to_load(name: str, settings: Settings) -> bool:
     """Whether loading takes longer than a visitor should sit through untold."""
     return absent(name) or weigh(name, settings) > SLOW
-
-
-def _source_of(name: str) -> str:
-    return f"models/{SCORER}" if name == SCORER else (CONTROLS.get(name) or MODELS[name]).source
 
 
 def make_workshop(settings: Settings) -> Workshop | None:

@@ -52,7 +52,7 @@ class Status:
     host_used: int
     host_budget: float
     resident: tuple[Resident, ...]  # most recently used first
-    plans: tuple[LeasePlan, ...]  # what pressing Run would do for each model and control that is offered
+    plans: tuple[LeasePlan, ...]  # what a lease would do, for each row of the catalog that is offered
     running: int  # runs that have a place
     waiting: int  # runs in line
     lanes: int  # in flight

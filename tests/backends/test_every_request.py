@@ -20,7 +20,7 @@ from lab.backends.local import LocalBackend
 from lab.backends.ray_serve import RayBackend
 from lab.backends.refusal import packed
 from lab.backends.zerogpu import ZeroGpuBackend
-from lab.catalog import CONTROLS, SCORER
+from lab.catalog import CONTROLS, HELPERS
 from lab.models.cache import ModelCache
 from lab.operations import OPERATIONS
 from lab.requests.base import NOTHING, Event, LabError, Load, Note, Request, Waiting
@@ -56,7 +56,7 @@ class WatchedCache(ModelCache):
     """Of toys; notes what is leased."""
 
     def __init__(self, model):
-        super().__init__(lambda name, shelf: ToyHelper() if name in CONTROLS or name == SCORER else model)
+        super().__init__(lambda name, shelf: ToyHelper() if name in {**CONTROLS, **HELPERS} else model)
         self.names = []
 
     def lease(self, name, stop=None):

@@ -5,7 +5,8 @@ import pytest
 import torch
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
 
-from lab.models.loaders import SCORER, load
+from lab.catalog import SCORER
+from lab.models.loaders import load
 from lab.models.pictures import PictureSet
 from lab.settings import ASSETS, Settings
 

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from lab.backends.local import LocalBackend
+from lab.catalog import HELPERS, Helper
 from lab.engine.noising import alphas_cumprod
 from lab.models.cache import nbytes_of
 from lab.models.exact import ExactData
-from lab.models.loaders import SCORER, LoadedExact, load, make_cache, pick_device, weigh
+from lab.models.loaders import FAMILIES, Family, LoadedExact, load, make_cache, pick_device, weigh
 from lab.models.pictures import PictureSet
 from lab.requests.base import LabError
 from lab.requests.fields import Condition, Forward
@@ -111,7 +113,7 @@ def test_a_named_device_is_taken_at_its_word():
     assert pick_device(Settings(device="cpu")) == torch.device("cpu")
 
 
-@pytest.mark.parametrize("name", ["exact", "exact-32", "text-to-image", "edges", SCORER])
+@pytest.mark.parametrize("name", ["exact", "exact-32", "text-to-image", "edges", *HELPERS])
 def test_what_a_model_is_said_to_weigh_is_what_its_tensors_take(name):
     """Exactly for the closed form; networks to a part in a thousand: buffers are made, not read."""
     settings = Settings(device="cpu", cpu_engine="torch")
@@ -120,6 +122,29 @@ def test_what_a_model_is_said_to_weigh_is_what_its_tensors_take(name):
         (held,) = cache.resident()
     assert weigh(name, settings) == pytest.approx(held.nbytes, rel=0 if "exact" in name else 1e-3)
     assert not cache.plan(name).fetch
+
+
+def test_a_helper_network_is_a_row_and_a_loader(monkeypatch, tmp_path):
+    """It is leased, weighed, named and shown like all others; a folder of this machine is its source."""
+
+    def load_prior(row, settings, shelf, workshop):
+        return shelf(row.source, lambda: torch.nn.Linear(5, 10))
+
+    row = Helper("prior", "Prior", "prior", str(tmp_path), "A prior over embeddings.", when="a text needs a picture")
+    monkeypatch.setitem(HELPERS, "prior", row)
+    monkeypatch.setitem(FAMILIES, "prior", Family(load_prior, weigh=lambda row, folder, settings: 240))
+    backend = LocalBackend(Settings(device="cpu"))
+    assert (
+        {plan.name: plan for plan in backend.status().plans}["prior"].nbytes == 240 == weigh("prior", backend.settings)
+    )
+    with backend.cache.lease("prior") as prior:
+        assert prior(torch.zeros(1, 5)).shape == (1, 10)
+        assert [(one.name, one.nbytes) for one in backend.status().resident] == [("prior", 240)]
+    tmp_path.rmdir()
+    assert "prior" not in {plan.name for plan in backend.status().plans}
+    monkeypatch.setitem(FAMILIES, "prior", Family(lambda *_: 1 / 0))
+    with pytest.raises(LabError, match="The helper network 'Prior' could not be loaded"):
+        load("prior", backend.settings)
 
 
 @pytest.mark.parametrize("prompt", ["", "  ", "\t"])

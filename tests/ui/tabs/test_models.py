@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from lab.models.loaders import SCORER
+from lab.catalog import HELPERS
 from lab.requests.status import LeasePlan, Replica, Resident, Status
 from lab.ui.tabs.models import tab as models
 from lab.ui.tabs.models import view as models_view
@@ -32,6 +32,7 @@ ON_CPU = Status(
         LeasePlan("text-to-image", False, False, 28 * MB, ()),
         LeasePlan("exact-32", True, False, 0, ()),
         LeasePlan("edges", True, False, 10 * MB, ("exact",)),
+        LeasePlan("clip", False, False, 27 * MB, ()),
     ),
     running=3,
     waiting=1,
@@ -55,6 +56,7 @@ ON_CUDA = replace(
         LeasePlan("exact", False, True, 4100 * MB, ()),
         LeasePlan("text-to-image", False, False, 5100 * MB, ()),
         LeasePlan("pose", True, True, 700 * MB, ("edges", "exact", "pixel")),
+        LeasePlan("clip", True, True, 27 * MB, ()),
     ),
 )
 EMPTY = replace(ON_CPU, host_used=0, resident=(), plans=(), running=0, waiting=0, lanes=0, steps_per_s=0.0)
@@ -129,13 +131,17 @@ def test_rows_where_there_are_two_places():
     assert "1,700 MB of it shared with others" in row(ON_CUDA, "text-to-image")
     assert "in memory 4,100 MB idle moves to the device" in row(ON_CUDA, "exact")
     assert "loads 700 MB and evicts ControlNet: Edges, Exact denoiser (closed form) and 1 more" in row(ON_CUDA, "pose")
-    moved = replace(ON_CUDA, resident=(Resident("clip", False, MB, MB, 0, False),))
+    moved = replace(ON_CUDA, resident=(Resident("clip", False, MB, MB, 0, False),), plans=())
     assert "moves to the device" in row(moved, "clip")
 
 
-def test_the_scorer_has_its_row_before_it_is_needed():
-    assert models_view.SCORER == SCORER
-    assert row(ON_CUDA, "clip").startswith("CLIP (scores pictures) on disk – – loads when pictures are scored")
+@pytest.mark.parametrize("name", HELPERS)
+def test_a_helper_network_has_its_row_before_it_is_needed(name):
+    """What it loads for is said in place of Run, which does not load it."""
+    plan = LeasePlan(name, True, False, 27 * MB, ())
+    for fetch, does in ((False, "on disk 27 MB – loads when"), (True, "not fetched 27 MB – fetches and loads when")):
+        status = replace(EMPTY, plans=(replace(plan, fetch=fetch),))
+        assert row(status, name).startswith(f"{HELPERS[name].title} {does} {HELPERS[name].when}")
 
 
 def test_what_is_not_on_this_machine_is_fetched():
@@ -232,7 +238,7 @@ def test_the_page_keeps_its_elements_whatever_is_resident(paint):
 def test_a_model_has_one_colour_in_bar_key_and_row():
     shown = models_view.memory(ON_CPU) + models_view.table(ON_CPU)
     offered = [plan.name for plan in ON_CPU.plans]
-    for colour in models_view.COLOURS[: len(offered) + 1]:  # and the scorer
+    for colour in models_view.COLOURS[: len(offered)]:
         assert shown.count(f"--model:{colour}") == 3
     assert len(set(models_view.COLOURS)) == len(models_view.COLOURS)
 

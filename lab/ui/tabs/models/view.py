@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from html import escape
 from math import isinf
 
-from lab.catalog import CONTROLS, MODELS
+from lab.catalog import CONTROLS, HELPERS, leasable
 from lab.requests.status import LeasePlan, Replica, Resident, Status
 from lab.ui.shell.widgets import subscripts
 
-SCORER = "clip"  # the cache's name of what scores pictures; no row of any table
-SCORER_TITLE = "CLIP (scores pictures)"
-SCORER_ABOUT = "Trained here on the lab's pictures: how well a picture fits its prompt."
 STARTING = "The lab is starting; what it holds appears here in a moment."
 NONE = "–"
 READY = "ready"
@@ -118,7 +115,7 @@ CSS = """
 
 @dataclass(frozen=True)
 class _Line:
-    """A model, a control or the scorer, and what the status says of it."""
+    """A row of the catalog, and what the status says of it."""
 
     name: str
     title: str
@@ -131,11 +128,11 @@ class _Line:
 
 
 def _lines(status: Status) -> list[_Line]:
-    """All that is offered, in the order of the tables, the scorer, and whatever else is held."""
+    """All that is offered, in the order of the tables, and whatever else is held."""
     residents = {one.name: one for one in status.resident}
     plans = {one.name: one for one in status.plans}
     lines: list[_Line] = []
-    for name in dict.fromkeys([*plans, SCORER, *sorted(residents)]):
+    for name in dict.fromkeys([*plans, *sorted(residents)]):
         title, about = _known(name)
         held, plan = residents.get(name), plans.get(name)
         fetched = held is not None or plan is None or not plan.fetch
@@ -158,13 +155,10 @@ def _lines(status: Status) -> list[_Line]:
 
 def _known(name: str) -> tuple[str, str]:
     """Title of what the cache calls `name`, and a sentence."""
-    if name in MODELS:
-        return MODELS[name].title, MODELS[name].about
-    if name in CONTROLS:
-        return f"ControlNet: {CONTROLS[name].title}", CONTROLS[name].about
-    if name == SCORER:
-        return SCORER_TITLE, SCORER_ABOUT
-    return name, ""
+    row = leasable().get(name)
+    if row is None:
+        return name, ""
+    return f"ControlNet: {row.title}" if name in CONTROLS else row.title, row.about
 
 
 def _where(held: Resident | None, fetched: bool) -> str:
@@ -174,13 +168,13 @@ def _where(held: Resident | None, fetched: bool) -> str:
 
 
 def _run(plan: LeasePlan | None, held: Resident | None, fetched: bool, status: Status) -> str:
-    """What pressing Run would do, in words; the scorer has no plan, but its place implies one."""
-    if plan is None:
-        if held is None:
-            return "loads when pictures are scored"
-        return "moves to the device" if _two_places(status) and not held.on_device else READY
+    """What pressing Run would do, in words."""
+    if plan is None:  # not offered any more
+        return "moves to the device" if held and _two_places(status) and not held.on_device else READY
     if plan.load:
         does = "loads" if fetched else "fetches and loads"
+        if plan.name in HELPERS:
+            return f"{does} when {HELPERS[plan.name].when}"
         does += f" {megabytes(plan.nbytes)}" if plan.nbytes else " it"
     elif plan.move:
         does = "moves to the device"
