@@ -84,7 +84,6 @@ class Control:
     name: str
     title: str
     source: str  # a folder under assets/, a local diffusers folder or a hub id, "owner/name@revision"
-    annotators: tuple[str, ...]  # what makes its maps; rows of lab/annotators
     about: str
     kind: str = ""  # the row whose maps it follows, where it does the same for another model
     family: str = "controlnet"  # a loader in lab/models/loaders.py
@@ -148,11 +147,11 @@ MODELS = _by_name(
           schedules=("scaled_linear",), conditions=("prompt",), latent=True, pipeline="StableDiffusionXLPipeline"),
 )
 
-CONTROLS = _by_name(
-    Control("edges", "Edges", "models/controlnet-edges", ("canny", "scribble", "map"), "White edges on black."),
-    Control("pose",  "Pose",  "models/controlnet-pose",  ("pose", "map"), "A skeleton in OpenPose's colours."),
-    Control("edges-sd-1-5", "Edges (SD 1.5)", "lllyasviel/sd-controlnet-canny@7f2f69197050967007f6bbd23ab5e52f0384162a",    ("canny", "scribble", "map"), "Zhang et al. 2023.", kind="edges"),
-    Control("pose-sd-1-5",  "Pose (SD 1.5)",  "lllyasviel/sd-controlnet-openpose@df796456519d1ac5dbe674caa0653fcc9673bca8", ("pose", "map"),              "Zhang et al. 2023.", kind="pose"),
+CONTROLS = _by_name(  # what makes their maps: lab/annotators
+    Control("edges", "Edges", "models/controlnet-edges", "White edges on black."),
+    Control("pose",  "Pose",  "models/controlnet-pose",  "A skeleton in OpenPose's colours."),
+    Control("edges-sd-1-5", "Edges (SD 1.5)", "lllyasviel/sd-controlnet-canny@7f2f69197050967007f6bbd23ab5e52f0384162a",    "Zhang et al. 2023.", kind="edges"),
+    Control("pose-sd-1-5",  "Pose (SD 1.5)",  "lllyasviel/sd-controlnet-openpose@df796456519d1ac5dbe674caa0653fcc9673bca8", "Zhang et al. 2023.", kind="pose"),
 )
 
 SCORER = "clip"  # the row of HELPERS that scores how well a picture fits its prompt

@@ -16,25 +16,24 @@ from lab.annotators.picture import rgb
 from lab.requests.base import LabError
 from lab.settings import Settings
 
-DETECTORS = {"hed": "HEDdetector", "openpose": "OpenposeDetector"}  # classes of controlnet_aux
 DETECT_SIDE = 512  # pixels of the shorter side that the networks see
 
 _loading = threading.Lock()
 
 
-def detect(name: str, picture: np.ndarray, settings: Settings) -> np.ndarray:
-    """The map that the detector `name` makes of a picture, (height, width, 3) uint8 of the picture's size.
+def detect(picture: np.ndarray, annotator: str, settings: Settings) -> np.ndarray:
+    """The map that an annotator's detector makes of a picture, (height, width, 3) uint8 of the picture's size.
 
     Raises LabError where the detector cannot be used or fetched.
     """
-    if problem := obstacle(name, settings):
+    if problem := obstacle(annotator, settings):
         raise LabError(problem)
     picture = rgb(picture)
     with _loading:  # one download, however many ask
-        detector = _load(name)
-    found = detector(picture, detect_resolution=DETECT_SIDE, image_resolution=DETECT_SIDE, output_type="np")
+        detector = _load(annotator)
+    lines = detector(picture, detect_resolution=DETECT_SIDE, image_resolution=DETECT_SIDE, output_type="np")
     height, width = picture.shape[:2]
-    return cv2.resize(rgb(found), (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.resize(rgb(lines), (width, height), interpolation=cv2.INTER_AREA)
 
 
 @cache
@@ -44,7 +43,7 @@ def _load(name: str) -> Callable[..., Any]:
     try:
         import controlnet_aux
 
-        detector: Callable[..., Any] = getattr(controlnet_aux, DETECTORS[name]).from_pretrained(row.hub)
+        detector: Callable[..., Any] = getattr(controlnet_aux, row.detector).from_pretrained(row.hub)
     except (ImportError, AttributeError) as error:  # it does not import beside some versions of mediapipe
         raise LabError(f"{row.title}: controlnet-aux does not work here ({error}). Use another annotator.") from error
     except OSError as error:  # no network, no such file on the hub

@@ -8,6 +8,7 @@ import numpy as np
 from lab.annotators import blazepose
 from lab.annotators.picture import rgb
 from lab.annotators.skeleton import draw_skeleton
+from lab.requests.annotate import ConditioningMap
 
 MIN_VISIBILITY = 0.5
 MAX_SIDE = 1024  # pixels; the networks see 256 of them
@@ -33,20 +34,28 @@ class Pose:
 def find_pose(picture: np.ndarray) -> Pose | None:
     """The pose of the person that stands out most in a picture of any size; None where nobody is found."""
     picture = _at_most(rgb(picture), MAX_SIDE)
-    found = blazepose.find_landmarks(picture)
-    if found is None:
+    landmarks = blazepose.find_landmarks(picture)
+    if landmarks is None:
         return None
-    joints = found.points[_LANDMARK] / picture.shape[1::-1]
+    joints = landmarks.points[_LANDMARK] / picture.shape[1::-1]
     joints[_NECK] = joints[_SHOULDERS].mean(axis=0)
-    visible = found.visibility[_LANDMARK] >= MIN_VISIBILITY
+    visible = landmarks.visibility[_LANDMARK] >= MIN_VISIBILITY
     visible[_NECK] = visible[_SHOULDERS].all()
     visible &= ((joints >= 0) & (joints <= 1)).all(axis=1)
-    return Pose(joints.clip(0, 1).astype(np.float32), visible, found.presence)
+    return Pose(joints.clip(0, 1).astype(np.float32), visible, landmarks.presence)
 
 
 def pose_map(joints: np.ndarray, visible: np.ndarray | None, size: int) -> np.ndarray:
     """The conditioning map of a pose ControlNet: a skeleton on black, (size, size, 3) uint8."""
     return draw_skeleton(joints, visible, size=size)
+
+
+def person_map(picture: np.ndarray, size: int) -> ConditioningMap:
+    """The map of the person in a picture of any size, with the joints; an empty one where nobody is found."""
+    pose = find_pose(picture)
+    if pose is None:
+        return ConditioningMap(np.zeros((size, size, 3), np.uint8), note="No person was found in this picture.")
+    return ConditioningMap(pose_map(pose.joints, pose.visible, size), pose.joints, pose.visible)
 
 
 def _at_most(picture: np.ndarray, side: int) -> np.ndarray:

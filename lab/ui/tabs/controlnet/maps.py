@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lab.annotators import ANNOTATORS, offered
+from lab.annotators import ANNOTATORS, annotators_of, offered
 from lab.annotators.joints import POSES, default_pose, from_list, to_list
 from lab.catalog import CONTROLS
 from lab.requests.annotate import AnnotateRequest, ConditioningMap
@@ -21,7 +21,6 @@ HAND = "hand"  # joints set by hand: no annotator, there is no picture
 MAX_SIDE = 1024  # pixels: what a request takes, and more than BlazePose sees
 MARGIN = 0.05  # of a square around a person: what stays free around the joints
 KINDS = tuple(name for name, row in CONTROLS.items() if not row.kind)  # of control, whatever nets follow them
-ALSO = {"edges": ("hed",), "pose": (HAND, "openpose")}  # beside the rows of CONTROLS; the hub's only where allowed
 INVERT = (
     "This map is mostly white. ControlNets follow white lines on black: press Invert where yours are dark on white."
 )
@@ -61,8 +60,9 @@ class Maps:
 
     def annotators(self, control: str) -> list[tuple[str, str]]:
         """(title, name) of what can make a control's maps here."""
-        here = (*offered(self.settings), HAND)
-        names = [name for name in (*CONTROLS[control].annotators, *ALSO[control]) if name in here]
+        names = [name for name in annotators_of(control) if name in offered(self.settings)]
+        here, hub = ([name for name in names if bool(ANNOTATORS[name].hub) is far] for far in (False, True))
+        names = [*here, HAND, *hub] if control == "pose" else names
         return [("By hand" if name == HAND else ANNOTATORS[name].title, name) for name in names]
 
     def begin(self, annotator: str, name: str) -> Source:
@@ -77,7 +77,7 @@ class Maps:
 
     def pictured(self, control: str, before: str, upload: Upload) -> Source:
         """A source from a picture: by the annotator of before, or the control's first where that takes none."""
-        return Source(CONTROLS[control].annotators[0] if before in ("scribble", HAND) else before, upload)
+        return Source(annotators_of(control)[0] if before in ("scribble", HAND) else before, upload)
 
     def made(self, control: str, source: Source, low: float, high: float, blur: float) -> tuple[Source, str]:
         """The source with its map of a control, and what went wrong. Where nobody is found, the standing figure is there to be dragged."""
