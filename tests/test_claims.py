@@ -27,7 +27,8 @@ from lab.requests.fields import Condition, Forward
 from lab.requests.noising import NoisingRequest
 from lab.requests.sampling import ControlMap, ControlWindow, LaneResult, LaneSettings, SamplingRequest
 from lab.settings import ASSETS, Settings
-from lab.ui.shell import lessons, media
+from lab.ui import TABS
+from lab.ui.shell import media
 from lab.ui.tabs.controlnet import experiments as controlnet_run
 from lab.ui.tabs.controlnet import tab as controlnet_tab
 from lab.ui.tabs.controlnet import view as controlnet_view
@@ -50,7 +51,7 @@ def preset_of(tab, title):
 
 def truth(tab, preset):
     """What a lesson says after a preset."""
-    return next(step.truth for step in lessons.LESSONS[tab] if step.preset == preset)
+    return next(step.truth for one in TABS if one.name == tab for step in one.lesson if step.preset == preset)
 
 
 def look_for(preset):

@@ -1,30 +1,30 @@
 """The face of the lab. This file is its table of contents: one line a tab."""
 
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import gradio as gr
 
 from lab.catalog import add_hub_models
 from lab.settings import ASSETS, Settings
-from lab.ui.shell import address, ahead, heads, lane_view, lessons, presenting, share, theme, widgets
+from lab.ui.shell import address, ahead, heads, lessons, presenting, share, theme, widgets
+from lab.ui.shell.instrument import Instrument
 from lab.ui.shell.openers import OPEN_JS
 from lab.ui.shell.page import Page, keep_sessions_small
-from lab.ui.tabs.controlnet import tab as controlnet
-from lab.ui.tabs.controlnet import view as controlnet_view
-from lab.ui.tabs.guidance import tab as guidance
-from lab.ui.tabs.guidance import view as guidance_view
-from lab.ui.tabs.models import tab as models
-from lab.ui.tabs.models import view as models_view
-from lab.ui.tabs.noising import tab as noising
-from lab.ui.tabs.papers import tab as papers
-from lab.ui.tabs.samplers import tab as samplers
+from lab.ui.tabs import controlnet, guidance, models, noising, papers, samplers
 from lab.ui.tabs.start import tab as start
 
 __all__ = ["TABS", "build", "keep_sessions_small", "launch_options"]
 
-TABS = (start, noising, samplers, guidance, controlnet, papers, models)
+INSTRUMENTS = (
+    noising.TAB,
+    samplers.TAB,
+    guidance.TAB,
+    controlnet.TAB,
+    papers.TAB,
+    models.TAB,
+)
+TABS = (start.front(INSTRUMENTS), *INSTRUMENTS)
 FAVICON = Path(__file__).with_name("favicon.svg")
 
 
@@ -32,19 +32,17 @@ def build(backend: Any, settings: Settings) -> gr.Blocks:
     """The whole page on a backend; nothing is computed until a visitor opens it."""
     add_hub_models(settings.allowed_models)
     with Page(title="Diffusion Lab", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as demo:
-        widgets.header("Diffusion Lab", "Watch diffusion models draw, one paper at a time.")
+        widgets.header("Diffusion Lab", "Watch diffusion models draw, one paper at a time.", TABS)
         door = share.Door()
         built, pages = {}, []
         with gr.Tabs() as book:
             for tab in TABS:
-                name = _name(tab)
-                with gr.Tab(tab.TITLE, id=name, elem_id=f"tab-{name}") as page:
-                    built[name] = tab.build(backend, settings, page)
+                with gr.Tab(tab.title, id=tab.name, elem_id=f"tab-{tab.name}") as page:
+                    built[tab.name] = _lay_out(tab, backend, settings, page)
                 pages.append(page)
         shared = {name: tab for name, tab in built.items() if hasattr(tab, "share")}
-        titles = {name: tab.TITLE for name, tab in zip(built, TABS, strict=True)}
-        address.follow(demo, pages, titles)
-        door.wire(demo, shared, titles, book)
+        address.follow(demo, pages)
+        door.wire(demo, shared, {tab.name: tab.title for tab in TABS}, book)
         door.replays(built["start"].through, start.shipped)
         demo.load(None, js=OPEN_JS)
         demo.load(None, js=presenting.PRESENT_JS)
@@ -52,29 +50,26 @@ def build(backend: Any, settings: Settings) -> gr.Blocks:
     return demo
 
 
-def _name(tab: ModuleType) -> str:
-    return tab.__name__.split(".")[-2]
+def _lay_out(tab: Instrument, backend: Any, settings: Settings, page: gr.Tab) -> Any:
+    """A tab's contents on its page, below the head and the lesson that it may have."""
+    built = tab.build(backend, settings, page)
+    if tab.lesson:
+        lessons.head(tab, page, [button.value for button in getattr(built, "buttons", None) or built.presets])
+    return built
 
 
 def launch_options(backend: Any, settings: Settings) -> dict[str, Any]:
     """What `demo.launch()` needs for look and limits; address and port are the caller's."""
     return {
         "theme": theme.theme(),
-        "css": theme.CSS
-        + lane_view.CSS
-        + guidance_view.CSS
-        + controlnet_view.CSS
-        + models_view.CSS
-        + start.CSS
-        + papers.CSS
-        + share.CSS
-        + heads.CSS
-        + heads.tabs_css({_name(tab): tab.QUESTION for tab in TABS})
-        + lessons.CSS
-        + presenting.CSS
-        + ahead.CSS,
+        "css": theme.CSS + heads.tabs_css(TABS) + "".join(tab.style for tab in TABS),
         "favicon_path": str(FAVICON),
-        "app_kwargs": {"routes": [ahead.route(backend, settings.queue_size), start.route()]},
+        "app_kwargs": {
+            "routes": [
+                ahead.route(backend, settings.queue_size),
+                *(route() for tab in TABS for route in tab.routes),
+            ]
+        },
         "allowed_paths": [str(ASSETS / "images")],
         "state_session_capacity": 1000,  # what a visitor last made is kept, a few megabytes each
         "max_threads": settings.most_pressed + 40,  # a run that waits holds a thread

@@ -32,10 +32,10 @@ def test_no_tab_shuts_anybody_out(browser, address, theme):
     page.set_default_timeout(60_000)
     page.goto(f"{address}/?__theme={theme}")
     for tab in TABS:
-        page.get_by_role("tab", name=tab.TITLE).click()
-        if tab.TITLE in FILLED:
-            expect(page.locator(FILLED[tab.TITLE]).first).to_be_visible()
-        assert violations(page) == [], tab.TITLE
+        page.get_by_role("tab", name=tab.title).click()
+        if tab.title in FILLED:
+            expect(page.locator(FILLED[tab.title]).first).to_be_visible()
+        assert violations(page) == [], tab.title
     page.locator(".lab-header").evaluate("head => head.insertAdjacentHTML('beforeend', '<img src=\"data:,\">')")
     assert [rule for rule, _ in violations(page)] == ["image-alt"]  # it would have been seen
     page.close()

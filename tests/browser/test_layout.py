@@ -10,7 +10,7 @@ from tests.browser.conftest import wait_for_address
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
 SIZES = ((390, 844), (820, 1180), (1180, 820), (1280, 720), (1366, 768), (1440, 900), (1920, 1080), (2560, 1440))
-TOOLS = [tab for tab in TABS if hasattr(tab, "PRESETS")]
+TOOLS = [tab for tab in TABS if tab.presets]
 
 UNFOLD_JS = """() => {
   for (const head of document.querySelectorAll("button.label-wrap:not(.open)")) if (head.offsetParent) head.click();
@@ -37,11 +37,11 @@ FAULTS_JS = """() => {
 }"""
 
 
-@pytest.mark.parametrize("tab", TOOLS, ids=lambda tab: tab.TITLE)
+@pytest.mark.parametrize("tab", TOOLS, ids=lambda tab: tab.title)
 def test_controls_stand_in_one_column_at_every_size(page, tab):
     """Folded and with every accordion open; and Run stays in sight while its controls are read to their end."""
-    page.get_by_role("tab", name=tab.TITLE).click()
-    name = tab.__name__.split(".")[-2]
+    page.get_by_role("tab", name=tab.title).click()
+    name = tab.name
     expect(page.locator(f"#tab-{name} .stage img").first).to_be_visible()
     for folded in (True, False):
         if not folded:
@@ -50,7 +50,7 @@ def test_controls_stand_in_one_column_at_every_size(page, tab):
         for width, height in SIZES:
             page.set_viewport_size({"width": width, "height": height})
             page.wait_for_timeout(50)
-            assert page.evaluate(FAULTS_JS) == [], (tab.TITLE, width, folded)
+            assert page.evaluate(FAULTS_JS) == [], (tab.title, width, folded)
     run = page.locator(f"#{name}-run")
     if run.count():
         page.set_viewport_size({"width": 1366, "height": 768})

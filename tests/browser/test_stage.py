@@ -3,11 +3,11 @@
 from playwright.sync_api import expect
 
 from lab.ui import TABS
-from lab.ui.shell.lessons import LESSONS
+from lab.ui.tabs.noising.lesson import LESSON
 from tests.browser.conftest import keep
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
-TOOLS = [tab.TITLE for tab in TABS if hasattr(tab, "PRESETS")]
+TOOLS = [tab.title for tab in TABS if tab.presets]
 
 
 def test_a_lesson_is_walked_to_its_end(page):
@@ -15,8 +15,8 @@ def test_a_lesson_is_walked_to_its_end(page):
     expect(page.locator("#noising-film img").first).to_be_visible()
     page.locator("#noising-lesson-open").click()
     panel, show = page.locator("#noising-lesson"), page.locator("#noising-lesson-show")
-    for index, step in enumerate(LESSONS["noising"]):
-        expect(panel).to_contain_text(f"step {index + 1} of {len(LESSONS['noising'])}")
+    for index, step in enumerate(LESSON):
+        expect(panel).to_contain_text(f"step {index + 1} of {len(LESSON)}")
         expect(show).to_be_disabled()
         expect(panel.locator("label")).to_have_text(list(step.answers))  # its own answers, none of an earlier step's
         expect(panel.locator("input:checked")).to_have_count(0)
@@ -25,7 +25,7 @@ def test_a_lesson_is_walked_to_its_end(page):
         expect(page.locator("#noising-lesson-told")).to_contain_text("You guessed right.")
         chosen = page.locator("#noising-presets").get_by_role("button", name=step.preset, exact=True)
         expect(chosen).to_be_visible()
-        if index < len(LESSONS["noising"]) - 1:
+        if index < len(LESSON) - 1:
             page.locator("#noising-lesson-next").click()
     expect(page.locator("#noising-jump figcaption")).to_contain_text("t = 1000 ")  # of the last step's preset
     expect(page.locator("#noising-lesson-told")).to_contain_text("4 of 4 guessed right")

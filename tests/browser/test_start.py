@@ -76,4 +76,4 @@ def test_a_tab_tells_its_question_where_there_is_room(page):
         assert not tabs.evaluate_all("tabs => tabs.filter(tab => tab.scrollWidth > tab.clientWidth).length")
     page.set_viewport_size({"width": 1420, "height": 900})
     for tab in TABS:
-        expect(page.get_by_role("tab", name=tab.TITLE, exact=True)).to_be_visible()
+        expect(page.get_by_role("tab", name=tab.title, exact=True)).to_be_visible()

@@ -12,32 +12,10 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from lab.requests.base import Waiting
+from lab.ui.shell.sources import beside
 
 ADDRESS = "line"
-ASK_EVERY_S = 5
-CSS = """
-.ahead-block { position: fixed !important; bottom: 14px; right: 18px; z-index: 40; width: auto !important;
-  min-width: 0 !important; pointer-events: none; }
-.lab-ahead { margin: 0; padding: 8px 14px; border-radius: 999px; font-size: 14px; line-height: 1.3;
-  font-variant-numeric: tabular-nums; color: var(--body-background-fill); background: var(--body-text-color);
-  box-shadow: 0 2px 10px rgb(0 0 0 / .25); }
-.lab-ahead:empty { display: none; }
-@media (max-width: 700px) { .ahead-block { left: 14px; right: 14px; } .lab-ahead { text-align: center; } }
-"""
-ASK_JS = f"""
-const sentence = element.querySelector('.lab-ahead');
-const ask = async () => {{
-  if (!document.hidden) {{
-    try {{
-      const answer = await fetch('{ADDRESS}', {{cache: 'no-store'}});
-      const text = answer.ok ? await answer.text() : '';
-      if (text !== sentence.textContent) sentence.textContent = text;
-    }} catch {{}}
-  }}
-  setTimeout(ask, {ASK_EVERY_S * 1000});
-}};
-ask();
-"""
+ASK_JS = beside(__file__, "ahead.js")
 
 
 def notice() -> gr.HTML:

@@ -16,53 +16,6 @@ from lab.requests.sampling import LaneResult, LaneSettings, Step
 from lab.ui.shell import media
 from lab.ui.shell.widgets import subscripts
 
-CSS = """
-.lanes { display: grid; gap: 14px; grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); }
-.lane { background: var(--block-background-fill); border: 1px solid var(--border-color-primary); border-radius: 12px;
-  overflow: hidden; border-top: 4px solid var(--lane); }
-.lane header { display: flex; gap: 8px; align-items: baseline; padding: 8px 12px 6px; white-space: nowrap;
-  overflow: hidden; }
-.lane header b { font-size: 15px; color: var(--body-text-color); }
-.lane header span { color: var(--body-text-color-subdued); font-size: 13px; overflow: hidden;
-  text-overflow: ellipsis; }
-.lane .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 4px; padding: 0 8px; }
-.lane figure { margin: 0; position: relative; aspect-ratio: 1; background: var(--background-fill-secondary);
-  border-radius: 6px; overflow: hidden; }
-.lane img, .cell img { width: 100%; height: 100%; display: block; image-rendering: pixelated; object-fit: cover; }
-.lane figcaption { position: absolute; left: 6px; bottom: 6px; font-size: 11px; line-height: 1; padding: 4px 6px;
-  border-radius: 6px; background: rgb(255 255 255 / .88); color: #1f2430; }
-.lane figcaption sub { color: inherit !important; }
-.lane .foot { padding: 7px 12px 9px; font-size: 12px; color: var(--body-text-color-subdued); min-height: 66px;
-  font-variant-numeric: tabular-nums; line-height: 1.45; }
-.lane .bar { height: 3px; background: var(--border-color-primary); margin: 6px 8px 0; border-radius: 2px; }
-.lane .bar i { display: block; height: 100%; background: var(--lane); border-radius: 2px; }
-.lanes.compact .pair { display: block; position: relative; }
-.lanes.compact .pair figure:first-child { position: absolute; z-index: 1; right: 12px; bottom: 4px; width: 34%;
-  outline: 2px solid #fff; box-shadow: 0 1px 6px rgb(0 0 0 / .35); }
-.lanes.compact .pair figure.same { display: none; }
-.lanes.compact .pair figure:first-child figcaption { left: 3px; bottom: 3px; padding: 2px 4px; font-size: 10px; }
-.cells { display: grid; gap: 6px; grid-template-columns: max-content repeat(var(--columns), minmax(0, 1fr));
-  align-items: center; }
-.cells .head { font-size: 13px; color: var(--body-text-color-subdued); text-align: center; }
-.cells .row { font-size: 14px; font-weight: 600; border-left: 4px solid var(--lane); padding-left: 8px;
-  color: var(--body-text-color); }
-.cell { aspect-ratio: 1; background: var(--background-fill-secondary); border-radius: 8px; overflow: hidden;
-  position: relative; max-height: 180px; justify-self: center; width: 100%; max-width: 180px; }
-.cell small { position: absolute; right: 5px; bottom: 5px; font-size: 11px; line-height: 1; padding: 3px 5px;
-  border-radius: 5px; background: rgb(255 255 255 / .88); color: #1f2430; font-variant-numeric: tabular-nums; }
-.strip { display: grid; gap: 8px; grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); }
-.strip .cell { max-width: none; max-height: none; }
-.replay { align-items: center !important; gap: 20px !important; }
-.replay > button { flex: none; min-height: 44px; }
-@media (max-width: 700px) {
-  .lanes { grid-template-columns: minmax(0, 1fr); }
-  .lanes.compact { grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 8px; }
-  .lanes.compact header span { display: none; }
-  .strip { grid-template-columns: repeat(2, minmax(0, 1fr)); }
-  .cells { gap: 3px; } .cells .row { font-size: 11px; padding-left: 4px; } .cell small { font-size: 9px; }
-}
-"""
-
 
 def image(picture: np.ndarray, alt: str) -> str:
     """An <img>; decoded in step with the page, so that a new frame never flashes empty."""

@@ -45,6 +45,7 @@ from lab.requests.fields import MAX_PROMPT, MAX_SEED
 from lab.requests.sampling import SamplingRequest
 from lab.settings import Settings
 from lab.ui.shell import address, media, widgets
+from lab.ui.shell.sources import beside
 from lab.ui.shell.widgets import Update
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -54,35 +55,10 @@ COPIED = "The link is copied. It opens this tab with these settings."
 COPIED_IN_PART = "The link is copied, but your own picture is too large for it. Settings, JSON, has the picture, too."
 ELSEWHERE = "These settings belong to a tab that this lab does not have."
 
-# Without https there is no clipboard for scripts, so an old way stands in.
-COPY_JS = """async (code) => {
-  if (!code) return;
-  const at = new URL(location.href);
-  at.searchParams.delete("tab");
-  at.searchParams.set("c", code);
-  try { await navigator.clipboard.writeText(at.href); }
-  catch {
-    const field = Object.assign(document.createElement("textarea"), { value: at.href, readOnly: true });
-    document.body.append(field);
-    field.select();
-    document.execCommand("copy");
-    field.remove();
-  }
-}"""
+COPY_JS = beside(__file__, "copy.js")
 
 CODE_JS = """() => [new URLSearchParams(location.search).get("c") || ""]"""
-
-# What the tab's controls were set to is run by the tab's own button, as soon as Gradio has laid the tab out.
-PRESS_JS = """(pressed) => {
-  const id = pressed.split(" ")[0], until = performance.now() + 15000;
-  window.scrollTo(0, 0);
-  const press = () => {
-    const button = id && document.getElementById(id);
-    if (button && button.offsetParent && !button.disabled) button.click();
-    else if (id && performance.now() < until) setTimeout(press, 60);
-  };
-  press();
-}"""
+PRESS_JS = beside(__file__, "press.js")
 
 # Said by the page and not by the order of events: what a tab paints while Gradio lays it out may come after what a preset,
 # pressed in the same moment, has painted.
@@ -93,32 +69,8 @@ ASKED_JS = """(...values) => {
 }"""
 
 OPEN = "Open a file of the lab"
-FIELD = f"input[data-testid^='{OPEN}']"
-
-# A file that is dropped where nothing else takes it goes to the door's own field.
-DROP_JS = """() => {
-  const elsewhere = (event) => event.target.closest?.(".upload-container, .image-container");
-  const carried = (event) => [...(event.dataTransfer?.types || [])].includes("Files") && !elsewhere(event);
-  document.addEventListener("dragover", (event) => { if (carried(event)) event.preventDefault(); });
-  document.addEventListener("drop", (event) => {
-    const field = document.querySelector("FIELD");
-    if (!carried(event) || !field || !event.dataTransfer.files.length) return;
-    event.preventDefault();
-    field.files = event.dataTransfer.files;
-    field.dispatchEvent(new Event("change", { bubbles: true }));
-  });
-  document.documentElement.dataset.takesDrops = "yes";
-}""".replace("FIELD", FIELD)
-
-OPEN_JS = """() => { document.querySelector("FIELD")?.click(); }""".replace("FIELD", FIELD)
-
-CSS = """
-/* the door: what came in, and what to do with it */
-#lab-door { border: 1px solid var(--border-color-primary); border-radius: 12px; padding: 12px 16px; align-items: center; }
-#lab-door > :first-child { flex: 1 1 240px; }
-#lab-door p { margin: 0; font-size: 15px; line-height: 1.45; }
-#lab-door p.bad { color: var(--error-text-color); }
-"""
+DROP_JS = beside(__file__, "drop.js")
+OPEN_JS = """() => { document.querySelector("input[data-testid^='Open a file of the lab']")?.click(); }"""
 
 
 def kind_of(part: Any) -> Kind:

@@ -11,7 +11,7 @@ from lab.catalog import Model
 from lab.requests.base import LabError
 from lab.requests.sampling import SamplingRequest
 from lab.settings import Settings
-from lab.ui.shell import lessons, widgets
+from lab.ui.shell import widgets
 from lab.ui.shell.form import Field, Form, Preset
 from lab.ui.shell.runs import Runs
 from lab.ui.shell.share import NOTHING, Panel
@@ -29,7 +29,6 @@ class Tool:
     """
 
     name: ClassVar[str]
-    question: ClassVar[str]
     about: ClassVar[str]  # Markdown beneath the stage
     fields: ClassVar[Sequence[Field]]
     presets: ClassVar[Sequence[Preset]]
@@ -53,12 +52,10 @@ class Tool:
     # Layout
 
     def lay_out(self) -> None:
-        """Everything of the tab, from its question to its words."""
+        """Everything of the tab below its head, from its presets to its words."""
         self.kept = gr.State(None, time_to_live=3600)  # the last run, by whatever the tab makes of it
         self.lay_out_memory()
-        titles = [preset.title for preset in self.offered]
-        self.lesson = lessons.head(self.name, self.question, titles)
-        self.buttons = widgets.preset_row(self.name, titles)
+        self.buttons = widgets.preset_row(self.name, [preset.title for preset in self.offered])
         opening = self.form.preset(self.offered[0])
         with widgets.grid():
             with widgets.stage():

@@ -13,6 +13,7 @@
 `note`, `picture` and `table` escape their text: it may come from a visitor. `words` takes the lab's own markup.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any, Protocol
@@ -23,6 +24,8 @@ from gradio.data_classes import ImageData
 
 from lab.requests.base import LabError, Waiting
 from lab.ui.shell import media, presenting
+from lab.ui.shell.instrument import Instrument
+from lab.ui.shell.sources import beside
 
 Update = dict[Any, Any]  # components to what they show next
 MAX_TYPED = 10_000  # characters that a line takes: what is too long for a run is refused in words, and not cut unseen
@@ -62,11 +65,12 @@ class Cited(Protocol):
     def arxiv(self) -> str: ...
 
 
-def header(title: str, line: str) -> gr.HTML:
-    """The top of the page: mark, name, one line, and the way to present."""
+def header(title: str, line: str, tabs: Sequence[Instrument]) -> gr.HTML:
+    """The top of the page: mark, name, one line, and the way to present. It holds the tabs' names for the page's scripts."""
+    titles = json.dumps({tab.name: tab.title for tab in tabs})
     return gr.HTML(
-        f'<header class="lab-header">{MARK}<div><h1>{escape(title)}</h1><p>{escape(line)}</p></div>'
-        f"{presenting.BUTTON}</header>"
+        f'<header class="lab-header" data-tabs="{escape(titles)}">{MARK}<div><h1>{escape(title)}</h1>'
+        f"<p>{escape(line)}</p></div>{presenting.button(tabs)}</header>"
     )
 
 
@@ -162,6 +166,9 @@ def sent(event: gr.EventData, name: str) -> Any:
         return getattr(event, name, None)
     except TypeError:  # a hand-made call came without anything
         return None
+
+
+PICK_JS = beside(__file__, "pick.js")  # for a component whose buttons carry a `data-pick`
 
 
 def picked(event: gr.EventData) -> int:

@@ -1,1 +1,1 @@
-"""One file a tab: `TITLE`, `QUESTION` and `build(backend, settings, page)`, which returns the tab's components and handlers."""
+"""A folder a tab. Its `TAB` (`lab/ui/shell/instrument.py`) says what the page has to know of it."""

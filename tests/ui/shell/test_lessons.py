@@ -5,18 +5,20 @@ import pytest
 
 from lab.papers import PAPERS
 from lab.requests.base import LabError
+from lab.ui import TABS
 from lab.ui.shell import heads, lessons
-from lab.ui.tabs.controlnet import tab as controlnet
-from lab.ui.tabs.guidance import tab as guidance
-from lab.ui.tabs.noising import tab as noising
-from lab.ui.tabs.samplers import tab as samplers
+from lab.ui.tabs import samplers
 
-MODULES = {"noising": noising, "samplers": samplers, "guidance": guidance, "controlnet": controlnet}
+TAUGHT = [pytest.param(tab, id=tab.name) for tab in TABS if tab.lesson]
 
 
-@pytest.mark.parametrize("tab", MODULES)
+def test_whatever_has_presets_has_a_lesson():
+    assert [tab.name for tab in TABS if tab.lesson] == [tab.name for tab in TABS if tab.presets] != []
+
+
+@pytest.mark.parametrize("tab", TAUGHT)
 def test_a_lesson_has_three_to_five_steps_on_presets_that_are_there(tab):
-    steps, presets = lessons.LESSONS[tab], [preset.title for preset in MODULES[tab].PRESETS]
+    steps, presets = tab.lesson, tab.presets
     assert 3 <= len(steps) <= 5 and len({step.preset for step in steps}) == len(steps)
     for step in steps:
         assert step.preset in presets and step.ask.endswith("?") and step.look[-1] in ".?" and step.truth.endswith(".")
@@ -24,18 +26,27 @@ def test_a_lesson_has_three_to_five_steps_on_presets_that_are_there(tab):
     assert len({step.right for step in steps}) > 1 or len(steps[0].answers) == 2  # not always the same place
 
 
-@pytest.mark.parametrize("tab", MODULES)
+@pytest.mark.parametrize("tab", TAUGHT)
 def test_the_head_names_papers_that_the_lab_lists(tab):
-    html = heads.html(tab, MODULES[tab].QUESTION)
-    assert MODULES[tab].QUESTION in html and 'role="math"' in html
-    for title in heads.HEADS[tab].papers:
+    html = heads.html(tab)
+    assert tab.question in html and 'role="math"' in html
+    for title in tab.papers:
         assert next(row.link for row in PAPERS if row.title == title) in html
 
 
 @pytest.fixture
 def lesson():
-    with gr.Blocks():
-        return lessons.head("samplers", samplers.QUESTION, [preset.title for preset in samplers.PRESETS])
+    with gr.Blocks(), gr.Tabs(), gr.Tab() as page:
+        below = gr.HTML()
+        lesson = lessons.head(samplers.TAB, page, samplers.TAB.presets)
+    assert page.children[-1] is below and lesson.panel in page.children[:-1]
+    return lesson
+
+
+def test_a_lesson_leaves_out_steps_on_presets_that_are_not_there():
+    with gr.Blocks(), gr.Tabs(), gr.Tab() as page:
+        lesson = lessons.head(samplers.TAB, page, samplers.TAB.presets[:2])
+    assert [step.preset for step in lesson.steps] == list(samplers.TAB.presets[:2])
 
 
 def test_a_lesson_from_its_first_guess_to_its_score(lesson):

@@ -16,6 +16,7 @@ from lab.capsules.capsule import Capsule, Flag, from_file, from_json, from_link,
 from lab.catalog import CONTROLS, MODELS, SAMPLERS
 from lab.requests.base import LabError
 from lab.settings import Settings
+from lab.ui import TABS
 from lab.ui.shell import media, share
 from lab.ui.shell.tool import Tool
 from lab.ui.tabs.controlnet import tab as controlnet
@@ -38,7 +39,7 @@ def lab():
             for name, module in MODULES.items():
                 with gr.Tab(name) as tab:
                     tabs[name] = module.build(backend, options, tab)
-        door.wire(page, tabs, {name: module.TITLE for name, module in MODULES.items()}, book)
+        door.wire(page, tabs, {tab.name: tab.title for tab in TABS}, book)
     return SimpleNamespace(door=door, **tabs)
 
 

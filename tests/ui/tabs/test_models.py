@@ -92,7 +92,7 @@ class Backend:
 
 def make_tab(status, fresh_s=-1.0):
     """A tab that looks at every tick, if not told to be content with what it saw a moment ago."""
-    tab = models._Tab(Backend(status))
+    tab = models._Tab(Backend(status), "Models")
     tab.fresh_s = fresh_s
     with gr.Blocks():
         tab.lay_out()
@@ -281,7 +281,7 @@ def test_many_who_look_at_once_cost_one_look():
 def test_it_looks_while_it_is_open_and_only_then():
     tab = make_tab(ON_CPU)
     assert tab.timer.active is False
-    timer, numbers, *_ = tab.on_select(SimpleNamespace(value=models.TITLE))
+    timer, numbers, *_ = tab.on_select(SimpleNamespace(value="Models"))
     assert timer.active is True and "runs under way" in numbers
     asked = tab.backend.asked
     timer, *view = tab.on_select(SimpleNamespace(value="Samplers"))

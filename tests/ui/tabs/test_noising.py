@@ -37,7 +37,7 @@ class WithoutModel:
 
 @pytest.fixture
 def tab():
-    with gr.Blocks(), gr.Tab(noising.TITLE) as page:
+    with gr.Blocks(), gr.Tab() as page:
         tab = noising._Tab(WithoutModel(), Settings())
         tab.lay_out()
         tab.wire(page)

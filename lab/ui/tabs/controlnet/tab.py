@@ -19,15 +19,13 @@ from lab.requests.base import LabError, Note, Waiting, make_request
 from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import LaneResult, SamplingRequest, Step
 from lab.settings import Settings, at_hand
-from lab.ui.shell import lane_view, lessons, media, share, widgets
+from lab.ui.shell import lane_view, media, share, widgets
 from lab.ui.shell.runs import Runs, Stops
 from lab.ui.shell.widgets import Update
 from lab.ui.tabs.controlnet import charts, experiments, maps, view
 from lab.ui.tabs.controlnet.experiments import EXPERIMENTS, Agreement, Dials, Finished, Plan
 from lab.ui.tabs.controlnet.maps import FIRST, HAND, KINDS, Maps, Source, Sources
 
-TITLE = "ControlNet"
-QUESTION = "Can a sketch hold the picture?"
 SAMPLER, STEPS = "dpmpp_2m", 10  # good pictures in ten calls: a drawing must answer within two seconds
 JUMPS = 4  # of LCM, for a model that was distilled for it
 PAINT_EVERY_S = 0.08
@@ -90,7 +88,6 @@ class _Tab:
         self.sources = gr.State(FIRST, time_to_live=7200)
         self.kept = gr.State(None, time_to_live=3600)
         self.picked = gr.State(None, time_to_live=3600)
-        self.lesson = lessons.head("controlnet", QUESTION, [preset.title for preset in PRESETS])
         self.presets = widgets.preset_row("controlnet", [preset.title for preset in PRESETS])
         with widgets.grid():
             with widgets.stage():
@@ -121,7 +118,7 @@ class _Tab:
             self.annotator = _segments(self.maps.annotators("edges"), "canny", "Map from", "controlnet-annotator")
         # Its choices follow the control; a click under way may carry one of before, which on_annotator answers itself.
         self.annotator.preprocess = lambda payload: payload
-        self.gallery = gr.HTML(view.gallery("edges"), js_on_load=view.PICK_JS, elem_id="controlnet-gallery")
+        self.gallery = gr.HTML(view.gallery("edges"), js_on_load=widgets.PICK_JS, elem_id="controlnet-gallery")
         empty = maps.editor("edges", FIRST["edges"], self.maps.side)
         self.editor = gr.HTML(empty, js_on_load=view.EDITOR_JS, elem_id="controlnet-editor")
         with gr.Row() as self.canny:

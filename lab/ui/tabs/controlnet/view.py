@@ -19,6 +19,7 @@ from lab.requests.base import LabError
 from lab.requests.sampling import Step
 from lab.settings import ASSETS, Settings
 from lab.ui.shell import lane_view, media, theme
+from lab.ui.shell.sources import beside
 from lab.ui.tabs.controlnet.experiments import Agreement, Finished, lines_of
 
 VIEWS = ("pictures", "against the map")
@@ -55,82 +56,6 @@ def chart_words(chart: str, experiment: str) -> str:
     return HEAT_WORDS if chart == CHARTS[0] and experiment != "strengths" else CHART_WORDS[chart]
 
 
-CSS = """
-.map-editor { display: grid; grid-template-columns: 38px minmax(0, max(270px, 39vh)); gap: 8px; }
-.controls:has(.map-editor) { gap: 12px !important; }
-.map-editor .tools { display: grid; align-content: start; gap: 6px; }
-.map-editor .tools button { width: 38px; height: 38px; border-radius: 10px; border: 1px solid var(--border-color-primary);
-  background: var(--button-secondary-background-fill); color: var(--body-text-color); cursor: pointer; display: grid;
-  place-items: center; padding: 0; }
-.map-editor .tools button:hover { border-color: var(--neutral-400); }
-.map-editor .tools button[aria-pressed=true] { background: var(--body-text-color); }
-.map-editor .tools button[aria-pressed=true] svg { stroke: var(--body-background-fill); }
-.map-editor .tools svg { width: 19px; height: 19px; fill: none; stroke: currentColor; stroke-width: 1.8;
-  stroke-linecap: round; stroke-linejoin: round; }
-.map-editor .board { position: relative; aspect-ratio: 1; border-radius: 12px; overflow: hidden; background: #000;
-  box-shadow: 0 0 0 1px var(--border-color-primary); }
-.map-editor canvas { width: 100%; height: 100%; display: block; image-rendering: pixelated; cursor: crosshair;
-  touch-action: none; }
-.map-editor .under { position: absolute; inset: 0; width: 100%; height: 100%; object-fit: cover; opacity: .42;
-  margin: 0; border-radius: 0; }
-.map-editor .board > svg { position: absolute; inset: 0; width: 100%; height: 100%; touch-action: none; cursor: grab; }
-.map-editor .board > svg:active { cursor: grabbing; }
-.map-editor .board line { stroke-width: 17; stroke-linecap: round; pointer-events: none; }
-.map-editor .board circle { stroke: #fff; stroke-width: 3; }
-.map-editor .board circle:focus-visible { outline: none; stroke-width: 9; }
-.map-editor .board circle[data-on="0"] { fill: none; stroke: #8b93a1; stroke-dasharray: 6 6; }
-.map-editor .board line.off { display: none; }
-.map-editor .hint { position: absolute; inset: 0; display: grid; place-items: center; text-align: center; padding: 24px;
-  color: #98a0ae; font-size: 15px; pointer-events: none; }
-.map-editor .hint.gone { display: none; }
-.map-editor .caption { grid-column: 2; font-size: 13px; line-height: 1.4; color: var(--body-text-color-subdued); }
-
-.map-starters { grid-template-columns: repeat(auto-fill, minmax(34px, 1fr)); gap: 6px; padding: 3px; }
-.map-starters button { border-radius: 8px; }
-.map-choice { gap: 10px !important; flex-wrap: wrap !important; }
-.map-choice > * { flex: 0 1 auto !important; width: auto !important; min-width: 0 !important; }
-.map-choice .segments label { padding: 6px 11px !important; }
-
-#controlnet-note { min-height: 64px; }
-.held { display: grid; gap: 10px; align-items: start; margin: 0 auto 0 0;
-  grid-template-columns: max-content repeat(var(--columns), minmax(0, 1fr));
-  max-width: max(480px, calc((100vh - 318px) * var(--columns) / var(--rows) + 70px)); }
-.held .head { font-size: 14px; font-weight: 600; text-align: center; color: var(--body-text-color); line-height: 1.3;
-  font-variant-numeric: tabular-nums; }
-.held .head i, .held .side i { font-style: normal; font-weight: 400; display: block; font-size: 12px;
-  color: var(--body-text-color-subdued); }
-.held .side { font-size: 14px; font-weight: 600; align-self: center; padding-right: 4px; max-width: 74px; line-height: 1.3;
-  color: var(--body-text-color); font-variant-numeric: tabular-nums; }
-.held figure { margin: 0; min-width: 0; cursor: zoom-in; border-radius: 10px; }
-.held figure .box { position: relative; aspect-ratio: 1; border-radius: 10px; overflow: hidden;
-  background: var(--background-fill-secondary); box-shadow: 0 0 0 1px var(--border-color-primary); }
-.held figure[aria-pressed=true] .box { box-shadow: 0 0 0 3px var(--primary-500); }
-.held figure:focus-visible { outline: 2px solid var(--primary-500); outline-offset: 3px; }
-.held img { width: 100%; height: 100%; display: block; image-rendering: pixelated; margin: 0; border-radius: 0; }
-.held small { position: absolute; right: 6px; bottom: 6px; font-size: 12px; line-height: 1; padding: 4px 6px;
-  border-radius: 6px; background: rgb(255 255 255 / .9); color: #1f2430; font-variant-numeric: tabular-nums; }
-.held .bar { position: absolute; left: 0; bottom: 0; height: 3px; background: var(--primary-500); }
-.held figcaption { font-size: 12px; line-height: 1.35; padding-top: 4px; color: var(--body-text-color-subdued);
-  font-variant-numeric: tabular-nums; min-height: 1.35em; }
-.held .void { aspect-ratio: 1; border-radius: 10px; display: grid; place-items: center; font-size: 12px; text-align: center;
-  color: var(--body-text-color-subdued); border: 1px dashed var(--border-color-primary); }
-.held-full { position: fixed; inset: 0; z-index: 1000; display: grid; place-content: center; justify-items: center; gap: 14px;
-  background: rgb(8 10 14 / .9); cursor: zoom-out; padding: 20px; }
-.held-full img { width: min(82vh, 92vw); height: min(82vh, 92vw); image-rendering: pixelated; border-radius: 14px; }
-.held-full p { color: #eef0f3; font-size: 18px; margin: 0; font-variant-numeric: tabular-nums; text-align: center; }
-@media (max-width: 700px) {
-  .held { grid-template-columns: repeat(min(2, var(--columns)), minmax(0, 1fr)); max-width: none; }
-  .held .head, .held .side, .held .corner, .held .void { display: none; }
-}
-"""
-
-PICK_JS = """
-element.addEventListener('click', (event) => {
-  const button = event.target.closest('button[data-pick]');
-  if (button) trigger('click', {pick: Number(button.dataset.pick)});
-});
-"""
-
 _ICONS = {
     "pen": ("Draw", '<path d="M4 20l1-4L16.5 4.5a2.1 2.1 0 0 1 3 3L8 19z"/>'),
     "eraser": ("Erase", '<path d="M8 20h12M5.5 14.5l8-8a2 2 0 0 1 3 0l3 3a2 2 0 0 1 0 3L12 20H8.5l-3-3a2 2 0 0 1 0-2.500z"/>'),
@@ -140,7 +65,7 @@ _ICONS = {
     "mirror": ("Mirror", '<path d="M12 4v3M12 10.500v3M12 17v3M8.500 7L4 17h4.500zM15.500 7L20 17h-4.500z"/>'),
 }  # fmt: skip
 
-EDITOR_JS, STAGE_JS = (Path(__file__).with_name(f"{name}.js").read_text("utf-8") for name in ("editor", "stage"))
+EDITOR_JS, STAGE_JS = beside(__file__, "editor.js"), beside(__file__, "stage.js")
 
 
 # The map, to draw on

@@ -27,8 +27,6 @@ from lab.ui.shell.widgets import Update
 from lab.ui.tabs.guidance import charts, view
 from lab.ui.tabs.guidance.view import Cell, Look, Painter, Plan, Sweep, make_plan
 
-TITLE = "Guidance"
-QUESTION = "How hard should the words pull?"
 DEFAULT_MODEL = "text-to-image"
 MAX_STEPS = 50  # every step of an anatomy stays in the visitor's page
 PAINT_EVERY_S = 0.12  # the browser has no backpressure; a grid is heavier than a picture
@@ -94,7 +92,7 @@ ANATOMY_WORDS = (
 class Guidance(Tool):
     """One prompt at many scales, by several rules, and every step of it taken apart."""
 
-    name, question, about, fields, presets = "guidance", QUESTION, ABOUT, FORM, PRESETS
+    name, about, fields, presets = "guidance", ABOUT, FORM, PRESETS
 
     def __init__(self, backend: Any, settings: Settings) -> None:
         super().__init__(

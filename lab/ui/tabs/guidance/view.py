@@ -18,6 +18,7 @@ from lab.requests.base import make_request
 from lab.requests.fields import MAX_SEED
 from lab.requests.sampling import LaneSettings, SamplingRequest, Step
 from lab.ui.shell import lane_view, lists, media
+from lab.ui.shell.sources import beside
 from lab.ui.shell.widgets import subscripts
 
 MAX_SCALE = 30.0
@@ -26,157 +27,15 @@ SHOWN_SCALES = 12  # predicted x_0 of one step
 CONVENTION = {0.0: "unconditional", 1.0: "plain conditional"}
 RAMP = ((0, "#8b93a1"), (1, "#4c8df6"), (3, "#2fa58e"), (7.5, "#efb118"), (15, "#e8590c"), (30, "#c2255c"))
 
-CSS = """
-.sweep-box { overflow-x: auto; padding: 3px; scrollbar-width: thin; }
-.sweep { display: grid; gap: 8px; align-items: center; margin: 0 auto 0 0; width: 100%;
-  grid-template-columns: max-content repeat(var(--columns), minmax(76px, 1fr));
-  max-width: max(480px, calc((100vh - 400px) * var(--columns) / var(--rows) + 100px)); }
-.sweep .head { align-self: end; text-align: center; line-height: 1.25; font-size: 16px; font-weight: 650;
-  color: var(--body-text-color); font-variant-numeric: tabular-nums; border-bottom: 4px solid var(--scale);
-  padding-bottom: 5px; border-radius: 2px; }
-.sweep .head i, .sweep .side i { display: block; font-style: normal; font-weight: 400; font-size: 12px;
-  color: var(--body-text-color-subdued); }
-.sweep .side { position: sticky; left: 0; z-index: 2; background: var(--body-background-fill); font-size: 14px;
-  font-weight: 600; line-height: 1.3; padding: 4px 10px 4px 8px; max-width: 112px; color: var(--body-text-color);
-  border-left: 4px solid var(--rule); }
-.sweep .corner { position: sticky; left: 0; z-index: 2; background: var(--body-background-fill); align-self: end;
-  font-size: 12px; color: var(--body-text-color-subdued); padding: 0 8px 6px; text-align: right; }
-.sweep button { display: block; padding: 0; margin: 0; border: 0; aspect-ratio: 1; width: 100%; position: relative; overflow: hidden;
-  border-radius: 9px; background: var(--background-fill-secondary); cursor: pointer; transition: box-shadow .12s;
-  box-shadow: 0 0 0 1px var(--border-color-primary); }
-.sweep button:hover, .sweep button.lit { box-shadow: 0 0 0 3px var(--neutral-400); z-index: 1; }
-.sweep img { width: 100%; height: 100%; display: block; image-rendering: pixelated; margin: 0; border-radius: 0; }
-.sweep .bar { position: absolute; left: 0; bottom: 0; height: 4px; background: var(--scale); }
-.sweep small { position: absolute; left: 5px; bottom: 5px; font-size: 11px; line-height: 1; padding: 3px 5px;
-  border-radius: 5px; background: rgb(255 255 255 / .9); color: #1f2430; font-variant-numeric: tabular-nums; opacity: 0;
-  pointer-events: none; }
-.sweep button:hover small, .sweep button:focus-visible small, .sweep button.part small, .sweep small.latent { opacity: 1; }
-.sweep button.part img { opacity: .55; }
-
-.look { display: grid; grid-template-columns: minmax(0, 260px) minmax(0, 1fr); gap: 22px; align-items: start; }
-.look figure { margin: 0; min-width: 0; }
-.look .box { position: relative; aspect-ratio: 1; border-radius: 10px; overflow: hidden;
-  background: var(--background-fill-secondary); box-shadow: 0 0 0 1px var(--border-color-primary); }
-.look img { width: 100%; height: 100%; display: block; image-rendering: pixelated; margin: 0; border-radius: 0; }
-.look .large .box { cursor: zoom-in; border-radius: 12px; }
-.look figcaption { font-size: 13px; line-height: 1.35; padding-top: 6px; color: var(--body-text-color-subdued);
-  font-variant-numeric: tabular-nums; min-height: 2.7em; }
-.look figcaption b { display: block; color: var(--body-text-color); font-weight: 600; }
-.look dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 14px; margin: 8px 0 0; font-size: 14px;
-  font-variant-numeric: tabular-nums; }
-.look dt { color: var(--body-text-color-subdued); } .look dd { margin: 0; color: var(--body-text-color); }
-.look .halves { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 12px; }
-.look h4 { font-size: 14px; font-weight: 600; margin: 8px 0 8px; color: var(--body-text-color); }
-.look .guesses { display: grid; gap: 8px; grid-template-columns: repeat(var(--columns), minmax(0, 1fr)); }
-.look .guesses .box { border-top: 4px solid var(--scale); aspect-ratio: auto; }
-.look .guesses .box img { aspect-ratio: 1; }
-.look .guesses .empty { aspect-ratio: 1; }
-.look .guesses figcaption { text-align: center; min-height: 1.35em; }
-.look .guesses .own figcaption { color: var(--body-text-color); font-weight: 650; }
-.look-full { position: fixed; inset: 0; z-index: 1000; display: grid; place-content: center; justify-items: center;
-  gap: 14px; background: rgb(8 10 14 / .92); cursor: zoom-out; padding: 20px; }
-.look-full img { width: min(82vh, 92vw); height: min(82vh, 92vw); image-rendering: pixelated; border-radius: 14px; }
-.look-full p { color: #eef0f3; font-size: 18px; margin: 0; font-variant-numeric: tabular-nums; text-align: center; }
-
-.curves { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 14px 22px; }
-.curves figure { margin: 0; min-width: 0; }
-.curves figcaption { font-size: 14px; font-weight: 600; color: var(--body-text-color); line-height: 1.3; }
-.curves figcaption i { font-style: normal; font-weight: 400; font-size: 13px; color: var(--body-text-color-subdued); }
-.curves svg { width: 100%; height: auto; display: block; overflow: visible; }
-.curves text { font-size: 11px; fill: var(--body-text-color-subdued); font-variant-numeric: tabular-nums; }
-.curves .axis { stroke: var(--border-color-primary); stroke-width: 1; }
-.curves path { fill: none; stroke-width: 2.25; stroke-linejoin: round; stroke-linecap: round; }
-.curves circle { stroke: var(--body-background-fill); stroke-width: 1; }
-.curves [data-key] { cursor: pointer; }
-.curves [data-key]:hover { stroke: var(--body-text-color); stroke-width: 2; }
-@media (min-width: 701px) { .curves.two { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
-.curve-legend { display: flex; flex-wrap: wrap; gap: 4px 16px; font-size: 13px; padding-bottom: 8px; min-height: 27px;
-  color: var(--body-text-color-subdued); }
-.curve-legend i { display: inline-block; width: 16px; height: 4px; border-radius: 2px; margin-right: 6px;
-  vertical-align: middle; }
-.curve-tip { position: fixed; z-index: 900; pointer-events: none; background: var(--body-background-fill); padding: 6px;
-  border-radius: 10px; box-shadow: 0 6px 24px rgb(0 0 0 / .3), 0 0 0 1px var(--border-color-primary); width: 156px; }
-.curve-tip img { width: 144px; height: 144px; image-rendering: pixelated; display: block; border-radius: 6px; margin: 0; }
-.curve-tip span { display: block; font-size: 12px; line-height: 1.35; padding-top: 5px; color: var(--body-text-color);
-  font-variant-numeric: tabular-nums; }
-.lower { min-height: 420px; }
-.files { flex-wrap: wrap; gap: 10px !important; }
-.files button { flex: 0 0 auto !important; min-height: 40px; }
-@media (max-width: 700px) {
-  .sweep { max-width: none; width: max-content; min-width: 100%; gap: 6px;
-    grid-template-columns: max-content repeat(var(--columns), minmax(92px, 1fr)); }
-  .sweep .side { font-size: 12px; max-width: 84px; padding: 4px 6px; }
-  .look { grid-template-columns: minmax(0, 1fr); }
-  .look .halves { grid-template-columns: repeat(2, minmax(0, 1fr)); }
-  .look .guesses { grid-template-columns: repeat(4, minmax(0, 1fr)); }
-  .curves, .curves.two { display: flex; overflow-x: auto; scroll-snap-type: x proximity; scrollbar-width: thin; }
-  .curves figure { flex: 0 0 82%; scroll-snap-align: start; }
-}
-"""
 
 # A click picks a cell; its identity and not its place travels, since the grid may have changed meanwhile.
-STAGE_JS = """
-element.addEventListener('click', (event) => {
-  const cell = event.target.closest('button[data-key]');
-  if (cell) trigger('click', {pick: cell.dataset.key});
-});
-"""
+STAGE_JS = beside(__file__, "stage.js")
 
 # Hovering over a point of a curve shows its picture and lights its cell; a click picks it.
-CURVES_JS = """
-const cell = (point) => document.querySelector(`#guidance-stage [data-key="${point.dataset.key}"]`);
-let tip = null, lit = null;
-function away() {
-  tip?.remove(); lit?.classList.remove('lit');
-  tip = lit = null;
-}
-element.addEventListener('pointerover', (event) => {
-  away();
-  const point = event.target.closest('[data-key]');
-  const image = point && cell(point)?.querySelector('img');
-  if (!image) return;
-  lit = cell(point);
-  lit.classList.add('lit');
-  tip = document.createElement('div');
-  tip.className = 'curve-tip';
-  const words = document.createElement('span');
-  words.textContent = point.dataset.words;
-  tip.append(image.cloneNode(), words);
-  (element.closest('.gradio-container') || document.body).append(tip);
-  const at = point.getBoundingClientRect(), box = tip.getBoundingClientRect();
-  tip.style.left = Math.min(innerWidth - box.width - 8, Math.max(8, at.left + at.width / 2 - box.width / 2)) + 'px';
-  tip.style.top = (at.top > box.height + 16 ? at.top - box.height - 8 : at.bottom + 8) + 'px';
-});
-element.addEventListener('pointerleave', away);
-element.addEventListener('click', (event) => {
-  const point = event.target.closest('[data-key]');
-  if (!point) return;
-  const picked = cell(point);
-  away();
-  if (picked) picked.click();
-});
-"""
+CURVES_JS = beside(__file__, "curves.js")
 
 # The large picture fills the screen at a click; Escape or a click goes back.
-LOOK_JS = """
-element.addEventListener('click', (event) => {
-  const box = event.target.closest('.large .box');
-  const image = box?.querySelector('img');
-  if (!image) return;
-  const full = document.createElement('div');
-  full.className = 'look-full';
-  full.tabIndex = -1;
-  full.setAttribute('role', 'dialog');
-  full.setAttribute('aria-label', 'Full-size view');
-  const words = document.createElement('p');
-  words.textContent = image.alt;
-  full.append(image.cloneNode(), words);
-  full.addEventListener('click', () => full.remove());
-  full.addEventListener('keydown', (pressed) => { if (pressed.key === 'Escape') full.remove(); });
-  (element.closest('.gradio-container') || document.body).append(full);
-  full.focus();
-});
-"""
+LOOK_JS = beside(__file__, "look.js")
 
 
 # Lists that a visitor types

@@ -11,8 +11,6 @@ from lab.settings import Settings
 from lab.ui.shell import widgets
 from lab.ui.tabs.models import view
 
-TITLE = "Models"
-QUESTION = "What is at work right now?"
 LOOK_EVERY_S = 1.0
 FRESH_S = 0.7  # visitors who look within this time see the same: thirty of them cost what one does
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
@@ -30,7 +28,7 @@ Shown = tuple[str, str, str]  # numbers, memory, table
 
 def build(backend: Any, _settings: Settings, page: gr.Tab) -> "_Tab":
     """Lay out the tab on `page` and wire it to `backend`."""
-    tab = _Tab(backend)
+    tab = _Tab(backend, page.label)
     tab.lay_out()
     tab.wire(page)
     return tab
@@ -39,8 +37,8 @@ def build(backend: Any, _settings: Settings, page: gr.Tab) -> "_Tab":
 class _Tab:
     """The components of the tab and what they do; the latest look at the backend is everybody's."""
 
-    def __init__(self, backend: Any) -> None:
-        self.backend = backend
+    def __init__(self, backend: Any, title: str) -> None:
+        self.backend, self.title = backend, title
         self.fresh_s = FRESH_S
         self._looking = threading.Lock()
         self._looked, self._seen = -inf, _paint(None)
@@ -61,7 +59,7 @@ class _Tab:
 
     def on_select(self, event: gr.SelectData) -> list[Any]:
         """Look while this tab is open, and not while another is."""
-        if event.value != TITLE:
+        if event.value != self.title:
             return [gr.Timer(active=False), *[gr.skip()] * 4]
         return [gr.Timer(active=True), *self.on_tick(None)]
 

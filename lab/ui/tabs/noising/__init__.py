@@ -1,1 +1,22 @@
-"""The tab noising."""
+"""The tab Forward noising."""
+
+from lab.ui.shell.instrument import Instrument
+from lab.ui.shell.sources import beside
+from lab.ui.tabs.noising import tab
+from lab.ui.tabs.noising.lesson import LESSON
+
+TAB = Instrument(
+    name="noising",
+    title="Forward noising",
+    question="How does a picture drown in noise?",
+    group="Noise",
+    build=tab.build,
+    card="Drag t and watch a picture drown, level by level, and see what could still be recovered.",
+    papers=("Denoising Diffusion Probabilistic Models",),
+    equation="x<sub>t</sub> = √<u>ᾱ<sub>t</sub></u> x<sub>0</sub> + √<u>1 − ᾱ<sub>t</sub></u> ε",
+    spoken="x t equals the root of alpha-bar t times x 0, plus the root of 1 minus alpha-bar t times epsilon",
+    lesson=LESSON,
+    presets=tuple(preset.title for preset in tab.PRESETS),
+    stage="#noising-pictures",
+    style=beside(__file__, "style.css"),
+)

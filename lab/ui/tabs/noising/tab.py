@@ -17,13 +17,11 @@ from lab.requests.base import LabError, make_request
 from lab.requests.fields import MAX_SEED, MAX_T, MIN_T, Forward
 from lab.requests.noising import NoisingFrame, NoisingRequest
 from lab.settings import Settings
-from lab.ui.shell import film, lessons, lists, media, share, widgets
+from lab.ui.shell import film, lists, media, share, widgets
 from lab.ui.shell.runs import Stops
 from lab.ui.shell.widgets import Update
 from lab.ui.tabs.noising import charts
 
-TITLE = "Forward noising"
-QUESTION = "How does a picture drown in noise?"
 RECOVER = "exact"  # the model that says what can still be recovered
 FILM_AT = (0, 0.08, 0.16, 0.26, 0.38, 0.5, 0.62, 0.8, 1)  # of T; closer together where more is lost
 PLAY_S, PLAY_FPS, PLAY_CHART_EVERY = 6, 12, 4
@@ -113,13 +111,6 @@ CHART_WORDS = {
 
 RECOVERED_WORDS = "The exact denoiser's guess from this noise, supposing it knew this picture too; on a 64 px copy."
 
-PICK_JS = """
-element.addEventListener('click', (event) => {
-  const button = event.target.closest('button[data-pick]');
-  if (button) trigger('click', {pick: Number(button.dataset.pick)});
-});
-"""
-
 
 def build(backend: Any, settings: Settings, page: gr.Tab) -> "_Tab":
     """Lay out the tab on `page` and wire it to `backend`."""
@@ -144,7 +135,6 @@ class _Tab:
         first = PRESETS[0]
         self.picture = gr.State(None, time_to_live=7200)
         self.remark = gr.State("", time_to_live=7200)  # what of the visitor's file is not in the picture
-        self.lesson = lessons.head("noising", QUESTION, [preset.title for preset in PRESETS])
         self.presets = widgets.preset_row("noising", [preset.title for preset in PRESETS])
         with widgets.grid():
             with widgets.stage():
@@ -171,7 +161,7 @@ class _Tab:
             self.note = gr.HTML(widgets.note(""), elem_id="noising-note")
         # Its maximum follows T; a request under way may carry a t of before, which _request answers itself.
         self.t.preprocess = lambda payload: payload
-        self.strip = gr.HTML(_strip([], []), js_on_load=PICK_JS, elem_id="noising-film")
+        self.strip = gr.HTML(_strip([], []), js_on_load=widgets.PICK_JS, elem_id="noising-film")
         self.chart = gr.Radio(
             [(title, name) for name, (title, _) in charts.CHARTS.items()],
             value=first.chart, show_label=False, container=False, label="Chart", elem_classes="segments", elem_id="noising-chart-choice",
@@ -180,7 +170,7 @@ class _Tab:
         self.chart_words = gr.HTML(widgets.words(CHART_WORDS[first.chart]))
 
     def _lay_out_controls(self, first: Preset) -> None:
-        self.gallery = gr.HTML(_gallery(self.examples, None), js_on_load=PICK_JS, elem_id="noising-examples")
+        self.gallery = gr.HTML(_gallery(self.examples, None), js_on_load=widgets.PICK_JS, elem_id="noising-examples")
         with widgets.more("Your own picture"):
             self.upload = widgets.picture_input("Upload, paste or take a picture", height=240, elem_id="noising-upload")
         self.schedule = gr.Dropdown(

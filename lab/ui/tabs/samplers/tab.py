@@ -21,13 +21,11 @@ from lab.requests.fields import MAX_T, MIN_T, Condition, Forward
 from lab.requests.inversion import InversionRequest, InversionResult
 from lab.requests.sampling import Decoded, LaneSettings, Recording, SamplingRequest, Step
 from lab.settings import ASSETS, Settings, at_hand
-from lab.ui.shell import lane_view, lessons, media, share, widgets
+from lab.ui.shell import lane_view, media, share, widgets
 from lab.ui.shell.runs import Runs
 from lab.ui.shell.widgets import Update
 from lab.ui.tabs.samplers import view
 
-TITLE = "Samplers"
-QUESTION = "How do you walk back from noise?"
 MAX_COMPARED = 8  # lane cards that still read on a projector
 EXAMPLE = ASSETS / "images" / "red-apple-glossy.png"
 PAINT_EVERY_S = 0.08  # the browser has no backpressure: paint at 12 frames a second and drop the rest
@@ -163,7 +161,6 @@ class _Tab:
         self.offered = [row for row in MODELS.values() if at_hand(row.source, self.settings)]
         names = [row.name for row in self.offered]
         self.shown = [preset for preset in PRESETS if preset.model in names]
-        self.lesson = lessons.head("samplers", QUESTION, [preset.title for preset in self.shown])
         self.presets = widgets.preset_row("samplers", [preset.title for preset in self.shown])
         with widgets.grid():
             with widgets.stage():

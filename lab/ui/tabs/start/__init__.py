@@ -1,1 +1,1 @@
-"""The tab start."""
+"""The tab Start, which lists the others: `tab.front` makes its record from theirs."""

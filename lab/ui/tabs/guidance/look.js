@@ -1,0 +1,17 @@
+element.addEventListener('click', (event) => {
+  const box = event.target.closest('.large .box');
+  const image = box?.querySelector('img');
+  if (!image) return;
+  const full = document.createElement('div');
+  full.className = 'look-full';
+  full.tabIndex = -1;
+  full.setAttribute('role', 'dialog');
+  full.setAttribute('aria-label', 'Full-size view');
+  const words = document.createElement('p');
+  words.textContent = image.alt;
+  full.append(image.cloneNode(), words);
+  full.addEventListener('click', () => full.remove());
+  full.addEventListener('keydown', (pressed) => { if (pressed.key === 'Escape') full.remove(); });
+  (element.closest('.gradio-container') || document.body).append(full);
+  full.focus();
+});
