@@ -288,7 +288,7 @@ def test_a_leading_article_draws_the_thing_and_no_people(house, pair):
 def held(house, preset, cells, seeds=(0, 1)):
     """Mean agreement with the preset's map over seeds, for each (strength, start, end), and the pictures of the first seed."""
     row = preset_of(controlnet_tab, preset)
-    ((annotator, name),) = row.maps
+    ((annotator, name),) = row.subject
     if annotator == controlnet_tab.HAND:
         joints = tuple((float(x), float(y), 1.0) for x, y in POSES[name])
         (made,) = annotate(AnnotateRequest(joints=joints, size=64), house)
@@ -309,7 +309,7 @@ def held(house, preset, cells, seeds=(0, 1)):
         for strength, start, end in cells
     ]  # fmt: skip
     results = drawn(
-        house, "text-to-image", lanes, condition=Condition(prompt=row.prompt),
+        house, "text-to-image", lanes, condition=Condition(prompt=row.values.get("prompt", "")),
         controls=(ControlMap(name=control, map=made.map),),
     )  # fmt: skip
     figures = np.array([agreement(result.picture, made.map) for result in results]).reshape(len(seeds), len(cells))

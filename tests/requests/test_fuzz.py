@@ -140,7 +140,7 @@ MAKERS = {
     "noising": [lambda tab, values: tab._request(values)],
     "samplers": [lambda tab, values: tab._sampling_request(values), lambda tab, values: tab._condition(values)],
     "guidance": [lambda tab, values: tab.request(values)],
-    "controlnet": [lambda tab, values: tab._plan(values)],
+    "controlnet": [lambda tab, values: tab.request(values)],
 }
 
 
@@ -154,7 +154,7 @@ def test_controls_with_anything_in_them(name, data):
     if name == "noising":
         values[tab.picture] = np.zeros((64, 64, 3), np.uint8)
     if name == "controlnet":
-        values[tab.sources] = data.draw(SOURCES)
+        values[tab.board.sources] = data.draw(SOURCES)
     touched = data.draw(st.lists(st.sampled_from(range(len(parts))), unique=True, max_size=6))
     for k in touched:
         if not isinstance(parts[k], gr.State | gr.HTML | gr.Button | gr.Image):
@@ -171,6 +171,6 @@ def test_the_first_values_of_a_tab_make_a_request(name):
     if name == "noising":
         values[tab.picture] = np.zeros((64, 64, 3), np.uint8)
     if name == "controlnet":
-        values[tab.sources] = {"edges": Source("scribble", map=MAP), "pose": Source("hand", map=MAP)}
+        values[tab.board.sources] = {"edges": Source("scribble", map=MAP), "pose": Source("hand", map=MAP)}
     for make in MAKERS[name]:
         assert make(tab, values) is not None

@@ -5,7 +5,7 @@ import gradio as gr
 
 def first_values(tab):
     """By component, as the page opens."""
-    holders = [tab, *(getattr(tab, name) for name in ("share", "runs") if hasattr(tab, name))]
+    holders = [tab, *(getattr(tab, name) for name in ("share", "runs", "board") if hasattr(tab, name))]
     rows = [part for row in getattr(tab, "rows", ()) for part in row]
     form = tab.form.parts.values() if hasattr(tab, "form") else ()
     parts = [*(part for holder in holders for part in vars(holder).values()), *rows, *form]
@@ -14,7 +14,8 @@ def first_values(tab):
 
 def part_of(tab, name):
     """A component of a tab: a control of its form, Run, Stop or the note beside them, or one of its own."""
-    holders = [tab.form.parts if hasattr(tab, "form") else {}, vars(tab), vars(getattr(tab, "runs", tab))]
+    own = (vars(getattr(tab, holder, tab)) for holder in ("runs", "board"))
+    holders = [tab.form.parts if hasattr(tab, "form") else {}, vars(tab), *own]
     return next(holder[name] for holder in holders if name in holder)
 
 

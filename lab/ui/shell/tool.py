@@ -92,10 +92,14 @@ class Tool:
         """How a handler is called that holds a place in the line."""
         return {**QUIET, "concurrency_id": "run", "concurrency_limit": self.settings.most_pressed}
 
-    def presses(self, outputs: Sequence[Any], then: Callable[[Any], Any]) -> None:
+    def wire_presets(self, outputs: Sequence[Any], then: Callable[[Any], Any]) -> None:
         """Connect every preset's button: it sets `outputs` as `on_preset` says, and then `then(event)` goes on."""
         for button, preset in zip(self.buttons, self.offered, strict=True):
-            then(button.click(partial(self.on_preset, preset), None, list(outputs), queue=False, **QUIET))
+            then(button.click(self.preset_handler(preset), None, list(outputs), queue=False, **QUIET))
+
+    def preset_handler(self, preset: Preset) -> Callable[..., Update]:
+        """What a press of a preset's button calls."""
+        return partial(self.on_preset, preset)
 
     def on_preset(self, preset: Preset) -> Update:
         """The controls as a preset has them."""

@@ -47,9 +47,7 @@ def preset(tab, chosen):
     """The controls' values after a preset was pressed."""
     update = tab.on_preset(chosen)
     if isinstance(update, list):
-        outputs = tab.restorable
-        if isinstance(tab, samplers._Tab):
-            outputs = [*tab._preset_outputs(), *tab._model_outputs(), *tab._row_outputs()]
+        outputs = [*tab._preset_outputs(), *tab._model_outputs(), *tab._row_outputs()]
         update = dict(zip(outputs, update, strict=True))
     return settled(first_values(tab), update)
 

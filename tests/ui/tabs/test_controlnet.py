@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lab.annotators import ANNOTATORS
 from lab.annotators.canny import canny
 from lab.annotators.joints import POSES, default_pose, to_list
 from lab.annotators.pose import find_pose
@@ -26,13 +25,14 @@ from lab.requests.annotate import AnnotateRequest, ConditioningMap
 from lab.requests.sampling import LaneResult, SamplingRequest, Step
 from lab.settings import ASSETS, Settings
 from lab.ui.shell import media
+from lab.ui.tabs.controlnet import board
 from lab.ui.tabs.controlnet import charts as controlnet_charts
 from lab.ui.tabs.controlnet import experiments as controlnet_run
 from lab.ui.tabs.controlnet import maps as controlnet_maps
 from lab.ui.tabs.controlnet import tab as controlnet
 from lab.ui.tabs.controlnet import view as controlnet_view
 from lab.ui.tabs.controlnet.experiments import Agreement
-from tests.ui.values import first_values, settled
+from tests.ui.values import first_values, part_of, set_to, settled
 
 VISITOR = SimpleNamespace(session_hash="visitor")
 GREY = np.full((64, 64, 3), 128, np.uint8)
@@ -62,25 +62,25 @@ class Backend:
 
 def make_tab():
     with gr.Blocks():
-        tab = controlnet._Tab(Backend(), Settings())
+        tab = controlnet.ControlNet(Backend(), Settings())
         tab.lay_out()
     return tab
 
 
 def values_of(tab, **changes):
     """What the components hold when the page opens, with changes by attribute name."""
-    return first_values(tab) | {getattr(tab, name): value for name, value in changes.items()}
+    return first_values(tab) | {part_of(tab, name): value for name, value in changes.items()}
 
 
 def unchanged(tab, updates):
     """Whether nothing was asked of the backend and nothing on the page changes."""
     tab.backend.request = None
-    return list(updates) == [{tab.note: gr.skip()}] and tab.backend.request is None
+    return list(updates) == [{tab.runs.note: gr.skip()}] and tab.backend.request is None
 
 
 def with_map(tab, control="edges", pick=0, **changes):
     values = values_of(tab, control=control, **changes)
-    return settled(values, tab.on_starter(values, SimpleNamespace(pick=pick)))
+    return settled(values, tab.board.on_starter(values, SimpleNamespace(pick=pick)))
 
 
 def run(tab, values):
@@ -91,7 +91,7 @@ def run(tab, values):
 
 
 def source(values, tab, control="edges"):
-    return values[tab.sources][control]
+    return values[tab.board.sources][control]
 
 
 @pytest.mark.parametrize("preset", controlnet.PRESETS, ids=lambda preset: preset.title)
@@ -100,16 +100,16 @@ def test_every_preset_runs_and_is_measured(preset):
     values = settled(values_of(tab), tab.on_preset(preset))
     last = run(tab, values)
     request = tab.backend.request
-    assert isinstance(request, SamplingRequest) and request.condition.prompt == preset.prompt
+    assert isinstance(request, SamplingRequest) and request.condition.prompt == preset.values.get("prompt", "")
     assert request.forward.schedule == MODELS[request.model].schedules[0]
-    assert len(request.controls) == len(preset.maps) and all(control.map.any() for control in request.controls)
-    assert len(last[tab.kept].agreements) == len(request.lanes) and "pictures in" in last[tab.note]
+    assert len(request.controls) == len(preset.subject) and all(control.map.any() for control in request.controls)
+    assert len(last[tab.kept].agreements) == len(request.lanes) and "pictures in" in last[tab.runs.note]
     assert last[tab.plot] is not None
 
 
 def test_a_distilled_model_jumps_and_the_next_preset_does_not():
     tab = make_tab()
-    live = next(preset for preset in controlnet.PRESETS if preset.live)
+    live = next(preset for preset in controlnet.PRESETS if preset.values.get("live"))
     values = settled(values_of(tab), tab.on_preset(live))
     run(tab, values)
     assert tab.backend.request.model == "student"
@@ -117,7 +117,7 @@ def test_a_distilled_model_jumps_and_the_next_preset_does_not():
     values = settled(values, tab.on_preset(controlnet.PRESETS[0]))
     run(tab, values)
     assert {(lane.sampler, lane.steps) for lane in tab.backend.request.lanes} == {("dpmpp_2m", 10)}
-    chosen = values | {tab.model: "student"}
+    chosen = values | {tab.form["model"]: "student"}
     run(tab, settled(chosen, tab.on_model(chosen)))
     assert {(lane.sampler, lane.steps) for lane in tab.backend.request.lanes} == {("lcm", 4)}
 
@@ -127,7 +127,7 @@ def test_the_first_visit_runs_the_first_preset_and_a_second_does_not():
     last = {}
     for update in tab.on_open(values_of(tab), VISITOR):
         last |= update
-    assert tab.backend.request.condition.prompt == controlnet.PRESETS[0].prompt
+    assert tab.backend.request.condition.prompt == controlnet.PRESETS[0].values["prompt"]
     assert unchanged(tab, tab.on_open(values_of(tab, kept=last[tab.kept]), VISITOR))
 
 
@@ -156,8 +156,11 @@ def test_windows_that_end_before_they_start_have_no_picture():
 def test_edges_and_pose_steer_together_with_two_strengths():
     tab = make_tab()
     values = with_map(tab, "pose", 1)
-    values = settled(values, tab.on_starter(values | {tab.control: "edges"}, SimpleNamespace(pick=2)))
-    run(tab, values | {tab.experiment: "pairs", tab.strengths: "0.5, 1", tab.pose_strengths: "0, 2"})
+    values = settled(values, tab.board.on_starter(values | {tab.form["control"]: "edges"}, SimpleNamespace(pick=2)))
+    run(
+        tab,
+        values | {tab.form["experiment"]: "pairs", tab.form["strengths"]: "0.5, 1", tab.form["pose_strengths"]: "0, 2"},
+    )
     request = tab.backend.request
     assert [control.name for control in request.controls] == ["edges", "pose"]
     assert [tuple(window.strength for window in lane.windows) for lane in request.lanes] == [
@@ -193,17 +196,17 @@ def test_edges_and_pose_steer_together_with_two_strengths():
 )
 def test_bad_input_is_answered_in_words(changes, words):
     tab = make_tab()
-    last = run(tab, with_map(tab) | {getattr(tab, name): value for name, value in changes.items()})
-    assert words.lower() in last[tab.note].lower() and "bad" in last[tab.note]
-    assert last[tab.run]["interactive"] is True and last[tab.stop]["interactive"] is False
+    last = run(tab, with_map(tab) | {part_of(tab, name): value for name, value in changes.items()})
+    assert words.lower() in last[tab.runs.note].lower() and "bad" in last[tab.runs.note]
+    assert last[tab.runs.run]["interactive"] is True and last[tab.runs.stop]["interactive"] is False
     assert tab.stage not in last and tab.backend.request is None
 
 
 def test_an_empty_canvas_is_answered():
     tab = make_tab()
-    assert "canvas is empty" in run(tab, values_of(tab))[tab.note]
-    update = tab.on_edit(values_of(tab), SimpleNamespace(drawn=media.exact_uri(np.zeros((64, 64, 3), np.uint8))))
-    assert "canvas is empty" in run(tab, settled(values_of(tab), update))[tab.note]
+    assert "canvas is empty" in run(tab, values_of(tab))[tab.runs.note]
+    update = tab.board.on_edit(values_of(tab), SimpleNamespace(drawn=media.exact_uri(np.zeros((64, 64, 3), np.uint8))))
+    assert "canvas is empty" in run(tab, settled(values_of(tab), update))[tab.runs.note]
     assert unchanged(tab, tab.on_live(values_of(tab, live=True), VISITOR))  # nothing to follow, nothing said
 
 
@@ -211,17 +214,17 @@ def test_what_is_drawn_is_the_map_pixel_for_pixel():
     tab = make_tab()
     drawn = np.zeros((64, 64, 3), np.uint8)
     drawn[10:50, 20] = 255
-    update = tab.on_edit(values_of(tab), SimpleNamespace(drawn=media.exact_uri(drawn)))
+    update = tab.board.on_edit(values_of(tab), SimpleNamespace(drawn=media.exact_uri(drawn)))
     run(tab, settled(values_of(tab), update))
     np.testing.assert_array_equal(tab.backend.request.controls[0].map, drawn)
-    assert tab.editor not in update  # the page painted it already
+    assert tab.board.editor not in update  # the page painted it already
 
 
 @pytest.mark.parametrize("drawn", [None, "", "data:image/png;base64,!!!", "data:text/html;base64,AAAA", "x" * 10])
 def test_a_broken_drawing_is_answered_and_the_map_stays(drawn):
     tab = make_tab()
-    update = tab.on_edit(with_map(tab), SimpleNamespace(drawn=drawn))
-    assert "Draw it again" in update[tab.note] and tab.sources not in update
+    update = tab.board.on_edit(with_map(tab), SimpleNamespace(drawn=drawn))
+    assert "Draw it again" in update[tab.runs.note] and tab.board.sources not in update
 
 
 def test_a_drawing_of_many_pixels_is_not_decoded(monkeypatch):
@@ -234,12 +237,12 @@ def test_a_drawing_of_many_pixels_is_not_decoded(monkeypatch):
 def test_canny_follows_its_sliders():
     tab = make_tab()
     values = with_map(tab, pick=len(controlnet_view.SKETCHES) + 2, annotator="canny")
-    values = settled(values, tab.on_annotator(values | {tab.annotator: "canny"}))
+    values = settled(values, tab.board.on_annotator(values | {tab.board.annotator: "canny"}))
     cat = controlnet_view.starters("edges")[len(controlnet_view.SKETCHES) + 2]
     assert cat.path.stem == "chelsea"
-    tight = settled(values, tab.on_canny(values | {tab.low: 300, tab.high: 480}))
-    loose = settled(values, tab.on_canny(values | {tab.low: 20, tab.high: 60}))
-    blurred = settled(values, tab.on_canny(values | {tab.blur: 2.0}))
+    tight = settled(values, tab.board.on_canny(values | {tab.form["low"]: 300, tab.form["high"]: 480}))
+    loose = settled(values, tab.board.on_canny(values | {tab.form["low"]: 20, tab.form["high"]: 60}))
+    blurred = settled(values, tab.board.on_canny(values | {tab.form["blur"]: 2.0}))
     counts = [source(one, tab).map.astype(bool).sum() for one in (tight, values, loose)]
     assert counts[0] < counts[1] < counts[2]
     assert source(blurred, tab).map.sum() < source(values, tab).map.sum()
@@ -252,12 +255,12 @@ def test_a_photograph_gives_its_pose_and_one_without_a_person_opens_the_editor(t
     tab = make_tab()
     photo = ASSETS / "annotators" / "people" / "arms-raised.jpg"
     values = values_of(tab, control="pose", upload=str(photo))
-    values = settled(values, tab.on_upload(values))
+    values = settled(values, tab.board.on_upload(values))
     found = source(values, tab, "pose")
     assert found.annotator == "pose" and found.joints[4][1] < found.joints[2][1]  # a raised wrist above its shoulder
     Image.fromarray(GREY).save(tmp_path / "grey.png")
-    update = tab.on_upload(values | {tab.upload: str(tmp_path / "grey.png")})
-    assert "No person was found" in update[tab.note] and "Drag the joints" in update[tab.note]
+    update = tab.board.on_upload(values | {tab.board.upload: str(tmp_path / "grey.png")})
+    assert "No person was found" in update[tab.runs.note] and "Drag the joints" in update[tab.runs.note]
     after = source(settled(values, update), tab, "pose")
     assert after.annotator == "hand" and after.map.any() and after.picture is not None
     np.testing.assert_allclose(after.joints, default_pose(), atol=1e-3)
@@ -269,24 +272,24 @@ def test_dragged_joints_are_drawn_and_bad_ones_answered():
     before = source(values, tab, "pose")
     joints = to_list(before.joints, before.visible)
     joints[4] = [0.9, 0.1, 1]
-    after = source(settled(values, tab.on_edit(values, SimpleNamespace(joints=joints))), tab, "pose")
+    after = source(settled(values, tab.board.on_edit(values, SimpleNamespace(joints=joints))), tab, "pose")
     np.testing.assert_allclose(after.joints[4], (0.9, 0.1))
     assert (after.map != before.map).any()
-    assert "Move one again" in tab.on_edit(values, SimpleNamespace(joints=[[1, 2]]))[tab.note]
+    assert "Move one again" in tab.board.on_edit(values, SimpleNamespace(joints=[[1, 2]]))[tab.runs.note]
 
 
 def test_a_wrong_file_is_answered_and_the_map_stays(tmp_path):
     tab = make_tab()
     (tmp_path / "notes.png").write_text("not a picture")
     values = with_map(tab)
-    update = tab.on_upload(values | {tab.upload: str(tmp_path / "notes.png")})
-    assert "not a picture" in update[tab.note] and tab.sources not in update
-    assert tab.on_upload(values | {tab.upload: None})[tab.note]
+    update = tab.board.on_upload(values | {tab.board.upload: str(tmp_path / "notes.png")})
+    assert "not a picture" in update[tab.runs.note] and tab.board.sources not in update
+    assert tab.board.on_upload(values | {tab.board.upload: None})[tab.runs.note]
 
 
 def test_an_unknown_annotator_changes_nothing():
     tab = make_tab()
-    assert tab.on_annotator(values_of(tab, annotator="pose")) == {tab.annotator: "scribble"}
+    assert tab.board.on_annotator(values_of(tab, annotator="pose")) == {tab.board.annotator: "scribble"}
 
 
 @pytest.mark.parametrize("control", ["edges", "pose"])
@@ -303,10 +306,10 @@ def test_stop_keeps_what_was_made_and_measures_finished_pictures():
     for painted, update in enumerate(tab.on_run(with_map(tab), VISITOR)):
         last |= update
         if painted == 1:
-            tab.on_stop(VISITOR)
-    assert "Stopped" in last[tab.note] and last[tab.kept].steps and "<img" in last[tab.stage]
+            tab.runs.on_stop(VISITOR)
+    assert "Stopped" in last[tab.runs.note] and last[tab.kept].steps and "<img" in last[tab.stage]
     assert last[tab.picked] is None
-    tab.on_stop(SimpleNamespace(session_hash="stranger"))  # has nothing to stop
+    tab.runs.on_stop(SimpleNamespace(session_hash="stranger"))  # has nothing to stop
 
 
 def test_every_cell_tells_its_strength_window_and_seed():
@@ -389,7 +392,7 @@ def test_joints_are_found_again_within_a_tenth_of_the_side():
 def test_where_nobody_is_found_again_it_is_said():
     tab = make_tab()
     last = run(tab, with_map(tab, "pose", 0, strengths="1", count=1))
-    assert "finds nobody" in last[tab.note]
+    assert "finds nobody" in last[tab.runs.note]
     assert last[tab.kept].agreements[0] == Agreement(silhouette=0.0, joints_within=0.0, person_sought=True)
 
 
@@ -406,12 +409,12 @@ def test_the_curve_is_the_mean_over_the_seeds():
 def test_words_of_visitors_are_escaped():
     tab = make_tab()
     last = run(tab, with_map(tab, strengths="<script>"))
-    assert "<script>" not in last[tab.note]
+    assert "<script>" not in last[tab.runs.note]
 
 
 def test_a_hub_annotator_is_refused_in_words_without_a_network():
     tab = make_tab()
-    assert not any(ANNOTATORS[name].hub for _, name in tab.maps.annotators("edges"))
+    assert [name for _, name in tab.board.maps.annotators("edges")] == ["canny", "scribble", "map"]
     with pytest.raises(Exception, match="offline"):
         list(OPERATIONS[AnnotateRequest](AnnotateRequest(picture=GREY, annotator="hed"), HOUSE))
     with pytest.raises(Exception, match="no annotator named"):
@@ -431,19 +434,21 @@ def test_maps_are_as_large_as_the_pictures_of_the_model(monkeypatch):
     tab = make_tab()
     values = settled(values_of(tab), tab.on_preset(controlnet.PRESETS[0]))
     photograph = media.open_picture(ASSETS / "images" / "red-apple-glossy.png", Settings())
-    values |= tab._made(values, "edges", controlnet_maps.Source("canny", media.Upload(photograph)))
-    small = values[tab.sources]["edges"].map
-    values = settled(values, tab.on_model(values | {tab.model: "large"}) | {tab.model: "large"})
-    assert values[tab.guidance] == 7.5
-    made = values[tab.sources]["edges"].map
+    values |= tab.board.make(
+        *tab.board._now(values), "edges", controlnet_maps.Source("canny", media.Upload(photograph))
+    )
+    small = values[tab.board.sources]["edges"].map
+    values = settled(values, tab.on_model(values | {tab.form["model"]: "large"}) | {tab.form["model"]: "large"})
+    assert values[tab.form["guidance"]] == 7.5
+    made = values[tab.board.sources]["edges"].map
     assert small.shape == (64, 64, 3) and made.shape == (256, 256, 3)
     seen = next(tab.backend.run(AnnotateRequest(picture=photograph, annotator="map", size=256)))
     np.testing.assert_array_equal(made, canny(seen.map, 80, 160))
-    values = settled(values, tab.on_annotator(values | {tab.annotator: "scribble"}))
-    assert values[tab.sources]["edges"].map.shape == (256, 256, 3)
+    values = settled(values, tab.board.on_annotator(values | {tab.board.annotator: "scribble"}))
+    assert values[tab.board.sources]["edges"].map.shape == (256, 256, 3)
     values = settled(values, tab.on_preset(controlnet.PRESETS[0]))
-    assert values[tab.model] == "text-to-image"
-    assert {len(one.map) for one in values[tab.sources].values() if one.map is not None} == {64}
+    assert values[tab.form["model"]] == "text-to-image"
+    assert {len(one.map) for one in values[tab.board.sources].values() if one.map is not None} == {64}
 
 
 def test_a_drawing_keeps_its_lines_at_another_side():
@@ -458,28 +463,30 @@ def test_of_two_presets_the_one_pressed_last_is_shown(monkeypatch):
     """Though the first, which looks for a pose, is ready after it."""
     tab = make_tab()
     first, second = controlnet.PRESETS[4], controlnet.PRESETS[2]
-    begin, shown = tab.maps.begin, {}
+    begin, shown = tab.board.maps.begin, {}
 
     def slow(annotator, name):
         if annotator == "pose":
-            shown[second] = tab._pressing(second)(VISITOR)
-            shown["elsewhere"] = tab._pressing(second)(SimpleNamespace(session_hash="somebody else"))
+            shown[second] = tab.preset_handler(second)(VISITOR)
+            shown["elsewhere"] = tab.preset_handler(second)(SimpleNamespace(session_hash="somebody else"))
         return begin(annotator, name)
 
-    monkeypatch.setattr(type(tab.maps), "begin", lambda _maps, annotator, name: slow(annotator, name))
-    shown[first] = tab._pressing(first)(VISITOR)
-    assert shown[first] == {tab.note: gr.skip()}
-    assert shown[second][tab.prompt] == shown["elsewhere"][tab.prompt] == "tangerine"
-    assert tab._pressing(first)(SimpleNamespace(session_hash="a third"))[tab.prompt] == first.prompt
+    monkeypatch.setattr(type(tab.board.maps), "begin", lambda _maps, annotator, name: slow(annotator, name))
+    shown[first] = tab.preset_handler(first)(VISITOR)
+    assert shown[first] == {tab.runs.note: gr.skip()}
+    prompts = [set_to(shown[one][tab.form["prompt"]]) for one in (second, "elsewhere")]
+    assert prompts == ["tangerine", "tangerine"]
+    alone = tab.preset_handler(first)(SimpleNamespace(session_hash="a third"))
+    assert set_to(alone[tab.form["prompt"]]) == first.values["prompt"]
 
 
 def uploaded(tab, path, control="edges", **changes):
     """The values after a file was given as the picture of a map, by the annotator that is chosen."""
     values = values_of(tab, control=control, **changes)
-    chosen = {control: replace(source(values, tab, control), annotator=values[tab.annotator])}
-    values = values | {tab.sources: values[tab.sources] | chosen, tab.upload: str(path)}
-    update = tab.on_upload(values)
-    return settled(values, update), update[tab.note]
+    chosen = {control: replace(source(values, tab, control), annotator=values[tab.board.annotator])}
+    values = values | {tab.board.sources: values[tab.board.sources] | chosen, tab.board.upload: str(path)}
+    update = tab.board.on_upload(values)
+    return settled(values, update), update[tab.runs.note]
 
 
 PEOPLE = ASSETS / "annotators" / "people"
@@ -555,17 +562,17 @@ def test_dark_lines_on_white_are_inverted_by_one_press_and_the_link_carries_them
     tab = make_tab()
     values, said = uploaded(tab, tmp_path / "a.png", annotator="map")
     assert "press Invert" in said and source(values, tab).map.mean() > 200
-    assert "press Invert" in run(tab, values | {tab.strengths: "1"})[tab.note]
-    update = tab.on_edit(values, SimpleNamespace(invert=True))
+    assert "press Invert" in run(tab, values | {tab.form["strengths"]: "1"})[tab.runs.note]
+    update = tab.board.on_edit(values, SimpleNamespace(invert=True))
     values = settled(values, update)
     wanted = line_art(tmp_path / "b.png", (255, 255, 255), (0, 0, 0))
     last = run(tab, values)
     np.testing.assert_array_equal(tab.backend.request.controls[0].map, wanted)
-    assert media.exact_uri(wanted) in update[tab.editor] and "Invert" not in last[tab.note]
+    assert media.exact_uri(wanted) in update[tab.board.editor] and "Invert" not in last[tab.runs.note]
     linked = from_link(last[tab.share.code])
-    np.testing.assert_array_equal(controlnet._maps_of(linked)["edges"].map, wanted)
-    assert 'data-tool="invert"' in update[tab.editor]
-    again = settled(values, tab.on_edit(values, SimpleNamespace(invert=True)))
+    np.testing.assert_array_equal(board._sources_of(linked)["edges"].map, wanted)
+    assert 'data-tool="invert"' in update[tab.board.editor]
+    again = settled(values, tab.board.on_edit(values, SimpleNamespace(invert=True)))
     np.testing.assert_array_equal(source(again, tab).map, 255 - wanted)
 
 
@@ -582,8 +589,8 @@ def test_the_note_of_a_run_says_what_of_the_picture_is_not_in_its_map(annotator,
     line_art(tmp_path / "a.png", (0, 0, 0), (90, 90, 90), size=(128, 64))
     tab = make_tab()
     values, said = uploaded(tab, tmp_path / "a.png", annotator=annotator)
-    values = values | {tab.sources: values[tab.sources] | {"edges": replace(source(values, tab), map=GREY)}}
-    for words in (said, run(tab, values)[tab.note]):
+    values = values | {tab.board.sources: values[tab.board.sources] | {"edges": replace(source(values, tab), map=GREY)}}
+    for words in (said, run(tab, values)[tab.runs.note]):
         assert "Its middle is used, 64 × 64 of 128 × 64 pixels." in words
 
 
@@ -593,17 +600,23 @@ def test_what_was_drawn_on_a_map_outlives_another_model_and_is_said_to_be_gone_w
     line_art(tmp_path / "a.png", (0, 0, 0), (255, 255, 255))
     tab = make_tab()
     values, _ = uploaded(tab, tmp_path / "a.png", annotator="map")
-    values = settled(values, tab.on_edit(values, SimpleNamespace(invert=True)))
-    chosen = settled(values | {tab.model: "large"}, tab.on_model(values | {tab.model: "large"}))
+    values = settled(values, tab.board.on_edit(values, SimpleNamespace(invert=True)))
+    chosen = settled(values | {tab.form["model"]: "large"}, tab.on_model(values | {tab.form["model"]: "large"}))
     np.testing.assert_array_equal(media.resize(source(chosen, tab).map, 64) > 127, source(values, tab).map > 127)
-    assert "what was drawn on it is gone" in tab.on_annotator(values | {tab.annotator: "canny"})[tab.note]
+    assert (
+        "what was drawn on it is gone" in tab.board.on_annotator(values | {tab.board.annotator: "canny"})[tab.runs.note]
+    )
 
 
 def test_a_drawing_is_not_lost_to_an_annotator_that_has_no_picture():
     tab = make_tab()
     values = with_map(tab)
-    update = tab.on_annotator(values | {tab.annotator: "canny"})
-    assert update[tab.annotator] == "scribble" and "no picture yet" in update[tab.note] and tab.sources not in update
+    update = tab.board.on_annotator(values | {tab.board.annotator: "canny"})
+    assert (
+        update[tab.board.annotator] == "scribble"
+        and "no picture yet" in update[tab.runs.note]
+        and tab.board.sources not in update
+    )
 
 
 READ = {  # experiment -> what its layout reads, beside the strengths, maps and model
@@ -616,8 +629,8 @@ READ = {  # experiment -> what its layout reads, beside the strengths, maps and 
 @pytest.mark.parametrize("experiment", READ)
 def test_an_experiment_shows_the_controls_that_it_reads_and_no_others(experiment):
     tab = make_tab()
-    shown = dict(zip(tab._fields(), tab.on_experiment(experiment), strict=True))
-    assert {name for name in set().union(*READ.values()) if shown[getattr(tab, name)]["visible"]} == READ[experiment]
+    shown = tab.on_experiment({tab.form["experiment"]: experiment})
+    assert {name for name in set().union(*READ.values()) if shown[tab.form[name]]["visible"]} == READ[experiment]
     if experiment == "strengths":  # as the page opens
         assert all(part.visible == shown[part]["visible"] for part in shown)
 
@@ -625,21 +638,25 @@ def test_an_experiment_shows_the_controls_that_it_reads_and_no_others(experiment
 def test_a_negative_prompt_is_asked_for_only_where_the_model_reads_one():
     tab = make_tab()
     for preset in controlnet.PRESETS:
-        assert tab.on_preset(preset)[tab.negative]["visible"] == (preset.model != "student")
+        assert tab.on_preset(preset)[tab.form["negative"]]["visible"] == (preset.values.get("model") != "student")
     values = with_map(tab)
     for name in ("student", "text-to-image"):
-        assert tab.on_model(values | {tab.model: name})[tab.negative]["visible"] == MODELS[name].guided
-    capsule = tab.capsule(values | {tab.model: "student", tab.negative: "blue"}, SamplingRequest(lanes=({},)))
+        assert tab.on_model(values | {tab.form["model"]: name})[tab.form["negative"]]["visible"] == MODELS[name].guided
+    capsule = tab.capsule(
+        values | {tab.form["model"]: "student", tab.form["negative"]: "blue"}, SamplingRequest(lanes=({},))
+    )
     updates, _, _ = tab.restore(capsule, tab.share.known(capsule))
-    assert updates[tab.negative] == gr.update(value="blue", visible=False)
+    assert updates[tab.form["negative"]] == gr.update(
+        value="", visible=False
+    )  # as of everything that the model has no use for
 
 
 def test_a_prompt_is_not_cut_where_it_is_pasted_but_refused_in_words():
     tab = make_tab()
-    for field in (tab.prompt, tab.negative):
+    for field in (tab.form["prompt"], tab.form["negative"]):
         assert field.max_length > 5000  # the page itself would cut what is longer, unseen
         last = run(tab, with_map(tab) | {field: "x" * 396})
-        assert "300 characters" in last[tab.note] and tab.backend.request is None
+        assert "300 characters" in last[tab.runs.note] and tab.backend.request is None
 
 
 def test_a_click_on_a_picture_of_before_picks_that_picture_and_no_other():

@@ -251,6 +251,12 @@ def _rgb(colour: str) -> tuple[int, ...]:
     return tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
 
 
+def progress(done: Finished) -> str:
+    """How far a run is."""
+    calls = sum(step.i for step in done.steps.values()), sum(lane.steps for lane in done.plan.request.lanes)
+    return f"{len(done.plan.places)} pictures · {calls[0]} of {calls[1]} calls"
+
+
 def grid(done: Finished, view: str = VIEWS[0], picked: int | None = None) -> str:
     """Rows down, columns across, one picture a lane."""
     plan = done.plan

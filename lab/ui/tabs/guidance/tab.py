@@ -158,7 +158,7 @@ class Guidance(Tool):
         pressed = [self.runs.run.click, *(form[name].submit for name in ("scales", "seeds", "prompt", "negative"))]
         gr.on(pressed, self.on_run, inputs, painted, **running).then(self.on_follow, inputs, anatomy, **running)
         self.share.opens(page, self.on_open, inputs, painted, **running)
-        self.presses(
+        self.wire_presets(
             self.controls,
             lambda event: event.then(self.on_run, inputs, painted, **running).then(
                 self.on_follow, inputs, anatomy, **running

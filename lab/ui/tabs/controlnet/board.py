@@ -1,0 +1,239 @@
+"""The map of the ControlNet tab on the page: what it is of, what it is made from, and the editor that it is changed in."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from lab.annotators.joints import from_list, to_list
+from lab.capsules.capsule import Capsule
+from lab.requests.base import LabError
+from lab.requests.sampling import SamplingRequest
+from lab.settings import Settings
+from lab.ui.shell import media, share, widgets
+from lab.ui.shell.form import Form
+from lab.ui.shell.tool import QUIET
+from lab.ui.shell.widgets import Update
+from lab.ui.tabs.controlnet import maps, view
+from lab.ui.tabs.controlnet.maps import FIRST, HAND, KINDS, Maps, Source, Sources
+
+LATEST: dict[str, Any] = {**QUIET, "queue": False, "trigger_mode": "always_last"}
+
+
+class Board:
+    """The components of the map and what they do. Holds nothing of any visitor: the sources of their maps are in gr.State.
+
+    Of the tab's form it reads "control", the kind of map; "model", for the map's side; and Canny's "low", "high", "blur".
+    """
+
+    def __init__(self, backend: Any, settings: Settings, form: Form) -> None:
+        self.settings, self.form = settings, form
+        self.maps = Maps(backend, settings, next(iter(form.models.values())).size)
+
+    def lay_out(self, opening: dict[str, Any], note: gr.HTML) -> None:
+        """From the kind of map to one's own picture. `note` says what went wrong."""
+        self.note = note
+        self.sources = gr.State(FIRST, time_to_live=7200)
+        with gr.Row(elem_classes="map-choice"):
+            self.form.lay_out("control", values=opening)
+            self.annotator = gr.Radio(
+                self.maps.annotators("edges"), value="canny", label="Map from", show_label=False, container=False,
+                elem_classes="segments", elem_id="controlnet-annotator",
+            )  # fmt: skip
+        # Its choices follow the control; a click under way may carry one of before, which on_annotator answers itself.
+        self.annotator.preprocess = lambda payload: payload
+        self.gallery = gr.HTML(view.gallery("edges"), js_on_load=widgets.PICK_JS, elem_id="controlnet-gallery")
+        empty = maps.editor("edges", FIRST["edges"], self.maps.side)
+        self.editor = gr.HTML(empty, js_on_load=view.EDITOR_JS, elem_id="controlnet-editor")
+        with gr.Row() as self.canny:
+            self.form.lay_out("low", "high", "blur", values=opening)
+        with widgets.more("Your own picture"):
+            self.upload = widgets.picture_input(
+                "Upload, paste or take a picture", height=240, elem_id="controlnet-upload"
+            )
+
+    def wire(self, inputs: set[Any], drawn: Callable[[Any], Any]) -> None:
+        """Connect what was laid out; `drawn(event)` goes on once a stroke or another sketch has come."""
+        form, outputs = self.form, self.outputs
+        sliders = [form[name].input for name in ("low", "high", "blur")]
+        gr.on(sliders, self.on_canny, inputs, [self.sources, self.editor, self.note], **LATEST)
+        form["control"].input(self.on_control, inputs, outputs, **LATEST)
+        self.annotator.input(self.on_annotator, inputs, outputs, **LATEST)
+        self.upload.input(self.on_upload, {*inputs, self.upload}, outputs, **QUIET)
+        drawn(self.gallery.click(self.on_starter, inputs, outputs, queue=False, **QUIET))
+        drawn(self.editor.input(self.on_edit, inputs, outputs, **LATEST))
+
+    @property
+    def inputs(self) -> set[Any]:
+        """What handlers read beside the form."""
+        return {self.sources, self.annotator}
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What a new map changes."""
+        return [self.sources, self.editor, self.annotator, self.canny, self.gallery, self.note]
+
+    # What the visitor does
+
+    def on_control(self, values: dict[Any, Any]) -> Update:
+        now, sources = self._now(values)
+        return self._show(now, sources, now["control"])
+
+    def on_annotator(self, values: dict[Any, Any]) -> Update:
+        """Another way to make the map: of the picture that there is, or by hand, where what is drawn stays."""
+        now, sources = self._now(values)
+        control, name = now["control"], values[self.annotator]
+        before = sources[control]
+        if name not in [value for _, value in self.maps.annotators(control)]:
+            return {self.annotator: before.annotator}
+        if before.upload is None and name not in ("scribble", HAND):
+            return {self.annotator: before.annotator, self.note: widgets.note(maps.NO_PICTURE, bad=True)}
+        return self.make(now, sources, control, replace(before, annotator=name))
+
+    def on_canny(self, values: dict[Any, Any]) -> Update:
+        """A slider moved: the map alone is sent, so that it follows within a tenth of a second."""
+        now, sources = self._now(values)
+        update = self.make(now, sources, "edges", sources["edges"])
+        return {part: update[part] for part in (self.sources, self.editor, self.note)}
+
+    def on_starter(self, values: dict[Any, Any], event: gr.EventData) -> Update:
+        """A sketch, a pose or an example picture."""
+        now, sources = self._now(values)
+        starters = view.starters(now["control"])
+        index = widgets.picked(event) % len(starters)
+        one = starters[index]
+        if one.path is None:
+            source = self._sized(now).begin("scribble" if one.kind == "sketch" else HAND, one.title)
+        else:
+            source = self._pictured(now, sources, media.open_upload(one.path, self.settings))
+        return self.make(now, sources, now["control"], source, index)
+
+    def on_upload(self, values: dict[Any, Any]) -> Update:
+        """Take the visitor's picture; one that cannot be read leaves the old map where it is."""
+        if values[self.upload] is None:
+            return {self.note: widgets.note("")}
+        now, sources = self._now(values)
+
+        def take() -> Update:
+            upload = media.open_upload(values[self.upload], self.settings)
+            return self.make(now, sources, now["control"], self._pictured(now, sources, upload))
+
+        return self._answer(take)
+
+    def on_edit(self, values: dict[Any, Any], event: gr.EventData) -> Update:
+        """A stroke on the map, a joint that was dragged, which the page has painted already; or the map inverted."""
+        now, sources = self._now(values)
+        control = now["control"]
+
+        def edit() -> Update:
+            after = self._sized(now).edited(control, sources[control], event)
+            update = {self.sources: sources | {control: after}, self.note: widgets.note("")}
+            if widgets.sent(event, "invert"):
+                update[self.editor] = maps.editor(control, after, self._sized(now).side)
+            return update
+
+        return self._answer(edit)
+
+    def _answer(self, work: Callable[[], Update]) -> Update:
+        """What `work` shows, or a sentence about why it cannot; the page keeps what it has."""
+        try:
+            return work()
+        except LabError as error:
+            return {self.note: widgets.note(str(error), bad=True)}
+
+    # Maps
+
+    def resize(self, values: dict[Any, Any]) -> Update:
+        """All maps at the side of the model that is chosen: of a picture or a skeleton made again, drawn ones enlarged."""
+        now, sources = self._now(values)
+        for control, source in sources.items():
+            if source.map is not None and control != now["control"]:
+                sources = self._again(now, sources, control)[self.sources]
+        return self._again(now, sources, now["control"])
+
+    def begin(self, now: dict[str, Any], starters: Sequence[tuple[str, str]]) -> tuple[dict[str, Any], Update]:
+        """The form's values with the control of the last of some starters, and all their maps. A starter is (annotator, name
+        of a sketch, a pose or an example file)."""
+        sources, update = FIRST, Update()
+        for annotator, name in starters:
+            now = now | {"control": "pose" if annotator in (HAND, "pose") else "edges"}
+            update = self.make(now, sources, now["control"], self._sized(now).begin(annotator, name))
+            sources = update[self.sources]
+        return now, update
+
+    def restore(self, now: dict[str, Any], capsule: Capsule) -> Update:
+        """The maps of a capsule: drawings to go on with, or skeletons."""
+        sources = FIRST
+        for control, source in _sources_of(capsule).items():
+            sources = self.make(now, sources, control, source)[self.sources]
+        return self.make(now, sources, now["control"], sources[now["control"]])
+
+    def make(
+        self, now: dict[str, Any], sources: Sources, control: str, source: Source, starter: int | None = None
+    ) -> Update:
+        """Make the map of a source and show it; where that cannot be done, say why."""
+        redrawn = maps.REDRAWN if source.by_hand and source.upload is not None else ""
+        try:
+            source, wrong = self._sized(now).made(control, source, now["low"], now["high"], now["blur"])
+        except LabError as error:
+            source, wrong = replace(source, map=None, joints=None), str(error)
+        words = " ".join(filter(None, [wrong, source.note, redrawn]))
+        update = self._show(now, sources | {control: source}, control, starter)
+        return update | {self.note: widgets.note(words, bad=bool(wrong))}
+
+    def _again(self, now: dict[str, Any], sources: Sources, control: str) -> Update:
+        """The map of a control at the side of the model that is chosen now."""
+        source = sources[control]
+        if source.by_hand:
+            sources = sources | {control: self._sized(now).resized(source)}
+            return self._show(now, sources, control) | {self.note: widgets.note("")}
+        return self.make(now, sources, control, source)
+
+    def _show(self, now: dict[str, Any], sources: Sources, control: str, starter: int | None = None) -> Update:
+        source = sources[control]
+        return {
+            self.sources: sources,
+            self.editor: maps.editor(control, source, self._sized(now).side),
+            self.annotator: gr.update(choices=self.maps.annotators(control), value=source.annotator),
+            self.canny: gr.update(visible=source.annotator == "canny"),
+            self.gallery: view.gallery(control, starter),
+        }
+
+    def _pictured(self, now: dict[str, Any], sources: Sources, upload: media.Upload) -> Source:
+        return self.maps.pictured(now["control"], sources[now["control"]].annotator, upload)
+
+    def _sized(self, now: dict[str, Any]) -> Maps:
+        """What makes maps for the model that is chosen."""
+        return self.maps.at(self.form.model(now).size)
+
+    def _now(self, values: dict[Any, Any]) -> tuple[dict[str, Any], Sources]:
+        return self.form.read(values), values[self.sources]
+
+
+def described(request: SamplingRequest, sources: Sources) -> dict[str, dict[str, Any]]:
+    """The maps of a run as a capsule holds them: joints, or the map itself."""
+    words: dict[str, dict[str, Any]] = {}
+    for control in request.controls:
+        joints, visible = sources[control.name].joints, sources[control.name].visible
+        if control.name == "pose" and joints is not None:
+            words[control.name] = {"joints": to_list(joints, visible)}
+        else:
+            words[control.name] = {"png": media.exact_uri(control.map)}
+    return words
+
+
+def _sources_of(capsule: Capsule) -> Sources:
+    """The inverse of `described` for a capsule from anywhere; maps that cannot be read are left out."""
+    words, sources = capsule.values.get("maps"), Sources()
+    for name in KINDS:
+        one = words.get(name) if isinstance(words, dict) else None
+        if name == "pose" and isinstance(one, dict) and "joints" in one:
+            with suppress(ValueError):
+                joints, visible = from_list(one["joints"])
+                sources[name] = Source(HAND, joints=joints, visible=visible)
+        elif (pixels := share.picture_of(one)) is not None:
+            drawing = name == "edges"
+            sources[name] = Source("scribble", map=pixels) if drawing else Source("map", media.Upload(pixels))
+    return sources
