@@ -37,7 +37,8 @@ class Field:
 
     `value`, `choices` and `more` may be functions of the catalog's row of the model that is chosen. `offered` says
     whether a model has a use for the control at all, `when` whether it belongs to what the other controls are set to;
-    where either does not hold it is hidden. With `stays`, what a visitor chose is kept when another model is chosen, as far
+    where either does not hold it is hidden. `bounds` are limits that follow the others, as properties of the widget; they
+    are set along with its value. With `stays`, what a visitor chose is kept when another model is chosen, as far
     as that one has it. `kind` is what a link may hold where that is more than the widget offers at first; `linked` is
     whether links hold it. In the page its id is the tab's name and its own, "guidance-prompt".
     """
@@ -49,6 +50,7 @@ class Field:
     choices: Choices | Callable[[Model], Choices] | None = None
     offered: Callable[[Model], bool] | None = None
     when: Callable[[Values], bool] | None = None
+    bounds: Callable[[Values], dict[str, Any]] | None = None
     more: Callable[[Model], dict[str, Any]] | None = None
     stays: bool = False
     kind: Kind | None = None
@@ -139,8 +141,8 @@ class Form:
         return self.complete(preset.values)
 
     def offers(self, preset: Preset) -> bool:
-        """Whether the preset's model is here."""
-        return preset.values.get("model", next(iter(self.models), None)) in self.models
+        """Whether the preset's model is here, where there are models to choose from."""
+        return "model" not in self.fields or preset.values.get("model", next(iter(self.models), None)) in self.models
 
     def read(self, values: Mapping[Any, Any]) -> dict[str, Any]:
         """What a handler was given, by name; a line that nobody has typed in is empty."""
@@ -162,11 +164,11 @@ class Form:
 
     # Updates
 
-    def show(self, values: Values) -> Update:
-        """All controls as `values` (those of `complete`) have them."""
+    def show(self, values: Values, *names: str) -> Update:
+        """All controls, or those of these names, as `values` (those of `complete`) have them."""
         return {
-            self.parts[one.name]: gr.update(value=values[one.name], **self._look(one, values))
-            for one in self.fields.values()
+            self.parts[name]: gr.update(value=values[name], **self._look(self.fields[name], values))
+            for name in names or self.fields
         }
 
     def suit(self, values: Values) -> Update:
@@ -226,6 +228,8 @@ class Form:
     def _look(self, one: Field, values: Values, first: bool = False) -> dict[str, Any]:
         """Properties other than the value: all when it is laid out, later those that change."""
         look: dict[str, Any] = dict(one.more(self.model(values))) if one.more else {}
+        if one.bounds:
+            look |= one.bounds(values)
         if callable(one.choices) or (first and self._choices(one, values) is not None):
             look["choices"] = list(self._choices(one, values) or ())
         if callable(one.label) or first:

@@ -13,6 +13,8 @@ from lab.requests.sampling import LaneResult, Step
 from lab.ui.shell import lane_view, widgets
 from lab.ui.shell.widgets import Update
 
+Work = Callable[[threading.Event], Generator[Update, None, Update]]  # of a run, from the event that stops it
+
 STOPPED = "Stopped. What was made stays."
 
 
@@ -73,43 +75,52 @@ class Stops:
 
 
 class Runs:
-    """Run, Stop and the sentence beside them: how a tab streams what a press of Run makes. Laid out where it is made."""
+    """Run, Stop and the sentence beside them: how a tab streams what a press of Run makes. Laid out where it is made.
 
-    def __init__(self, tab: str) -> None:
+    `label` is what Run is called, and its id; `more` lays out what else stands in the row, of the CSS class `row`.
+    """
+
+    def __init__(
+        self, tab: str, label: str = "Run", more: Callable[[], object] = lambda: None, row: str | None = None
+    ) -> None:
         with widgets.dock():
-            with gr.Row():
-                self.run = widgets.go("Run", elem_id=f"{tab}-run")
+            with gr.Row(elem_classes=row):
+                self.run = widgets.go(label, elem_id=f"{tab}-{label.lower()}")
                 self.stop = widgets.stop(interactive=False, elem_id=f"{tab}-stop")
+                more()
             self.note = gr.HTML(widgets.note(""), elem_id=f"{tab}-note")
         self.stops = Stops()
 
-    def stream(
-        self, request: gr.Request, work: Callable[[threading.Event], Generator[Update, None, Update]]
-    ) -> Iterator[Update]:
-        """The updates of `work(stop)` until it ends, Stop is pressed or a newer run of this page takes over.
+    def stream(self, request: gr.Request, work: Work, start: str = "Starting …") -> Iterator[Update]:
+        """The updates of `work(stop)` until it ends, Stop is pressed or something newer of this page takes over.
 
         What `work` returns is its last update. The buttons come back with it and not after it: of two updates in quick
-        succession the page keeps the last.
+        succession the page keeps the last. They come back without it where the run was ended and no newer one has them.
+        `start` is said until the first update, if it is not empty.
         """
+        first: Update = {self.note: widgets.note(start)} if start else {}
         with self.stops.turn(request) as stop:
-            yield {
-                self.run: gr.update(interactive=False),
-                self.stop: gr.update(interactive=True),
-                self.note: widgets.note("Starting …"),
-            }
-            with closing(work(stop)) as updates:
-                try:
-                    while True:
-                        update = next(updates)
-                        if not self.stops.owns(request, stop):
-                            return
-                        yield update
-                except StopIteration as end:
-                    last: Update = end.value
-                except LabError as error:
-                    last = {self.note: widgets.refusal(error)}
-            if self.stops.owns(request, stop):
-                yield last | {self.run: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
+            yield first | {self.run: gr.update(interactive=False), self.stop: gr.update(interactive=True)}
+            last = yield from self._updates(request, work, stop)
+            if last is not None or not self.stops.busy(request):
+                yield (last or {}) | {self.run: gr.update(interactive=True), self.stop: gr.update(interactive=False)}
+
+    def _updates(
+        self, request: gr.Request, work: Work, stop: threading.Event
+    ) -> Generator[Update, None, Update | None]:
+        """What `work` yields while its run has the page, and then its last update; None where something newer has it."""
+        with closing(work(stop)) as updates:
+            try:
+                while True:
+                    update = next(updates)
+                    if not self.stops.owns(request, stop):
+                        return None
+                    yield update
+            except StopIteration as end:
+                last: Update = end.value
+            except LabError as error:
+                last = {self.note: widgets.refusal(error)}
+        return last if self.stops.owns(request, stop) else None
 
     def on_stop(self, request: gr.Request) -> None:
         """Stop was pressed: this visitor's run ends at its next step."""

@@ -8,7 +8,7 @@ import gradio as gr
 
 from lab.capsules.capsule import Capsule
 from lab.catalog import Model
-from lab.requests.base import LabError
+from lab.requests.base import LabError, Request
 from lab.requests.sampling import SamplingRequest
 from lab.settings import Settings
 from lab.ui.shell import widgets
@@ -32,6 +32,7 @@ class Tool:
     about: ClassVar[str]  # Markdown beneath the stage
     fields: ClassVar[Sequence[Field]]
     presets: ClassVar[Sequence[Preset]]
+    kept_s: ClassVar[int] = 3600  # how long the last run is kept
 
     runs: Runs
     share: Panel
@@ -53,7 +54,7 @@ class Tool:
 
     def lay_out(self) -> None:
         """Everything of the tab below its head, from its presets to its words."""
-        self.kept = gr.State(None, time_to_live=3600)  # the last run, by whatever the tab makes of it
+        self.kept = gr.State(None, time_to_live=self.kept_s)  # the last run, by whatever the tab makes of it
         self.lay_out_memory()
         self.buttons = widgets.preset_row(self.name, [preset.title for preset in self.offered])
         opening = self.form.preset(self.offered[0])
@@ -115,10 +116,14 @@ class Tool:
 
     def on_open(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
         """A visitor who opens the tab for the first time finds it moving."""
-        if values[self.kept] is not None or self.share.taken(values) or self.runs.stops.busy(request):
+        if values[self.kept] is not None or self.share.taken(values) or self.busy(request):
             yield {self.runs.note: gr.skip()}  # nothing at all would be an error of Gradio's
             return
         yield from self.opening(values, request)
+
+    def busy(self, request: gr.Request) -> bool:
+        """Whether something of this visitor's is under way."""
+        return self.runs.stops.busy(request)
 
     def opening(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
         """What the first opening shows: a run of what the controls are set to."""
@@ -130,7 +135,7 @@ class Tool:
 
     # Sharing
 
-    def request(self, values: dict[Any, Any]) -> SamplingRequest:
+    def request(self, values: dict[Any, Any]) -> Request:
         """What the controls ask for. Raises LabError where they cannot be met."""
         raise NotImplementedError
 

@@ -111,3 +111,14 @@ def test_handlers_read_by_name_and_links_hold_what_they_may():
         "samplers": Choice(tuple(SAMPLERS), most=8)
     }
     assert form.offers(Preset("Here", model="pixel")) and not form.offers(Preset("Elsewhere", model="sdxl"))
+
+
+def test_limits_follow_the_others_and_come_with_the_value():
+    t = Field("t", gr.Slider, "t", 5, bounds=lambda now: {"maximum": now["T"]}, options={"minimum": 0, "step": 1})
+    with gr.Blocks():
+        form = Form("toy", [Field("T", gr.Number, "T", 10), t])
+        form.lay_out("T", "t", values=form.complete({"T": 40}))
+    assert form["t"].maximum == 40 and form.offers(Preset("No model at all", t=3))
+    whole = form.preset(Preset("Short", T=20, t=3))
+    assert seen(form, form.show(whole, "t")) == {"t": {"value": 3, "maximum": 20}}
+    assert seen(form, form.show(whole)) == {"T": {"value": 20}, "t": {"value": 3, "maximum": 20}}
