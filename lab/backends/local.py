@@ -6,9 +6,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -18,7 +19,7 @@ from lab.catalog import add_hub_models, leasable
 from lab.engine.lanes import Denoiser, Lane, LaneLoop, Record, Run, out_of_memory
 from lab.engine.noising import Scenes
 from lab.memory import resident_bytes, trim
-from lab.models.cache import ModelCache, Stopped
+from lab.models.cache import LOOK_EVERY_S, ModelCache, Stopped
 from lab.models.loaders import make_cache, make_workshop
 from lab.operations import OPERATIONS
 from lab.operations.house import House
@@ -27,6 +28,8 @@ from lab.requests.status import Status
 from lab.settings import Settings, at_hand
 
 log = logging.getLogger("lab")
+
+T = TypeVar("T")
 
 MOST_UNREAD = 128  # records of a run that its reader may lag behind
 SPEED_S = 3.0
@@ -40,22 +43,51 @@ class _Ticket:
         self.denoiser, self.run = denoiser, run
         self.inbox: queue.SimpleQueue[Record | Exception | None] = queue.SimpleQueue()
 
+    def fail(self, error: Exception) -> None:
+        self.inbox.put(error)
+
+
+class _Call:
+    """A function in the worker's hands: its result or its error comes back through `future`."""
+
+    def __init__(self, function: Callable[[], Any], client: object) -> None:
+        self.function, self.client = function, self if client is None else client
+        self.future: Future[Any] = Future()
+
+    def run(self, make_room: Callable[[], bool]) -> None:
+        """Once more where the device has no memory left and `make_room` makes some."""
+        try:
+            self.future.set_result(self.function())
+        except BaseException as error:
+            if out_of_memory(error) and make_room():
+                self.run(make_room)
+            else:
+                self.future.set_exception(error)
+
+    def fail(self, error: Exception) -> None:
+        if self.future.set_running_or_notify_cancel():
+            self.future.set_exception(error)
+
 
 class Worker:
     """One thread that does all the mathematics. Runs on the same denoiser share each call; denoisers take turns.
 
+    Functions that are no lanes (`compute`) take turns with them: after every denoiser has had its call, one function of
+    the client whose turn it is.
+
     A run that fails takes nobody with it (see LaneLoop). The thread starts with the first run and is a daemon: it ends
-    with the process. Should it die, the runs it had are told, and the next run starts another. `make_room` is asked
-    where a single lane does not fit the device. A run whose reader lags by MOST_UNREAD records pauses until it is read.
+    with the process. Should it die, its runs end with an error, and the next run starts another. `make_room` is called
+    where a single lane, or a function, does not fit the device. A run whose reader lags by MOST_UNREAD records pauses until it is read.
     """
 
     def __init__(self, max_rows: int, make_room: Callable[[], bool] = lambda: False) -> None:
         self._max_rows, self._make_room = max_rows, make_room
-        self._arrivals: queue.SimpleQueue[_Ticket] = queue.SimpleQueue()
+        self._arrivals: queue.SimpleQueue[_Ticket | _Call] = queue.SimpleQueue()
+        self._calls: dict[object, deque[_Call]] = {}  # functions that wait, by client, in the order of their turns
         self._loops: dict[int, tuple[LaneLoop, list[_Ticket]]] = {}  # by id of the denoiser, alive while it has runs
         self._alive = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._taken: deque[tuple[float, int]] = deque()  # (when, lanes advanced) of the calls of the last SPEED_S
+        self._advances: deque[tuple[float, int]] = deque()  # (when, lanes advanced) of the calls of the last SPEED_S
 
     def drive(self, denoiser: Denoiser, lanes: Iterable[Lane], client: object = None) -> Iterator[Record]:
         """Records of `lanes` as the worker makes them. Closing the generator cancels the run at the next tick."""
@@ -69,62 +101,93 @@ class Worker:
         finally:
             ticket.run.cancel()
 
+    def compute(self, function: Callable[[], T], stop: threading.Event | None = None, client: object = None) -> T:
+        """The result of `function`, from the worker's thread, between two calls of a denoiser. Raises what it raises, and
+        Stopped where `stop` is set before it begins."""
+        if threading.current_thread() is self._thread:
+            return function()
+        call = _Call(function, client)
+        self._hand_over(call)
+        while not wait([call.future], LOOK_EVERY_S).done:
+            if stop is not None and stop.is_set() and call.future.cancel():
+                raise Stopped
+        return call.future.result()
+
     @property
     def steps_per_s(self) -> float:
         """Lane steps a second, over the last SPEED_S."""
         since = time.monotonic() - SPEED_S
-        return sum(steps for when, steps in list(self._taken) if when > since) / SPEED_S
+        return sum(steps for when, steps in list(self._advances) if when > since) / SPEED_S
 
     @property
     def lanes(self) -> int:
         """Lanes in flight."""
         return sum(len(run.live) for loop, _ in list(self._loops.values()) for run in list(loop.runs))
 
-    def _hand_over(self, ticket: _Ticket) -> None:
+    def _hand_over(self, arrival: _Ticket | _Call) -> None:
         with self._alive:
-            self._arrivals.put(ticket)
+            self._arrivals.put(arrival)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="lab-worker", daemon=True)
                 self._thread.start()
 
     def _work(self) -> None:
         try:
-            moved = False
+            active = False
             while True:
-                self._admit(None if not self._loops else 0 if moved else IDLE_S)
+                idle = not self._loops and not self._calls
+                self._admit(None if idle else 0 if active else IDLE_S)
                 ticks = [self._tick(key) for key in list(self._loops)]  # all of them, whatever the first did
-                moved = any(ticks)
+                active = self._compute() or any(ticks)
         finally:
             with self._alive:  # whoever hands over from here on starts another
                 self._thread = None
-                lost = [ticket for _, tickets in self._loops.values() for ticket in tickets]
+                orphans: list[_Ticket | _Call] = [ticket for _, tickets in self._loops.values() for ticket in tickets]
+                orphans += [call for calls in self._calls.values() for call in calls]
                 self._loops.clear()
+                self._calls.clear()
                 with suppress(queue.Empty):
                     while True:
-                        lost.append(self._arrivals.get_nowait())
-            for ticket in lost:
-                ticket.inbox.put(RuntimeError("the worker died"))
+                        orphans.append(self._arrivals.get_nowait())
+            for arrival in orphans:
+                arrival.fail(RuntimeError("the worker died"))
 
     def _admit(self, wait_s: float | None) -> None:
-        """Take in the runs that have arrived; with nothing to do for the others, sleep until one does."""
+        """Take in what has arrived; with nothing to do for the others, sleep until something does."""
         try:
             while True:
-                ticket = self._arrivals.get(block=wait_s != 0, timeout=wait_s)
+                arrival = self._arrivals.get(block=wait_s != 0, timeout=wait_s)
                 wait_s = 0
+                if isinstance(arrival, _Call):
+                    self._calls.setdefault(arrival.client, deque()).append(arrival)
+                    continue
                 loop, tickets = self._loops.setdefault(
-                    id(ticket.denoiser), (LaneLoop(ticket.denoiser, self._max_rows, self._make_room), [])
+                    id(arrival.denoiser), (LaneLoop(arrival.denoiser, self._max_rows, self._make_room), [])
                 )
-                loop.add(ticket.run)
-                tickets.append(ticket)
+                loop.add(arrival.run)
+                tickets.append(arrival)
         except queue.Empty:
             pass
+
+    def _compute(self) -> bool:
+        """One function, of the client whose turn it is; whether there was one."""
+        if not self._calls:
+            return False
+        client = next(iter(self._calls))
+        calls = self._calls.pop(client)
+        call = calls.popleft()
+        if calls:  # behind the other clients
+            self._calls[client] = calls
+        if call.future.set_running_or_notify_cancel():
+            call.run(self._make_room)
+        return True
 
     def _count(self, advanced: int) -> None:
         """Note the lanes that a call has advanced, each by one step, and forget the calls of long ago."""
         now = time.monotonic()
-        self._taken.append((now, advanced))
-        while self._taken[0][0] <= now - SPEED_S:
-            self._taken.popleft()
+        self._advances.append((now, advanced))
+        while self._advances[0][0] <= now - SPEED_S:
+            self._advances.popleft()
 
     def _tick(self, key: int) -> bool:
         """One call of a denoiser; whether anything came of it."""
@@ -132,16 +195,16 @@ class Worker:
         inboxes = {ticket.run: ticket.inbox for ticket in tickets}
         for run, inbox in inboxes.items():
             run.held = inbox.qsize() >= MOST_UNREAD
-        seen = loop.tick()
-        for run, record in seen:
+        records = loop.tick()
+        for run, record in records:
             inboxes[run].put(record)
-        self._count(sum(isinstance(record, Record) and record.i < record.n for _, record in seen))
+        self._count(sum(isinstance(record, Record) and record.i < record.n for _, record in records))
         for ticket in [ticket for ticket in tickets if ticket.run.done]:
             ticket.inbox.put(None)
             tickets.remove(ticket)
         if not tickets:
             del self._loops[key]
-        return bool(seen)
+        return bool(records)
 
 
 class LocalBackend:
@@ -169,7 +232,8 @@ class LocalBackend:
 
     def _events(self, request: Request, stop: threading.Event, client: str) -> Iterator[Event]:
         drive = partial(self.worker.drive, client=client or None)
-        house = House(self.settings, self.cache, drive, self._scenes, stop)
+        compute = partial(self.worker.compute, client=client or None)
+        house = House(self.settings, self.cache, drive, self._scenes, stop, compute)
         events = OPERATIONS[type(request)](request, house)
         try:
             for event in events:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from itertools import zip_longest
 
 import numpy as np
@@ -124,7 +125,7 @@ def _measures(picture: np.ndarray, prompt: str, house: House) -> dict[str, float
     numbers = picture_measures(picture)
     if prompt.strip():
         with house.lease(SCORER) as clip:
-            numbers["clip"] = clip.score(picture, prompt)
+            numbers["clip"] = house.compute(partial(clip.score, picture, prompt))
     return numbers
 
 
