@@ -187,7 +187,7 @@ class Form:
     def look(self, values: Values) -> Update:
         """Which controls are there, and under which label, for what others are set to; their values stay."""
         return {
-            self.parts[one.name]: gr.update(**self._look(one, values))
+            self.parts[one.name]: gr.update(**self._beside(one, values))
             for one in self.fields.values()
             if one.follows_others
         }
@@ -227,13 +227,18 @@ class Form:
 
     def _look(self, one: Field, values: Values, first: bool = False) -> dict[str, Any]:
         """Properties other than the value: all when it is laid out, later those that change."""
-        look: dict[str, Any] = dict(one.more(self.model(values))) if one.more else {}
-        if one.bounds:
-            look |= one.bounds(values)
+        look: dict[str, Any] = {"label": one.label} if first else {}
+        if one.more:
+            look |= one.more(self.model(values))
         if callable(one.choices) or (first and self._choices(one, values) is not None):
             look["choices"] = list(self._choices(one, values) or ())
-        if callable(one.label) or first:
-            look["label"] = one.label(values) if callable(one.label) else one.label
+        return look | self._beside(one, values)
+
+    def _beside(self, one: Field, values: Values) -> dict[str, Any]:
+        """The properties that follow other controls."""
+        look: dict[str, Any] = dict(one.bounds(values)) if one.bounds else {}
+        if callable(one.label):
+            look["label"] = one.label(values)
         if one.offered or one.when:
             look["visible"] = self._offered(one, values) and (one.when is None or one.when(values))
         return look

@@ -17,6 +17,7 @@ FIELDS = (
         "strengths", gr.Textbox, lambda now: "Edges" if now["experiment"] == "two" else "Strengths", "1, 2", linked=False
     ),
     Field("seed", gr.Number, "Second seed", 7, when=one_of("experiment", "two")),
+    Field("sampler", gr.Dropdown, "Sampler", "ddim", choices=titles_of(samplers_for), when=one_of("experiment", "two")),
     Field(
         "samplers", gr.Dropdown, "Samplers", ["ddim"], choices=titles_of(samplers_for), stays=True,
         kind=Choice(tuple(SAMPLERS), most=8), options={"multiselect": True},
@@ -81,7 +82,7 @@ def test_a_preset_sets_every_control():
     update = form.show(form.preset(Preset("Plain", model="pixel", guidance=4.0)))
     assert {names: set_to(one) for names, one in seen(form, update).items()} == {
         "experiment": "one", "model": "pixel", "prompt": "", "group": "", "strengths": "1, 2", "seed": 7,
-        "samplers": ["ddim"], "rules": ["cfg", "rescaled", "interval", "threshold", "apg"], "guidance": 4.0,
+        "sampler": "ddim", "samplers": ["ddim"], "rules": ["cfg", "rescaled", "interval", "threshold", "apg"], "guidance": 4.0,
     }  # fmt: skip
     assert seen(form, update)["prompt"]["visible"] is False and seen(form, update)["group"]["visible"] is True
 
@@ -90,7 +91,7 @@ def test_another_model_leaves_what_a_visitor_typed_and_what_does_not_follow_it()
     form = make_form()
     now = {"experiment": "two", "model": "student", "prompt": "a", "group": "food-drink", "strengths": "9", "seed": 3}
     update = seen(form, form.suit(now | {"samplers": ["ddpm", "ddpm_learned", "lcm"], "rules": ["cfg"], "guidance": 9}))
-    assert update.keys() == {"prompt", "group", "samplers", "rules", "guidance"}
+    assert update.keys() == {"prompt", "group", "sampler", "samplers", "rules", "guidance"}
     assert update["prompt"] == {"visible": True} and update["group"] == {"value": "", "visible": False}
     assert update["samplers"]["value"] == ["ddpm", "lcm"]
     assert update["guidance"] == {"value": 3.0, "interactive": False}
@@ -99,7 +100,7 @@ def test_another_model_leaves_what_a_visitor_typed_and_what_does_not_follow_it()
 def test_another_experiment_changes_what_is_there_and_no_value():
     form = make_form()
     assert seen(form, form.look({"experiment": "two", "model": "exact"})) == {
-        "strengths": {"label": "Edges"}, "seed": {"visible": True},
+        "strengths": {"label": "Edges"}, "seed": {"visible": True}, "sampler": {"visible": True},
     }  # fmt: skip
 
 

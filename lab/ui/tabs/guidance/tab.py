@@ -172,7 +172,7 @@ class Guidance(Tool):
             self.on_scrub, [self.anatomy, self.step], self.look, trigger_mode="always_last", queue=False, **QUIET
         )  # not through the queue: its bookkeeping costs more than a frame does
         form["model"].input(self.on_model, {*self.controls}, form.model_parts, queue=False, **QUIET)
-        form["experiment"].change(self.on_experiment, {*self.controls}, form.others_parts, queue=False, **QUIET)
+        form["experiment"].input(self.on_experiment, {*self.controls}, form.others_parts, queue=False, **QUIET)
         self.runs.stop.click(self.on_stop, None, None, queue=False, **QUIET)
         self.restorable = self.controls
         self.share.wire({self.kept, self.picked}, self.scripts)
