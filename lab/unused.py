@@ -8,7 +8,7 @@ from lab.requests.sampling import ControlWindow, LaneSettings, SamplingRequest
 
 NO_HOLD = "The prompt is empty, so guidance has nothing to hold on to: both halves are the same at every scale."
 ALIKE = "With the prompt and without it the model is told the same, so guidance has nothing to hold on to."
-ASKED = ("prompt", "group", "style")  # fields of Condition
+RESTRICTIONS = ("prompt", "group", "style")  # fields of Condition
 
 
 def unused(
@@ -24,36 +24,36 @@ def unused(
     ]  # fmt: skip
 
 
-def _asked(condition: Condition) -> list[str]:
+def _restrictions(condition: Condition) -> list[str]:
     """The fields of a condition that restrict anything."""
-    return [name for name in ASKED if str(getattr(condition, name)).strip()]
+    return [name for name in RESTRICTIONS if str(getattr(condition, name)).strip()]
 
 
 def _of_the_model(request: SamplingRequest, distilled: bool, alike: bool) -> Iterator[str]:
     model = MODELS[request.model]
-    for name in _asked(request.condition):
+    for name in _restrictions(request.condition):
         if name not in model.conditions:
             yield f"'{model.title}' reads no {name}: it is not used."
     rules = {lane.rule for lane in request.lanes}
     if distilled:
-        spared = ["the negative prompt"] * bool(request.negative.strip()) + ["the guidance rule"] * (rules != {"cfg"})
-        if spared:
-            verb = "are" if len(spared) > 1 else "is"
-            yield f"'{model.title}' was distilled with its guidance and has no unconditional half: {' and '.join(spared)} {verb} not used."
+        names = ["the negative prompt"] * bool(request.negative.strip()) + ["the guidance rule"] * (rules != {"cfg"})
+        if names:
+            verb = "are" if len(names) > 1 else "is"
+            yield f"'{model.title}' was distilled with its guidance and has no unconditional half: {' and '.join(names)} {verb} not used."
         return
     scales = {lane.guidance_scale for lane in request.lanes}
     if request.negative.strip() and scales == {1.0}:
         yield "At guidance scale 1 the prompt alone is followed: the negative prompt is not used."
     guess = any(lane.guess and lane.windows for lane in request.lanes)  # one half alone is under control
     if alike and scales != {1.0} and not guess:
-        yield ALIKE if _asked(request.condition) or request.negative.strip() else NO_HOLD
+        yield ALIKE if _restrictions(request.condition) or request.negative.strip() else NO_HOLD
 
 
 def _of_samplers(lanes: Sequence[LaneSettings]) -> Iterator[str]:
     if without := _titles(lane for lane in lanes if lane.eta > 0 and not SAMPLERS[lane.sampler].eta):
         yield f"Eta is DDIM's alone; not used by {without}."
-    if fixed := _titles(lane for lane in lanes if lane.spacing not in SAMPLERS[lane.sampler].spacings):
-        yield f"The spacing is not used by {fixed}, whose steps are always trailing."
+    if titles := _titles(lane for lane in lanes if lane.spacing not in SAMPLERS[lane.sampler].spacings):
+        yield f"The spacing is not used by {titles}, whose steps are always trailing."
     if any(lane.steps == 1 and lane.spacing != "trailing" for lane in lanes):
         yield "A single step is taken from the last timestep, whatever the spacing."
 

@@ -69,9 +69,10 @@ def default_pose() -> np.ndarray:
 
 def to_list(joints: np.ndarray, visible: np.ndarray | None = None) -> list[list[float]]:
     """Joints for JSON, as COCO writes keypoints: eighteen [x, y, v], v 1 where the joint is visible and 0 elsewhere."""
-    seen = np.ones(len(JOINTS), bool) if visible is None else visible
+    visibility = np.ones(len(JOINTS), bool) if visible is None else visible
     return [
-        [round(float(x), 4), round(float(y), 4), int(v)] for (x, y), v in zip(np.asarray(joints), seen, strict=True)
+        [round(float(x), 4), round(float(y), 4), int(v)]
+        for (x, y), v in zip(np.asarray(joints), visibility, strict=True)
     ]
 
 

@@ -18,10 +18,10 @@ def scribble(*layers: np.ndarray) -> np.ndarray:
     if len({layer.shape[:2] for layer in layers}) > 1:
         raise ValueError("the layers of a canvas must have the same size")
     strokes = [_strokes(layer) for layer in layers]
-    drawn = np.logical_or.reduce(strokes) if strokes else np.zeros((1, 1), bool)
-    if not drawn.any():
+    ink = np.logical_or.reduce(strokes) if strokes else np.zeros((1, 1), bool)
+    if not ink.any():
         raise LabError("The canvas is empty. Draw a few lines on it first.")
-    return np.repeat((drawn * np.uint8(255))[:, :, None], 3, axis=2)
+    return np.repeat((ink * np.uint8(255))[:, :, None], 3, axis=2)
 
 
 def _strokes(layer: np.ndarray) -> np.ndarray:

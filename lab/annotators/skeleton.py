@@ -25,7 +25,7 @@ def draw_skeleton(joints: np.ndarray, visible: np.ndarray | None = None, *, size
     for (start, end), colour in zip(LIMBS, COLOURS, strict=False):
         if visible[start] and visible[end]:
             cv2.line(canvas, points[start], points[end], [c * 0.6 for c in colour], round(2 * radius))
-    for point, colour, shown in zip(points, COLOURS, visible, strict=True):
-        if shown:
+    for point, colour, is_visible in zip(points, COLOURS, visible, strict=True):
+        if is_visible:
             cv2.circle(canvas, point, round(1.2 * radius), colour, cv2.FILLED)
     return cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)

@@ -37,7 +37,7 @@ class Line:
         self.most_lanes, self.most_steps = most_lanes, most_steps
         self._running: list[Place] = []
         self._waiting: list[Place] = []
-        self._served: dict[object, int] = {}  # when each client that is here was last given a place
+        self._turns: dict[object, int] = {}  # when each client that is here was last given a place
         self._turn = 0
         self._usual_s = FIRST_GUESS_S
         self._lock = threading.Lock()
@@ -71,7 +71,7 @@ class Line:
                 self._usual_s += 0.2 * (time.monotonic() - place.began - self._usual_s)
             self._admit()
             here = {other.client for other in (*self._running, *self._waiting)}
-            self._served = {client: turn for client, turn in self._served.items() if client in here}
+            self._turns = {client: turn for client, turn in self._turns.items() if client in here}
 
     def in_turn(
         self, load: Load, stop: threading.Event, client: str, events: Callable[[], Iterator[Event]]
@@ -87,7 +87,7 @@ class Line:
         try:
             while not place.free.is_set():
                 yield self.look(place)
-                if not _waited(place.free, stop):
+                if not _wait_for(place.free, stop):
                     return
             yield from events()
         finally:
@@ -114,13 +114,13 @@ class Line:
     def _check_share(self, mine: Place) -> None:
         """Refuse what, with the client's other runs, is more than one client may have in the making."""
         theirs = [place.load for place in (*self._running, *self._waiting) if place.client == mine.client]
-        for what, most, asked, held in (
+        for what, most, more, current in (
             ("pictures", self.most_lanes, mine.load.lanes, sum(load.lanes for load in theirs)),
             ("steps", self.most_steps, mine.load.steps, sum(load.steps for load in theirs)),
         ):
-            if theirs and held + asked > most:
+            if theirs and current + more > most:
                 raise LabError(
-                    f"Your other runs still have {held} {what} to make; with {asked} more they would be over the {most} "
+                    f"Your other runs still have {current} {what} to make; with {more} more they would be over the {most} "
                     "that one visitor may have at a time. Wait for one to end, or stop it."
                 )
 
@@ -128,23 +128,23 @@ class Line:
         return self._usual_s * position / self.places
 
     def _admissible(self, place: Place) -> bool:
-        held = sum(other.client == place.client for other in self._running)
-        named = isinstance(place.client, str)
-        return len(self._running) < self.places and (not named or held < max(1, self.places // 2))
+        current = sum(other.client == place.client for other in self._running)
+        has_name = isinstance(place.client, str)
+        return len(self._running) < self.places and (not has_name or current < max(1, self.places // 2))
 
     def _admit(self) -> None:
-        while found := [place for place in self._waiting if self._admissible(place)]:
-            held = Counter(place.client for place in self._running)
-            next_ = min(found, key=lambda place: (held[place.client], self._served.get(place.client, 0)))
+        while candidates := [place for place in self._waiting if self._admissible(place)]:
+            current = Counter(place.client for place in self._running)
+            next_ = min(candidates, key=lambda place: (current[place.client], self._turns.get(place.client, 0)))
             self._turn += 1
-            self._served[next_.client] = self._turn
+            self._turns[next_.client] = self._turn
             self._waiting.remove(next_)
             self._running.append(next_)
             next_.began = time.monotonic()
             next_.free.set()
 
 
-def _waited(free: threading.Event, stop: threading.Event) -> bool:
+def _wait_for(free: threading.Event, stop: threading.Event) -> bool:
     """Wait TELL_EVERY_S for a free place; False where the run was stopped meanwhile."""
     until = time.monotonic() + TELL_EVERY_S
     while not stop.is_set() and not free.wait(LOOK_S) and time.monotonic() < until:

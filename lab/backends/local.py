@@ -182,10 +182,10 @@ class Worker:
             call.run(self._make_room)
         return True
 
-    def _count(self, advanced: int) -> None:
+    def _count(self, lanes: int) -> None:
         """Note the lanes that a call has advanced, each by one step, and forget the calls of long ago."""
         now = time.monotonic()
-        self._advances.append((now, advanced))
+        self._advances.append((now, lanes))
         while self._advances[0][0] <= now - SPEED_S:
             self._advances.popleft()
 
@@ -259,7 +259,7 @@ class LocalBackend:
         cache, device = self.cache, self.cache.device
         device_used, host_used = cache.used()
         running, waiting = self.line.counts
-        offered = [row.name for row in leasable().values() if at_hand(row.source, self.settings)]
+        names = [row.name for row in leasable().values() if at_hand(row.source, self.settings)]
         return Status(
             device=str(device),
             device_name=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type.upper(),
@@ -268,7 +268,7 @@ class LocalBackend:
             host_used=host_used,
             host_budget=cache.host_budget,
             resident=tuple(cache.resident()),
-            plans=tuple(cache.plan(name) for name in offered),
+            plans=tuple(cache.plan(name) for name in names),
             running=running,
             waiting=waiting,
             lanes=self.worker.lanes,

@@ -4,7 +4,7 @@
 application `diffusion-lab` on the cluster (see ray_serve.yaml for `serve deploy`) and starts it where there is none.
 
 - A run goes to a replica that holds its model, to the busiest of those until that has `gather` runs: lanes share a
-  denoiser call only where they meet. Then it spills over (`preferred`).
+  denoiser call only where they meet. Then it spills over (`ranking`).
 - Events travel in bundles; one costs a twentieth of what a message of its own would.
 - Ray cancels a call only where it awaits. The replica's call awaits every bundle, and its run looks at a stop event
   every step, so that Stop and a closed page free the lanes within two steps.
@@ -39,7 +39,7 @@ from ray.serve.schema import ApplicationStatus
 
 from lab.backends.line import Line
 from lab.backends.recovery import Recovery
-from lab.backends.refusal import Refusal, packed, unpacked
+from lab.backends.refusal import Refusal, pack, unpack
 from lab.backends.warming import warm
 from lab.requests.base import Event, LabError, Note, Request, Waiting
 from lab.requests.status import LeasePlan, Replica, Resident, Status
@@ -91,7 +91,7 @@ class Candidate:
     has_model: bool  # that is asked for
 
 
-def preferred(candidates: Sequence[Candidate], gather: int) -> list[Candidate]:
+def ranking(candidates: Sequence[Candidate], gather: int) -> list[Candidate]:
     """Replicas that can take a run, best first.
 
     The busiest with the model that has fewer than `gather` runs; else one that must load it, with the fewest models and
@@ -112,11 +112,11 @@ class _Seat:
 
     replica: str
     since: float
-    taken: bool = False
+    active: bool = False
 
 
 class Gathering(MultiplexMixin, RequestRouter):
-    """Ray Serve's router with the choice of `preferred`.
+    """Ray Serve's router with the choice of `ranking`.
 
     It counts the runs that it sends itself, from the moment of the choice: what replicas report comes too late for
     sixteen visitors who press Run together. Runs from other pages' processes are in those reports.
@@ -149,14 +149,14 @@ class Gathering(MultiplexMixin, RequestRouter):
             )
             for name, one in replicas.items()
         ]
-        ranks = preferred(candidates, self.gather)
+        ranks = ranking(candidates, self.gather)
         if request and ranks:
             self._seats[request] = _Seat(ranks[0].name, time.monotonic())
         return [[replicas[one.name]] for one in ranks]
 
     def on_request_routed(self, pending_request: PendingRequest, replica_id: Any, result: Any) -> None:
         """The replica has taken it."""
-        self._seats[pending_request.metadata.internal_request_id] = _Seat(replica_id.unique_id, 0.0, taken=True)
+        self._seats[pending_request.metadata.internal_request_id] = _Seat(replica_id.unique_id, 0.0, active=True)
 
     def on_request_completed(self, replica_id: Any, internal_request_id: str) -> None:
         """It has ended, however."""
@@ -166,7 +166,7 @@ class Gathering(MultiplexMixin, RequestRouter):
 
 def _counts(seat: _Seat) -> bool:
     """Whether a run is on its way or there; of one that was given up before that, nobody hears again."""
-    return seat.taken or time.monotonic() - seat.since < ON_ITS_WAY_S
+    return seat.active or time.monotonic() - seat.since < ON_ITS_WAY_S
 
 
 class ByLanes:
@@ -179,8 +179,8 @@ class ByLanes:
     def __call__(self, context: AutoscalingContext) -> tuple[int, dict[str, Any]]:
         """The number of replicas."""
         reported = (context.aggregated_metrics or {}).get("lanes", {})
-        wanted = ceil((sum(reported.values()) + (context.total_queued_requests or 0)) / self.lanes_per_replica)
-        return min(max(wanted, context.capacity_adjusted_min_replicas), context.capacity_adjusted_max_replicas), {}
+        replicas = ceil((sum(reported.values()) + (context.total_queued_requests or 0)) / self.lanes_per_replica)
+        return min(max(replicas, context.capacity_adjusted_min_replicas), context.capacity_adjusted_max_replicas), {}
 
 
 # On the cluster
@@ -190,17 +190,17 @@ class Board:
     """What every replica said of itself last; one small actor for the whole application."""
 
     def __init__(self) -> None:
-        self._said: dict[str, tuple[float, Status]] = {}
+        self._reports: dict[str, tuple[float, Status]] = {}
 
     def tell(self, name: str, status: Status) -> None:
         """Of a replica, every REPORT_S."""
-        self._said[name] = time.monotonic(), status
+        self._reports[name] = time.monotonic(), status
 
     def look(self) -> dict[str, Status]:
         """Replicas that are alive."""
         since = time.monotonic() - STALE_S
-        self._said = {name: said for name, said in self._said.items() if said[0] > since}
-        return {name: status for name, (_, status) in self._said.items()}
+        self._reports = {name: report for name, report in self._reports.items() if report[0] > since}
+        return {name: status for name, (_, status) in self._reports.items()}
 
 
 def board() -> Any:
@@ -234,7 +234,7 @@ class Engine:
 
         def work() -> None:
             try:
-                for event in packed(self.backend.run(request, stop, client)):
+                for event in pack(self.backend.run(request, stop, client)):
                     tell(inbox.put_nowait, event)
             finally:
                 with suppress(RuntimeError):  # the loop is closed: the replica ends
@@ -403,7 +403,7 @@ class RayBackend:
                     return
                 if isinstance(bundle, Exception):
                     raise bundle
-                for event in unpacked(bundle):
+                for event in unpack(bundle):
                     yield event
                     if stop.is_set():
                         return
@@ -426,29 +426,29 @@ class RayBackend:
             self._closed.wait(REPORT_S)
 
 
-def together(seen: dict[str, Status], running: int, waiting: int) -> Status:
+def together(statuses: dict[str, Status], running: int, waiting: int) -> Status:
     """One status of many: memory and work summed up, a model wherever it is, the least work that a run would cause."""
-    statuses = list(seen.values())
+    every = list(statuses.values())
     residents: dict[str, Resident] = {}
-    for one in (one for status in statuses for one in status.resident):
-        known = residents.get(one.name)
-        residents[one.name] = one if known is None else replace(known, leases=known.leases + one.leases)
+    for one in (one for status in every for one in status.resident):
+        resident = residents.get(one.name)
+        residents[one.name] = one if resident is None else replace(resident, leases=resident.leases + one.leases)
     plans: dict[str, LeasePlan] = {}
-    for plan in (plan for status in statuses for plan in status.plans):
+    for plan in (plan for status in every for plan in status.plans):
         plans[plan.name] = min(plans.get(plan.name, plan), plan, key=lambda one: (one.load, one.move, len(one.evict)))
     return replace(
-        statuses[0],
-        device_name=" + ".join(sorted({status.device_name for status in statuses})),
-        device_used=sum(status.device_used for status in statuses),
-        device_budget=sum(status.device_budget for status in statuses),
-        host_used=sum(status.host_used for status in statuses),
-        host_budget=sum(status.host_budget for status in statuses),
+        every[0],
+        device_name=" + ".join(sorted({status.device_name for status in every})),
+        device_used=sum(status.device_used for status in every),
+        device_budget=sum(status.device_budget for status in every),
+        host_used=sum(status.host_used for status in every),
+        host_budget=sum(status.host_budget for status in every),
         resident=tuple(residents.values()),
         plans=tuple(plans.values()),
         running=running,
         waiting=waiting,
-        lanes=sum(status.lanes for status in statuses),
-        steps_per_s=sum(status.steps_per_s for status in statuses),
+        lanes=sum(status.lanes for status in every),
+        steps_per_s=sum(status.steps_per_s for status in every),
         replicas=tuple(
             Replica(
                 name=name,
@@ -459,6 +459,6 @@ def together(seen: dict[str, Status], running: int, waiting: int) -> Status:
                 lanes=status.lanes,
                 steps_per_s=status.steps_per_s,
             )
-            for name, status in sorted(seen.items())
+            for name, status in sorted(statuses.items())
         ),
     )

@@ -13,7 +13,7 @@ class Refusal:
     text: str
 
 
-def packed(events: Iterable[Event]) -> Iterator[Event | Refusal]:
+def pack(events: Iterable[Event]) -> Iterator[Event | Refusal]:
     """The events of a run, there; a LabError comes as the last of them."""
     try:
         yield from events
@@ -21,8 +21,8 @@ def packed(events: Iterable[Event]) -> Iterator[Event | Refusal]:
         yield Refusal(str(error))
 
 
-def unpacked(events: Iterable[Event | Refusal]) -> Iterator[Event]:
-    """The events of a run, here. Raises the LabError that `packed` met."""
+def unpack(events: Iterable[Event | Refusal]) -> Iterator[Event]:
+    """The events of a run, here. Raises the LabError that `pack` met."""
     for event in events:
         if isinstance(event, Refusal):
             raise LabError(event.text)

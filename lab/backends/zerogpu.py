@@ -27,7 +27,7 @@ import spaces
 import torch
 
 from lab.backends.local import LocalBackend, in_words
-from lab.backends.refusal import Refusal, packed, unpacked
+from lab.backends.refusal import Refusal, pack, unpack
 from lab.catalog import MODELS, Model, leasable
 from lab.engine.lanes import drive
 from lab.models.cache import ModelCache
@@ -79,14 +79,14 @@ class ZeroGpuBackend:
     def status(self) -> Status:
         """As LocalBackend.status; of the networks, what was placed at the start."""
         here = self.near.status()
-        names = {one.name for one in self._placed}
+        names = {one.name for one in self._residents}
         return replace(
             here,
             device="cuda",
             device_name="ZeroGPU",
             device_used=self._bytes,
             device_budget=self.cache.device_budget,
-            resident=(*self._placed, *(one for one in here.resident if one.name not in names)),
+            resident=(*self._residents, *(one for one in here.resident if one.name not in names)),
             plans=tuple(
                 LeasePlan(plan.name, False, False, plan.nbytes, ()) if plan.name in names else plan
                 for plan in here.plans
@@ -109,7 +109,7 @@ class ZeroGpuBackend:
                     pass
             except LabError as error:
                 log.warning("not placed: %s", error)
-        self._placed, (self._bytes, _) = tuple(self.cache.resident()), self.cache.used()
+        self._residents, (self._bytes, _) = tuple(self.cache.resident()), self.cache.used()
 
     def _far(self, request: Request, stop: threading.Event) -> Iterator[Event]:
         """The events of one call, in the visitor's own thread: ZeroGPU knows from it whose seconds are spent."""
@@ -121,7 +121,7 @@ class ZeroGpuBackend:
         yield Waiting(0, 0.0, "Asking ZeroGPU for a GPU …")
         events = self._call(request)
         try:
-            for event in unpacked(events):
+            for event in unpack(events):
                 yield event
                 if stop.is_set():
                     return
@@ -130,9 +130,9 @@ class ZeroGpuBackend:
         except (
             Exception
         ) as error:  # of the `spaces` package, with a message: no GPU is free, the visitor's seconds are spent
-            said = str(getattr(error, "message", ""))
-            log.warning("ZeroGPU refused or lost a run: %s", said or error)
-            raise LabError(f"ZeroGPU did not finish this run: {said}" if said else in_words(error)) from error
+            message = str(getattr(error, "message", ""))
+            log.warning("ZeroGPU refused or lost a run: %s", message or error)
+            raise LabError(f"ZeroGPU did not finish this run: {message}" if message else in_words(error)) from error
         finally:
             events.close()
 
@@ -142,7 +142,7 @@ class ZeroGpuBackend:
             torch.set_num_threads(1)  # OpenMP would wait for threads that the fork left behind
         house = House(self.settings, self.cache, partial(drive, max_rows=self.settings.max_batch_rows))
         try:
-            yield from packed(OPERATIONS[type(request)](request, house))
+            yield from pack(OPERATIONS[type(request)](request, house))
         except Exception as error:
             log.exception("a run failed")
             yield Refusal(in_words(error))

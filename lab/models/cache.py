@@ -170,13 +170,13 @@ class ModelCache(Generic[Loaded]):
                 return LeasePlan(name, load=False, move=False, nbytes=weight, evict=())
             needed = sum(part.nbytes for part in self._parts(name) if not part.on_device) if entry else estimate
             free = (self.device_budget if self._two_places else self.host_budget) - self._used(self._two_places)
-            evicted = []
+            victims = []
             for victim in self._evictable(self._two_places):
                 if needed <= free:
                     break
                 free += self._only_for(victim, self._two_places)
-                evicted.append(victim.name)
-            return LeasePlan(name, entry is None, self._two_places, weight, tuple(evicted), fetch)
+                victims.append(victim.name)
+            return LeasePlan(name, entry is None, self._two_places, weight, tuple(victims), fetch)
 
     def fetch(self, name: str) -> None:
         """Bring a model's files to this machine; nothing is loaded. Raises LabError where they cannot be had."""
@@ -197,9 +197,9 @@ class ModelCache(Generic[Loaded]):
         if not self._moving.acquire(blocking=False):
             return False
         try:
-            gone = self._evict_one(self._two_places)
+            success = self._evict_one(self._two_places)
             self._trim_host()
-            return gone
+            return success
         finally:
             self._moving.release()
 
@@ -266,7 +266,7 @@ class ModelCache(Generic[Loaded]):
             return
         missing = [part for part in self._parts(entry.name) if not part.on_device]
         self._make_room(entry.name, sum(part.nbytes for part in missing), on_device=True)
-        moved: list[_Shelved] = []
+        arrivals: list[_Shelved] = []
         try:
             for part in missing:
                 while True:
@@ -277,9 +277,9 @@ class ModelCache(Generic[Loaded]):
                         if not self._evict_one(on_device=True):
                             raise
                 part.on_device = True
-                moved.append(part)
+                arrivals.append(part)
         except Exception as error:
-            for part in [*moved, *missing[len(moved) : len(moved) + 1]]:
+            for part in [*arrivals, *missing[len(arrivals) : len(arrivals) + 1]]:
                 part.part.to(CPU)
                 part.on_device = False
             raise LabError(
@@ -378,7 +378,7 @@ class ModelCache(Generic[Loaded]):
 
     def _evictable(self, on_device: bool) -> list[_Entry[Loaded]]:
         """Models that may leave and would free something, least recently used first."""
-        found = [
+        candidates = [
             entry
             for entry in self._entries.values()
             if entry.leases == 0
@@ -387,7 +387,7 @@ class ModelCache(Generic[Loaded]):
             and (not self._two_places or entry.ready == on_device)
             and self._only_for(entry, on_device) > 0
         ]
-        return sorted(found, key=lambda entry: entry.used)
+        return sorted(candidates, key=lambda entry: entry.used)
 
     def _describe(self, entry: _Entry[Loaded]) -> Resident:
         parts = self._parts(entry.name)

@@ -104,7 +104,7 @@ class LoadedExact:
         self.shape, self.side = data.shape, data.shape[1]
         self._lock = threading.Lock()
         self._denoisers: dict[Forward, ExactDenoiser] = {}
-        self._found = lru_cache(maxsize=256)(self._search)
+        self._indices = lru_cache(maxsize=256)(self._search)
 
     def denoiser(self, forward: Forward) -> ExactDenoiser:
         with self._lock:
@@ -118,7 +118,7 @@ class LoadedExact:
     def conditioning(self, condition: Condition) -> Support:
         if condition == Condition():
             return self.data.everything
-        return self.data.support(self._found(condition))
+        return self.data.support(self._indices(condition))
 
     def unconditional(self, negative: str = "") -> Support:
         """All pictures; or, for a negative prompt, those it finds."""
@@ -147,26 +147,26 @@ class LoadedExact:
         return self.pictures.pixels[index], self.pictures.captions[index], rms
 
     def _search(self, condition: Condition) -> Tensor:
-        found = np.flatnonzero(self.pictures.matching(condition.prompt, condition.group, condition.style))
-        if len(found) == 0:
+        indices = np.flatnonzero(self.pictures.matching(condition.prompt, condition.group, condition.style))
+        if len(indices) == 0:
             raise LabError(_nothing_matches(condition, self.pictures))
-        return torch.from_numpy(found)
+        return torch.from_numpy(indices)
 
 
 def _nothing_matches(condition: Condition, pictures: PictureSet) -> str:
     """What was searched for, and where such pictures are, or the captions that come nearest to it."""
-    asked = [f"'{condition.prompt.strip()[:60]}'"] if condition.prompt.strip() else []
-    asked += [f"in {GROUPS[condition.group]}"] if condition.group else []
-    asked += [f"in {condition.style}"] if condition.style else []
+    words = [f"'{condition.prompt.strip()[:60]}'"] if condition.prompt.strip() else []
+    words += [f"in {GROUPS[condition.group]}"] if condition.group else []
+    words += [f"in {condition.style}"] if condition.style else []
     elsewhere = pictures.matching(condition.prompt)
     if condition.prompt.strip() and elsewhere.any():
         groups = sorted({GROUPS[pictures.groups[index]] for index in np.flatnonzero(elsewhere)})
         where = f" There are some in {', '.join(groups)}." if condition.group else " There are some in other styles."
-        return f"No picture matches {' '.join(asked)}.{where}"
+        return f"No picture matches {' '.join(words)}.{where}"
     names = sorted({caption.split(",")[0] for caption in pictures.captions})
     near = difflib.get_close_matches(condition.prompt.strip().lower()[:60], names, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(near)}?" if near else " Try a single word, such as apple, cat or heart."
-    return f"No picture matches {' '.join(asked)}.{hint}"
+    return f"No picture matches {' '.join(words)}.{hint}"
 
 
 def load_exact(row: Model, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> LoadedModel:
@@ -205,8 +205,8 @@ def load_stable_diffusion(row: Model, settings: Settings, shelf: Shelf, workshop
     )
     key = content_key(folder / "unet", content_key(folder / "vae"))
     engines = shelf(f"{key}/engines", lambda: Engines(key, workshop))
-    shipped = PictureSet.load(ASSETS / "pictures")
-    examples = shipped.pixels[:: len(shipped) // PREVIEW_EXAMPLES][:PREVIEW_EXAMPLES]
+    pictures = PictureSet.load(ASSETS / "pictures")
+    examples = pictures.pixels[:: len(pictures) // PREVIEW_EXAMPLES][:PREVIEW_EXAMPLES]
     loaded = LoadedStableDiffusion(parts, engines, examples, "style" in row.conditions, row.title)
     if pick_device(settings).type == "cpu":  # on an accelerator it is tried out there, when it is first used
         loaded.try_out()
@@ -215,11 +215,11 @@ def load_stable_diffusion(row: Model, settings: Settings, shelf: Shelf, workshop
 
 def _check_index(index: dict[str, Any], encoders: dict[str, str]) -> None:
     """Refuse a pipeline that is made of other classes than the lab knows, or that asks for what the lab does not say."""
-    known = {"unet": ["UNet2DConditionModel"], "vae": ["AutoencoderKL"]}
-    known |= {f"text_encoder{suffix}": [kind] for suffix, kind in encoders.items()}
-    known |= {f"tokenizer{suffix}": list(TOKENIZERS) for suffix in encoders}
-    for part, classes in known.items():
-        check_class(_class_in(index, part), classes, f"Its {part}")
+    classes = {"unet": ["UNet2DConditionModel"], "vae": ["AutoencoderKL"]}
+    classes |= {f"text_encoder{suffix}": [kind] for suffix, kind in encoders.items()}
+    classes |= {f"tokenizer{suffix}": list(TOKENIZERS) for suffix in encoders}
+    for part, names in classes.items():
+        check_class(_class_in(index, part), names, f"Its {part}")
     if not _class_in(index, "scheduler"):
         raise LabError("Its scheduler is missing.")
     if index.get("requires_aesthetics_score"):
@@ -230,8 +230,8 @@ def _check_index(index: dict[str, Any], encoders: dict[str, str]) -> None:
 
 def _class_in(index: dict[str, Any], part: str) -> Any:
     """The class that model_index.json names for a part; None where it names none."""
-    named = index.get(part)
-    return named[1] if isinstance(named, list) and len(named) == 2 else None
+    entry = index.get(part)
+    return entry[1] if isinstance(entry, list) and len(entry) == 2 else None
 
 
 def load_control(row: Control, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> LoadedControl:

@@ -24,11 +24,11 @@ def anatomy(request: AnatomyRequest, house: House) -> Iterator[Event]:
     """Draw one lane and take every guided step of it apart."""
     request, notes = as_captions(request)
     yield from notes
-    sampled = SamplingRequest(
+    lane_request = SamplingRequest(
         model=request.model, condition=request.condition, negative=request.negative, forward=request.forward,
         lanes=(request.lane,),
     )  # fmt: skip
-    check_model(sampled, house.settings)
+    check_model(lane_request, house.settings)
     check_load(request, house.settings)
     yield from loading(house, request.model)
     with house.lease(request.model) as model:
@@ -38,7 +38,7 @@ def anatomy(request: AnatomyRequest, house: House) -> Iterator[Event]:
             )
         denoiser = model.denoiser(request.forward)
         yield from unread_notes(model, request.condition, request.negative)
-        conditional, unconditional = Halves(sampled, model).of(request.lane)
+        conditional, unconditional = Halves(lane_request, model).of(request.lane)
         lane = make_lane(0, request.lane, denoiser, conditional, unconditional)
         lane.always_both = True
         for record in house.drive(denoiser, [lane]):

@@ -49,10 +49,12 @@ def inversion(request: InversionRequest, house: House) -> Iterator[Event]:
             x_T = record.x_t
             yield painter.step(record, time.perf_counter() - began)
         painter = Painter(model)  # the way down is another run: its rounds are its own
-        turned = time.perf_counter()
+        descent_began = time.perf_counter()
         for record in house.drive(denoiser, [Lane(1, scheduler("DDIM"), x_T, noise, conditional)]):
             down = record.x_0
-            yield replace(painter.step(record, time.perf_counter() - turned), elapsed_s=time.perf_counter() - began)
+            yield replace(
+                painter.step(record, time.perf_counter() - descent_began), elapsed_s=time.perf_counter() - began
+            )
         error = (down - x_0).abs().mean(0)
         yield InversionResult(
             original=model.to_picture(x_0),

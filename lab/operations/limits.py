@@ -36,9 +36,9 @@ def check_load(request: Request, settings: Settings) -> None:
 
 def check_model(request: SamplingRequest, settings: Settings) -> None:
     """Refuse what the model of a request was not made for, and lanes that are longer than the settings allow."""
-    allowed = samplers_for(MODELS[request.model])
+    samplers = samplers_for(MODELS[request.model])
     for lane in request.lanes:
-        if lane.sampler not in allowed:
+        if lane.sampler not in samplers:
             raise LabError(
                 f"{SAMPLERS[lane.sampler].title} needs a model that was trained for it; "
                 f"'{MODELS[request.model].title}' is not. Choose another sampler."

@@ -21,16 +21,16 @@ class Painter:
 
     x_t is always the cheap preview. x_0 is decoded in rounds, as often as that share allows: where it is decoded at
     call i of one lane, it is at call i of every lane, so that lanes side by side show the same kind of picture. In
-    between it is the cheap preview, and said to be. The last step is always the finished picture. `kept` steps of each
+    between it is the cheap preview, and said to be. The last step is always the finished picture. `replay_steps` of each
     lane, evenly spaced, can be decoded afterwards. A `hidden` lane has no pictures but previews.
     """
 
-    def __init__(self, model: LoadedModel, kept: int = 0, hidden: int | None = None) -> None:
-        self.model, self.kept, self.hidden = model, kept, hidden
+    def __init__(self, model: LoadedModel, replay_steps: int = 0, hidden: int | None = None) -> None:
+        self.model, self.replay_steps, self.hidden = model, replay_steps, hidden
         self.spent_s = 0.0
         self.rounds: dict[int, bool] = {}  # by call: whether its x_0 is decoded
         self.previews: dict[tuple[int, int], torch.Tensor] = {}  # x_0 by lane and call: to be decoded afterwards
-        self.finished: dict[int, np.ndarray] = {}
+        self.pictures: dict[int, np.ndarray] = {}
         self.clipped: dict[int, float] = {}  # of the finished picture, share of its pixels
 
     def step(self, record: Record, elapsed_s: float) -> Step:
@@ -40,7 +40,7 @@ class Painter:
             x_t = x_0 if record.i == record.n else x_t
         elif record.i == record.n:
             values = self.model.to_values(record.x_0)
-            x_t = x_0 = self.finished[record.lane] = to_uint8(values)
+            x_t = x_0 = self.pictures[record.lane] = to_uint8(values)
             self.clipped[record.lane] = clipped_share(values.numpy())
         elif not self.model.latent:
             x_0 = self.model.to_picture(record.x_0)
@@ -48,7 +48,7 @@ class Painter:
             x_0 = self._decoded(record)
         else:
             x_0 = self.model.preview(record.x_0)
-            if record.i in _spread(record.n, self.kept):
+            if record.i in _spread(record.n, self.replay_steps):
                 self.previews[record.lane, record.i] = record.x_0
         return Step(record.lane, record.i, record.n, record.t, record.log_snr, x_t, x_0, elapsed_s, decoded)
 

@@ -15,26 +15,26 @@ from lab.requests.sampling import SamplingRequest
 WHY_CAPTIONS = "its captions name things without an article."
 
 
-Prompted = TypeVar("Prompted", SamplingRequest, AnatomyRequest, InversionRequest)
+PromptRequest = TypeVar("PromptRequest", SamplingRequest, AnatomyRequest, InversionRequest)
 
 
-def as_captions(request: Prompted) -> tuple[Prompted, list[Note]]:
+def as_captions(request: PromptRequest) -> tuple[PromptRequest, list[Note]]:
     """A request with its prompts as its model knows them, and what the visitor should know of that."""
     if not MODELS[request.model].captions:
         return request, []
-    asked = {"prompt": request.condition.prompt}
+    prompts = {"prompt": request.condition.prompt}
     if not isinstance(request, InversionRequest) and MODELS[request.model].guided:
-        asked["negative"] = request.negative
-    read = {name: as_caption(text) for name, text in asked.items()}
-    changed = [(text.strip(), read[name]) for name, text in asked.items() if text.strip() != read[name]]
-    if not changed:
+        prompts["negative"] = request.negative
+    captions = {name: as_caption(text) for name, text in prompts.items()}
+    differences = [(text.strip(), captions[name]) for name, text in prompts.items() if text.strip() != captions[name]]
+    if not differences:
         return request, []
     words = " and ".join(
-        f"“{before}” as “{after}”" if after else f"“{before}” as no words" for before, after in changed
+        f"“{before}” as “{after}”" if after else f"“{before}” as no words" for before, after in differences
     )
-    update: dict[str, Any] = {"condition": request.condition.model_copy(update={"prompt": read["prompt"]})}
-    if "negative" in read:
-        update["negative"] = read["negative"]
+    update: dict[str, Any] = {"condition": request.condition.model_copy(update={"prompt": captions["prompt"]})}
+    if "negative" in captions:
+        update["negative"] = captions["negative"]
     return request.model_copy(update=update), [Note(f"{MODELS[request.model].title} reads {words}: {WHY_CAPTIONS}")]
 
 

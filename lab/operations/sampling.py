@@ -51,15 +51,15 @@ def sampling(request: SamplingRequest, house: House) -> Iterator[Event]:
     with house.lease(request.model) as model, house.lease(again.model) as other:
         if model.shape != other.shape:
             raise LabError(f"'{MODELS[again.model].title}' works on other shapes; it cannot start from the same x_T.")
-        said: set[str] = set()
+        texts: set[str] = set()
         with closing(_draw(request, house)) as ours, closing(_draw(again, house)) as theirs:
             for event, twin in zip_longest(ours, theirs):
                 if event is not None:
                     yield event
                 if isinstance(event, Note):
-                    said.add(event.text)
+                    texts.add(event.text)
                 if isinstance(twin, Note):
-                    if twin.text not in said:
+                    if twin.text not in texts:
                         yield Note(f"Of '{MODELS[again.model].title}': {twin.text}")
                 elif twin is not None:
                     yield replace(twin, lane=len(request.lanes) + twin.lane)
@@ -98,7 +98,7 @@ def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult
             yield painter.step(record, seconds[record.lane])
         reference = paths.pop(REFERENCE, None)
         for (index, path), lane in zip(paths.items(), lanes, strict=False):
-            result = _result(index, path, reference, seconds[index], model, painter.finished[index])
+            result = _result(index, path, reference, seconds[index], model, painter.pictures[index])
             result = replace(result, residuals=_residuals(lane))
             if request.measure:
                 if index == 0:

@@ -22,11 +22,11 @@ MAX_PROMPT = 300  # characters
 MIN_T, MAX_T = 10, 4000
 
 
-def known(table: dict[str, Any], what: str) -> AfterValidator:
+def name_in(table: dict[str, Any], what: str) -> AfterValidator:
     def check(name: str) -> str:
         if name not in table:
-            shown = name[:40].encode(errors="replace").decode()  # a lone surrogate cannot be printed
-            raise ValueError(f"there is no {what} named '{shown}'; choose one of {', '.join(filter(None, table))}")
+            text = name[:40].encode(errors="replace").decode()  # a lone surrogate cannot be printed
+            raise ValueError(f"there is no {what} named '{text}'; choose one of {', '.join(filter(None, table))}")
         return name
 
     return AfterValidator(check)
@@ -47,22 +47,22 @@ Picture = Annotated[Any, BeforeValidator(_picture)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 
 
-ModelName = Annotated[str, known(MODELS, "model")]
+ModelName = Annotated[str, name_in(MODELS, "model")]
 
 
-ScheduleName = Annotated[str, known(SCHEDULES, "schedule")]
+ScheduleName = Annotated[str, name_in(SCHEDULES, "schedule")]
 
 
-SamplerName = Annotated[str, known(SAMPLERS, "sampler")]
+SamplerName = Annotated[str, name_in(SAMPLERS, "sampler")]
 
 
-RuleName = Annotated[str, known(GUIDANCE, "guidance rule")]
+RuleName = Annotated[str, name_in(GUIDANCE, "guidance rule")]
 
 
-ControlName = Annotated[str, known(CONTROLS, "control")]
+ControlName = Annotated[str, name_in(CONTROLS, "control")]
 
 
-SpacingName = Annotated[str, known(SPACINGS, "spacing")]
+SpacingName = Annotated[str, name_in(SPACINGS, "spacing")]
 
 
 Prompt = Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_PROMPT)]
@@ -72,7 +72,7 @@ class Condition(Request):
     """What a picture should show. Empty fields do not restrict anything."""
 
     prompt: Prompt = ""
-    group: Annotated[str, known({"": "", **GROUPS}, "group")] = ""
+    group: Annotated[str, name_in({"": "", **GROUPS}, "group")] = ""
     style: Annotated[str, StringConstraints(strip_whitespace=True, max_length=40)] = ""
 
 

@@ -18,7 +18,7 @@ from ray.exceptions import RayActorError
 from lab.backends import local, ray_serve
 from lab.backends.local import LocalBackend
 from lab.backends.ray_serve import RayBackend
-from lab.backends.refusal import packed
+from lab.backends.refusal import pack
 from lab.backends.zerogpu import ZeroGpuBackend
 from lab.catalog import CONTROLS, HELPERS
 from lab.models.cache import ModelCache
@@ -71,7 +71,7 @@ class Stream:
         self.replica, self.request, self.loss, self.stop = replica, request, loss, threading.Event()
 
     def __iter__(self):
-        for count, event in enumerate(packed(self.replica.run(travelled(self.request), self.stop))):
+        for count, event in enumerate(pack(self.replica.run(travelled(self.request), self.stop))):
             if count == self.loss:
                 self.stop.set()
                 raise RayActorError

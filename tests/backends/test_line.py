@@ -115,10 +115,10 @@ def test_bounds_hold_whatever_comes_and_goes(seed):
 def test_one_client_has_at_most_so_much_in_the_making():
     """Over all its runs, waiting ones too; a single run is another limit's affair, and others are not touched."""
     line = Line(places=2, room=9, most_lanes=10, most_steps=100)
-    held = [line.join("greedy", Load(6, 20)), line.join("greedy", Load(4, 20))]
+    places = [line.join("greedy", Load(6, 20)), line.join("greedy", Load(4, 20))]
     with pytest.raises(LabError, match=r"still have 10 pictures to make; with 1 more .* over the 10 that one visitor"):
         line.join("greedy", Load(1, 1))
-    line.leave(held.pop())
+    line.leave(places.pop())
     with pytest.raises(LabError, match=r"still have 20 steps to make; with 81 more"):
         line.join("greedy", Load(1, 81))
     line.leave(line.join("greedy", Load(1, 1)))

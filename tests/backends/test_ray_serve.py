@@ -17,7 +17,7 @@ from ray.serve.exceptions import BackPressureError
 
 from lab.backends import ray_serve
 from lab.backends.local import LocalBackend
-from lab.backends.ray_serve import ByLanes, Candidate, RayBackend, Sizes, preferred, together
+from lab.backends.ray_serve import ByLanes, Candidate, RayBackend, Sizes, ranking, together
 from lab.requests.annotate import AnnotateRequest, ConditioningMap
 from lab.requests.base import LabError, Note
 from lab.requests.fields import Condition
@@ -107,12 +107,12 @@ def replicas(backend, least=2):
 def test_a_run_gathers_with_its_model_then_spills_over():
     idle, loaded = Candidate("idle", 0, 10, 1, False), Candidate("loaded", 2, 10, 3, True)
     other, full = Candidate("other", 1, 10, 3, True), Candidate("full", 10, 10, 0, True)
-    assert [one.name for one in preferred([idle, other, full, loaded], gather=4)] == ["loaded", "other", "idle"]
+    assert [one.name for one in ranking([idle, other, full, loaded], gather=4)] == ["loaded", "other", "idle"]
     crowded = Candidate("crowded", 4, 10, 1, True)
-    assert [one.name for one in preferred([crowded, idle], gather=4)] == ["idle", "crowded"]
-    assert next(iter(preferred([crowded, Candidate("empty", 0, 10, 0, False), idle], 4))).name == "empty"
+    assert [one.name for one in ranking([crowded, idle], gather=4)] == ["idle", "crowded"]
+    assert next(iter(ranking([crowded, Candidate("empty", 0, 10, 0, False), idle], 4))).name == "empty"
     busier = Candidate("busier", 7, 10, 0, False)
-    assert [one.name for one in preferred([busier, crowded], gather=4)] == ["crowded", "busier"]
+    assert [one.name for one in ranking([busier, crowded], gather=4)] == ["crowded", "busier"]
 
 
 @pytest.mark.parametrize(
