@@ -9,7 +9,7 @@ from lab.requests.base import Note
 from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import ControlMap, ControlWindow, LaneResult, LaneSettings, SamplingRequest
 from lab.unused import holds_a_call, unused
-from tests.operations.test_operations import Toy, make_house
+from tests.operations.toys import Toy, make_house
 
 APPLE = Condition(prompt="apple")
 
