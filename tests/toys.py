@@ -3,8 +3,11 @@
 import torch
 
 from lab.backends.local import LocalBackend
+from lab.engine.denoisers import by_row
 from lab.engine.lanes import Lane, StepNoise, drive
-from lab.engine.samplers import alpha_bar_at, join_prediction, make_scheduler
+from lab.engine.predictions import join_prediction
+from lab.engine.process import VariancePreserving
+from lab.engine.samplers import make_scheduler
 from lab.models.cache import ModelCache
 from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import LaneResult, LaneSettings, SamplingRequest, Step
@@ -54,7 +57,7 @@ class ToyDenoiser:
     shape = SHAPE
 
     def __init__(self, total):
-        self.alphas_cumprod = torch.cumprod(1 - torch.linspace(1e-4, 0.02, total, dtype=torch.float64), 0)
+        self.process = VariancePreserving(torch.cumprod(1 - torch.linspace(1e-4, 0.02, total, dtype=torch.float64), 0))
         self.calls, self.gate, self.fails_on = [], None, None
 
     def __call__(self, x_t, t, conditioning):
@@ -63,9 +66,9 @@ class ToyDenoiser:
             assert self.gate.acquire(timeout=PATIENCE_S)
         if self.fails_on in conditioning:
             raise RuntimeError("the device is out of memory")
-        a = alpha_bar_at(self.alphas_cumprod, t).to(x_t)[:, None, None, None]
-        x_0 = 0.2 + a.sqrt() * 0.16 / (a * 0.16 + 1 - a) * (x_t - a.sqrt() * 0.2)
-        return join_prediction(x_0, x_t, a, "epsilon")
+        level = by_row(self.process.level(t), x_t)
+        x_0 = 0.2 + level.signal * 0.16 / (level.signal**2 * 0.16 + level.noise**2) * (x_t - level.signal * 0.2)
+        return join_prediction(x_0, x_t, level, "epsilon")
 
 
 class ToyModel(Pictured):
@@ -102,7 +105,7 @@ def results_of(events):
 def solo_picture(model, steps, seed):
     """What one lane alone gives, driven in this thread."""
     denoiser = ToyDenoiser(1000)
-    scheduler = make_scheduler("DDIM", denoiser.alphas_cumprod, "epsilon", steps, options={"clip_sample": False})
+    scheduler = make_scheduler("DDIM", denoiser.process, "epsilon", steps, options={"clip_sample": False})
     noise = StepNoise(seed)
     *_, last = drive(denoiser, [Lane(0, scheduler, noise.initial(SHAPE), noise, "")])
     return model.to_picture(last.x_0)

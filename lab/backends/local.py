@@ -16,7 +16,8 @@ import torch
 from lab.backends.line import Line
 from lab.backends.warming import warm
 from lab.catalog import add_hub_models, leasable
-from lab.engine.lanes import Denoiser, Lane, LaneLoop, Record, Run, out_of_memory
+from lab.engine.denoisers import Denoiser
+from lab.engine.lanes import Lane, LaneLoop, Record, Run, out_of_memory
 from lab.engine.noising import Scenes
 from lab.memory import resident_bytes, trim
 from lab.models.cache import LOOK_EVERY_S, ModelCache, Stopped
@@ -194,7 +195,7 @@ class Worker:
         loop, tickets = self._loops[key]
         inboxes = {ticket.run: ticket.inbox for ticket in tickets}
         for run, inbox in inboxes.items():
-            run.held = inbox.qsize() >= MOST_UNREAD
+            run.pause = inbox.qsize() >= MOST_UNREAD
         records = loop.tick()
         for run, record in records:
             inboxes[run].put(record)

@@ -1,6 +1,7 @@
 """Distances between pictures in the making."""
 
 from collections.abc import Sequence
+from math import isfinite
 
 import torch
 from torch import Tensor
@@ -23,13 +24,14 @@ def path_distance(path: Sequence[Record], reference: Sequence[Record]) -> float 
     log-SNR. Of calls that share a timestep (Heun's and PNDM's look-ahead) the last one is the state.
     """
     states = list({record.t: record for record in path if record.i < record.n}.values())[1:]
-    levels = torch.tensor([record.log_snr for record in reference if record.i < record.n])
-    if len(levels) < 2:
+    reference = [record for record in reference if isfinite(record.log_snr)]  # no pure noise, not the finished picture
+    log_snrs = torch.tensor([record.log_snr for record in reference])
+    if len(log_snrs) < 2:
         return None
     distances = []
     for state in states:
-        above = int(torch.searchsorted(levels, state.log_snr).clamp(1, len(levels) - 1))
-        share = float((state.log_snr - levels[above - 1]) / (levels[above] - levels[above - 1]))
-        there = torch.lerp(reference[above - 1].x_t, reference[above].x_t, min(max(share, 0.0), 1.0))
-        distances.append(rms(state.x_t, there))
+        above = int(torch.searchsorted(log_snrs, state.log_snr).clamp(1, len(log_snrs) - 1))
+        share = float((state.log_snr - log_snrs[above - 1]) / (log_snrs[above] - log_snrs[above - 1]))
+        x_t = torch.lerp(reference[above - 1].x_t, reference[above].x_t, min(max(share, 0.0), 1.0))
+        distances.append(rms(state.x_t, x_t))
     return sum(distances) / len(distances) if distances else 0.0

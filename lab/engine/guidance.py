@@ -1,19 +1,19 @@
 """Rules that combine a conditional and an unconditional prediction.
 
 The convention, stated once: guidance scale 1 is the plain conditional model, 0 the unconditional one (as diffusers;
-the paper's w is our scale - 1). Predictions are (1, channels, height, width), as eps, v or x_0 alike: all three are
-affine in one another at a given x_t, so a linear rule means the same in each.
+the paper's w is our scale - 1). Predictions are (1, channels, height, width), of any prediction type: all are affine
+in one another at a given x_t, so a linear rule means the same in each.
 
 A rule is made afresh for every lane (`make_rule`), since some remember their past.
 """
 
-import math
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from lab.engine.samplers import join_prediction, split_prediction
+from lab.engine.predictions import join_prediction, split_prediction
+from lab.engine.process import Level
 
 
 def classifier_free(conditional: Tensor, unconditional: Tensor, scale: float) -> Tensor:
@@ -27,17 +27,17 @@ class ClassifierFree:
     def __init__(self, scale: float) -> None:
         self.scale = scale
 
-    def needs(self, alpha_bar: float) -> tuple[bool, bool]:
+    def needs(self, level: Level[float]) -> tuple[bool, bool]:
         """Which halves a step at this noise level needs: (conditional, unconditional). Half a call is saved at 0 and 1."""
         return self.scale != 0, self.scale != 1
 
     def combine(
-        self, conditional: Tensor, unconditional: Tensor, x_t: Tensor, alpha_bar: float, prediction_type: str
+        self, conditional: Tensor, unconditional: Tensor, x_t: Tensor, level: Level[float], prediction_type: str
     ) -> Tensor:
         """The guided prediction of a step that needed both halves."""
         return classifier_free(conditional, unconditional, self.scale)
 
-    def alone(self, prediction: Tensor, x_t: Tensor, alpha_bar: float, prediction_type: str) -> Tensor:
+    def alone(self, prediction: Tensor, x_t: Tensor, level: Level[float], prediction_type: str) -> Tensor:
         """The prediction of a step that needed one half only."""
         return prediction
 
@@ -51,7 +51,7 @@ class Rescaled(ClassifierFree):
     PHI: ClassVar = 0.7
 
     def combine(
-        self, conditional: Tensor, unconditional: Tensor, x_t: Tensor, alpha_bar: float, prediction_type: str
+        self, conditional: Tensor, unconditional: Tensor, x_t: Tensor, level: Level[float], prediction_type: str
     ) -> Tensor:
         guided = classifier_free(conditional, unconditional, self.scale)
         rescaled = guided * (conditional.std() / guided.std())
@@ -61,16 +61,15 @@ class Rescaled(ClassifierFree):
 class Interval(ClassifierFree):
     """Guidance only at middle noise levels (Kynkäänniemi et al. 2024, arXiv 2404.07724, equation 5).
 
-    Outside the interval of sigma = sqrt((1 - alpha_bar) / alpha_bar) the plain conditional model is used, which also
-    saves the other half of the call. LOW and HIGH are the paper's for latent diffusion at 512 px.
+    Outside the interval of sigma (`Level.sigma`) the plain conditional model is used, which also saves the other half of
+    the call. LOW and HIGH are the paper's for latent diffusion at 512 px.
     """
 
     LOW: ClassVar = 0.28
     HIGH: ClassVar = 2.9
 
-    def needs(self, alpha_bar: float) -> tuple[bool, bool]:
-        sigma = math.sqrt((1 - alpha_bar) / max(alpha_bar, 1e-12))
-        return super().needs(alpha_bar) if self.LOW < sigma <= self.HIGH else (True, False)
+    def needs(self, level: Level[float]) -> tuple[bool, bool]:
+        return super().needs(level) if self.LOW < level.sigma <= self.HIGH else (True, False)
 
 
 class DynamicThresholding(ClassifierFree):
@@ -83,17 +82,17 @@ class DynamicThresholding(ClassifierFree):
     PERCENTILE: ClassVar = 0.995
 
     def combine(
-        self, conditional: Tensor, unconditional: Tensor, x_t: Tensor, alpha_bar: float, prediction_type: str
+        self, conditional: Tensor, unconditional: Tensor, x_t: Tensor, level: Level[float], prediction_type: str
     ) -> Tensor:
         guided = classifier_free(conditional, unconditional, self.scale)
-        return self.alone(guided, x_t, alpha_bar, prediction_type)
+        return self.alone(guided, x_t, level, prediction_type)
 
-    def alone(self, prediction: Tensor, x_t: Tensor, alpha_bar: float, prediction_type: str) -> Tensor:
-        x_0, _ = split_prediction(prediction, x_t, alpha_bar, prediction_type)
+    def alone(self, prediction: Tensor, x_t: Tensor, level: Level[float], prediction_type: str) -> Tensor:
+        x_0, _ = split_prediction(prediction, x_t, level, prediction_type)
         limit = float(torch.quantile(x_0.abs().flatten(), self.PERCENTILE))
         if limit <= 1:
             return prediction
-        return join_prediction(x_0.clamp(-limit, limit) / limit, x_t, alpha_bar, prediction_type)
+        return join_prediction(x_0.clamp(-limit, limit) / limit, x_t, level, prediction_type)
 
 
 class AdaptiveProjected(ClassifierFree):
@@ -113,16 +112,16 @@ class AdaptiveProjected(ClassifierFree):
         self._average: Tensor | float = 0.0
 
     def combine(
-        self, conditional: Tensor, unconditional: Tensor, x_t: Tensor, alpha_bar: float, prediction_type: str
+        self, conditional: Tensor, unconditional: Tensor, x_t: Tensor, level: Level[float], prediction_type: str
     ) -> Tensor:
-        x_0, _ = split_prediction(conditional, x_t, alpha_bar, prediction_type)
-        without, _ = split_prediction(unconditional, x_t, alpha_bar, prediction_type)
-        self._average = difference = x_0 - without + self.MOMENTUM * self._average
+        x_0, _ = split_prediction(conditional, x_t, level, prediction_type)
+        other, _ = split_prediction(unconditional, x_t, level, prediction_type)
+        self._average = difference = x_0 - other + self.MOMENTUM * self._average
         rms = float(difference.square().mean().sqrt())
         difference = difference * min(1.0, self.RADIUS / max(rms, 1e-12))
         along = (difference * x_0).sum() / x_0.square().sum().clamp(min=1e-12) * x_0
         guided = x_0 + (self.scale - 1) * (difference - self.PARALLEL * along)
-        return join_prediction(guided, x_t, alpha_bar, prediction_type)
+        return join_prediction(guided, x_t, level, prediction_type)
 
 
 RULES: dict[str, type[ClassifierFree]] = {

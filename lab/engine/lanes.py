@@ -5,35 +5,22 @@ share a call. Lanes join and leave between ticks. A lane's picture does not depe
 scheduler, its own generator and its own rows.
 """
 
-import inspect
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import torch
 from diffusers.schedulers.scheduling_utils import SchedulerOutput
 from torch import Tensor
 
+from lab.engine.denoisers import Denoiser
 from lab.engine.guidance import ClassifierFree
 from lab.engine.noising import stream_seed
-from lab.engine.samplers import alpha_bar_at, split_prediction
-
-
-class Denoiser(Protocol):
-    """What a loaded model offers the engine: `(x_t, t, conditioning) -> prediction`, and how to read it."""
-
-    prediction_type: str  # "epsilon", "v_prediction" or "sample"
-    alphas_cumprod: Tensor  # (T,) of the forward process it was made for
-    shape: tuple[int, int, int]  # (channels, height, width) of one x_t
-
-    def __call__(self, x_t: Tensor, t: Tensor, conditioning: Sequence[Any]) -> Tensor:
-        """Predict for rows x_t (rows, channels, height, width) at timesteps t (rows,), one conditioning a row.
-
-        A model that learned its variance (Improved DDPM) adds as many channels again, which hold it.
-        """
-        ...
+from lab.engine.predictions import join_prediction, split_prediction
+from lab.engine.process import Level
+from lab.engine.samplers import Stepper
 
 
 class Changing(ABC):
@@ -46,7 +33,7 @@ class Changing(ABC):
 
 @dataclass(frozen=True)
 class Record:
-    """One denoiser call of one lane, as seen before the lane moves; tensors (channels, height, width) on the CPU.
+    """One denoiser call of one lane, before the lane moves; tensors (channels, height, width) on the CPU.
 
     The last record of a lane has i == n and t == -1 and holds the finished picture as x_t and x_0.
     """
@@ -55,11 +42,19 @@ class Record:
     i: int
     n: int
     t: float
-    log_snr: float
-    x_t: Tensor  # variance-preserving, whatever space the scheduler works in
+    level: Level[float]
+    x_t: Tensor  # as the denoiser has it, level.signal * x_0 + level.noise * eps, whatever space the scheduler works in
     x_0: Tensor
     eps: Tensor
     halves: tuple[Tensor, Tensor] | None = None  # conditional and unconditional prediction of a guided call
+
+    @property
+    def log_snr(self) -> float:
+        """Natural log-SNR of x_t; inf for the finished picture."""
+        return self.level.log_snr
+
+
+FINISHED = Level(1.0, 0.0)
 
 
 class StepNoise:
@@ -105,23 +100,17 @@ class Lane:
         unconditional: Any = None,
         rule: ClassifierFree | None = None,
         eta: float = 0.0,
-        scale_initial: bool = True,
     ) -> None:
-        self.index, self.scheduler, self.noise = index, scheduler, noise
+        self.index, self.noise = index, noise
         self.rule = rule or ClassifierFree(1.0)
         self.conditional, self.unconditional = conditional, unconditional
-        self.always_both = False  # ask for both halves even where the rule needs one
-        self.timesteps = [float(t) for t in scheduler.timesteps]
+        self.always_both = False  # call for both halves even where the rule needs one
+        self._stepper = Stepper(scheduler, eta)
+        self.timesteps = self._stepper.timesteps
         self.i, self.n = 0, len(self.timesteps)
-        sample = x_T[None]
-        self.sample = sample * scheduler.init_noise_sigma if scale_initial else sample
-        self._input: Tensor | None = None  # what is known of the step ahead, once asked for
-        self._level: float | None = None
-        parameters = inspect.signature(scheduler.step).parameters
-        self._extra: dict[str, Any] = {"eta": eta} if "eta" in parameters else {}
-        self._takes_generator = "generator" in parameters
-        self._takes_eps = scheduler.config.get("prediction_type") == "epsilon"
-        self._takes_variance = str(scheduler.config.get("variance_type", "")).startswith("learned")
+        self.sample = self._stepper.initial(x_T[None])
+        self._input: Tensor | None = None  # of call i, worked out once
+        self._level: Level[float] | None = None
 
     @property
     def done(self) -> bool:
@@ -138,71 +127,68 @@ class Lane:
     def conditioning(self, denoiser: Denoiser) -> list[Any]:
         """The conditioning of its rows: the conditional one first."""
         halves = zip((self.conditional, self.unconditional), self._needs(denoiser), strict=True)
-        chosen = [half for half, needed in halves if needed]
-        return [half.at(self.i, self.n) if isinstance(half, Changing) else half for half in chosen]
+        rows = [half for half, needed in halves if needed]
+        return [row.at(self.i, self.n) if isinstance(row, Changing) else row for row in rows]
 
     def _needs(self, denoiser: Denoiser) -> tuple[bool, bool]:
-        return (True, True) if self.always_both else self.rule.needs(self._alpha_bar(denoiser))
+        return (True, True) if self.always_both else self.rule.needs(self.level(denoiser))
 
-    def _alpha_bar(self, denoiser: Denoiser) -> float:
+    def level(self, denoiser: Denoiser) -> Level[float]:
+        """The noise level of its next call."""
         if self._level is None:
-            self._level = float(alpha_bar_at(denoiser.alphas_cumprod, torch.tensor(self.t)))
+            self._level = denoiser.process.level(self.t)
         return self._level
 
     def model_input(self) -> Tensor:
         """x_t as the denoiser sees it, (1, channels, height, width)."""
         if self._input is None:
-            self._input = self.scheduler.scale_model_input(self.sample, self.scheduler.timesteps[self.i])
+            self._input = self._stepper.model_input(self.sample, self.i)
         return self._input
 
     def advance(self, predictions: Tensor, denoiser: Denoiser) -> Iterator[Record]:
-        """Take one step with this lane's rows of the prediction; yields its record, at the end also the picture."""
-        x_t = self.model_input()
-        alpha_bar = self._alpha_bar(denoiser)
+        """Take one step with this lane's rows of the prediction; yields its record, at the end also the picture.
+
+        Raises ValueError where its scheduler steps along another process than the denoiser's.
+        """
+        self._stepper.check(denoiser.process)
+        x_t, level = self.model_input(), self.level(denoiser)
         predictions, variances = predictions[:, : x_t.shape[1]], predictions[:, x_t.shape[1] :]
         halves = (predictions[0].cpu(), predictions[1].cpu()) if len(predictions) == 2 else None
-        conditional, unconditional = self.rule.needs(alpha_bar)
-        if conditional and unconditional:
-            prediction = self.rule.combine(predictions[:1], predictions[1:], x_t, alpha_bar, denoiser.prediction_type)
-        else:
-            wanted = predictions[:1] if conditional else predictions[-1:]
-            prediction = self.rule.alone(wanted, x_t, alpha_bar, denoiser.prediction_type)
-        x_0, eps = split_prediction(prediction, x_t, alpha_bar, denoiser.prediction_type)
-        yield Record(
-            self.index, self.i, self.n, self.t, log_snr(alpha_bar), x_t[0].cpu(), x_0[0].cpu(), eps[0].cpu(), halves
-        )
+        prediction = self._guided(predictions, x_t, level, denoiser.prediction_type)
+        x_0, eps = split_prediction(prediction, x_t, level, denoiser.prediction_type)
+        yield Record(self.index, self.i, self.n, self.t, level, x_t[0].cpu(), x_0[0].cpu(), eps[0].cpu(), halves)
 
-        if self._takes_eps:  # a model's x_0 too, where the class knows no x_0 prediction
+        if self._stepper.prediction_type == "epsilon":  # of a model's x_0 too, where the class knows no x_0 prediction
             prediction = eps
-        if self._takes_variance:
-            variance = variances[:1] if conditional else variances[-1:]  # guidance leaves the variance alone
+        elif self._stepper.prediction_type not in (None, denoiser.prediction_type):
+            prediction = join_prediction(x_0, x_t, level, self._stepper.prediction_type)
+        if self._stepper.takes_variance:  # guidance leaves the variance alone
+            variance = variances[:1] if self.rule.needs(level)[0] else variances[-1:]
             prediction = torch.cat([prediction, variance], dim=1)
-        extra = dict(self._extra)
-        if self._takes_generator:
-            extra["generator"] = self.noise.at(self.t)
-        self.sample = self.scheduler.step(
-            prediction, self.scheduler.timesteps[self.i], self.sample, **extra
-        ).prev_sample
+        generator = self.noise.at(self.t) if self._stepper.takes_generator else None
+        self.sample = self._stepper.step(prediction, self.sample, self.i, generator)
         self._input = self._level = None
         self.i += 1
         if self.done:
             final = self.sample[0].cpu()
-            yield Record(self.index, self.n, self.n, -1.0, float("inf"), final, final, torch.zeros_like(final))
+            yield Record(self.index, self.n, self.n, -1.0, FINISHED, final, final, torch.zeros_like(final))
 
-
-def log_snr(alpha_bar: float) -> float:
-    """log(alpha_bar / (1 - alpha_bar)), the logarithm of the signal-to-noise ratio (Kingma et al. 2021)."""
-    return float(torch.logit(torch.tensor(alpha_bar, dtype=torch.float64)))
+    def _guided(self, predictions: Tensor, x_t: Tensor, level: Level[float], prediction_type: str) -> Tensor:
+        """What the rule makes of the rows that it needs."""
+        conditional, unconditional = self.rule.needs(level)
+        if conditional and unconditional:
+            return self.rule.combine(predictions[:1], predictions[1:], x_t, level, prediction_type)
+        return self.rule.alone(predictions[:1] if conditional else predictions[-1:], x_t, level, prediction_type)
 
 
 class Run:
-    """The lanes that one press of a button asks for. `cancel` takes them out at the next tick; while `held` is set they
+    """The lanes that one press of a button asks for. `cancel` takes them out at the next tick; while `pause` is set they
     are left where they are. Runs of one `client` share its turns; without one a run has turns of its own."""
 
     def __init__(self, lanes: Iterable[Lane], client: object = None) -> None:
         self.live = list(lanes)
         self.client = self if client is None else client
-        self.cancelled = self.held = False
+        self.cancelled = self.pause = False
 
     def cancel(self) -> None:
         self.cancelled = True
@@ -235,21 +221,21 @@ class LaneLoop:
     def tick(self) -> list[tuple[Run, Record | Exception]]:
         """Advance as many lanes as fit one call by one call each; what they recorded, or what their run failed of."""
         self.runs = [run for run in self.runs if not run.done]
-        chosen = self._choose()
-        seen: list[tuple[Run, Record | Exception]] = []
-        for (run, lane), rows in zip(chosen, self._predict([lane for _, lane in chosen]), strict=True):
+        batch = self._batch()
+        events: list[tuple[Run, Record | Exception]] = []
+        for (run, lane), rows in zip(batch, self._predict([lane for _, lane in batch]), strict=True):
             if run.cancelled:  # by another of its lanes, just now
                 continue
             try:
                 if isinstance(rows, Exception):
                     raise rows
-                seen += [(run, record) for record in lane.advance(rows, self.denoiser)]
+                events += [(run, record) for record in lane.advance(rows, self.denoiser)]
             except Exception as error:
-                seen.append((run, error))
+                events.append((run, error))
                 run.cancel()
             if lane.done:
                 run.live.remove(lane)
-        return seen
+        return events
 
     def _predict(self, lanes: list[Lane]) -> list[Tensor | Exception]:
         """Each lane's rows of one shared prediction, or what went wrong with them."""
@@ -274,51 +260,51 @@ class LaneLoop:
         x_T, t and conditioning are the same."""
         places: dict[Any, int] = {}
         rows: list[tuple[Tensor, float, Any]] = []
-        taken: list[list[int]] = []
+        rows_by_lane: list[list[int]] = []
         for lane in lanes:
             x_t = lane.model_input()
-            mine: list[int] = []
+            own: list[int] = []
             for conditioning in lane.conditioning(self.denoiser):
-                key = (x_t.numpy().tobytes(), lane.t, id(conditioning)) if lane.i == 0 else (id(lane), len(mine))
+                key = (x_t.numpy().tobytes(), lane.t, id(conditioning)) if lane.i == 0 else (id(lane), len(own))
                 if key not in places:
                     places[key] = len(rows)
                     rows.append((x_t, lane.t, conditioning))
-                mine.append(places[key])
-            taken.append(mine)
+                own.append(places[key])
+            rows_by_lane.append(own)
         predictions = self.denoiser(
             torch.cat([x_t for x_t, _, _ in rows]),
             torch.tensor([t for _, t, _ in rows]),
             [conditioning for _, _, conditioning in rows],
         )
-        return [predictions[mine] for mine in taken]
+        return [predictions[own] for own in rows_by_lane]
 
-    def _choose(self) -> list[tuple[Run, Lane]]:
-        lanes = {run: deque(sorted(run.live, key=lambda lane: lane.i / lane.n)) for run in self.runs if not run.held}
+    def _batch(self) -> list[tuple[Run, Lane]]:
+        """The lanes of the next call, and whose turn comes first in the one after it."""
+        lanes = {run: deque(sorted(run.live, key=lambda lane: lane.i / lane.n)) for run in self.runs if not run.pause}
         runs: dict[object, deque[Run]] = {}
         for run in self.runs:
             runs.setdefault(run.client, deque()).append(run)
-        turns, served = deque(runs), []
-        chosen: list[tuple[Run, Lane]] = []
+        turns, idle = deque(runs), []
+        batch: list[tuple[Run, Lane]] = []
         rows = 0
         while turns:
-            mine = runs[turns[0]]
-            for _ in range(len(mine)):
-                if lanes.get(mine[0]):
+            queue = runs[turns[0]]
+            for _ in range(len(queue)):
+                if lanes.get(queue[0]):
                     break
-                mine.rotate(-1)
+                queue.rotate(-1)
             else:
-                served.append(turns.popleft())
+                idle.append(turns.popleft())
                 continue
-            lane = lanes[mine[0]][0]
-            needed = lane.rows(self.denoiser)
-            if chosen and rows + needed > self.max_rows:
+            more = lanes[queue[0]][0].rows(self.denoiser)
+            if batch and rows + more > self.max_rows:
                 break  # it comes first next time
-            chosen.append((mine[0], lanes[mine[0]].popleft()))
-            rows += needed
-            mine.rotate(-1)
+            batch.append((queue[0], lanes[queue[0]].popleft()))
+            rows += more
+            queue.rotate(-1)
             turns.rotate(-1)
-        self.runs = [run for client in [*turns, *served] for run in runs[client]]
-        return chosen
+        self.runs = [run for client in [*turns, *idle] for run in runs[client]]
+        return batch
 
 
 def out_of_memory(error: BaseException) -> bool:

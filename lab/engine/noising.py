@@ -2,7 +2,7 @@
 
 Notation (here -> Ho et al. 2020, arXiv 2006.11239): alpha_bar -> \\bar\\alpha_t, beta -> beta_t, eps -> epsilon.
 t counts 0 .. T here: t = 0 is the picture and t = T the last level. diffusers' timestep index is k = t - 1, so
-`alpha_bar(...)[t] == alphas_cumprod(...)[t - 1]`. log-SNR is log(alpha_bar / (1 - alpha_bar)) (Kingma et al. 2021).
+`alpha_bar(...)[t] == alphas_cumprod(...)[t - 1]`.
 Pictures are (channels, height, width) float32 with values in [-1, 1].
 """
 
@@ -18,6 +18,8 @@ from diffusers import DDPMScheduler
 from diffusers.schedulers.scheduling_ddpm import rescale_zero_terminal_snr
 from torch import Tensor
 
+from lab.engine.process import Level
+
 # name -> diffusers' beta_schedule, and its first and last beta for T = 1000
 SCHEDULES = {
     "linear":        ("linear",           1e-4,    0.02),
@@ -27,7 +29,7 @@ SCHEDULES = {
 }  # fmt: skip
 MAX_BETA = 0.999  # as Nichol and Dhariwal 2021; at small T the scaled betas would exceed 1
 CHAIN_SIDE = 128  # the Markov chain is walked on pictures of at most this side
-CHAIN_KEYFRAMES = 64  # states kept of one chain
+CHAIN_KEYFRAMES = 64  # states of one chain
 LOG_SNR_LIMIT = 100.0  # stands for the infinite log-SNR of t = 0 and of zero terminal SNR
 HISTOGRAM_EDGES = np.linspace(-4, 4, 81)
 HISTOGRAM_SAMPLE = 100_000  # values; more would not change the bars by a pixel
@@ -60,15 +62,10 @@ def alphas_cumprod(schedule: str, T: int, zero_snr: bool = False) -> Tensor:
     return torch.tensor(alpha_bar(schedule, T, zero_snr)[1:], dtype=torch.float32)
 
 
-def log_snr(alpha_bar: np.ndarray | float) -> np.ndarray:
-    """log(alpha_bar / (1 - alpha_bar)); +inf for the picture itself, -inf for pure noise."""
-    with np.errstate(divide="ignore"):
-        return np.log(alpha_bar) - np.log1p(-np.asarray(alpha_bar, dtype=np.float64))
-
-
-def t_at_log_snr(table: np.ndarray, wanted: float) -> int:
-    """The t of an alpha-bar table whose log-SNR is nearest to `wanted`."""
-    return int(np.abs(np.clip(log_snr(table), -LOG_SNR_LIMIT, LOG_SNR_LIMIT) - wanted).argmin())
+def t_at_log_snr(table: np.ndarray, log_snr: float) -> int:
+    """The t of an alpha-bar table whose log-SNR is nearest to `log_snr`."""
+    log_snrs = np.clip(Level.from_alpha_bar(table).log_snr, -LOG_SNR_LIMIT, LOG_SNR_LIMIT)
+    return int(np.abs(log_snrs - log_snr).argmin())
 
 
 def gaussian(seed: int, step: int, shape: tuple[int, ...]) -> Tensor:
@@ -82,17 +79,17 @@ def stream_seed(seed: int, step: int) -> int:
     return int.from_bytes(hashlib.blake2b(f"{seed}/{step}".encode(), digest_size=4).digest())
 
 
-def q_sample(x_0: Tensor, alpha_bar: float, eps: Tensor) -> Tensor:
-    """x_t = sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) eps: the whole chain in one jump (Ho et al. 2020, eq. 4)."""
-    return torch.mul(x_0, alpha_bar**0.5).add_(eps, alpha=(1 - alpha_bar) ** 0.5)
+def q_sample(x_0: Tensor, level: Level[float], eps: Tensor) -> Tensor:
+    """x_t = signal * x_0 + noise * eps: the whole chain in one jump (Ho et al. 2020, eq. 4)."""
+    return torch.mul(x_0, level.signal).add_(eps, alpha=level.noise)
 
 
 class MarkovChain:
     """The real chain, q(x_t | x_{t-1}) = N(sqrt(1 - beta_t) x_{t-1}, beta_t I) (Ho et al. 2020, eq. 2).
 
     Any t can be asked for in any order and always gives the same state, since the noise of a step belongs to
-    (seed, step). Every T / CHAIN_KEYFRAMES-th state is kept, and so is the last one asked for: dragging forward
-    takes single steps, dragging back restarts at a keyframe. Thread-safe.
+    (seed, step). Every T / CHAIN_KEYFRAMES-th state is a keyframe, and the last one asked for stays at hand: dragging
+    forward takes single steps, dragging back restarts at a keyframe. Thread-safe.
     """
 
     def __init__(self, x_0: Tensor, table: np.ndarray, seed: int) -> None:
@@ -100,22 +97,22 @@ class MarkovChain:
         self.seed = seed
         self.betas = 1 - table[1:] / np.maximum(table[:-1], 1e-300)  # beta_t at index t - 1
         self._every = max(1, -(-self.T // CHAIN_KEYFRAMES))
-        self._kept = {0: x_0}
+        self._keyframes = {0: x_0}
         self._latest = (0, x_0)
         self._lock = threading.Lock()
 
     def at(self, t: int) -> Tensor:
         """x_t of this chain. The tensor is shared: do not write to it."""
         with self._lock:
-            s = max(s for s in self._kept if s <= t)
-            x = self._kept[s]
+            s = max(s for s in self._keyframes if s <= t)
+            x = self._keyframes[s]
             if s < self._latest[0] <= t:
                 s, x = self._latest
             while s < t:
                 s += 1
                 x = self._step(x, s)
                 if s % self._every == 0:
-                    self._kept.setdefault(s, x)
+                    self._keyframes.setdefault(s, x)
             self._latest = (t, x)
             return x
 
@@ -173,8 +170,8 @@ class Numbers:
     psnr_db: float
     histogram: np.ndarray  # over HISTOGRAM_EDGES
     spectrum: np.ndarray  # (radii,) of x_t
-    signal: np.ndarray  # (radii,) of sqrt(alpha_bar) x_0
-    noise: float  # expected power of the noise part, the same at all radii
+    signal_power: np.ndarray  # (radii,) of the part signal * x_0
+    noise_power: float  # expected, of the part noise * eps; the same at all radii
 
 
 class Scene:
@@ -188,7 +185,11 @@ class Scene:
 
     def x_t(self, t: int) -> Tensor:
         """One jump to t."""
-        return q_sample(self.x_0, float(self.table[t]), self.eps)
+        return q_sample(self.x_0, self.level(t), self.eps)
+
+    def level(self, t: int) -> Level[float]:
+        """The noise level at t = 0 .. T."""
+        return Level.from_alpha_bar(float(self.table[t]))
 
     @cached_property
     def chain(self) -> MarkovChain:
@@ -200,17 +201,17 @@ class Scene:
 
     @cached_property
     def _spectra(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        signal, noise = (torch.fft.rfft2(x, norm="ortho") for x in (self.x_0, self.eps))
-        cross = (signal * noise.conj()).real
-        return tuple(radial_mean(power.mean(0)) for power in (signal.abs().square(), noise.abs().square(), cross))  # type: ignore[return-value]
+        x_0, eps = (torch.fft.rfft2(x, norm="ortho") for x in (self.x_0, self.eps))
+        cross = (x_0 * eps.conj()).real
+        return tuple(radial_mean(power.mean(0)) for power in (x_0.abs().square(), eps.abs().square(), cross))  # type: ignore[return-value]
 
     def numbers(self, t: int, x_t: Tensor) -> Numbers:
         """PSNR, histogram and spectra of x_t. The transform is linear, so the spectrum of x_t comes from those of
         x_0 and eps and their cross term: exact, and no transform per frame."""
         a = float(self.table[t])
-        signal, noise, cross = self._spectra
-        power = a * signal + (1 - a) * noise + 2 * (a * (1 - a)) ** 0.5 * cross
-        return Numbers(psnr(x_t, self.x_0), histogram(x_t), power, a * signal, 1 - a)
+        x_0, eps, cross = self._spectra
+        power = a * x_0 + (1 - a) * eps + 2 * (a * (1 - a)) ** 0.5 * cross
+        return Numbers(psnr(x_t, self.x_0), histogram(x_t), power, a * x_0, 1 - a)
 
 
 class Scenes:

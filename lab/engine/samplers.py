@@ -1,7 +1,8 @@
-"""A fresh diffusers scheduler for every lane, spaced correctly, and x_0 or eps from any prediction type.
+"""A fresh diffusers scheduler for every lane, spaced correctly, and what a lane needs to know of it.
 
 Notation (diffusers -> papers): alphas_cumprod -> alpha-bar (Ho) or alpha (Song); t counts 0 .. T-1, so the
-noisiest level is t = T-1. sigma here is always Karras's: sigma^2 = (1 - alpha_bar) / alpha_bar.
+noisiest level is t = T-1. sigma here is always Karras's: sigma^2 = (1 - alpha_bar) / alpha_bar. The sigma of a
+flow-matching scheduler is flow time instead, 0 .. 1, and t = T * sigma.
 """
 
 import inspect
@@ -14,12 +15,8 @@ from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
 from torch import Tensor
 
 from lab.engine.grid import LCM_STEPS, timestep_grid
-
-# Lin et al. 2023 make alpha-bar(T) exactly 0; eps-prediction then divides by it. diffusers' schedulers replace it
-# by this value (the smallest float16), which is pure noise to seven digits.
-SMALLEST_ALPHA_BAR = 2.0**-24
-# Relative distance of neighbours that would both be this value: solvers in log-SNR divide by it.
-SMALLEST_STEP = 0.01
+from lab.engine.predictions import split_prediction
+from lab.engine.process import Level, Process, StraightFlow, VariancePreserving, betas_of
 
 
 class DDIM(diffusers.DDIMScheduler):
@@ -41,7 +38,7 @@ class DDIM(diffusers.DDIMScheduler):
         """One step from `timestep` to the next one of `self.timesteps`; sample (1, channels, height, width)."""
         alpha_bar = self.alphas_cumprod[int(timestep)]
         alpha_bar_next = self._alpha_bar_after(int(timestep))
-        x_0, eps = split_prediction(model_output, sample, alpha_bar, self.config.prediction_type)
+        x_0, eps = split_prediction(model_output, sample, Level.from_alpha_bar(alpha_bar), self.config.prediction_type)
         if self.config.clip_sample:
             x_0 = x_0.clamp(-self.config.clip_sample_range, self.config.clip_sample_range)
         # Equation 16; then equation 12: "predicted x_0", "direction pointing to x_t", "random noise".
@@ -70,7 +67,7 @@ class DDIMInversion(diffusers.DDIMScheduler):
         alpha_bar = self.alphas_cumprod[int(timestep)]
         later = self.timesteps[self.timesteps > int(timestep)]
         above = self.alphas_cumprod[int(later[0])] if len(later) else alpha_bar
-        x_0, eps = split_prediction(model_output, sample, alpha_bar, self.config.prediction_type)
+        x_0, eps = split_prediction(model_output, sample, Level.from_alpha_bar(alpha_bar), self.config.prediction_type)
         return DDIMSchedulerOutput(prev_sample=above**0.5 * x_0 + (1 - above) ** 0.5 * eps, pred_original_sample=x_0)
 
 
@@ -94,32 +91,44 @@ EPS_FOR_X_0 = {"PNDM", "EulerAncestralDiscreteScheduler"}
 
 def make_scheduler(
     name: str,
-    alphas_cumprod: Tensor,  # (T,)
+    process: Process,
     prediction_type: str,
     steps: int,
     spacing: str = "trailing",
     options: dict[str, Any] | None = None,
 ) -> Any:
-    """A fresh scheduler with its timesteps set: a class of this module or of diffusers by `name`.
+    """A fresh scheduler for a denoiser of `process`, its timesteps set: a class of this module or of diffusers by `name`.
 
     Every class gets the betas of the model itself: diffusers' classes have different defaults (Heun's are Stable
-    Diffusion's). What it wants as the prediction is its `config.prediction_type`: that of the model, but eps where the
-    class knows no x_0 prediction. Raises ValueError for steps outside 1 .. T.
+    Diffusion's). Its `config.prediction_type` is that of the model, but eps where the class knows no x_0 prediction.
+    Flow-matching classes space their timesteps themselves. Raises ValueError for steps outside 1 .. T.
     """
-    if steps in (1, len(alphas_cumprod)):
-        spacing = "trailing"  # what their grid is; Euler's scale of x_T goes by the name
     cls: Any = OWN.get(name) or getattr(diffusers, name)
-    wanted = {
-        "trained_betas": betas_of(alphas_cumprod).tolist(),
-        "num_train_timesteps": len(alphas_cumprod),
+    if not isinstance(process, VariancePreserving):
+        return _make_flow_scheduler(cls, process, steps, options or {})
+    total = len(process)
+    if steps in (1, total):
+        spacing = "trailing"  # what their grid is; Euler's scale of x_T goes by the name
+    config = {
+        "trained_betas": betas_of(process.alphas_cumprod).tolist(),
+        "num_train_timesteps": total,
         "prediction_type": "epsilon" if prediction_type == "sample" and name in EPS_FOR_X_0 else prediction_type,
         "timestep_spacing": spacing,
-        "original_inference_steps": min(LCM_STEPS, len(alphas_cumprod)),
+        "original_inference_steps": min(LCM_STEPS, total),
         **(options or {}),
     }
-    accepted = inspect.signature(cls.__init__).parameters
-    scheduler = cls(**{key: value for key, value in wanted.items() if key in accepted})
-    _visit(scheduler, timestep_grid(name, len(alphas_cumprod), steps, spacing))
+    parameters = inspect.signature(cls.__init__).parameters
+    scheduler = cls(**{key: value for key, value in config.items() if key in parameters})
+    _visit(scheduler, timestep_grid(name, total, steps, spacing))
+    return scheduler
+
+
+def _make_flow_scheduler(cls: Any, process: Process, steps: int, options: dict[str, Any]) -> Any:
+    total = len(process)
+    if not 1 <= steps <= total:
+        raise ValueError(f"{steps} steps do not fit a flow of {total} timesteps; take 1 to {total}")
+    scheduler = cls(num_train_timesteps=total, **options)
+    scheduler.set_timesteps(steps)
     return scheduler
 
 
@@ -147,62 +156,6 @@ def _visit(scheduler: Any, grid: np.ndarray) -> None:
         scheduler.sigmas = scheduler.sigmas.double()
 
 
-def levels_of(alphas_cumprod: Tensor) -> Tensor:
-    """alpha-bar (T,) in float64 as samplers use it: above 0 and strictly falling, so that log-SNR is finite and no two
-    timesteps share it. Under zero terminal SNR, and on chains of a few steps, several would be lost to rounding."""
-    table = alphas_cumprod.double()
-    below = torch.arange(len(table) - 1, -1, -1, dtype=torch.float64, device=table.device)
-    return torch.maximum(table, SMALLEST_ALPHA_BAR * (1 + SMALLEST_STEP * below))
-
-
-def betas_of(alphas_cumprod: Tensor) -> Tensor:
-    """The betas whose running product of (1 - beta) is `alphas_cumprod`; both (T,)."""
-    safe = levels_of(alphas_cumprod)
-    return 1 - safe / torch.cat([safe.new_ones(1), safe[:-1]])
-
-
-def alpha_bar_at(alphas_cumprod: Tensor, t: Tensor) -> Tensor:
-    """alpha-bar at timesteps `t` (any shape), fractional ones included, as Euler and Heun of diffusers have it.
-
-    Between two timesteps sigma is linear in t.
-    """
-    t = t.double().clamp(0, len(alphas_cumprod) - 1)
-    table = levels_of(alphas_cumprod)
-    below = t.floor().long()
-    above = t.ceil().long()
-    sigma = ((1 - table) / table).sqrt()
-    between = torch.lerp(sigma[below], sigma[above], t - below)
-    return torch.where(below == above, table[below], 1 / (1 + between**2))
-
-
-def split_prediction(
-    prediction: Tensor, x_t: Tensor, alpha_bar: Tensor | float, prediction_type: str
-) -> tuple[Tensor, Tensor]:
-    """x_0 and eps from what the network predicts: "epsilon" (Ho 2020), "v_prediction" (Salimans and Ho 2022,
-    appendix D: v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x_0) or "sample" (x_0 itself)."""
-    signal, noise = alpha_bar**0.5, (1 - alpha_bar) ** 0.5
-    if prediction_type == "epsilon":
-        return (x_t - noise * prediction) / signal, prediction
-    if prediction_type == "v_prediction":
-        return signal * x_t - noise * prediction, signal * prediction + noise * x_t
-    if prediction_type == "sample":
-        return prediction, (x_t - signal * prediction) / noise
-    raise ValueError(f"unknown prediction type '{prediction_type}': use epsilon, v_prediction or sample")
-
-
-def join_prediction(x_0: Tensor, x_t: Tensor, alpha_bar: Tensor | float, prediction_type: str) -> Tensor:
-    """The inverse of `split_prediction`: what a network of `prediction_type` would say where it means `x_0`."""
-    if prediction_type == "sample":
-        return x_0
-    signal, noise = alpha_bar**0.5, (1 - alpha_bar) ** 0.5
-    eps = (x_t - signal * x_0) / noise
-    if prediction_type == "epsilon":
-        return eps
-    if prediction_type == "v_prediction":
-        return signal * eps - noise * x_0
-    raise ValueError(f"unknown prediction type '{prediction_type}': use epsilon, v_prediction or sample")
-
-
 def slerp(a: Tensor, b: Tensor, u: float) -> Tensor:
     """Spherical interpolation between two noises (Shoemake 1985; DDIM, appendix D.5): u = 0 gives a, 1 gives b.
 
@@ -213,3 +166,48 @@ def slerp(a: Tensor, b: Tensor, u: float) -> Tensor:
     if theta.sin().abs() < 1e-6:
         return torch.lerp(a, b, u)
     return (torch.sin((1 - u) * theta) * a + torch.sin(u * theta) * b) / torch.sin(theta)
+
+
+class Stepper:
+    """A diffusers scheduler as a lane drives it. What its `step` takes is read off its signature.
+
+    The state that it keeps may lie in another space than the x_t that the denoiser sees: Euler's is
+    x_0 + sigma * eps, and `model_input` makes it variance preserving.
+    """
+
+    def __init__(self, scheduler: Any, eta: float = 0.0) -> None:
+        self.scheduler = scheduler
+        self.timesteps = [float(t) for t in scheduler.timesteps]
+        parameters = inspect.signature(scheduler.step).parameters
+        self._options: dict[str, Any] = {"eta": eta} if "eta" in parameters else {}
+        self.takes_generator = "generator" in parameters
+        self.takes_variance = str(scheduler.config.get("variance_type", "")).startswith("learned")
+        self.prediction_type: str | None = scheduler.config.get("prediction_type")  # that `step` takes; None: any
+        if hasattr(scheduler, "scale_noise"):  # what diffusers' flow-matching classes have in place of add_noise
+            self.prediction_type = "flow_prediction"
+
+    def check(self, process: Process) -> None:
+        """Raises ValueError where the scheduler steps along another process than the denoiser's."""
+        flow = self.prediction_type == "flow_prediction"
+        if self.prediction_type and flow != isinstance(process, StraightFlow):
+            name = type(self.scheduler).__name__
+            raise ValueError(
+                f"{name} steps along the straight flow: give it a denoiser of that process, or wrap yours in FlowVelocity"
+                if flow
+                else f"{name} steps along a variance-preserving process, and the denoiser's is the straight flow"
+            )
+
+    def initial(self, x_T: Tensor) -> Tensor:
+        """The state to start from; x_T of unit variance. Flow-matching schedulers start from x_T itself."""
+        return x_T * getattr(self.scheduler, "init_noise_sigma", 1.0)
+
+    def model_input(self, state: Tensor, i: int) -> Tensor:
+        """x_t as the denoiser sees it in call i. Flow-matching schedulers have nothing to scale."""
+        if not hasattr(self.scheduler, "scale_model_input"):
+            return state
+        return self.scheduler.scale_model_input(state, self.scheduler.timesteps[i])
+
+    def step(self, prediction: Tensor, state: Tensor, i: int, generator: torch.Generator | None = None) -> Tensor:
+        """The state after call i. `generator` is needed where the scheduler `takes_generator`."""
+        options = {**self._options, "generator": generator} if self.takes_generator else self._options
+        return self.scheduler.step(prediction, self.scheduler.timesteps[i], state, **options).prev_sample

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lab.engine.samplers import alpha_bar_at, join_prediction
+from lab.engine.predictions import join_prediction
+from lab.engine.process import Level, VariancePreserving
 
 SAME_RMS = 1e-4  # of values in [-1, 1], far below one grey level
 NEGLIGIBLE = 1e-9  # a posterior weight far below float32's rounding of the mean
@@ -113,15 +114,15 @@ class ExactDenoiser:
 
     def __init__(self, data: ExactData, alphas_cumprod: Tensor, prediction_type: str = "epsilon") -> None:
         self.data = data
-        self.alphas_cumprod = alphas_cumprod
+        self.process = VariancePreserving(alphas_cumprod)
         self.prediction_type = prediction_type
         self.shape = data.shape
 
     def __call__(self, x_t: Tensor, t: Tensor, conditioning: Sequence[Support]) -> Tensor:
         """The optimal prediction for rows x_t (rows, channels, height, width) at timesteps t (rows,)."""
-        alpha_bar = alpha_bar_at(self.alphas_cumprod, t).to(x_t)
+        alpha_bar = self.process.alpha_bar(t).to(x_t)
         x_0 = self.posterior_mean(x_t, alpha_bar, conditioning)
-        return join_prediction(x_0, x_t, alpha_bar[:, None, None, None], self.prediction_type)
+        return join_prediction(x_0, x_t, Level.from_alpha_bar(alpha_bar[:, None, None, None]), self.prediction_type)
 
     def posterior_mean(self, x_t: Tensor, alpha_bar: Tensor, conditioning: Sequence[Support]) -> Tensor:
         """E[x_0 | x_t] for each row; alpha_bar is (rows,) in (0, 1)."""
@@ -151,7 +152,7 @@ class ExactDenoiser:
 
     def score(self, x_t: Tensor, t: Tensor, conditioning: Sequence[Support]) -> Tensor:
         """The exact score grad log q_t(x_t) = (sqrt(alpha_bar) E[x_0 | x_t] - x_t) / (1 - alpha_bar) (Tweedie)."""
-        alpha_bar = alpha_bar_at(self.alphas_cumprod, t).to(x_t)
+        alpha_bar = self.process.alpha_bar(t).to(x_t)
         a = alpha_bar[:, None, None, None]
         return (a.sqrt() * self.posterior_mean(x_t, alpha_bar, conditioning) - x_t) / (1 - a)
 

@@ -17,7 +17,7 @@ from diffusers import AutoencoderKL, ControlNetModel, ModelMixin, UNet2DConditio
 from torch import Tensor
 
 from lab.catalog import CONTROLS, GROUPS, HELPERS, MODELS, Control, Helper, Model, leasable
-from lab.engine.lanes import Denoiser
+from lab.engine.denoisers import Denoiser
 from lab.engine.noising import alphas_cumprod
 from lab.models.cache import ModelCache, Shelf, alone, first_line
 from lab.models.clip import LoadedClip, read_clip

@@ -14,7 +14,8 @@ import torch
 from diffusers import UNet2DModel
 from torch import Tensor
 
-from lab.engine.samplers import alpha_bar_at, join_prediction, split_prediction
+from lab.engine.predictions import join_prediction, split_prediction
+from lab.engine.process import VariancePreserving
 from lab.models.cache import Shelf, alone, first_line
 from lab.models.parts import read_network, read_scheduler, side_of, without_paths
 from lab.models.sources import content_key
@@ -35,7 +36,7 @@ class PixelDenoiser:
         self._weight = next(
             unet.parameters()
         )  # says where all are; asking the UNet walks through its modules each time
-        self.alphas_cumprod: Tensor = scheduler.alphas_cumprod
+        self.process = VariancePreserving(scheduler.alphas_cumprod)
         self.prediction_type: str = scheduler.config.prediction_type
         clips = scheduler.config.get("clip_sample")
         self.limit: float | None = scheduler.config.clip_sample_range if clips else None
@@ -53,9 +54,9 @@ class PixelDenoiser:
     def _clipped(self, prediction: Tensor, x_t: Tensor, t: Tensor, limit: float) -> Tensor:
         """The prediction whose x_0 is within the limit; the same where it already was, and the variance as it is."""
         own, variance = prediction[:, : x_t.shape[1]], prediction[:, x_t.shape[1] :]
-        alpha_bar = alpha_bar_at(self.alphas_cumprod, t)[:, None, None, None]
-        x_0, _ = split_prediction(own, x_t, alpha_bar, self.prediction_type)
-        clipped = join_prediction(x_0.clamp(-limit, limit), x_t, alpha_bar, self.prediction_type).float()
+        level = self.process.level(t[:, None, None, None])
+        x_0, _ = split_prediction(own, x_t, level, self.prediction_type)
+        clipped = join_prediction(x_0.clamp(-limit, limit), x_t, level, self.prediction_type).float()
         return torch.cat([torch.where(x_0.abs() <= limit, own, clipped), variance], dim=1)
 
 

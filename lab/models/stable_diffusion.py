@@ -20,6 +20,7 @@ from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from torch import Tensor, nn
 
 from lab.engine.lanes import Changing, out_of_memory
+from lab.engine.process import VariancePreserving
 from lab.models.cache import first_line
 from lab.models.compiled import Engines
 from lab.models.parts import side_of, without_paths
@@ -170,7 +171,7 @@ class LatentDenoiser:
         self._weight = next(
             unet.parameters()
         )  # says where all are; asking the UNet walks through its modules each time
-        self.alphas_cumprod: Tensor = scheduler.alphas_cumprod
+        self.process = VariancePreserving(scheduler.alphas_cumprod)
         self.prediction_type: str = scheduler.config.prediction_type
         side = side_of(self.unet.config, "unet")
         self.shape = (self.unet.config.in_channels, side, side)
@@ -191,7 +192,7 @@ class LatentDenoiser:
         sides are `pixels` times as long. Raises whatever goes wrong where the parts do not go together."""
         side = smallest_side(self.unet)
         zeros = torch.zeros(1, self.shape[0], side, side)
-        x, t, told, scales = self._inputs(zeros, torch.tensor([len(self.alphas_cumprod) - 1]), [TextRow(prompt)])
+        x, t, told, scales = self._inputs(zeros, torch.tensor([len(self.process) - 1]), [TextRow(prompt)])
         residuals: tuple[Tensor, ...] = ()
         if control:
             hint = control.hint(np.zeros((1, 1, 3), np.uint8), side * pixels).encoded

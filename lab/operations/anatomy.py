@@ -1,14 +1,14 @@
 """Every guided step of a lane, taken apart."""
 
-import math
 from collections.abc import Iterator, Sequence
 
 import torch
 
 from lab.catalog import MODELS
+from lab.engine.denoisers import Denoiser
 from lab.engine.guidance import classifier_free
-from lab.engine.lanes import Denoiser, Record
-from lab.engine.samplers import split_prediction
+from lab.engine.lanes import Record
+from lab.engine.predictions import split_prediction
 from lab.models.loaders import LoadedModel
 from lab.operations.house import House
 from lab.operations.lanes import Halves, make_lane
@@ -47,8 +47,9 @@ def anatomy(request: AnatomyRequest, house: House) -> Iterator[Event]:
 
 
 def _anatomy(record: Record, scales: Sequence[float], denoiser: Denoiser, model: LoadedModel) -> Anatomy:
-    x_t, alpha_bar = record.x_t, 1 / (1 + math.exp(-record.log_snr))
-    halves = [split_prediction(half, x_t, alpha_bar, denoiser.prediction_type) for half in record.halves or ()]
+    halves = [
+        split_prediction(half, record.x_t, record.level, denoiser.prediction_type) for half in record.halves or ()
+    ]
     (clean, eps), (clean_u, eps_u) = halves
     difference = eps - eps_u
     heat = difference.square().mean(0).sqrt()
@@ -57,7 +58,7 @@ def _anatomy(record: Record, scales: Sequence[float], denoiser: Denoiser, model:
         n=record.n,
         t=record.t,
         log_snr=record.log_snr,
-        x_t=model.preview(x_t / 2),
+        x_t=model.preview(record.x_t / 2),
         unconditional=model.preview(eps_u / 2),
         conditional=model.preview(eps / 2),
         difference=(heat / heat.max().clamp(min=1e-9) * 255).to(torch.uint8).numpy(),

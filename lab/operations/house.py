@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from lab.engine import noising as forward_process
-from lab.engine.lanes import Denoiser, Lane, Record
+from lab.engine.denoisers import Denoiser
+from lab.engine.lanes import Lane, Record
 from lab.models.cache import ModelCache, Stopped
 from lab.settings import Settings
 

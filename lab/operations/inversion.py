@@ -10,6 +10,7 @@ import torch
 from lab.engine import noising as forward_process
 from lab.engine.distances import rms
 from lab.engine.lanes import Lane, StepNoise
+from lab.engine.process import Level
 from lab.engine.samplers import make_scheduler
 from lab.operations.house import House
 from lab.operations.limits import check_load, check_process
@@ -36,13 +37,11 @@ def inversion(request: InversionRequest, house: House) -> Iterator[Event]:
 
         def scheduler(name: str) -> Any:
             options = {"clip_sample": False, "set_alpha_to_one": True}
-            return make_scheduler(
-                name, denoiser.alphas_cumprod, denoiser.prediction_type, request.steps, "trailing", options
-            )
+            return make_scheduler(name, denoiser.process, denoiser.prediction_type, request.steps, "trailing", options)
 
         began = time.perf_counter()
         up = scheduler("DDIMInversion")
-        lowest = float(denoiser.alphas_cumprod[int(up.timesteps[0])])
+        lowest = Level.from_alpha_bar(float(denoiser.process.alphas_cumprod[int(up.timesteps[0])]))
         x_T = down = forward_process.q_sample(x_0, lowest, noise.initial(x_0.shape))
         painter = Painter(model)
         for record in house.drive(denoiser, [Lane(0, up, x_T, noise, conditional)]):

@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from lab.catalog import SAMPLERS
+from lab.engine.denoisers import Denoiser
 from lab.engine.guidance import make_rule
-from lab.engine.lanes import Denoiser, Lane, StepNoise
+from lab.engine.lanes import Lane, StepNoise
 from lab.engine.samplers import make_scheduler, slerp
 from lab.models.loaders import LoadedModel
 from lab.models.stable_diffusion import Controlled, LoadedControl, TextRow
@@ -50,7 +51,7 @@ def make_lane(index: int, settings: LaneSettings, denoiser: Denoiser, conditiona
     row = SAMPLERS[settings.sampler]
     scheduler = make_scheduler(
         row.scheduler,
-        denoiser.alphas_cumprod,
+        denoiser.process,
         denoiser.prediction_type,
         settings.steps,
         settings.spacing if settings.spacing in row.spacings else row.spacings[0],

@@ -7,6 +7,7 @@ import numpy as np
 
 from lab.engine import noising as forward_process
 from lab.engine.lanes import look
+from lab.engine.process import Level
 from lab.operations.house import House
 from lab.operations.limits import check_process
 from lab.requests.base import Event
@@ -25,20 +26,20 @@ def noising(request: NoisingRequest, house: House) -> Iterator[Event]:
     numbers = scene.numbers(t, x_t)
     chain = forward_process.to_picture(scene.chain.at(t)) if request.chain else None
     recovered = _recover(request, t, request.recover, house) if request.recover else None
-    alpha_bar = float(scene.table[t])
+    level = scene.level(t)
     yield NoisingFrame(
         t=t,
-        alpha_bar=alpha_bar,
+        alpha_bar=float(scene.table[t]),
         alpha_bars=scene.table,
-        log_snr=float(forward_process.log_snr(alpha_bar)),
+        log_snr=level.log_snr,
         x_t=forward_process.to_picture(x_t),
         chain=chain,
         psnr_db=numbers.psnr_db,
         histogram=numbers.histogram,
         histogram_edges=forward_process.HISTOGRAM_EDGES,
         spectrum=numbers.spectrum,
-        spectrum_signal=numbers.signal,
-        spectrum_noise=numbers.noise,
+        spectrum_signal=numbers.signal_power,
+        spectrum_noise=numbers.noise_power,
         recovered=recovered,
         server_ms=(time.perf_counter() - began) * 1000,
     )
@@ -52,5 +53,6 @@ def _recover(request: NoisingRequest, t: int, name: str, house: House) -> np.nda
         x_0 = model.from_picture(request.picture)
         k = max(t, 1) - 1
         eps = forward_process.gaussian(request.seed, 0, tuple(x_0.shape))
-        x_t = forward_process.q_sample(x_0, float(denoiser.alphas_cumprod[k]), eps)
+        level = Level.from_alpha_bar(float(denoiser.process.alphas_cumprod[k]))
+        x_t = forward_process.q_sample(x_0, level, eps)
         return model.to_picture(look(house.drive, denoiser, x_t, k, model.knowing(x_0)).x_0)

@@ -29,7 +29,7 @@ def until(true):
 
 
 def a_lane(denoiser, steps, seed=0):
-    scheduler = make_scheduler("DDIM", denoiser.alphas_cumprod, "epsilon", steps, options={"clip_sample": False})
+    scheduler = make_scheduler("DDIM", denoiser.process, "epsilon", steps, options={"clip_sample": False})
     noise = StepNoise(seed)
     return Lane(0, scheduler, noise.initial(SHAPE), noise, "")
 

@@ -314,7 +314,7 @@ def test_the_steps_a_second_are_the_lane_steps_that_were_taken(model, monkeypatc
     monkeypatch.setattr("lab.backends.local.time.monotonic", lambda: now[0])
     worker, denoiser = Worker(max_rows=16), ToyDenoiser(1000)
     for seed in range(lanes):
-        scheduler = make_scheduler("DDIM", denoiser.alphas_cumprod, "epsilon", steps)
+        scheduler = make_scheduler("DDIM", denoiser.process, "epsilon", steps)
         noise = StepNoise(seed)
         for record in worker.drive(denoiser, [Lane(0, scheduler, noise.initial(SHAPE), noise, "")]):
             now[0] += 0.001 if record.i < record.n else 0

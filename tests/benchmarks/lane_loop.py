@@ -14,7 +14,7 @@ STEPS = 20
 
 def lane(index: int, name: str, denoiser: ExactDenoiser) -> Lane:
     row = SAMPLERS[name]
-    scheduler = make_scheduler(row.scheduler, denoiser.alphas_cumprod, "epsilon", STEPS, "trailing", row.options)
+    scheduler = make_scheduler(row.scheduler, denoiser.process, "epsilon", STEPS, "trailing", row.options)
     noise = StepNoise(index)
     return Lane(index, scheduler, noise.initial(denoiser.shape), noise, denoiser.data.everything)
 

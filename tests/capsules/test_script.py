@@ -23,6 +23,7 @@ from lab.annotators.pose import pose_map
 from lab.backends.local import LocalBackend
 from lab.capsules import script
 from lab.catalog import CONTROLS, MODELS, SAMPLERS, Model, samplers_for
+from lab.engine.process import VariancePreserving
 from lab.engine.samplers import make_scheduler
 from lab.requests.base import LabError
 from lab.requests.fields import Condition, Forward
@@ -230,7 +231,9 @@ def test_the_script_visits_the_timesteps_of_the_lab(sampler, spacing):
         request = SamplingRequest(**SHARED, lanes=(LaneSettings(sampler=sampler, steps=steps, spacing=spacing),))
         pipe = Pipe(zero_snr)
         got = scheduler_of(script.write(request, 0), pipe)
-        want = make_scheduler(row.scheduler, pipe.scheduler.alphas_cumprod, "epsilon", steps, spacing, row.options)
+        want = make_scheduler(
+            row.scheduler, VariancePreserving(pipe.scheduler.alphas_cumprod), "epsilon", steps, spacing, row.options
+        )
         assert got.timesteps.tolist() == want.timesteps.tolist(), steps
         assert got.init_noise_sigma == want.init_noise_sigma
         torch.testing.assert_close(got.alphas_cumprod, want.alphas_cumprod)

@@ -1,24 +1,35 @@
 """Distances along a path, against records whose distance is known."""
 
+import math
+
+import pytest
 import torch
 
 from lab.engine.distances import path_distance
 from lab.engine.lanes import Record
+from lab.engine.process import Level
+
+
+def level_of(log_snr):
+    """The variance-preserving level of a log-SNR: alpha-bar is its sigmoid."""
+    return Level.from_alpha_bar(1 / (1 + math.exp(-log_snr)))
 
 
 def path(*states):
     """Records at these (log-SNR, value of x_t), and the finished picture."""
     last = torch.zeros(1, 2, 2)
     records = [
-        Record(0, i, len(states), 999.0 - i, level, torch.full((1, 2, 2), value), last, last)
-        for i, (level, value) in enumerate(states)
+        Record(0, i, len(states), 999.0 - i, level_of(log_snr), torch.full((1, 2, 2), value), last, last)
+        for i, (log_snr, value) in enumerate(states)
     ]
-    return [*records, Record(0, len(states), len(states), -1.0, float("inf"), last, last, last)]
+    return [*records, Record(0, len(states), len(states), -1.0, Level(1.0, 0.0), last, last, last)]
 
 
 def test_a_path_is_held_against_the_reference_at_its_own_levels():
     reference = path((-8.0, 0.0), (-4.0, 1.0), (0.0, 3.0))
-    assert path_distance(path((-8.0, 0.0), (-6.0, 0.75), (-2.0, 1.0)), reference) == (0.25 + 1.0) / 2
+    assert path_distance(path((-8.0, 0.0), (-6.0, 0.75), (-2.0, 1.0)), reference) == pytest.approx(
+        (0.25 + 1.0) / 2, abs=1e-6
+    )
     assert path_distance(reference, reference) == 0
 
 

@@ -10,7 +10,8 @@ import torch
 from lab.catalog import SAMPLERS, SCHEDULES, SPACINGS
 from lab.engine.grid import timestep_grid
 from lab.engine.noising import alphas_cumprod
-from lab.engine.samplers import levels_of, make_scheduler
+from lab.engine.process import VariancePreserving, alpha_bars_of
+from lab.engine.samplers import make_scheduler
 
 TOO_MANY = (61, 122, 487, 974)  # steps of which diffusers' floating point makes one more at T = 1000
 TABLE = alphas_cumprod("linear", 1000)
@@ -96,7 +97,10 @@ def test_every_scheduler_visits_its_grid(name, spacing):
     cases = [(short, steps) for steps in range(1, 11)] + [(TABLE, steps) for steps in (*TOO_MANY, 2, 998, 999, 1000)]
     for table, steps in cases:
         calls = [
-            float(t) for t in make_scheduler(row.scheduler, table, "epsilon", steps, spacing, row.options).timesteps
+            float(t)
+            for t in make_scheduler(
+                row.scheduler, VariancePreserving(table), "epsilon", steps, spacing, row.options
+            ).timesteps
         ]
         assert len(calls) == {"heun": 2 * steps - 1, "pndm": steps + (steps > 1)}.get(name, steps)
         assert is_grid([*dict.fromkeys(calls)], len(table), steps), steps
@@ -105,7 +109,9 @@ def test_every_scheduler_visits_its_grid(name, spacing):
 
 def test_inversion_climbs_what_the_downward_run_descends():
     for steps in (2, 7, *TOO_MANY, 999, 1000):
-        up, down = (make_scheduler(name, TABLE, "epsilon", steps) for name in ("DDIMInversion", "DDIM"))
+        up, down = (
+            make_scheduler(name, VariancePreserving(TABLE), "epsilon", steps) for name in ("DDIMInversion", "DDIM")
+        )
         assert len(up.timesteps) == steps and up.timesteps.tolist() == down.timesteps.tolist()[::-1]
 
 
@@ -115,10 +121,12 @@ def test_no_two_timesteps_share_a_noise_level(schedule, zero_snr):
     """On short chains, and under zero terminal SNR, the last ones would all be the smallest alpha-bar there is."""
     for total in (10, 13, 1000, 4000):
         table = alphas_cumprod(schedule, total, zero_snr)
-        levels = levels_of(table)
+        levels = alpha_bars_of(table)
         assert float(levels[-1]) >= 2.0**-24 and bool((levels.diff() < 0).all())
         torch.testing.assert_close(levels, table.double().clamp(min=2.0**-24), atol=total * 1e-9, rtol=0)
         for name in ("euler", "unipc"):
             row = SAMPLERS[name]
-            sigmas = make_scheduler(row.scheduler, table, "epsilon", total, options=row.options).sigmas
+            sigmas = make_scheduler(
+                row.scheduler, VariancePreserving(table), "epsilon", total, options=row.options
+            ).sigmas
             assert bool((sigmas.diff() < 0).all()) and sigmas[-1] == 0

@@ -18,10 +18,12 @@ from lab.engine.guidance import (
     make_rule,
 )
 from lab.engine.lanes import Changing, Lane, LaneLoop, Run, StepNoise, drive
-from lab.engine.samplers import betas_of, make_scheduler
+from lab.engine.process import Level, VariancePreserving, betas_of
+from lab.engine.samplers import make_scheduler
 
 T = 1000
 ALPHAS_CUMPROD = torch.cumprod(1 - torch.linspace(1e-4, 0.02, T, dtype=torch.float64), 0)
+PROCESS = VariancePreserving(ALPHAS_CUMPROD)
 SHAPE = (3, 8, 8)
 TYPES = ("epsilon", "v_prediction", "sample")
 LEVELS = (0.9999, 0.9, 0.4, 0.01)  # alpha-bar, from the picture to nearly pure noise
@@ -36,18 +38,18 @@ class Halves:
     """Two opinions about the x_0 of one x_t, told as a network of each prediction type would tell them."""
 
     def __init__(self, alpha_bar, deviation=0.5, seed=0):
-        self.alpha_bar = alpha_bar
+        self.alpha_bar, self.level = alpha_bar, Level.from_alpha_bar(alpha_bar)
         self.x_t = gaussian(seed)
         self.conditional = gaussian(seed + 1, deviation)  # x_0
         self.unconditional = gaussian(seed + 2, deviation)
 
-    def told(self, x_0, prediction_type):
+    def as_prediction(self, x_0, prediction_type):
         """x_0 as eps or v, from x_t = sqrt(a) x_0 + sqrt(1 - a) eps and v = sqrt(a) eps - sqrt(1 - a) x_0."""
         a = self.alpha_bar
         eps = (self.x_t - a**0.5 * x_0) / (1 - a) ** 0.5
         return {"epsilon": eps, "v_prediction": a**0.5 * eps - (1 - a) ** 0.5 * x_0, "sample": x_0}[prediction_type]
 
-    def meant(self, prediction, prediction_type):
+    def as_x_0(self, prediction, prediction_type):
         """The x_0 that a prediction stands for."""
         a = self.alpha_bar
         return {
@@ -58,18 +60,21 @@ class Halves:
 
     def combined(self, rule, prediction_type="epsilon"):
         """What the rule makes of both, as it is predicted."""
-        halves = (self.told(x_0, prediction_type) for x_0 in (self.conditional, self.unconditional))
-        return rule.combine(*halves, self.x_t, self.alpha_bar, prediction_type)
+        halves = (self.as_prediction(x_0, prediction_type) for x_0 in (self.conditional, self.unconditional))
+        return rule.combine(*halves, self.x_t, self.level, prediction_type)
 
     def guided(self, rule, prediction_type="epsilon"):
         """What the rule makes of both, as an x_0."""
-        return self.meant(self.combined(rule, prediction_type), prediction_type)
+        return self.as_x_0(self.combined(rule, prediction_type), prediction_type)
 
 
 def test_classifier_free_is_equation_6():
     """Ho & Salimans 2022: (1 + w) eps_c - w eps_u, whose w is our scale - 1."""
     halves = Halves(0.4)
-    eps_c, eps_u = halves.told(halves.conditional, "epsilon"), halves.told(halves.unconditional, "epsilon")
+    eps_c, eps_u = (
+        halves.as_prediction(halves.conditional, "epsilon"),
+        halves.as_prediction(halves.unconditional, "epsilon"),
+    )
     for scale in (0.0, 0.5, 1.0, 3.0, 7.5):
         w = scale - 1
         got = halves.combined(ClassifierFree(scale))
@@ -92,9 +97,9 @@ def test_the_prediction_keeps_its_digits_where_there_is_little_noise():
     """In float32, as lanes are: at alpha-bar 0.9999 nothing may be computed from a rounded 1 - alpha-bar."""
     halves = Halves(0.9999)
     for name, kind in itertools.product(("apg", "threshold"), TYPES):
-        eps_c, eps_u = (halves.told(x_0, kind) for x_0 in (halves.conditional, halves.unconditional))
-        want = make_rule(name, 4.0).combine(eps_c, eps_u, halves.x_t, 0.9999, kind)
-        got = make_rule(name, 4.0).combine(eps_c.float(), eps_u.float(), halves.x_t.float(), 0.9999, kind)
+        eps_c, eps_u = (halves.as_prediction(x_0, kind) for x_0 in (halves.conditional, halves.unconditional))
+        want = make_rule(name, 4.0).combine(eps_c, eps_u, halves.x_t, halves.level, kind)
+        got = make_rule(name, 4.0).combine(eps_c.float(), eps_u.float(), halves.x_t.float(), halves.level, kind)
         assert got.dtype == torch.float32
         torch.testing.assert_close(got.double(), want, atol=5e-5, rtol=5e-6)
 
@@ -103,7 +108,7 @@ def test_rescaled_is_equations_14_to_16():
     """Lin et al. 2023, phi = 0.7: the guided prediction with the deviation of the conditional one, mixed with itself."""
     halves = Halves(0.4)
     for prediction_type, scale in itertools.product(TYPES, (2.0, 7.5)):
-        pos, neg = (halves.told(x_0, prediction_type) for x_0 in (halves.conditional, halves.unconditional))
+        pos, neg = (halves.as_prediction(x_0, prediction_type) for x_0 in (halves.conditional, halves.unconditional))
         cfg = neg + scale * (pos - neg)  # equation 14
         sigma_pos, sigma_cfg = (float((x - x.mean()).square().sum() / (x.numel() - 1)) ** 0.5 for x in (pos, cfg))
         rescaled = cfg * sigma_pos / sigma_cfg  # equation 15
@@ -116,13 +121,19 @@ def test_rescaled_with_phi_1_has_the_conditional_deviation_and_with_0_is_cfg(mon
     halves = Halves(0.4)
     monkeypatch.setattr(Rescaled, "PHI", 1.0)
     got = halves.combined(Rescaled(7.5))
-    assert float(got.std()) == pytest.approx(float(halves.told(halves.conditional, "epsilon").std()), rel=1e-12)
+    assert float(got.std()) == pytest.approx(
+        float(halves.as_prediction(halves.conditional, "epsilon").std()), rel=1e-12
+    )
     monkeypatch.setattr(Rescaled, "PHI", 0.0)
     torch.testing.assert_close(halves.combined(Rescaled(7.5)), halves.combined(ClassifierFree(7.5)), **EXACT)
 
 
-def at_sigma(sigma):
+def alpha_bar_at(sigma):
     return 1 / (1 + sigma**2)
+
+
+def at_sigma(sigma):
+    return Level.from_sigma(sigma)
 
 
 def test_interval_guides_from_above_its_low_end_to_its_high_end():
@@ -131,14 +142,14 @@ def test_interval_guides_from_above_its_low_end_to_its_high_end():
     assert (rule.LOW, rule.HIGH) == (0.28, 2.9)
     for sigma, inside in [(1e-3, False), (0.279, False), (0.281, True), (1.0, True), (2.899, True), (2.901, False)]:
         assert rule.needs(at_sigma(sigma)) == (True, inside), sigma
-    assert rule.needs(0.0) == (True, False)  # zero terminal SNR: sigma is infinite
+    assert rule.needs(Level(0.0, 1.0)) == (True, False)  # zero terminal SNR: sigma is infinite
     assert Interval(1.0).needs(at_sigma(1.0)) == (True, False)
     assert Interval(0.0).needs(at_sigma(1.0)) == (False, True)
     assert Interval(0.0).needs(at_sigma(5.0)) == (True, False)
 
 
 def test_inside_its_interval_it_is_classifier_free_guidance():
-    halves = Halves(at_sigma(1.0))
+    halves = Halves(alpha_bar_at(1.0))
     assert torch.equal(halves.combined(Interval(4.0)), halves.combined(ClassifierFree(4.0)))
 
 
@@ -163,10 +174,12 @@ def test_dynamic_thresholding_also_keeps_a_lone_half_in_range():
     """At scale 1 and 0 there is one half only, and it may leave the range too."""
     halves = Halves(0.4, deviation=2.0)
     rule = DynamicThresholding(1.0)
-    assert rule.needs(0.4) == (True, False)
+    assert rule.needs(halves.level) == (True, False)
     for prediction_type in TYPES:
-        alone = rule.alone(halves.told(halves.conditional, prediction_type), halves.x_t, 0.4, prediction_type)
-        assert float(halves.meant(alone, prediction_type).abs().max()) == pytest.approx(1, abs=1e-9)
+        alone = rule.alone(
+            halves.as_prediction(halves.conditional, prediction_type), halves.x_t, halves.level, prediction_type
+        )
+        assert float(halves.as_x_0(alone, prediction_type).abs().max()) == pytest.approx(1, abs=1e-9)
 
 
 def test_dynamic_thresholding_leaves_what_is_in_range():
@@ -174,8 +187,8 @@ def test_dynamic_thresholding_leaves_what_is_in_range():
     for prediction_type in TYPES:
         got = halves.combined(DynamicThresholding(3.0), prediction_type)
         assert torch.equal(got, halves.combined(ClassifierFree(3.0), prediction_type))
-        alone = halves.told(halves.conditional, prediction_type)
-        assert DynamicThresholding(1.0).alone(alone, halves.x_t, 0.4, prediction_type) is alone
+        alone = halves.as_prediction(halves.conditional, prediction_type)
+        assert DynamicThresholding(1.0).alone(alone, halves.x_t, halves.level, prediction_type) is alone
 
 
 def algorithm_1(halves, scale, average, radius, momentum=-0.5, eta=0.0):
@@ -233,7 +246,7 @@ def test_apg_has_no_part_along_the_conditional_prediction(prediction_type):
 @pytest.mark.parametrize("alpha_bar", LEVELS)
 def test_apg_at_scale_1_is_the_conditional_prediction(alpha_bar, prediction_type):
     rule, halves = AdaptiveProjected(1.0), Halves(alpha_bar)
-    assert rule.needs(alpha_bar) == (True, False)
+    assert rule.needs(halves.level) == (True, False)
     torch.testing.assert_close(halves.guided(rule, prediction_type), halves.conditional, **EXACT)
 
 
@@ -255,7 +268,7 @@ class Gaussian:
     """The exact denoiser of data N(m * pattern, 0.4^2 I); a row's conditioning is m. Notes that of each call."""
 
     pattern = gaussian(9).float()
-    alphas_cumprod = ALPHAS_CUMPROD
+    process = PROCESS
     shape = SHAPE
 
     def __init__(self, prediction_type="epsilon"):
@@ -276,7 +289,7 @@ FEW, ALL = 0.6, -0.2  # what the conditional and the unconditional rows are cond
 
 
 def lane(denoiser, rule, conditional=FEW, unconditional=ALL, steps=20, index=0, seed=3):
-    scheduler = make_scheduler("DDIM", ALPHAS_CUMPROD, denoiser.prediction_type, steps, options={"clip_sample": False})
+    scheduler = make_scheduler("DDIM", PROCESS, denoiser.prediction_type, steps, options={"clip_sample": False})
     noise = StepNoise(seed)
     return Lane(index, scheduler, noise.initial(SHAPE), noise, conditional, unconditional, rule)
 
@@ -409,7 +422,7 @@ LEARNED = {"variance_type": "learned_range", "clip_sample": False}
 
 
 def learned_lane(denoiser, steps, scale, index=0, options=LEARNED, both=False):
-    scheduler = make_scheduler("DDPMScheduler", ALPHAS_CUMPROD, denoiser.prediction_type, steps, options=options)
+    scheduler = make_scheduler("DDPMScheduler", PROCESS, denoiser.prediction_type, steps, options=options)
     noise = StepNoise(5, "sequence")
     one = Lane(index, scheduler, noise.initial(SHAPE), noise, FEW, ALL, ClassifierFree(scale))
     one.always_both = both
@@ -453,7 +466,7 @@ def test_other_samplers_do_not_see_the_learned_variance(name):
     row = SAMPLERS[name]
     pictures = []
     for denoiser in (Gaussian(), Learned()):
-        scheduler = make_scheduler(row.scheduler, ALPHAS_CUMPROD, "epsilon", 6, options=row.options)
+        scheduler = make_scheduler(row.scheduler, PROCESS, "epsilon", 6, options=row.options)
         noise = StepNoise(2)
         records = list(drive(denoiser, [Lane(0, scheduler, noise.initial(SHAPE), noise, FEW, ALL, Interval(3.0))]))
         assert {half.shape for record in records for half in record.halves or ()} == {torch.Size(SHAPE)}

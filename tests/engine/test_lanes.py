@@ -9,6 +9,7 @@ import torch
 from lab.catalog import SAMPLERS as ALL_SAMPLERS
 from lab.engine.guidance import ClassifierFree, classifier_free
 from lab.engine.lanes import Lane, LaneLoop, Run, StepNoise, drive
+from lab.engine.process import Level, VariancePreserving
 from lab.engine.samplers import make_scheduler, slerp
 from lab.models.exact import ExactData, ExactDenoiser
 
@@ -16,6 +17,7 @@ SAMPLERS = {name: row for name, row in ALL_SAMPLERS.items() if not row.learned_v
 
 T = 1000
 ALPHAS_CUMPROD = torch.cumprod(1 - torch.linspace(1e-4, 0.02, T, dtype=torch.float64), 0)
+PROCESS = VariancePreserving(ALPHAS_CUMPROD)
 SHAPE = (3, 8, 8)
 
 
@@ -23,7 +25,7 @@ class Counting:
     """A denoiser that notes the rows of each call: their timesteps and conditionings."""
 
     prediction_type = "epsilon"
-    alphas_cumprod = ALPHAS_CUMPROD
+    process = PROCESS
     shape = SHAPE
 
     def __init__(self):
@@ -43,7 +45,7 @@ def exact():
 
 def lane(index, name="ddim", steps=10, seed=0, conditional="c", unconditional="u", scale=1.0, eta=0.0, x_T=None):
     row = SAMPLERS[name]
-    scheduler = make_scheduler(row.scheduler, ALPHAS_CUMPROD, "epsilon", steps, "trailing", row.options)
+    scheduler = make_scheduler(row.scheduler, PROCESS, "epsilon", steps, "trailing", row.options)
     noise = StepNoise(seed)
     x_T = noise.initial(SHAPE) if x_T is None else x_T
     return Lane(index, scheduler, x_T, noise, conditional, unconditional, ClassifierFree(scale), eta)
@@ -104,16 +106,16 @@ def test_clients_take_turns_however_many_runs_each_has():
     assert sum(progress) == 29 and max(progress) - min(progress) <= 1
 
 
-def test_a_held_run_stays_where_it_is():
-    loop, held, free = LaneLoop(Counting(), max_rows=4), Run([lane(0)]), Run([lane(0)])
-    loop.add(held)
+def test_a_run_on_pause_stays_where_it_is():
+    loop, slow, free = LaneLoop(Counting(), max_rows=4), Run([lane(0)]), Run([lane(0)])
+    loop.add(slow)
     loop.add(free)
-    held.held = True
+    slow.pause = True
     loop.tick()
-    assert (held.live[0].i, free.live[0].i) == (0, 1)
-    held.held = False
+    assert (slow.live[0].i, free.live[0].i) == (0, 1)
+    slow.pause = False
     loop.tick()
-    assert (held.live[0].i, free.live[0].i) == (1, 2)
+    assert (slow.live[0].i, free.live[0].i) == (1, 2)
 
 
 def test_many_runs_take_turns_when_they_do_not_fit():
@@ -183,7 +185,7 @@ def test_guidance_scales_need_their_rows(scale, rows):
     denoiser = Counting()
     list(drive(denoiser, [lane(0, scale=scale, steps=4)]))
     assert denoiser.calls == [rows] * 4
-    assert ClassifierFree(scale).needs(0.5) == ("c" in rows, "u" in rows)
+    assert ClassifierFree(scale).needs(Level(0.7, 0.7)) == ("c" in rows, "u" in rows)
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.0, 3.0])

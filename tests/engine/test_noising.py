@@ -9,6 +9,7 @@ from diffusers import DDPMScheduler
 
 from lab.catalog import SCHEDULES
 from lab.engine import noising
+from lab.engine.process import Level
 
 DIFFUSERS = {
     "linear": {"beta_schedule": "linear", "beta_start": 1e-4, "beta_end": 0.02},
@@ -44,7 +45,7 @@ def test_alpha_bar_falls_from_one_for_every_T(schedule, T, zero_snr):
     assert table[0] == 1
     assert (np.diff(table) < 0).all()
     assert table[-1] == 0 if zero_snr else table[-1] > 0
-    assert np.isfinite(noising.log_snr(table)[1:-1]).all()
+    assert np.isfinite(Level.from_alpha_bar(table).log_snr[1:-1]).all()
 
 
 @pytest.mark.parametrize("schedule", DIFFUSERS)
@@ -56,7 +57,7 @@ def test_alpha_bar_is_the_same_function_of_t_over_T(schedule, T):
 
 def test_log_snr_is_infinite_at_both_ends_and_its_inverse_finds_the_step():
     table = noising.alpha_bar("linear", 1000, zero_snr=True)
-    levels = noising.log_snr(table)
+    levels = Level.from_alpha_bar(table).log_snr
     assert levels[0] == np.inf
     assert levels[-1] == -np.inf
     for t in (1, 250, 999):
@@ -67,8 +68,8 @@ def test_log_snr_is_infinite_at_both_ends_and_its_inverse_finds_the_step():
 
 def test_q_sample_is_the_picture_at_0_and_the_noise_at_zero_snr():
     x_0, eps = torch.rand(3, 8, 8), torch.randn(3, 8, 8)
-    torch.testing.assert_close(noising.q_sample(x_0, 1.0, eps), x_0)
-    torch.testing.assert_close(noising.q_sample(x_0, 0.0, eps), eps)
+    torch.testing.assert_close(noising.q_sample(x_0, Level(1.0, 0.0), eps), x_0)
+    torch.testing.assert_close(noising.q_sample(x_0, Level(0.0, 1.0), eps), eps)
 
 
 @pytest.mark.parametrize("schedule", DIFFUSERS)
@@ -79,7 +80,7 @@ def test_the_chain_has_the_statistics_of_the_jump(schedule, t):
     a = float(table[t])
     for draw in (
         lambda seed: noising.MarkovChain(x_0, table, seed).at(t),
-        lambda seed: noising.q_sample(x_0, a, noising.gaussian(seed, 0, (3, 4, 4))),
+        lambda seed: noising.q_sample(x_0, Level.from_alpha_bar(a), noising.gaussian(seed, 0, (3, 4, 4))),
     ):
         values = torch.stack([draw(seed) for seed in range(seeds)]).double()
         n = values.numel()
@@ -96,7 +97,7 @@ def test_the_chain_is_the_same_however_it_is_walked():
     fresh = {t: noising.MarkovChain(x_0, table, 7).at(t) for t in (0, 1, 333, 500, 1000)}
     for t in (500, 333, 1000, 1, 0, 333, 1000):
         assert torch.equal(walked.at(t), fresh[t])
-    assert len(walked._kept) <= noising.CHAIN_KEYFRAMES + 2
+    assert len(walked._keyframes) <= noising.CHAIN_KEYFRAMES + 2
 
 
 def test_one_chain_serves_many_threads():
@@ -154,8 +155,8 @@ def test_a_scene_measures_what_the_plain_functions_measure(picture, t):
     x_t = scene.x_t(t)
     numbers = scene.numbers(t, x_t)
     np.testing.assert_allclose(numbers.spectrum, noising.spectrum(x_t), rtol=1e-3, atol=1e-5)
-    np.testing.assert_allclose(numbers.signal, noising.spectrum(x_t.mul(0) + scene.table[t] ** 0.5 * scene.x_0), rtol=1e-3)  # fmt: skip
-    assert numbers.noise == pytest.approx(1 - scene.table[t])
+    np.testing.assert_allclose(numbers.signal_power, noising.spectrum(x_t.mul(0) + scene.table[t] ** 0.5 * scene.x_0), rtol=1e-3)  # fmt: skip
+    assert numbers.noise_power == pytest.approx(1 - scene.table[t])
 
 
 def test_scenes_are_kept_by_content_and_the_oldest_goes(picture):

@@ -1,5 +1,6 @@
 """Every sampler of the catalog against diffusers' own loop, the papers' equations and data known in closed form."""
 
+import inspect
 import itertools
 
 import diffusers
@@ -12,13 +13,17 @@ from lab.catalog import SPACINGS
 from lab.engine.guidance import ClassifierFree
 from lab.engine.lanes import Lane, StepNoise, drive
 from lab.engine.noising import alphas_cumprod
-from lab.engine.samplers import betas_of, join_prediction, make_scheduler, slerp, split_prediction
+from lab.engine.predictions import join_prediction
+from lab.engine.process import Level, VariancePreserving, betas_of
+from lab.engine.reference import plain_loop
+from lab.engine.samplers import make_scheduler, slerp
 
 SAMPLERS = {name: row for name, row in ALL_SAMPLERS.items() if not row.learned_variance}
 
 T = 1000
 BETAS = torch.linspace(1e-4, 0.02, T, dtype=torch.float64)
 ALPHAS_CUMPROD = torch.cumprod(1 - BETAS, 0)
+PROCESS = VariancePreserving(ALPHAS_CUMPROD)
 SHAPE = (3, 8, 8)
 THEIRS = {"DDIM": "DDIMScheduler", "PNDM": "PNDMScheduler"}  # ours -> the class of diffusers that it mends
 # Our DDIM and PNDM differ from diffusers' where its stride T // steps is wrong, which "linspace" always is.
@@ -39,7 +44,8 @@ class Gaussian:
     shape = SHAPE
 
     def __init__(self, prediction_type="epsilon", alphas_cumprod=ALPHAS_CUMPROD, deviation=0.4):
-        self.prediction_type, self.alphas_cumprod, self.deviation = prediction_type, alphas_cumprod, deviation
+        self.prediction_type, self.deviation = prediction_type, deviation
+        self.process, self.alphas_cumprod = VariancePreserving(alphas_cumprod), alphas_cumprod
         self.rows = []  # of each call
 
     def __call__(self, x_t, t, conditioning):
@@ -47,7 +53,9 @@ class Gaussian:
         a = level(self.alphas_cumprod, t).to(x_t)[:, None, None, None]
         mean = torch.tensor(conditioning, dtype=x_t.dtype)[:, None, None, None]
         gain = a.sqrt() * self.deviation**2 / (a * self.deviation**2 + 1 - a)
-        return join_prediction(mean + gain * (x_t - a.sqrt() * mean), x_t, a, self.prediction_type)
+        return join_prediction(
+            mean + gain * (x_t - a.sqrt() * mean), x_t, Level.from_alpha_bar(a), self.prediction_type
+        )
 
 
 class OnePicture(Gaussian):
@@ -57,7 +65,7 @@ class OnePicture(Gaussian):
 
     def __call__(self, x_t, t, conditioning):
         a = level(self.alphas_cumprod, t).to(x_t)[:, None, None, None]
-        return join_prediction(self.picture.expand_as(x_t), x_t, a, self.prediction_type)
+        return join_prediction(self.picture.expand_as(x_t), x_t, Level.from_alpha_bar(a), self.prediction_type)
 
 
 def level(alphas_cumprod, t):
@@ -77,37 +85,15 @@ def theirs(row, prediction_type, steps, spacing, alphas_cumprod=ALPHAS_CUMPROD):
         "timestep_spacing": "trailing" if steps == 1 else spacing,
         **row.options,
     }
-    if spacing == "leading" and steps > 1 and "steps_offset" in cls.__init__.__wrapped__.__code__.co_varnames:
+    if spacing == "leading" and steps > 1 and "steps_offset" in inspect.signature(cls.__init__).parameters:
         config["steps_offset"] = 1
     scheduler = cls(**config)
     scheduler.set_timesteps(steps)
     return scheduler
 
 
-def plain_loop(scheduler, denoiser, seed, mean, scale=1.0, eta=0.0):
-    """diffusers' loop as its pipelines write it: one picture, one generator, guidance by the formula."""
-    generator = torch.Generator().manual_seed(seed)
-    x = torch.randn((1, *SHAPE), generator=generator) * scheduler.init_noise_sigma
-    for t in scheduler.timesteps:
-        x_in = scheduler.scale_model_input(x, t)
-        prediction = denoiser(x_in, t[None], [mean])
-        if scale != 1:
-            unconditional = denoiser(x_in, t[None], [0.0])
-            prediction = unconditional + scale * (prediction - unconditional)
-        name = type(scheduler).__name__
-        if name == "DDIMScheduler":
-            x = scheduler.step(prediction, t, x, eta=eta, generator=generator).prev_sample
-        elif name in ("PNDMScheduler", "HeunDiscreteScheduler", "UniPCMultistepScheduler", "DEISMultistepScheduler"):
-            x = scheduler.step(prediction, t, x).prev_sample
-        else:
-            x = scheduler.step(prediction, t, x, generator=generator).prev_sample
-    return x[0]
-
-
 def lane(index, row, denoiser, steps, spacing, seed, mean=0.3, scale=1.0, eta=0.0, by="sequence"):
-    scheduler = make_scheduler(
-        row.scheduler, denoiser.alphas_cumprod, denoiser.prediction_type, steps, spacing, row.options
-    )
+    scheduler = make_scheduler(row.scheduler, denoiser.process, denoiser.prediction_type, steps, spacing, row.options)
     noise = StepNoise(seed, by)
     return Lane(index, scheduler, noise.initial(SHAPE), noise, mean, 0.0, ClassifierFree(scale), eta)
 
@@ -142,7 +128,7 @@ def test_in_mixed_company_equals_the_loop_of_diffusers(prediction_type):
         row, mean = SAMPLERS[name], 0.1 * (index % 7)
         lanes.append(lane(index, row, denoiser, steps, spacing, index, mean, scale, eta_of(row)))
         scheduler = theirs(row, prediction_type, steps, spacing)
-        wants.append(plain_loop(scheduler, denoiser, index, mean, scale, eta_of(row)))
+        wants.append(plain_loop(scheduler, denoiser, index, mean, 0.0, scale, eta_of(row)))
     denoiser.rows.clear()
     got = picture_of(lanes, denoiser)
     assert max(denoiser.rows) == 16 and len(lanes) > 60
@@ -184,7 +170,7 @@ def test_every_record_holds_the_x_0_of_its_x_t(name, spacing, prediction_type):
 def test_ddim_is_equation_12_along_its_timesteps(spacing, steps, eta):
     """Song et al. 2021, equations 12 and 16 in float64, where diffusers' own stride is wrong."""
     denoiser = Gaussian()
-    timesteps = [int(t) for t in make_scheduler("DDIM", ALPHAS_CUMPROD, "epsilon", steps, spacing).timesteps]
+    timesteps = [int(t) for t in make_scheduler("DDIM", PROCESS, "epsilon", steps, spacing).timesteps]
     generator = torch.Generator().manual_seed(2)
     x = torch.randn((1, *SHAPE), generator=generator).double()
     for t, after in zip(timesteps, [*timesteps[1:], None], strict=True):
@@ -284,7 +270,12 @@ def test_ddim_at_eta_1_and_full_steps_is_ddpm(total):
     denoiser, ddpm = Gaussian(alphas_cumprod=table), SAMPLERS["ddpm"]
     assert ddpm.options["variance_type"] == "fixed_small"
     options = {**ddpm.options, "variance_type": "fixed_large"}
-    large = Lane(2, make_scheduler("DDPMScheduler", table, "epsilon", total, options=options), *noise_of(4), 0.3)
+    large = Lane(
+        2,
+        make_scheduler("DDPMScheduler", VariancePreserving(table), "epsilon", total, options=options),
+        *noise_of(4),
+        0.3,
+    )
     got = picture_of(
         [
             lane(0, ddpm, denoiser, total, "trailing", 4),
@@ -353,8 +344,8 @@ def test_inversion_and_back_returns_to_the_start_and_better_with_more_steps():
     x_0 = 0.3 + 0.4 * torch.randn(SHAPE, generator=torch.Generator().manual_seed(9))
     errors = []
     for steps in (10, 50, 250, 61, 122):
-        up = make_scheduler("DDIMInversion", ALPHAS_CUMPROD, "epsilon", steps)
-        down = make_scheduler("DDIM", ALPHAS_CUMPROD, "epsilon", steps, options={"clip_sample": False})
+        up = make_scheduler("DDIMInversion", PROCESS, "epsilon", steps)
+        down = make_scheduler("DDIM", PROCESS, "epsilon", steps, options={"clip_sample": False})
         assert list(up.timesteps) == list(down.timesteps.flip(0)) and up.timesteps[-1] == T - 1
         x_T = picture_of([Lane(0, up, x_0, StepNoise(0), 0.3)], denoiser)[0]
         back = picture_of([Lane(0, down, x_T, StepNoise(0), 0.3)], denoiser)[0]
@@ -386,13 +377,13 @@ def test_every_class_gets_the_betas_of_the_model(name):
     row = SAMPLERS[name]
     table = torch.cumprod(1 - torch.linspace(0.001, 0.05, 300, dtype=torch.float64), 0)
     for spacing in row.spacings:
-        scheduler = make_scheduler(row.scheduler, table, "epsilon", 10, spacing, row.options)
+        scheduler = make_scheduler(row.scheduler, VariancePreserving(table), "epsilon", 10, spacing, row.options)
         torch.testing.assert_close(scheduler.alphas_cumprod.double(), table, atol=1e-6, rtol=1e-4)
         assert scheduler.config.prediction_type == "epsilon"
     if "trailing" in row.spacings:
-        scheduler = make_scheduler(row.scheduler, table, "epsilon", 10, "trailing", row.options)
+        scheduler = make_scheduler(row.scheduler, VariancePreserving(table), "epsilon", 10, "trailing", row.options)
         assert float(scheduler.timesteps[0]) == 299
-    one = make_scheduler(row.scheduler, table, "epsilon", 1, row.spacings[-1], row.options)
+    one = make_scheduler(row.scheduler, VariancePreserving(table), "epsilon", 1, row.spacings[-1], row.options)
     assert [float(t) for t in one.timesteps] == [299]
 
 
@@ -410,24 +401,5 @@ def test_zero_terminal_snr_stays_finite(name):
 
 
 def test_each_call_makes_a_fresh_scheduler():
-    first, second = (make_scheduler("UniPCMultistepScheduler", ALPHAS_CUMPROD, "epsilon", 5) for _ in range(2))
+    first, second = (make_scheduler("UniPCMultistepScheduler", PROCESS, "epsilon", 5) for _ in range(2))
     assert first is not second and first.timesteps is not second.timesteps
-
-
-@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction", "sample"])
-def test_split_and_join_are_inverse(prediction_type):
-    x_0, eps = (torch.randn(SHAPE, dtype=torch.float64, generator=torch.Generator().manual_seed(s)) for s in (0, 1))
-    a = 0.37
-    x_t = a**0.5 * x_0 + (1 - a) ** 0.5 * eps
-    prediction = join_prediction(x_0, x_t, a, prediction_type)
-    got_x_0, got_eps = split_prediction(prediction, x_t, a, prediction_type)
-    torch.testing.assert_close(got_x_0, x_0)
-    torch.testing.assert_close(got_eps, eps)
-
-
-def test_unknown_prediction_types_are_refused():
-    x = torch.zeros(SHAPE)
-    with pytest.raises(ValueError, match="unknown prediction type 'score'"):
-        split_prediction(x, x, 0.5, "score")
-    with pytest.raises(ValueError, match="unknown prediction type 'score'"):
-        join_prediction(x, x, 0.5, "score")

@@ -142,7 +142,7 @@ def test_lcm_is_diffusers_pipeline(house, theirs, steps):
         denoiser = model.denoiser(FORWARD)
         prompt = model.conditioning(Condition(prompt=PROMPT))
         row = replace(prompt, prompt=replace(prompt.prompt, scale=3.0))
-        scheduler = make_scheduler("LCMScheduler", denoiser.alphas_cumprod, "epsilon", steps)
+        scheduler = make_scheduler("LCMScheduler", denoiser.process, "epsilon", steps)
         noise = StepNoise(11, by="sequence")
         records = list(drive(denoiser, [Lane(0, scheduler, noise.initial(denoiser.shape), noise, row)]))
     ddim = theirs.scheduler

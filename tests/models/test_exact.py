@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from lab.engine.samplers import alpha_bar_at, split_prediction
+from lab.engine.predictions import split_prediction
+from lab.engine.process import Level
 from lab.models.exact import ExactData, ExactDenoiser
 
 T = 1000
@@ -44,7 +45,9 @@ def test_equals_an_independent_float64_computation(data, prediction_type):
     for row, support in enumerate(supports):
         level = float(alpha_bar[row])
         want = naive_posterior_mean(data[support.indices], x_t[row], level)
-        got, _ = split_prediction(prediction[row].double(), x_t[row].double(), level, prediction_type)
+        got, _ = split_prediction(
+            prediction[row].double(), x_t[row].double(), Level.from_alpha_bar(level), prediction_type
+        )
         # eps-prediction divides by sqrt(alpha_bar): 160 times float32's rounding at t = 999.
         torch.testing.assert_close(got, want, atol=1e-4 if t[row] == 999 else 3e-5, rtol=0)
 
@@ -122,12 +125,6 @@ def test_nearest(data):
     index, rms = ExactData(data).nearest(data[42] + 0.01)
     assert index == 42
     assert rms == pytest.approx(0.01, abs=1e-5)
-
-
-def test_fractional_timesteps_lie_between_their_neighbours():
-    levels = alpha_bar_at(ALPHAS_CUMPROD, torch.tensor([10.0, 10.5, 11.0]))
-    assert levels[0] == ALPHAS_CUMPROD[10] and levels[2] == ALPHAS_CUMPROD[11]
-    assert levels[0] > levels[1] > levels[2]
 
 
 @pytest.mark.parametrize("bad", [torch.zeros(0, 3, 8, 8), torch.zeros(3, 8, 8)])

@@ -301,7 +301,7 @@ def test_the_process_is_the_one_of_the_folders_own_scheduler(folder, monkeypatch
     describe(there / "model_index.json", scheduler=["diffusers", type(scheduler).__name__])
     theirs = StableDiffusionPipeline.from_pretrained(there).scheduler
     denoiser = loaded(there, monkeypatch).denoiser(Forward(schedule="scaled_linear"))
-    assert torch.equal(denoiser.alphas_cumprod, theirs.alphas_cumprod)
+    assert torch.equal(denoiser.process.alphas_cumprod, theirs.alphas_cumprod)
     assert denoiser.prediction_type == theirs.config.prediction_type
 
 

@@ -79,7 +79,7 @@ def test_one_denoiser_for_each_forward_process(loaded):
     cosine = loaded.denoiser(Forward(schedule="cosine", T=100))
     assert loaded.denoiser(Forward(schedule="cosine", T=100)) is cosine
     assert loaded.denoiser(Forward()) is not cosine
-    torch.testing.assert_close(cosine.alphas_cumprod, alphas_cumprod("cosine", 100))
+    torch.testing.assert_close(cosine.process.alphas_cumprod, alphas_cumprod("cosine", 100))
 
 
 def test_pictures_go_in_and_come_out_unchanged(loaded, pictures):

@@ -85,7 +85,9 @@ def test_a_folder_is_read(folder):
     denoiser = loaded.denoiser(Forward(schedule="cosine"))
     assert denoiser is loaded.denoiser(Forward(schedule="cosine"))
     assert denoiser.prediction_type == "epsilon" and denoiser.shape == SHAPE
-    torch.testing.assert_close(denoiser.alphas_cumprod, DDPMScheduler(beta_schedule="squaredcos_cap_v2").alphas_cumprod)
+    torch.testing.assert_close(
+        denoiser.process.alphas_cumprod, DDPMScheduler(beta_schedule="squaredcos_cap_v2").alphas_cumprod
+    )
     assert not any(weight.requires_grad for weight in denoiser.unet.parameters()) and not denoiser.unet.training
 
 
@@ -135,7 +137,7 @@ def test_ddim_is_diffusers_own_loop(house, folder, group):
 
 def own_lane(loaded, name, options, scale, seed=4):
     denoiser = loaded.denoiser(Forward(schedule="cosine"))
-    scheduler = make_scheduler(name, denoiser.alphas_cumprod, "epsilon", 10, options=options)
+    scheduler = make_scheduler(name, denoiser.process, "epsilon", 10, options=options)
     noise = StepNoise(seed, "sequence")
     lane = Lane(0, scheduler, noise.initial(SHAPE), noise, 1, loaded.unconditional(), ClassifierFree(scale))
     *_, last = drive(denoiser, [lane])
@@ -174,9 +176,9 @@ def test_clipping_keeps_x_0_in_range_and_all_else_as_it_is(tmp_path, prediction_
     t = torch.tensor([0.0, 300.0, 650.5, 950.0])
     before, after = plain(x_t, t, [0, 1, 2, 0]), clipped(x_t, t, [0, 1, 2, 0])
     assert torch.equal(before[:, 3:], after[:, 3:])  # the variance
-    a = plain.alphas_cumprod.double()[t.round().long()][:, None, None, None]
+    a = plain.process.alphas_cumprod.double()[t.round().long()][:, None, None, None]
     # Between two timesteps sigma is linear in t.
-    sigma = ((1 - plain.alphas_cumprod.double()) / plain.alphas_cumprod.double()).sqrt()
+    sigma = ((1 - plain.process.alphas_cumprod.double()) / plain.process.alphas_cumprod.double()).sqrt()
     a[2] = 1 / (1 + ((sigma[650] + sigma[651]) / 2) ** 2)
 
     def x_0(prediction):

@@ -35,7 +35,7 @@ def picture(x):
 
 def halves(toy, record, negative=""):
     """eps and x_0 of both halves in float64, from separate calls and the definitions."""
-    a = float(toy.network.alphas_cumprod[int(record.t)])
+    a = float(toy.network.process.alphas_cumprod[int(record.t)])
     x_t = record.x_t.double()
     pairs = []
     for prompt in ("apple", negative):

@@ -3,6 +3,7 @@
 import torch
 
 from lab.engine.lanes import drive
+from lab.engine.process import VariancePreserving
 from lab.models.cache import ModelCache
 from lab.operations.house import House
 from lab.settings import Settings
@@ -20,11 +21,11 @@ class Gaussian:
 
     def __init__(self, prediction_type):
         self.prediction_type, self.calls = prediction_type, []
-        self.alphas_cumprod = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64), 0)
+        self.process = VariancePreserving(torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64), 0))
 
     def __call__(self, x_t, t, conditioning):
         self.calls.append(list(conditioning))
-        a = self.alphas_cumprod[t.long()].to(x_t)[:, None, None, None]
+        a = self.process.alphas_cumprod[t.long()].to(x_t)[:, None, None, None]
         mean = torch.tensor([PROMPTS[prompt] for prompt in conditioning])[:, None, None, None] * PATTERN
         x_0 = mean + a.sqrt() * 0.16 / (a * 0.16 + 1 - a) * (x_t - a.sqrt() * mean)
         eps = (x_t - a.sqrt() * x_0) / (1 - a).sqrt()
