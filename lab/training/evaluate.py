@@ -199,18 +199,18 @@ def measure_pixel(scene: Scene) -> dict[str, Any]:
     folder = scene.models("pixel")
     model = UNet2DModel.from_pretrained(folder / "unet").float().eval()
     scheduler = DDPMScheduler.from_pretrained(folder / "scheduler")
-    predicts, signal = scheduler.config.prediction_type, scheduler.alphas_cumprod
+    predicts, alphas_cumprod = scheduler.config.prediction_type, scheduler.alphas_cumprod
     unseen = scene.corpus.unseen
     unseen = unseen.select(np.array([group != PEOPLE_GROUP for group in unseen.groups]))
     side = (model.config.sample_size,) * 2
     small = np.stack([cv2.resize(picture, side, interpolation=cv2.INTER_AREA) for picture in unseen.pixels])
     x_0, rng = to_unit(to_device(small, CPU)), torch.Generator().manual_seed(0)
-    t = torch.randint(len(signal), (len(x_0),), generator=rng)
+    t = torch.randint(len(alphas_cumprod), (len(x_0),), generator=rng)
     eps = torch.randn(x_0.shape, generator=rng)
-    x_t = add_noise(x_0, eps, signal[t])
+    x_t = add_noise(x_0, eps, alphas_cumprod[t])
     anything = torch.full_like(t, model.config.num_class_embeds - 1)
     output = model(x_t, t, class_labels=anything).sample
-    simple, bound = hybrid_loss(output, predicts, x_0, eps, x_t, t, signal)
+    simple, bound = hybrid_loss(output, predicts, x_0, eps, x_t, t, alphas_cumprod)
     return {"bits_per_dimension": float(bound), f"{predicts}_mse": float(simple), "parameters": count(model)}
 
 

@@ -5,20 +5,18 @@ import math
 import pytest
 import torch
 from diffusers import DDPMScheduler
-from torch.distributions import Normal, kl_divergence
 from torch.testing import assert_close
 
+from lab.engine.predictions import split_prediction
 from lab.training.losses import (
     add_noise,
     contrastive_loss,
     diffusion_loss,
-    discretized_log_likelihood,
-    gaussian_kl,
     gradient_loss,
     hybrid_loss,
+    levels,
     min_snr_weight,
     target,
-    to_eps,
     variational_bound,
 )
 from lab.training.train import learning_rate
@@ -35,54 +33,39 @@ def draws():
 
 
 def test_noising_and_v_are_those_of_diffusers(draws):
-    x_0, eps, signal = draws
-    assert_close(add_noise(x_0, eps, signal), SCHEDULER.add_noise(x_0, eps, T))
-    assert_close(target("v_prediction", x_0, eps, signal), SCHEDULER.get_velocity(x_0, eps, T))
+    x_0, eps, alpha_bar = draws
+    assert_close(add_noise(x_0, eps, alpha_bar), SCHEDULER.add_noise(x_0, eps, T))
+    assert_close(target("v_prediction", x_0, eps, alpha_bar), SCHEDULER.get_velocity(x_0, eps, T))
 
 
 @pytest.mark.parametrize("kind", ["epsilon", "sample", "v_prediction"])
 def test_the_right_answer_costs_nothing(draws, kind):
-    x_0, eps, signal = draws
-    assert diffusion_loss(target(kind, x_0, eps, signal), kind, x_0, eps, signal) == 0
+    x_0, eps, alpha_bar = draws
+    assert diffusion_loss(target(kind, x_0, eps, alpha_bar), kind, x_0, eps, alpha_bar) == 0
 
 
 def test_min_snr_weighs_one_x_0_error_alike_whatever_is_predicted(draws):
     """An x_0 estimate that is off by d costs min(SNR, gamma) d^2 in all three parametrisations."""
     x_0, eps, _ = draws
-    signal = torch.tensor([0.1, 0.5, 0.8, 0.95, 0.99])
+    alpha_bar = torch.tensor([0.1, 0.5, 0.8, 0.95, 0.99])
     wrong = x_0 + 0.1
-    x_t = add_noise(x_0, eps, signal)
-    a, s = (root.reshape(-1, 1, 1, 1) for root in (signal.sqrt(), (1 - signal).sqrt()))
+    x_t = add_noise(x_0, eps, alpha_bar)
+    a, s = (root.reshape(-1, 1, 1, 1) for root in (alpha_bar.sqrt(), (1 - alpha_bar).sqrt()))
     eps_of_wrong = (x_t - a * wrong) / s
     predictions = {"sample": wrong, "epsilon": eps_of_wrong, "v_prediction": a * eps_of_wrong - s * wrong}
-    expected = ((signal / (1 - signal)).clamp(max=5) * 0.01).mean()
+    expected = ((alpha_bar / (1 - alpha_bar)).clamp(max=5) * 0.01).mean()
     for kind, prediction in predictions.items():
-        assert_close(diffusion_loss(prediction, kind, x_0, eps, signal), expected, rtol=1e-3, atol=1e-6)
+        assert_close(diffusion_loss(prediction, kind, x_0, eps, alpha_bar), expected, rtol=1e-3, atol=1e-6)
 
 
 def test_min_snr_leaves_noisy_steps_alone():
     assert_close(min_snr_weight("epsilon", torch.tensor([0.5, 0.9])), torch.tensor([1.0, 5 / 9]))
 
 
-def test_gaussian_kl_is_torchs():
-    a, b = Normal(torch.tensor(0.3), torch.tensor(0.5)), Normal(torch.tensor(-1.0), torch.tensor(2.0))
-    assert_close(gaussian_kl(a.mean, a.variance.log(), b.mean, b.variance.log()), kl_divergence(a, b))
-
-
-def test_the_likelihood_of_all_bytes_sums_to_one():
-    x = torch.arange(256, dtype=torch.float64) / 127.5 - 1
-    total = (
-        discretized_log_likelihood(x, torch.tensor(0.2, dtype=torch.float64), torch.tensor(-2.0, dtype=torch.float64))
-        .exp()
-        .sum()
-    )
-    assert float(total) == pytest.approx(1, abs=1e-6)
-
-
 def test_the_bound_is_zero_for_a_perfect_prediction_with_the_posterior_variance(draws):
     """eps exact and v = -1 give the true posterior, whose divergence from itself is 0 (t = 0 is a likelihood)."""
-    x_0, eps, signal = draws
-    x_t = add_noise(x_0, eps, signal)
+    x_0, eps, alpha_bar = draws
+    x_t = add_noise(x_0, eps, alpha_bar)
     term = variational_bound(torch.cat([eps, -torch.ones_like(eps)], 1), x_0, x_t, T, SCHEDULER.alphas_cumprod)
     assert_close(term[1:4], torch.zeros(3), atol=2e-4, rtol=0)  # at t = 999 float32 loses x_0
     assert term[0] > 0
@@ -90,10 +73,10 @@ def test_the_bound_is_zero_for_a_perfect_prediction_with_the_posterior_variance(
 
 def test_the_learned_variance_is_the_one_diffusers_samples_with(draws):
     """With only the mean wrong, the bound's excess is |mean error|^2 / (2 variance), variance as diffusers has it."""
-    x_0, eps, signal = draws
+    x_0, eps, alpha_bar = draws
     t = torch.tensor([400])
-    x_0, eps, signal = x_0[:1] * 0.2, eps[:1] * 0.1, SCHEDULER.alphas_cumprod[t]
-    x_t = add_noise(x_0, eps, signal)
+    x_0, eps, alpha_bar = x_0[:1] * 0.2, eps[:1] * 0.1, SCHEDULER.alphas_cumprod[t]
+    x_t = add_noise(x_0, eps, alpha_bar)
     v = torch.full_like(eps, 0.4)
     variance = SCHEDULER._get_variance(400, predicted_variance=v).exp()
 
@@ -103,16 +86,16 @@ def test_the_learned_variance_is_the_one_diffusers_samples_with(draws):
     off = eps + 0.05
     terms = [variational_bound(torch.cat([noise, v], 1), x_0, x_t, t, SCHEDULER.alphas_cumprod) for noise in (eps, off)]
     before = SCHEDULER.alphas_cumprod[399]
-    beta = 1 - signal / before
-    shift = before.sqrt() * beta / (1 - signal) * (clean(off) - clean(eps))
+    beta = 1 - alpha_bar / before
+    shift = before.sqrt() * beta / (1 - alpha_bar) * (clean(off) - clean(eps))
     expected = (shift.square() / variance / 2).mean() / math.log(2)
     assert_close((terms[1] - terms[0]).squeeze(), expected, rtol=1e-3, atol=1e-6)
 
 
 def test_the_bound_teaches_only_the_variance(draws):
-    x_0, eps, signal = draws
+    x_0, eps, alpha_bar = draws
     output = torch.cat([eps, torch.zeros_like(eps)], 1).requires_grad_()
-    x_t = add_noise(x_0, eps, signal)
+    x_t = add_noise(x_0, eps, alpha_bar)
     _, bound = hybrid_loss(output, "epsilon", x_0, eps, x_t, T, SCHEDULER.alphas_cumprod)
     bound.backward()
     assert output.grad[:, :3].abs().max() == 0 and output.grad[:, 3:].abs().max() > 0
@@ -121,10 +104,11 @@ def test_the_bound_teaches_only_the_variance(draws):
 @pytest.mark.parametrize("prediction_type", ["epsilon", "sample", "v_prediction"])
 def test_what_is_predicted_right_is_the_same_bound(draws, prediction_type):
     """Whatever the network predicts, a right prediction costs nothing and leaves what the right eps does."""
-    x_0, eps, signal = draws
-    x_t = add_noise(x_0, eps, signal)
-    right = target(prediction_type, x_0, eps, signal)
-    assert_close(to_eps(prediction_type, right, x_t, signal), eps, rtol=1e-4, atol=1e-5)
+    x_0, eps, alpha_bar = draws
+    x_t = add_noise(x_0, eps, alpha_bar)
+    right = target(prediction_type, x_0, eps, alpha_bar)
+    _, right_eps = split_prediction(right, x_t, levels(alpha_bar, x_t), prediction_type)
+    assert_close(right_eps, eps, rtol=1e-4, atol=1e-5)
     v = torch.zeros_like(eps)
     simple, bound = hybrid_loss(torch.cat([right, v], 1), prediction_type, x_0, eps, x_t, T, SCHEDULER.alphas_cumprod)
     expected = variational_bound(torch.cat([eps, v], 1), x_0, x_t, T, SCHEDULER.alphas_cumprod).mean()

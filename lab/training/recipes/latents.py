@@ -63,7 +63,7 @@ class LatentRecipe(Recipe[M]):
         self.latents = unit_latents(self.autoencoder, self.seen.pixels)
         self.tokens = tokenize_wordings(self.tokenizer, self.seen).to(device)
         self.nothing = tokenize(self.tokenizer, [""]).to(device)
-        self.signal = noise_scheduler(options).alphas_cumprod.to(device)
+        self.alphas_cumprod = noise_scheduler(options).alphas_cumprod.to(device)
 
     @staticmethod
     def parts(models: Models) -> tuple[Path, Path, Path]:
@@ -88,10 +88,10 @@ class LatentRecipe(Recipe[M]):
 
     def denoising_loss(self, denoise: Callable[[Tensor, Tensor], Tensor], x_0: Tensor, rng: torch.Generator) -> Tensor:
         """Noise x_0 to random t, predict with `denoise(x_t, t)`, weigh the error by min-SNR."""
-        t = torch.randint(len(self.signal), (len(x_0),), generator=rng, device=self.device)
+        t = torch.randint(len(self.alphas_cumprod), (len(x_0),), generator=rng, device=self.device)
         eps = torch.randn(x_0.shape, generator=rng, device=self.device)
-        prediction = denoise(add_noise(x_0, eps, self.signal[t]), t)
-        return diffusion_loss(prediction, self.options.prediction_type, x_0, eps, self.signal[t])
+        prediction = denoise(add_noise(x_0, eps, self.alphas_cumprod[t]), t)
+        return diffusion_loss(prediction, self.options.prediction_type, x_0, eps, self.alphas_cumprod[t])
 
 
 def balanced(corpus: Corpus, people_share: float) -> Tensor:

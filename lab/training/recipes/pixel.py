@@ -52,7 +52,7 @@ class Pixel(Recipe[UNet2DModel]):
         self.scheduler = DDPMScheduler(
             beta_schedule="squaredcos_cap_v2", variance_type="learned_range", prediction_type=PREDICTS
         )
-        self.signal = self.scheduler.alphas_cumprod.to(device)
+        self.alphas_cumprod = self.scheduler.alphas_cumprod.to(device)
         torch.manual_seed(options.seed)
         self.model = UNet2DModel(
             sample_size=options.resolution,
@@ -73,11 +73,11 @@ class Pixel(Recipe[UNet2DModel]):
         x_0 = flipped(to_unit(self.pixels[index]), rng)
         dropped = torch.rand(len(index), generator=rng, device=self.device) < self.options.unconditional
         labels = torch.where(dropped, len(self.groups), self.labels[index])
-        t = torch.randint(len(self.signal), (len(index),), generator=rng, device=self.device)
+        t = torch.randint(len(self.alphas_cumprod), (len(index),), generator=rng, device=self.device)
         eps = torch.randn(x_0.shape, generator=rng, device=self.device)
-        x_t = add_noise(x_0, eps, self.signal[t])
+        x_t = add_noise(x_0, eps, self.alphas_cumprod[t])
         output = model(x_t, t, class_labels=labels).sample
-        simple, bound = hybrid_loss(output, PREDICTS, x_0, eps, x_t, t, self.signal)
+        simple, bound = hybrid_loss(output, PREDICTS, x_0, eps, x_t, t, self.alphas_cumprod)
         return {"loss": simple + self.options.bound_weight * bound, "simple": simple, "bound": bound}
 
     def sheet(self, model: UNet2DModel) -> np.ndarray:

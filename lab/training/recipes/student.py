@@ -14,9 +14,10 @@ import torch
 from diffusers import LCMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from torch import Tensor, nn
 
+from lab.engine.predictions import split_prediction
 from lab.models.prompts import embed_scale
 from lab.training.corpus import Corpus
-from lab.training.losses import add_noise, expand
+from lab.training.losses import add_noise, expand, levels
 from lab.training.recipes.latents import LatentOptions, LatentRecipe, generate
 from lab.training.recipes.text_to_image import PROMPTS, SHEET_SCALE
 from lab.training.records import tile
@@ -54,12 +55,14 @@ class Student(LatentRecipe[UNet2DConditionModel]):
     def loss(self, model: UNet2DConditionModel, rng: torch.Generator) -> dict[str, Tensor]:
         batch, skip = self.batch(rng), self.options.skip
         hidden, n = self.hidden(batch.tokens), len(batch.index)
-        later = (torch.randint(len(self.signal) // skip, (n,), generator=rng, device=self.device) + 1) * skip - 1
+        later = (
+            torch.randint(len(self.alphas_cumprod) // skip, (n,), generator=rng, device=self.device) + 1
+        ) * skip - 1
         earlier = (later - skip).clamp(min=0)
         low, high = self.options.scales
         scale = low + (high - low) * torch.rand(n, generator=rng, device=self.device)
         eps = torch.randn(batch.latents.shape, generator=rng, device=self.device)
-        x_later = add_noise(batch.latents, eps, self.signal[later])
+        x_later = add_noise(batch.latents, eps, self.alphas_cumprod[later])
         x_earlier = self.teacher_step(x_later, later, earlier, hidden, scale)
         predicted = self.consistency(model, x_later, later, hidden, scale)
         with torch.no_grad():
@@ -74,7 +77,7 @@ class Student(LatentRecipe[UNet2DConditionModel]):
         both = self.teacher(torch.cat([x, x]), torch.cat([t, t]), torch.cat([hidden, nothing])).sample
         conditional, unconditional = both.chunk(2)
         eps = unconditional + expand(scale, x) * (conditional - unconditional)
-        return add_noise(self.clean(x, eps, t), eps, self.signal[earlier])
+        return add_noise(self.clean(x, eps, t), eps, self.alphas_cumprod[earlier])
 
     def consistency(self, model: UNet2DConditionModel, x: Tensor, t: Tensor, hidden: Tensor, scale: Tensor) -> Tensor:
         """f(x, t) = c_skip x + c_out x_0(x, t), which is x itself at t = 0 (Song et al. 2023, section 3)."""
@@ -85,8 +88,8 @@ class Student(LatentRecipe[UNet2DConditionModel]):
 
     def clean(self, x: Tensor, eps: Tensor, t: Tensor) -> Tensor:
         """x_0 from x_t and eps."""
-        signal = expand(self.signal[t], x)
-        return (x - (1 - signal).sqrt() * eps) / signal.sqrt()
+        x_0, _ = split_prediction(eps, x, levels(self.alphas_cumprod[t], x), "epsilon")
+        return x_0
 
     def sheet(self, model: UNet2DConditionModel) -> np.ndarray:
         """Sixteen prompts in 1, 2, 4 and 8 steps."""
