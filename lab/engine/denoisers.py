@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 from lab.engine.predictions import join_prediction, split_prediction
@@ -52,6 +53,11 @@ class FlowVelocity:
         prediction = self.denoiser(state, timestep, conditioning)[:, : x_t.shape[1]]
         x_0, _ = split_prediction(prediction, state, level, self.denoiser.prediction_type)
         return join_prediction(x_0, x_t, flow, self.prediction_type)
+
+
+def recording(*inputs: Tensor) -> bool:
+    """Whether autograd records what is computed from these: a network then runs in torch, and not in inference mode."""
+    return torch.is_grad_enabled() and any(one.requires_grad for one in inputs)
 
 
 def by_row(level: Level[Tensor], x_t: Tensor) -> Level[Tensor]:

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lab.engine.denoisers import recording
 from lab.models.kept import Kept
 
 log = logging.getLogger("lab")
@@ -64,7 +65,9 @@ class Compiled:
         return ARRANGED * self.weights * len(self._requests)
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """The network's outputs, from the smallest compiled batch that holds the rows."""
+        """The network's outputs, from the smallest compiled batch that holds the rows; from torch where autograd records."""
+        if recording(*inputs):
+            return self._by_torch(*inputs)
         rows, requests = len(inputs[0]), self._requests  # as they are now: `clear` and `drop` put others in their place
         if self.buckets:
             self.want(next((size for size in sorted(self.buckets) if size >= rows), max(self.buckets)))
@@ -130,9 +133,9 @@ class Compiled:
             outputs = request.infer([part.contiguous().numpy() for part in filled], share_inputs=True)
             return tuple(torch.from_numpy(outputs[i][:rows].copy()) for i in range(len(outputs)))
 
-    @torch.inference_mode()
     def _by_torch(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        outputs = self.network(*inputs)
+        with torch.inference_mode(not recording(*inputs)):
+            outputs = self.network(*inputs)
         return outputs if isinstance(outputs, tuple) else (outputs,)
 
 

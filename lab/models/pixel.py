@@ -14,6 +14,7 @@ import torch
 from diffusers import UNet2DModel
 from torch import Tensor
 
+from lab.engine.denoisers import recording
 from lab.engine.predictions import join_prediction, split_prediction
 from lab.engine.process import VariancePreserving
 from lab.models.cache import Shelf, alone, first_line
@@ -43,13 +44,13 @@ class PixelDenoiser:
         side = side_of(unet.config, "unet")
         self.shape = (unet.config.in_channels, side, side)
 
-    @torch.inference_mode()
     def __call__(self, x_t: Tensor, t: Tensor, conditioning: Sequence[int]) -> Tensor:
         """Predict for rows x_t (rows, channels, height, width); twice the channels where the variance is learned."""
-        x = x_t.to(self._weight)
-        classes = torch.tensor(conditioning, device=x.device) if self._classes else None
-        prediction = self.unet(x, t.to(x.device), class_labels=classes).sample.float().cpu()
-        return prediction if self.limit is None else self._clipped(prediction, x_t, t, self.limit)
+        with torch.inference_mode(not recording(x_t)):
+            x = x_t.to(self._weight)
+            classes = torch.tensor(conditioning, device=x.device) if self._classes else None
+            prediction = self.unet(x, t.to(x.device), class_labels=classes).sample.float().cpu()
+            return prediction if self.limit is None else self._clipped(prediction, x_t, t, self.limit)
 
     def _clipped(self, prediction: Tensor, x_t: Tensor, t: Tensor, limit: float) -> Tensor:
         """The prediction whose x_0 is within the limit; the same where it already was, and the variance as it is."""

@@ -2,7 +2,7 @@
 as a StableDiffusionXLPipeline (Podell et al. 2023).
 
 The engine sees a `Denoiser` whose rows are conditioned on a `TextRow`: a prompt and, where a ControlNet (Zhang et al.
-2023) steers the row, its signals. Rows with and without control share one UNet call.
+2023) steers the row, its steering. Rows with and without control share one UNet call.
 """
 
 import os
@@ -19,6 +19,7 @@ import torch
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from torch import Tensor, nn
 
+from lab.engine.denoisers import recording
 from lab.engine.lanes import Changing, out_of_memory
 from lab.engine.process import VariancePreserving
 from lab.models.cache import first_line
@@ -32,7 +33,7 @@ from lab.requests.sampling import ControlWindow
 
 
 @dataclass(frozen=True, eq=False)
-class Signal:
+class Steering:
     """A ControlNet at work on one row."""
 
     control: "LoadedControl"
@@ -46,7 +47,7 @@ class TextRow:
     """What one row of the UNet is conditioned on."""
 
     prompt: Encoded
-    signals: tuple[Signal, ...] = ()
+    steering: tuple[Steering, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,17 +70,17 @@ class Controlled(Changing):
         self.seen: dict[int, list[np.ndarray]] = {}  # call -> the RMS of the residuals of each control
 
     def at(self, i: int, n: int) -> TextRow:
-        """The signals whose window holds call i of n, as diffusers' `controlnet_keep` has it."""
+        """The ControlNets whose window holds call i of n, as diffusers' `controlnet_keep` has it."""
         self.seen[i] = [np.zeros(len(strengths), np.float32) for _, _, strengths in self.controls]
-        signals = []
+        steering = []
         for index, (hint, window, strengths) in enumerate(self.controls):
             if window.strength > 0 and i / n >= window.start and (i + 1) / n <= window.end:
 
                 def watch(sizes: Tensor, i: int = i, index: int = index) -> None:
                     self.seen[i][index] = sizes.numpy()
 
-                signals.append(Signal(hint.control, hint.encoded, strengths, watch))
-        return TextRow(self.prompt, tuple(signals))
+                steering.append(Steering(hint.control, hint.encoded, strengths, watch))
+        return TextRow(self.prompt, tuple(steering))
 
     def residuals(self, calls: int) -> np.ndarray:
         """RMS of the residuals that were added, (controls, calls, blocks); 0 in calls that did not ask for this half."""
@@ -176,15 +177,15 @@ class LatentDenoiser:
         side = side_of(self.unet.config, "unet")
         self.shape = (self.unet.config.in_channels, side, side)
 
-    @torch.inference_mode()
     def __call__(self, x_t: Tensor, t: Tensor, conditioning: Sequence[TextRow]) -> Tensor:
         """Predict for rows x_t (rows, channels, height, width) at timesteps t (rows,)."""
-        x, t, told, scales = self._inputs(x_t, t, conditioning)
-        residuals = self._residuals(x, t, told, conditioning)
-        inputs = (x, t, *told, *scales, *residuals)
-        name = "denoiser under control" if residuals else "denoiser"
-        engine = self._engines(name, Denoise(self.unet, len(told) - 1), [part[:1] for part in inputs])
-        return engine(*inputs)[0].float().cpu()
+        with torch.inference_mode(not recording(x_t)):
+            x, t, told, scales = self._inputs(x_t, t, conditioning)
+            residuals = self._residuals(x, t, told, conditioning)
+            inputs = (x, t, *told, *scales, *residuals)
+            name = "denoiser under control" if residuals else "denoiser"
+            engine = self._engines(name, Denoise(self.unet, len(told) - 1), [part[:1].detach() for part in inputs])
+            return engine(*inputs)[0].float().cpu()
 
     @torch.inference_mode()
     def try_out(self, prompt: Encoded, control: "LoadedControl | None" = None, pixels: int = 8) -> Tensor:
@@ -219,16 +220,17 @@ class LatentDenoiser:
     def _residuals(self, x: Tensor, t: Tensor, told: list[Tensor], conditioning: Sequence[TextRow]) -> list[Tensor]:
         """What the ControlNets add to the UNet's skips and to its middle; rows without control get zeros."""
         sums: list[Tensor] = []
-        for control, places in signals_by_control(conditioning).items():
+        for control, places in rows_by_control(conditioning).items():
             rows = torch.tensor([row for row, _ in places], device=x.device)
-            hints = torch.stack([signal.hint for _, signal in places])
-            factors = torch.stack([signal.strengths for _, signal in places]).to(x)
+            hints = torch.stack([one.hint for _, one in places])
+            factors = torch.stack([one.strengths for _, one in places]).to(x)
             blocks = control.residuals(x[rows], t[rows], hints, *(part[rows] for part in told))
             scaled = [block * factors[:, k, None, None, None] for k, block in enumerate(blocks)]
-            sizes = torch.stack([block.float().square().mean(dim=(1, 2, 3)).sqrt() for block in scaled], dim=1).cpu()
-            for (_, signal), size in zip(places, sizes, strict=True):
-                if signal.watch:
-                    signal.watch(size)
+            powers = [block.detach().float().square().mean(dim=(1, 2, 3)) for block in scaled]
+            sizes = torch.stack([power.sqrt() for power in powers], dim=1).cpu()
+            for (_, one), size in zip(places, sizes, strict=True):
+                if one.watch:
+                    one.watch(size)
             sums = sums or [block.new_zeros(len(x), *block.shape[1:]) for block in scaled]
             for total, block in zip(sums, scaled, strict=True):
                 total.index_add_(0, rows, block)
@@ -240,12 +242,12 @@ def smallest_side(unet: Any) -> int:
     return 2 ** (len(unet.config.block_out_channels) - 1)
 
 
-def signals_by_control(conditioning: Sequence[TextRow]) -> dict["LoadedControl", list[tuple[int, Signal]]]:
+def rows_by_control(conditioning: Sequence[TextRow]) -> dict["LoadedControl", list[tuple[int, Steering]]]:
     """The rows that each ControlNet acts on, so that it is called once for all of them."""
-    found: dict[LoadedControl, list[tuple[int, Signal]]] = {}
+    found: dict[LoadedControl, list[tuple[int, Steering]]] = {}
     for row, conditioned in enumerate(conditioning):
-        for signal in conditioned.signals:
-            found.setdefault(signal.control, []).append((row, signal))
+        for one in conditioned.steering:
+            found.setdefault(one.control, []).append((row, one))
     return found
 
 
@@ -339,7 +341,7 @@ class LoadedControl:
     def residuals(self, x: Tensor, t: Tensor, hints: Tensor, *told: Tensor) -> tuple[Tensor, ...]:
         """What it adds to the UNet's skips and its middle, for rows x_t at timesteps t that were told a prompt."""
         inputs = (x, t, hints, *told)
-        return self._engines("control", Residuals(self.net), [part[:1] for part in inputs])(*inputs)
+        return self._engines("control", Residuals(self.net), [part[:1].detach() for part in inputs])(*inputs)
 
 
 class LoadedStableDiffusion:
