@@ -127,7 +127,7 @@ class Lane:
     def conditioning(self, denoiser: Denoiser) -> list[Any]:
         """The conditioning of its rows: the conditional one first."""
         halves = zip((self.conditional, self.unconditional), self._needs(denoiser), strict=True)
-        rows = [half for half, needed in halves if needed]
+        rows = [half for half, need in halves if need]
         return [row.at(self.i, self.n) if isinstance(row, Changing) else row for row in rows]
 
     def _needs(self, denoiser: Denoiser) -> tuple[bool, bool]:

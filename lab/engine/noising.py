@@ -185,11 +185,12 @@ class Scene:
 
     def x_t(self, t: int) -> Tensor:
         """One jump to t."""
-        return q_sample(self.x_0, self.level(t), self.eps)
+        return q_sample(self.x_0, Level.from_alpha_bar(float(self.table[t])), self.eps)
 
-    def level(self, t: int) -> Level[float]:
-        """The noise level at t = 0 .. T."""
-        return Level.from_alpha_bar(float(self.table[t]))
+    @cached_property
+    def log_snrs(self) -> np.ndarray:
+        """log-SNR at t = 0 .. T, (T + 1,)."""
+        return Level.from_alpha_bar(self.table).log_snr
 
     @cached_property
     def chain(self) -> MarkovChain:

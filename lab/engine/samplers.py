@@ -43,11 +43,11 @@ class DDIM(diffusers.DDIMScheduler):
             x_0 = x_0.clamp(-self.config.clip_sample_range, self.config.clip_sample_range)
         # Equation 16; then equation 12: "predicted x_0", "direction pointing to x_t", "random noise".
         sigma = eta * ((1 - alpha_bar_next) / (1 - alpha_bar) * (1 - alpha_bar / alpha_bar_next)).clamp(min=0) ** 0.5
-        moved = alpha_bar_next**0.5 * x_0 + (1 - alpha_bar_next - sigma**2).clamp(min=0) ** 0.5 * eps
+        prev_sample = alpha_bar_next**0.5 * x_0 + (1 - alpha_bar_next - sigma**2).clamp(min=0) ** 0.5 * eps
         if eta > 0:
             noise = torch.randn(sample.shape, generator=generator, dtype=sample.dtype, device="cpu")
-            moved = moved + sigma * noise.to(sample.device)
-        return DDIMSchedulerOutput(prev_sample=moved, pred_original_sample=x_0)
+            prev_sample = prev_sample + sigma * noise.to(sample.device)
+        return DDIMSchedulerOutput(prev_sample=prev_sample, pred_original_sample=x_0)
 
     def _alpha_bar_after(self, timestep: int) -> Tensor:
         later = self.timesteps[self.timesteps < timestep]

@@ -26,12 +26,12 @@ def noising(request: NoisingRequest, house: House) -> Iterator[Event]:
     numbers = scene.numbers(t, x_t)
     chain = forward_process.to_picture(scene.chain.at(t)) if request.chain else None
     recovered = _recover(request, t, request.recover, house) if request.recover else None
-    level = scene.level(t)
     yield NoisingFrame(
         t=t,
         alpha_bar=float(scene.table[t]),
         alpha_bars=scene.table,
-        log_snr=level.log_snr,
+        log_snr=float(scene.log_snrs[t]),
+        log_snrs=scene.log_snrs,
         x_t=forward_process.to_picture(x_t),
         chain=chain,
         psnr_db=numbers.psnr_db,

@@ -44,6 +44,7 @@ class NoisingFrame(Event):
     alpha_bar: float
     alpha_bars: np.ndarray  # (T + 1,) of the whole forward process
     log_snr: float
+    log_snrs: np.ndarray  # (T + 1,), inf at t = 0
     x_t: np.ndarray  # one jump: q(x_t | x_0)
     chain: np.ndarray | None  # the Markov chain, step by step: q(x_t | x_{t-1})
     psnr_db: float  # of x_t to x_0, unclipped values in [-1, 1]; +inf at t = 0

@@ -106,8 +106,10 @@ def test_curves_that_are_one_say_so_and_others_do_not():
 def test_every_level_of_every_schedule_lies_in_the_chart(T, zero):
     shown = []
     for name, row in SCHEDULES.items():
-        bars = np.asarray(Scenes().get(GREY, name, T, zero, 0).table)
-        frame = SimpleNamespace(alpha_bars=bars, alpha_bar=float(bars[0]), log_snr=math.inf, t=0)
+        scene = Scenes().get(GREY, name, T, zero, 0)
+        frame = SimpleNamespace(
+            alpha_bars=scene.table, log_snrs=scene.log_snrs, alpha_bar=float(scene.table[0]), log_snr=math.inf, t=0
+        )
         shown.append(noising_charts.Shown(row.title, row.colour, frame))
     figure = json.loads(noising_charts.schedule(shown).plot)
     low, high = figure["layout"]["yaxis2"]["range"]

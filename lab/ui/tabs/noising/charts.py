@@ -33,7 +33,7 @@ def schedule(shown: Sequence[Shown]) -> PlotData:
         ts = np.unique(np.linspace(0, len(bars) - 1, POINTS).round().astype(int))
         dotted = {"line": {"dash": "dot", "width": 2}, "yaxis": "y2", "showlegend": False}
         traces.append(plots.line(ts, bars[ts], one.name, one.colour))
-        traces.append(plots.line(ts, _log_snr(bars[ts]), f"{one.name}, log-SNR", one.colour, **dotted))
+        traces.append(plots.line(ts, one.frame.log_snrs[ts], f"{one.name}, log-SNR", one.colour, **dotted))
     low, high = span = _level_range(shown)
     for one in shown:
         level = one.frame.log_snr
@@ -62,7 +62,7 @@ def schedule(shown: Sequence[Shown]) -> PlotData:
 
 def _level_range(shown: Sequence[Shown]) -> list[float]:
     """From below to above every finite log-SNR of the schedules."""
-    levels = np.concatenate([_log_snr(one.frame.alpha_bars) for one in shown])
+    levels = np.concatenate([one.frame.log_snrs for one in shown])
     levels = levels[np.isfinite(levels)]
     return [float(np.floor(levels.min())) - 1, float(np.ceil(levels.max())) + 1]
 
@@ -119,11 +119,6 @@ CHARTS: dict[str, tuple[str, Callable[[Sequence[Shown]], PlotData]]] = {
     "values": ("Values", values),
     "frequencies": ("Frequencies", frequencies),
 }
-
-
-def _log_snr(alpha_bars: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore"):
-        return np.log(alpha_bars) - np.log1p(-alpha_bars)
 
 
 def _faint(colour: str) -> str:
