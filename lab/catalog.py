@@ -70,6 +70,7 @@ class Guidance:
 
     name: str
     title: str
+    rule: str  # class name in lab/engine/guidance.py
     colour: str
     paper: str
     arxiv: str
@@ -161,11 +162,11 @@ HELPERS = _by_name(
 )
 
 GUIDANCE = _by_name(
-    Guidance("cfg",       "Classifier-free",       "#4269d0", "Ho & Salimans 2022",       "2207.12598", "eps_u + s (eps_c - eps_u) at every step."),
-    Guidance("rescaled",  "Rescaled",              "#3ca951", "Lin et al. 2023",          "2305.08891", "Guided, then brought back to the contrast of the conditional prediction."),
-    Guidance("interval",  "Interval",              "#efb118", "Kynkäänniemi et al. 2024", "2404.07724", "Guided only at middle noise levels, plain conditional elsewhere."),
-    Guidance("threshold", "Dynamic thresholding",  "#ff725c", "Saharia et al. 2022",      "2205.11487", "The predicted x_0 is squeezed back into the range of pixels.", pixels_only=True),
-    Guidance("apg",       "Adaptive projected",    "#a463f2", "Sadat et al. 2024",        "2410.02416", "Only the part of the difference that is orthogonal to the prediction, with negative momentum."),
+    Guidance("cfg",       "Classifier-free",       "ClassifierFree",       "#4269d0", "Ho & Salimans 2022",       "2207.12598", "eps_u + s (eps_c - eps_u) at every step."),
+    Guidance("rescaled",  "Rescaled",              "Rescaled",             "#3ca951", "Lin et al. 2023",          "2305.08891", "Guided, then brought back to the contrast of the conditional prediction."),
+    Guidance("interval",  "Interval",              "Interval",             "#efb118", "Kynkäänniemi et al. 2024", "2404.07724", "Guided only at middle noise levels, plain conditional elsewhere."),
+    Guidance("threshold", "Dynamic thresholding",  "DynamicThresholding",  "#ff725c", "Saharia et al. 2022",      "2205.11487", "The predicted x_0 is squeezed back into the range of pixels.", pixels_only=True),
+    Guidance("apg",       "Adaptive projected",    "AdaptiveProjected",    "#a463f2", "Sadat et al. 2024",        "2410.02416", "Only the part of the difference that is orthogonal to the prediction, with negative momentum."),
 )
 
 SAMPLERS = _by_name(

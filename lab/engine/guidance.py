@@ -124,15 +124,7 @@ class AdaptiveProjected(ClassifierFree):
         return join_prediction(guided, x_t, level, prediction_type)
 
 
-RULES: dict[str, type[ClassifierFree]] = {
-    "cfg": ClassifierFree,
-    "rescaled": Rescaled,
-    "interval": Interval,
-    "threshold": DynamicThresholding,
-    "apg": AdaptiveProjected,
-}
-
-
 def make_rule(name: str, scale: float) -> ClassifierFree:
-    """The rule `name` of the catalog's GUIDANCE, fresh for one lane."""
-    return RULES[name](scale)
+    """The rule of the class `name` of this module, fresh for one lane. Raises KeyError where there is none."""
+    rules: list[type[ClassifierFree]] = [ClassifierFree, *ClassifierFree.__subclasses__()]
+    return {rule.__name__: rule for rule in rules}[name](scale)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from lab.catalog import SAMPLERS
+from lab.catalog import GUIDANCE, SAMPLERS
 from lab.engine.denoisers import Denoiser
 from lab.engine.guidance import make_rule
 from lab.engine.lanes import Lane, StepNoise
@@ -62,5 +62,5 @@ def make_lane(index: int, settings: LaneSettings, denoiser: Denoiser, conditiona
     if settings.mix_seed is not None and settings.mix > 0:
         x_T = slerp(x_T, StepNoise(settings.mix_seed).initial(denoiser.shape), settings.mix)
     eta = settings.eta if row.eta else 0.0
-    rule = None if unconditional is None else make_rule(settings.rule, settings.guidance_scale)
+    rule = None if unconditional is None else make_rule(GUIDANCE[settings.rule].rule, settings.guidance_scale)
     return Lane(index, scheduler, x_T, noise, conditional, unconditional, rule, eta)

@@ -7,9 +7,8 @@ import pytest
 import torch
 from diffusers import DDPMScheduler
 
-from lab.catalog import SAMPLERS
+from lab.catalog import GUIDANCE, SAMPLERS
 from lab.engine.guidance import (
-    RULES,
     AdaptiveProjected,
     ClassifierFree,
     DynamicThresholding,
@@ -28,6 +27,11 @@ SHAPE = (3, 8, 8)
 TYPES = ("epsilon", "v_prediction", "sample")
 LEVELS = (0.9999, 0.9, 0.4, 0.01)  # alpha-bar, from the picture to nearly pure noise
 EXACT = {"atol": 1e-9, "rtol": 1e-9}
+
+
+def rule_of(name, scale):
+    """The rule of a row of the catalog."""
+    return make_rule(GUIDANCE[name].rule, scale)
 
 
 def gaussian(seed, deviation=1.0):
@@ -81,16 +85,16 @@ def test_classifier_free_is_equation_6():
         torch.testing.assert_close(got, (1 + w) * eps_c - w * eps_u, **EXACT)
 
 
-@pytest.mark.parametrize("name", [name for name in RULES if name != "rescaled"])
+@pytest.mark.parametrize("name", [name for name in GUIDANCE if name != "rescaled"])
 @pytest.mark.parametrize("alpha_bar", LEVELS)
 def test_a_rule_means_the_same_for_every_prediction_type(name, alpha_bar):
     """Rescaled does not, by its definition: it matches the deviation of whatever the network predicts."""
     halves = Halves(alpha_bar)
-    want = halves.guided(make_rule(name, 4.0), "sample")
+    want = halves.guided(rule_of(name, 4.0), "sample")
     assert (want - halves.conditional).abs().max() > 0.1
     for prediction_type in TYPES:
         # Told as eps, an x_0 loses the digits that 1 / sqrt(a) takes.
-        torch.testing.assert_close(halves.guided(make_rule(name, 4.0), prediction_type), want, **EXACT)
+        torch.testing.assert_close(halves.guided(rule_of(name, 4.0), prediction_type), want, **EXACT)
 
 
 def test_the_prediction_keeps_its_digits_where_there_is_little_noise():
@@ -98,8 +102,8 @@ def test_the_prediction_keeps_its_digits_where_there_is_little_noise():
     halves = Halves(0.9999)
     for name, kind in itertools.product(("apg", "threshold"), TYPES):
         eps_c, eps_u = (halves.as_prediction(x_0, kind) for x_0 in (halves.conditional, halves.unconditional))
-        want = make_rule(name, 4.0).combine(eps_c, eps_u, halves.x_t, halves.level, kind)
-        got = make_rule(name, 4.0).combine(eps_c.float(), eps_u.float(), halves.x_t.float(), halves.level, kind)
+        want = rule_of(name, 4.0).combine(eps_c, eps_u, halves.x_t, halves.level, kind)
+        got = rule_of(name, 4.0).combine(eps_c.float(), eps_u.float(), halves.x_t.float(), halves.level, kind)
         assert got.dtype == torch.float32
         torch.testing.assert_close(got.double(), want, atol=5e-5, rtol=5e-6)
 
@@ -253,12 +257,12 @@ def test_apg_at_scale_1_is_the_conditional_prediction(alpha_bar, prediction_type
 def test_a_rule_is_made_afresh_for_every_lane():
     """One lane's momentum must not reach another's."""
     halves = Halves(0.4)
-    first = halves.guided(make_rule("apg", 5.0))
-    used = make_rule("apg", 5.0)
+    first = halves.guided(rule_of("apg", 5.0))
+    used = rule_of("apg", 5.0)
     Halves(0.4, seed=20).guided(used)
     assert (halves.guided(used) - first).abs().max() > 0.01
-    assert torch.equal(halves.guided(make_rule("apg", 5.0)), first)
-    assert type(used) is RULES["apg"] and used.scale == 5.0
+    assert torch.equal(halves.guided(rule_of("apg", 5.0)), first)
+    assert type(used) is AdaptiveProjected and used.scale == 5.0
 
 
 # Lanes
@@ -329,27 +333,27 @@ def test_an_interval_lane_is_a_hand_written_loop_and_saves_the_other_calls():
 
 def test_every_rule_gives_another_picture():
     denoiser = Gaussian()
-    ends = end_of(denoiser, *[lane(denoiser, make_rule(name, 3.0), index=k) for k, name in enumerate(RULES)])
+    ends = end_of(denoiser, *[lane(denoiser, rule_of(name, 3.0), index=k) for k, name in enumerate(GUIDANCE)])
     for one, other in itertools.combinations(ends, 2):
         assert (one - other).abs().max() > 0.01
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", GUIDANCE)
 @pytest.mark.parametrize("prediction_type", TYPES)
 def test_rules_in_company_give_what_they_give_alone(name, prediction_type):
     denoiser = Gaussian(prediction_type)
-    (alone,) = end_of(denoiser, lane(denoiser, make_rule(name, 2.5)))
-    others = [lane(denoiser, make_rule(other, 2.5), index=k) for k, other in enumerate(RULES)]
-    among = end_of(denoiser, *others)[list(RULES).index(name)]
+    (alone,) = end_of(denoiser, lane(denoiser, rule_of(name, 2.5)))
+    others = [lane(denoiser, rule_of(other, 2.5), index=k) for k, other in enumerate(GUIDANCE)]
+    among = end_of(denoiser, *others)[list(GUIDANCE).index(name)]
     torch.testing.assert_close(among, alone, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.0, 3.0])
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", GUIDANCE)
 def test_always_both_gives_the_halves_and_changes_nothing(name, scale):
     denoiser = Gaussian()
-    (want,) = end_of(denoiser, lane(denoiser, make_rule(name, scale), steps=8))
-    one = lane(denoiser, make_rule(name, scale), steps=8)
+    (want,) = end_of(denoiser, lane(denoiser, rule_of(name, scale), steps=8))
+    one = lane(denoiser, rule_of(name, scale), steps=8)
     one.always_both = True
     denoiser.calls.clear()
     *records, last = drive(denoiser, [one])
