@@ -37,7 +37,8 @@ class Field:
 
     `value`, `choices` and `more` may be functions of the catalog's row of the model that is chosen. `offered` says
     whether a model has a use for the control at all, `when` whether it belongs to what the other controls are set to;
-    where either does not hold it is hidden. `bounds` are limits that follow the others, as properties of the widget; they
+    where either does not hold it is hidden. Where `more` says that it is not interactive, the model leaves no choice: it has
+    its own value. `bounds` are limits that follow the others, as properties of the widget; they
     are set along with its value. With `stays`, what a visitor chose is kept when another model is chosen, as far
     as that one has it. `kind` is what a link may hold where that is more than the widget offers at first; `linked` is
     whether links hold it. In the page its id is the tab's name and its own, "guidance-prompt".
@@ -133,7 +134,7 @@ class Form:
         whole: dict[str, Any] = {}
         for one in self.fields.values():
             given = self._possible(one, values[one.name], whole) if one.name in values else None
-            whole[one.name] = self._own(one, whole) if given is None or not self._offered(one, whole) else given
+            whole[one.name] = self._own(one, whole) if given is None or not self._free(one, whole) else given
         return whole
 
     def preset(self, preset: Preset) -> dict[str, Any]:
@@ -224,6 +225,11 @@ class Form:
 
     def _offered(self, one: Field, values: Values) -> bool:
         return one.offered is None or one.offered(self.model(values))
+
+    def _free(self, one: Field, values: Values) -> bool:
+        """Whether the control may have another value than its own."""
+        fixed = one.more is not None and one.more(self.model(values)).get("interactive") is False
+        return self._offered(one, values) and not fixed
 
     def _look(self, one: Field, values: Values, first: bool = False) -> dict[str, Any]:
         """Properties other than the value: all when it is laid out, later those that change."""

@@ -73,6 +73,8 @@ def test_what_a_control_cannot_have_is_its_own_value_and_what_is_no_control_is_r
         ["ddim"],
         "one",
     )
+    for model, scale in (("exact", 9.0), ("student", 3.0)):  # whose guidance cannot be set
+        assert form.complete({"model": model, "guidance": 9.0})["guidance"] == scale
     with pytest.raises(KeyError, match="promt"):
         form.preset(Preset("A slip of the pen", promt="cat"))
 
