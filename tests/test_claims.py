@@ -35,6 +35,7 @@ from lab.ui.tabs.controlnet import view as controlnet_view
 from lab.ui.tabs.guidance import tab as guidance_tab
 from lab.ui.tabs.guidance import view as guidance_view
 from lab.ui.tabs.noising import tab as noising_tab
+from lab.ui.tabs.samplers import requests as samplers_requests
 from lab.ui.tabs.samplers import tab as samplers_tab
 
 SETTINGS = Settings(device="cpu", cpu_engine="torch")
@@ -118,17 +119,18 @@ def test_recoverable_is_true_of_a_photograph_that_is_in_no_set(house, name):
 # Samplers, exact: where lanes end
 
 
+SAMPLERS = samplers_tab.Samplers(None, Settings()).form
+
+
 @cache
 def exact_ends(title, shared_house):
     preset = preset_of(samplers_tab, title)
-    counts = samplers_tab.GRID_STEPS if preset.experiment == "grid" else (0,)
-    lanes = [
-        LaneSettings(sampler=name, steps=count or steps, eta=eta, seed=preset.seed, guidance_scale=preset.guidance)
-        for name, steps, eta in preset.lanes
-        for count in counts
-    ]
-    condition = Condition(group=preset.group)
-    return lanes, drawn(shared_house, preset.model, lanes, condition=condition, reference_steps=preset.reference)
+    request = samplers_requests.sampling(SAMPLERS.preset(preset), preset.subject)
+    assert request.model == "exact" and request.forward == Forward() and not request.condition.prompt
+    ends = drawn(
+        shared_house, "exact", request.lanes, condition=request.condition, reference_steps=request.reference_steps
+    )
+    return request.lanes, ends
 
 
 def test_ddpm_and_ddim_end_in_two_pictures(house):
@@ -181,12 +183,10 @@ def test_in_few_steps_noise_has_its_price(house):
     assert "one face from 4 steps to 40" in said and "leads to another one" in said and "full of speckles" in said
     assert "speckles that are nearly gone at 40" in look_for("Few steps, noise or none")
     preset = preset_of(samplers_tab, "Few steps, noise or none")
-    asked = [(name, steps) for name, _, _ in preset.lanes for steps in (4, 40)]
-    lanes = [
-        LaneSettings(sampler=name, steps=steps, seed=preset.seed, guidance_scale=preset.guidance)
-        for name, steps in asked
-    ]
-    results = drawn(house, preset.model, lanes, condition=Condition(group=preset.group))
+    request = samplers_requests.sampling(SAMPLERS.preset(preset), preset.subject)
+    lanes = [lane for lane in request.lanes if lane.steps in (4, 40)]
+    asked = [(lane.sampler, lane.steps) for lane in lanes]
+    results = drawn(house, request.model, lanes, condition=request.condition)
     pictures = {one: result.picture for one, result in zip(asked, results, strict=True)}
     moved = {name: np.abs(pictures[name, 4].astype(int) - pictures[name, 40]).mean() for name, _ in asked}
     assert moved["ddim"] < moved["ddpm"] / 2

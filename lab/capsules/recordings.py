@@ -21,7 +21,7 @@ from PIL import Image, UnidentifiedImageError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lab.capsules.capsule import Capsule
-from lab.requests.base import Event, LabError, Note, explain
+from lab.requests.base import Event, LabError, explain
 from lab.requests.fields import MAX_T
 from lab.requests.sampling import Decoded, LaneResult, Recording, SamplingRequest, Step
 
@@ -62,10 +62,9 @@ class Collector:
         self.request = request
         self.steps: dict[int, dict[int, Step]] = {}  # by lane, then by i
         self.results: dict[int, LaneResult] = {}
-        self.notes: list[str] = []
 
     def add(self, event: Event) -> None:
-        """Take a Step, the picture of one that came as a preview, a LaneResult or a Note; all others are ignored."""
+        """Take a Step, the picture of one that came as a preview, or a LaneResult; all others are ignored."""
         if isinstance(event, Step):
             self.steps.setdefault(event.lane, {})[event.i] = event
         elif isinstance(event, Decoded):
@@ -73,8 +72,6 @@ class Collector:
             steps[event.i] = replace(steps[event.i], x_0=event.x_0, decoded=True)
         elif isinstance(event, LaneResult):
             self.results[event.lane] = event
-        elif isinstance(event, Note) and event.text not in self.notes:
-            self.notes.append(event.text)
 
     def recording(self) -> Recording:
         """What there is of the run so far."""

@@ -22,6 +22,7 @@ from lab.ui.tabs.controlnet.maps import FIRST, Source
 from lab.ui.tabs.guidance import tab as guidance
 from lab.ui.tabs.guidance import view as guidance_view
 from lab.ui.tabs.noising import tab as noising
+from lab.ui.tabs.samplers import requests as samplers_requests
 from lab.ui.tabs.samplers import tab as samplers
 from tests.requests.kinds import kinds
 from tests.ui.values import first_values
@@ -138,7 +139,10 @@ def parts_of(tab):
 
 MAKERS = {
     "noising": [lambda tab, values: tab._request(values)],
-    "samplers": [lambda tab, values: tab._sampling_request(values), lambda tab, values: tab._condition(values)],
+    "samplers": [
+        lambda tab, values: tab.request(values),
+        lambda tab, values: samplers_requests.inversion(tab.form.read(values), MAP),
+    ],
     "guidance": [lambda tab, values: tab.request(values)],
     "controlnet": [lambda tab, values: tab.request(values)],
 }

@@ -128,13 +128,15 @@ class Runs:
 
 
 class Run:
-    """The events of one run as they come: the latest step of each lane, the step whose x_0 is shown, results and notes.
+    """The events of one run as they come: the latest of all, the latest step of each lane, the step whose x_0 is shown,
+    results and notes.
 
     `every_s` is how often the page is painted at most: the browser has no backpressure, so frames beyond that are dropped.
     """
 
     def __init__(self, every_s: float, notes: Iterable[str] = ()) -> None:
         self.every_s = every_s
+        self.latest: Event | None = None
         self.steps: dict[int, Step] = {}
         self.guesses: dict[int, Step] = {}
         self.results: dict[int, LaneResult] = {}
@@ -165,6 +167,7 @@ class Run:
         return widgets.note(" ".join(dict.fromkeys(filter(None, [*first, *self.notes]))))
 
     def _add(self, event: Event) -> None:
+        self.latest = event
         if isinstance(event, Step):
             self.steps[event.lane] = event
             self.guesses[event.lane] = lane_view.guess(self.guesses.get(event.lane), event)

@@ -13,7 +13,7 @@ A tab names its controls once, by the names that its capsules give them:
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
+from functools import cache, partial
 from html import escape
 from pathlib import Path
 from typing import Any, Protocol
@@ -127,7 +127,6 @@ class Panel:
     ) -> None:
         """Connect the buttons. `scripts(values)` gives name and text of each script of the last run. Where a tab has no
         runs, `now(values)` is what is shared, as `show` makes it. Both read `inputs`."""
-        saved: dict[str, Any] = {"api_visibility": "private", "show_progress_on": self.files}
 
         def pressed(button: gr.Button) -> Any:
             return button.click(now, inputs, self.run_outputs, queue=False, **QUIET).then if now else button.click
@@ -136,16 +135,19 @@ class Panel:
         pressed(self.link)(self.on_link, self.capsule, self.note, queue=False, **QUIET).then(
             None, self.code, None, js=COPY_JS, api_visibility="private"
         )
-        pressed(self.json)(self.on_json, self.capsule, [self.files, self.note], **saved)
+        outputs = [self.files, self.note]
+        pressed(self.json)(self.on_json, self.capsule, outputs, api_visibility="private", show_progress_on=self.files)
         self.open.click(None, None, None, js=OPEN_JS, api_visibility="private")
         if scripts is None:
             self.script.visible = False
             return
 
-        def on_script(values: dict[Any, Any]) -> Update:
-            return self.answer(lambda: self.saved(*[_written(name, text) for name, text in scripts(values)]))
+        self.saves(self.script, lambda values: [_written(name, text) for name, text in scripts(values)], inputs)
 
-        self.script.click(on_script, inputs, [self.files, self.note], **saved)
+    def saves(self, button: gr.Button, files: Callable[[dict[Any, Any]], Iterable[Path]], inputs: set[Any]) -> None:
+        """Have a button save `files(values)`, which reads `inputs`."""
+        outputs = [self.files, self.note]
+        button.click(partial(self.save, files), inputs, outputs, api_visibility="private", show_progress_on=self.files)
 
     def opens(self, page: gr.Tab, handler: Any, inputs: set[Any], outputs: list[Any], **how: Any) -> Any:
         """Have `handler` fill the tab whenever it is opened; `taken` says whether something else does."""
@@ -200,6 +202,10 @@ class Panel:
 
         return self.answer(save)
 
+    def save(self, files: Callable[[dict[Any, Any]], Iterable[Path]], values: dict[Any, Any]) -> Update:
+        """What `files(values)` makes, for the visitor to take, or a sentence about why there is none."""
+        return self.answer(lambda: self.saved(*files(values)))
+
     def saved(self, *paths: Path) -> Update:
         """Files for the visitor to take."""
         return {self.files: gr.update(value=[str(path) for path in paths], visible=True), self.note: widgets.note("")}
@@ -229,19 +235,6 @@ def _models(request: SamplingRequest) -> list[str]:
     """The names of the catalog's rows that a run used."""
     nets = [control_of(MODELS[request.model], control.name) for control in request.controls]
     return [request.model, *([request.versus] if request.versus else []), *(net.name for net in nets if net)]
-
-
-def overlay(updates: Update, parts: Mapping[str, Any], values: Mapping[str, Any]) -> None:
-    """Set values by name, each within what its component is to become in `updates`; one that is hidden there is left as
-    it is."""
-    for name, value in values.items():
-        before = updates.get(parts[name])
-        if isinstance(before, dict) and "__type__" in before:  # a gr.update
-            if before.get("visible") is False:
-                continue
-            updates[parts[name]] = before | {"value": value}
-        else:
-            updates[parts[name]] = value
 
 
 def without_model(capsule: Capsule, model: str) -> str:

@@ -17,7 +17,7 @@ from lab.ui.shell import lane_view, plots
 from lab.ui.tabs.guidance import charts as guidance_charts
 from lab.ui.tabs.guidance.charts import Curve, Panel, Point
 from lab.ui.tabs.noising import charts as noising_charts
-from lab.ui.tabs.samplers import view as samplers_view
+from lab.ui.tabs.samplers import charts
 
 GREY = np.zeros((4, 4, 3), np.uint8)
 RANGES = [(low, low + span) for low in (-50, -1.3, -0.43, 0, 0.007, 0.27, 3, 900) for span in (1e-3, 0.0237, 0.4, 1.28, 9, 77, 5000)]  # fmt: skip
@@ -62,7 +62,7 @@ def drawn(**distances):
         for lane, (calls, along, end) in enumerate(points)
     }
     recording = Recording(SamplingRequest(lanes=lanes, reference_steps=200), {}, results)
-    return json.loads(samplers_view.chart(recording).plot)
+    return json.loads(charts.chart(recording).plot)
 
 
 def test_a_distance_below_the_axis_is_said_to_be_below_and_all_others_are_drawn_where_they_are():

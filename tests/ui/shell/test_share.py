@@ -18,11 +18,11 @@ from lab.requests.base import LabError
 from lab.settings import Settings
 from lab.ui import TABS
 from lab.ui.shell import media, share
-from lab.ui.shell.tool import Tool
 from lab.ui.tabs.controlnet import tab as controlnet
 from lab.ui.tabs.guidance import tab as guidance
 from lab.ui.tabs.noising import tab as noising
 from lab.ui.tabs.samplers import tab as samplers
+from lab.ui.tabs.samplers.replay import Replay
 from tests.ui.values import first_values, settled
 
 VISITOR = SimpleNamespace(session_hash="visitor")
@@ -45,17 +45,7 @@ def lab():
 
 def preset(tab, chosen):
     """The controls' values after a preset was pressed."""
-    update = tab.on_preset(chosen)
-    if isinstance(update, list):
-        outputs = [*tab._preset_outputs(), *tab._model_outputs(), *tab._row_outputs()]
-        update = dict(zip(outputs, update, strict=True))
-    return settled(first_values(tab), update)
-
-
-def request_of(tab, values):
-    if isinstance(tab, Tool):
-        return tab.request(values)
-    return tab._sampling_request(values) if isinstance(tab, samplers._Tab) else tab._plan(values).request
+    return settled(first_values(tab), tab.on_preset(chosen))
 
 
 def plain(request):
@@ -72,7 +62,7 @@ CASES = [
     (name, one)
     for name in ("samplers", "guidance", "controlnet")
     for one in MODULES[name].PRESETS
-    if getattr(one, "experiment", "") != "invert" and getattr(one, "model", "exact") != "pixel"
+    if one.values.get("experiment") != "invert" and one.values.get("model") != "pixel"
 ]
 
 
@@ -81,12 +71,12 @@ def test_a_run_comes_back_from_its_link(lab, name, chosen):
     """The very same request, whose pictures are the same by what the engine's tests hold."""
     tab = getattr(lab, name)
     values = preset(tab, chosen)
-    request = request_of(tab, values)
+    request = tab.request(values)
     capsule = from_link(to_link(tab.capsule(values, request)))
     assert capsule.seeds == tuple(dict.fromkeys(lane.seed for lane in request.lanes))
     assert request.model in capsule.models and capsule.differences() == []
     again, pressed, missing = restored(tab, capsule)
-    assert plain(request_of(tab, again)) == plain(request)
+    assert plain(tab.request(again)) == plain(request)
     assert (pressed, missing) == (f"{name}-run", "")
 
 
@@ -103,44 +93,44 @@ def test_what_is_hidden_for_the_model_that_stands_in_is_left_out_of_a_link(lab, 
         assert part not in tab.share.parts.values() or updates[part].get("value") in (None, False, "", [], part.value)
     if name in ("samplers", "guidance"):
         values = settled(first_values(tab), updates)
-        assert getattr(request_of(tab, values), "versus", None) is None
+        assert getattr(tab.request(values), "versus", None) is None
 
 
 def test_a_line_left_empty_comes_back_empty(lab):
     tab = lab.samplers
-    values = first_values(tab)
-    assert values[tab.prompt] is None
-    updates, _, _ = tab.restore(capsule := tab.capsule(values, request_of(tab, values)), tab.share.known(capsule))
-    assert settled(values | {tab.prompt: "what somebody typed"}, updates)[tab.prompt] == ""
+    prompt = tab.form["prompt"]
+    values = first_values(tab) | {prompt: None}  # as the page sends it
+    updates, _, _ = tab.restore(capsule := tab.capsule(values, tab.request(values)), tab.share.known(capsule))
+    assert settled(values | {prompt: "what somebody typed"}, updates)[prompt] == ""
 
 
 def test_settings_that_no_preset_has_come_back(lab):
     tab = lab.samplers
     values = first_values(tab) | {
-        tab.group: "",
-        tab.prompt: "fox",
-        tab.schedule: "cosine",
-        tab.T: 700,
-        tab.seed: 123456,
+        tab.form["group"]: "",
+        tab.form["prompt"]: "fox",
+        tab.form["schedule"]: "cosine",
+        tab.form["T"]: 700,
+        tab.form["seed"]: 123456,
     }
     lanes = [("heun", 9, 0, "linspace"), ("ddpm", 30, 0, "leading"), ("ddim", 12, 0.35, "trailing")]
     for row, lane in zip(tab.rows, [*lanes, *[("", 20, 0, "trailing")] * 5], strict=True):
         values |= dict(zip(row, lane, strict=True))
-    request = request_of(tab, values)
+    request = tab.request(values)
     again, _, _ = restored(tab, from_link(to_link(tab.capsule(values, request))))
-    assert plain(request_of(tab, again)) == plain(request)
+    assert plain(tab.request(again)) == plain(request)
     assert [lane.spacing for lane in request.lanes] == ["linspace", "leading", "trailing"]
 
 
 def test_an_inverted_picture_of_ones_own_comes_back_from_a_file_and_not_from_a_link(lab, tmp_path):
     tab, mine = lab.samplers, np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
-    values = first_values(tab) | {tab.experiment: "invert", tab.steps: 30}
+    values = first_values(tab) | {tab.form["experiment"]: "invert", tab.form["steps"]: 30}
     capsule = tab.share.make(values, picture=share.picture_told(mine))
     again, pressed, _ = restored(tab, from_json(to_json(capsule).encode()))
-    np.testing.assert_array_equal(media.open_picture(again[tab.picture], Settings()), mine)
-    assert pressed and again[tab.steps] == 30
+    np.testing.assert_array_equal(media.open_picture(again[tab.form["picture"]], Settings()), mine)
+    assert pressed and again[tab.form["steps"]] == 30
     again, pressed, missing = restored(tab, from_link(to_link(capsule)))
-    assert again[tab.picture] is None and not pressed and missing == share.ALONE
+    assert again[tab.form["picture"]] is None and not pressed and missing == share.ALONE
 
 
 def test_a_link_without_ones_own_picture_says_so_where_it_is_copied(lab):
@@ -170,13 +160,13 @@ def test_a_saved_frame_makes_the_same_file_again(lab):
 
 def test_a_saved_picture_makes_the_same_file_again(lab):
     tab = lab.samplers
-    values = first_values(tab) | {tab.seed: 4}
+    values = first_values(tab) | {tab.form["seed"]: 4}
 
     def saved(values):
         last = {}
         for update in tab.on_run(values, VISITOR):
             last |= update
-        paths = tab.save_pictures(values | last)[tab.share.files]["value"]
+        paths = tab.share.save(tab.pictures, values | last)[tab.share.files]["value"]
         return [Path(path).read_bytes() for path in paths]
 
     files = saved(values)
@@ -201,7 +191,7 @@ def test_scripts_and_settings_are_files(lab):
     (path,) = tab.share.on_json(tab.capsule(values, plan.request))[tab.share.files]["value"]
     assert from_file(Path(path).read_bytes()) == tab.capsule(values, plan.request)
     exact = lab.samplers
-    run = samplers.Kept("compare", SimpleNamespace(request=request_of(exact, first_values(exact))))
+    run = Replay("compare", SimpleNamespace(request=exact.request(first_values(exact))))
     with pytest.raises(LabError, match="no script for the exact denoiser"):
         list(exact.scripts({exact.kept: run}))
 
@@ -216,7 +206,7 @@ def said(lab, update):
 def test_a_dropped_file_is_offered_and_then_restored(lab, tmp_path):
     door, tab = lab.door, lab.controlnet
     values = preset(tab, controlnet.PRESETS[3])
-    capsule = tab.capsule(values, request_of(tab, values))
+    capsule = tab.capsule(values, tab.request(values))
     picture = share.save_png(np.zeros((8, 8, 3), np.uint8), tmp_path / "a.png", capsule, lane=2)
     offer = door.on_file(str(picture))
     assert "ControlNet" in said(lab, offer) and "red shirt" in said(lab, offer)
@@ -298,4 +288,4 @@ def test_a_capsule_from_anywhere_gives_the_controls_what_they_can_have(lab, name
         assert fits(part, update.get(part, part.value)), (part.label, update.get(part))
     values = settled(first_values(tab), update)
     with suppress(LabError):
-        (tab._request if name == "noising" else lambda values: request_of(tab, values))(values)
+        (tab._request if name == "noising" else lambda values: tab.request(values))(values)

@@ -18,8 +18,11 @@ from lab.requests.inversion import InversionRequest, InversionResult
 from lab.requests.sampling import Decoded, LaneResult, LaneSettings, Recording, SamplingRequest, Step
 from lab.settings import Settings
 from lab.ui.shell import lane_view, theme
+from lab.ui.tabs.samplers import charts, replay
 from lab.ui.tabs.samplers import tab as samplers
 from lab.ui.tabs.samplers import view as samplers_view
+from lab.ui.tabs.samplers import words as samplers_words
+from tests.ui.values import first_values, part_of, set_to
 
 VISITOR = SimpleNamespace(session_hash="visitor")
 GREY = np.full((8, 8, 3), 128, np.uint8)
@@ -47,20 +50,14 @@ def step(lane, i, n, log_snr):
 
 def make_tab(*events):
     with gr.Blocks():
-        tab = samplers._Tab(Backend(*events), Settings())
+        tab = samplers.Samplers(Backend(*events), Settings())
         tab.lay_out()
     return tab
 
 
 def values_of(tab, **changes):
-    """What the components hold when the page opens, with changes by attribute name."""
-    values = {
-        component: component.value for component in vars(tab).values() if isinstance(component, gr.components.Component)
-    }
-    values |= {component: component.value for row in tab.rows for component in row}
-    for name, value in changes.items():
-        values[getattr(tab, name)] = value
-    return values
+    """What the components hold when the page opens, with changes by name."""
+    return first_values(tab) | {part_of(tab, name): value for name, value in changes.items()}
 
 
 def run(tab, **changes):
@@ -77,24 +74,25 @@ def test_the_opening_controls_ask_for_the_first_preset():
     request = tab.backend.request
     assert [(lane.sampler, lane.steps) for lane in request.lanes] == [("ddpm", 50), ("ddim", 50)]
     assert len({lane.seed for lane in request.lanes}) == 1
-    assert request.condition.group == samplers.PRESETS[0].group
+    assert request.condition.group == samplers.PRESETS[0].values["group"]
 
 
 @pytest.mark.parametrize("preset", samplers.PRESETS, ids=lambda preset: preset.title)
 def test_every_preset_makes_a_valid_request(preset):
     tab = make_tab()
-    outputs = [*tab._preset_outputs(), *tab._model_outputs(), *tab._row_outputs()]
-    assert len(set(outputs)) == len(outputs)  # of two updates of one component the page would keep one
-    updates = dict(zip(outputs, tab.on_preset(preset), strict=True))
-    values = values_of(tab) | {c: u["value"] if isinstance(u, dict) else u for c, u in updates.items()}
+    whole, update = tab.form.preset(preset), tab.on_preset(preset)
+    assert update.keys() == {*tab.controls, *tab.rows.parts}
+    values = values_of(tab) | {part: set_to(one) for part, one in update.items()}
     list(tab.on_run(values, VISITOR))
-    kind = InversionRequest if preset.experiment == "invert" else SamplingRequest
-    assert isinstance(tab.backend.request, kind)
-    if preset.experiment == "compare":
-        asked = [(lane.sampler, lane.steps, lane.eta) for lane in tab.backend.request.lanes]
-        assert asked == [(name, steps, float(eta)) for name, steps, eta in preset.lanes]
-    if preset.experiment == "grid":
-        assert tab.backend.request.reference_steps == 200
+    request = tab.backend.request
+    assert isinstance(request, InversionRequest if whole["experiment"] == "invert" else SamplingRequest)
+    assert whole | preset.values == whole and whole["schedule"] in MODELS[whole["model"]].schedules
+    if whole["experiment"] == "compare":
+        lanes = [(lane.sampler, lane.steps, lane.eta, lane.spacing) for lane in request.lanes]
+        assert lanes == [(*lane[:2], float(lane.eta), "trailing") for lane in preset.subject]
+        assert {lane.guidance_scale for lane in request.lanes} == {whole["guidance"]}
+    if whole["experiment"] == "grid":
+        assert request.reference_steps == 200
 
 
 def test_lanes_between_seeds_run_from_one_to_the_other():
@@ -124,8 +122,8 @@ def test_lanes_between_seeds_run_from_one_to_the_other():
 def test_bad_input_is_answered_in_words(changes, words):
     tab = make_tab()
     last = run(tab, **changes)
-    assert words.lower() in last[tab.note].lower() and "bad" in last[tab.note]
-    assert last[tab.run]["interactive"] is True and last[tab.stop]["interactive"] is False
+    assert words.lower() in last[tab.runs.note].lower() and "bad" in last[tab.runs.note]
+    assert last[tab.runs.run]["interactive"] is True and last[tab.runs.stop]["interactive"] is False
     assert tab.stage not in last  # what was there stays
 
 
@@ -134,7 +132,9 @@ def test_an_inversion_says_what_of_the_file_it_did_not_use(tmp_path):
     grey = np.zeros((8, 8, 3), np.uint8)
     tab = make_tab(Note("Its end is not read."), InversionResult(grey, grey, grey, grey[..., 0], 0.25, 0.0, 1.0))
     last = run(tab, experiment="invert", picture=str(tmp_path / "a.png"))
-    assert "RMS error of 0.250. Its middle is used, 60 × 60 of 90 × 60 pixels. Its end is not read." in last[tab.note]
+    assert (
+        "RMS error of 0.250. Its middle is used, 60 × 60 of 90 × 60 pixels. Its end is not read." in last[tab.runs.note]
+    )
 
 
 def test_no_lane_chosen():
@@ -143,13 +143,13 @@ def test_no_lane_chosen():
     last = {}
     for update in tab.on_run(values, VISITOR):
         last |= update
-    assert "at least one sampler" in last[tab.note]
+    assert "at least one sampler" in last[tab.runs.note]
 
 
 def test_an_error_of_the_backend_reaches_the_visitor_as_text():
     tab = make_tab(LabError("No picture matches '<b>x</b>'."))
     last = run(tab)
-    assert "&lt;b&gt;" in last[tab.note] and "<b>x" not in last[tab.note]
+    assert "&lt;b&gt;" in last[tab.runs.note] and "<b>x" not in last[tab.runs.note]
 
 
 def test_stop_keeps_what_was_made():
@@ -159,15 +159,15 @@ def test_stop_keeps_what_was_made():
     for painted, update in enumerate(tab.on_run(values_of(tab), VISITOR)):
         last |= update
         if painted == 1:
-            tab.on_stop(VISITOR)
-    assert "Stopped" in last[tab.note]
+            tab.runs.on_stop(VISITOR)
+    assert "Stopped" in last[tab.runs.note]
     assert 0 < len(last[tab.kept].recording.steps[0]) < 50
 
 
 def test_a_page_that_leaves_at_the_first_update_leaves_nothing():
     tab = make_tab(*[step(0, i, 5, float(i)) for i in range(5)])
-    kept = samplers.Kept("compare", Recording(SamplingRequest(lanes=(LaneSettings(),)), {0: (step(0, 0, 1, 0.0),)}))
-    for updates in (tab.on_run(values_of(tab), VISITOR), tab.on_replay({tab.kept: kept, tab.second: "x_t"}, VISITOR)):
+    last = replay.Replay("compare", Recording(SamplingRequest(lanes=(LaneSettings(),)), {0: (step(0, 0, 1, 0.0),)}))
+    for updates in (tab.on_run(values_of(tab), VISITOR), tab.on_replay({tab.kept: last, tab.second: "x_t"}, VISITOR)):
         next(updates)
         updates.close()
         assert not tab.runs.stops.busy(VISITOR)
@@ -240,7 +240,7 @@ def test_a_stopped_latent_run_keeps_what_it_has_and_says_what_is_latent():
 def test_another_visitor_cannot_stop_it():
     tab = make_tab(*[step(0, i, 5, float(i)) for i in range(5)])
     tab.runs.stops.fresh(VISITOR)
-    tab.on_stop(SimpleNamespace(session_hash="stranger"))
+    tab.runs.on_stop(SimpleNamespace(session_hash="stranger"))
     flag: threading.Event = tab.runs.stops._events["visitor"]
     assert not flag.is_set()
 
@@ -263,18 +263,18 @@ def test_replay_aligns_lanes_by_log_snr_not_by_index():
 
 
 def test_replay_goes_from_noise_to_picture_and_can_be_stopped(monkeypatch):
-    monkeypatch.setattr(samplers, "PAINT_EVERY_S", 0)
+    monkeypatch.setattr(replay, "PAINT_EVERY_S", 0)
     tab = make_tab()
     steps = (*(step(0, i, 4, float(i)) for i in range(4)), step(0, 4, 4, inf))
-    kept = samplers.Kept("compare", Recording(SamplingRequest(lanes=(LaneSettings(steps=4),)), {0: steps}))
-    updates = list(tab.on_replay({tab.kept: kept, tab.second: "x_t"}, VISITOR))
+    last = replay.Replay("compare", Recording(SamplingRequest(lanes=(LaneSettings(steps=4),)), {0: steps}))
+    updates = list(tab.on_replay({tab.kept: last, tab.second: "x_t"}, VISITOR))
     stages = [update[tab.stage] for update in updates if tab.stage in update]
-    assert "call 0/4" in stages[0] and "finished" in stages[-1] and len(stages) == samplers.REPLAY_FRAMES + 1
-    replay = tab.on_replay({tab.kept: kept, tab.second: "x_t"}, VISITOR)
-    next(replay), next(replay)
-    tab.on_stop(VISITOR)
-    assert len(list(replay)) <= 2
-    assert "press Run first" in next(tab.on_replay({tab.kept: None, tab.second: "x_t"}, VISITOR))[tab.note]
+    assert "call 0/4" in stages[0] and "finished" in stages[-1] and len(stages) == replay.REPLAY_FRAMES + 1
+    frames = tab.on_replay({tab.kept: last, tab.second: "x_t"}, VISITOR)
+    next(frames), next(frames)
+    tab.runs.on_stop(VISITOR)
+    assert len(list(frames)) <= 2
+    assert "press Run first" in next(tab.on_replay({tab.kept: None, tab.second: "x_t"}, VISITOR))[tab.runs.note]
 
 
 def test_a_very_long_run_keeps_what_the_slider_can_reach():
@@ -310,18 +310,21 @@ def test_cards_have_a_box_for_every_picture_before_there_is_one(count):
 
 def test_the_samplers_offered_are_those_the_model_allows():
     tab = make_tab()
-    offered = {name for _, name in tab.samplers.choices}
+    offered = {name for _, name in tab.form["samplers"].choices}
     assert offered == set(samplers_for(MODELS["exact"])) and "lcm" in SAMPLERS and "lcm" not in offered
 
 
 def test_a_model_brings_its_own_samplers_conditions_and_forward_process():
     tab = make_tab()
-    outputs = [*tab._model_outputs(), *tab._row_outputs()]
-    updates = dict(zip(outputs, tab.on_model("pixel", ["ddpm", "lcm"]), strict=True))
-    assert updates[tab.samplers]["value"] == ["ddpm"]
-    assert ("DDPM, learned variance", "ddpm_learned") in updates[tab.samplers]["choices"]
-    assert not updates[tab.prompt]["visible"] and updates[tab.group]["visible"] and updates[tab.versus]["visible"]
-    assert updates[tab.schedule]["value"] == "cosine" and not updates[tab.T]["interactive"]
+    updates = tab.on_model(values_of(tab, model="pixel", samplers=["ddpm", "lcm"]))
+    assert updates[tab.form["samplers"]]["value"] == ["ddpm"]
+    assert ("DDPM, learned variance", "ddpm_learned") in updates[tab.form["samplers"]]["choices"]
+    assert (
+        not updates[tab.form["prompt"]]["visible"]
+        and updates[tab.form["group"]]["visible"]
+        and updates[tab.form["versus"]]["visible"]
+    )
+    assert updates[tab.form["schedule"]]["value"] == "cosine" and not updates[tab.form["T"]]["interactive"]
     run(tab, model="pixel", schedule="cosine", prompt="words it cannot read", group="food-drink", versus=True)
     request = tab.backend.request
     assert request.condition.prompt == "" and request.condition.group == "food-drink"
@@ -330,13 +333,14 @@ def test_a_model_brings_its_own_samplers_conditions_and_forward_process():
 
 def test_a_distilled_model_starts_with_the_jumps_it_was_made_for():
     tab = make_tab()
-    outputs = [*tab._model_outputs(), *tab._row_outputs()]
-    updates = dict(zip(outputs, tab.on_model("student", ["ddpm"]), strict=True))
-    assert updates[tab.samplers]["value"] == ["lcm"] and ("LCM", "lcm") in updates[tab.samplers]["choices"]
+    updates = tab.on_model(values_of(tab, model="student", samplers=["ddpm"]))
+    assert (
+        updates[tab.form["samplers"]]["value"] == ["lcm"] and ("LCM", "lcm") in updates[tab.form["samplers"]]["choices"]
+    )
     rows = [[updates[component] for component in row[:2]] for row in tab.rows]
     assert [(name["value"], steps) for name, steps in rows if name["value"]] == [("lcm", n) for n in (1, 2, 4, 8)]
-    back = dict(zip(outputs, tab.on_model("text-to-image", ["lcm"]), strict=True))
-    assert back[tab.samplers]["value"] == ["ddim"]
+    back = tab.on_model(values_of(tab, model="text-to-image", samplers=["lcm"]))
+    assert back[tab.form["samplers"]]["value"] == ["ddim"]
 
 
 def versus_recording(learned, perfect):
@@ -353,7 +357,7 @@ def versus_recording(learned, perfect):
 
 def test_the_learned_score_is_measured_against_the_perfect_one():
     recording = versus_recording(learned=(0, 100), perfect=(0, 151))
-    (curve,) = json.loads(samplers_view.chart(recording).plot)["data"]
+    (curve,) = json.loads(charts.chart(recording).plot)["data"]
     assert curve["x"] == [0, 1] and curve["y"] == pytest.approx([0, 0.4])  # 51 / 127.5
     markup = samplers_view.paint("compare", recording)
     assert "learned score" in markup and "perfect score" in markup
@@ -365,27 +369,30 @@ def test_the_learned_score_is_measured_against_the_perfect_one():
 
 def test_what_an_experiment_does_not_read_is_not_shown_and_what_it_leaves_out_is_said():
     tab = make_tab()
-    shown = {name: tab.on_experiment(name)[-3:] for name in samplers.EXPERIMENTS}
-    visible = {
-        name: [update["visible"] for update in updates] for name, updates in shown.items()
-    }  # steps, guidance, reference
+    visible = {}
+    for _, name in samplers.EXPERIMENTS:
+        update = tab.on_experiment(values_of(tab, experiment=name))
+        visible[name] = [update[tab.form[part]]["visible"] for part in ("steps", "guidance", "reference")]
     assert visible == {
         "compare": [True] * 3, "grid": [False, True, True], "between": [True] * 3, "invert": [True, False, False]
     }  # fmt: skip
     last = run(tab, experiment="grid", T=20, samplers=["ddim"], reference=200)
-    assert "columns of more steps are left out" in last[tab.note] and "the reference takes 20 steps" in last[tab.note]
+    assert (
+        "columns of more steps are left out" in last[tab.runs.note]
+        and "the reference takes 20 steps" in last[tab.runs.note]
+    )
     last = run(tab, experiment="between", model="pixel", schedule="cosine", versus=True)
-    assert "beside compared lanes only" in last[tab.note]
-    assert "left out" not in run(tab)[tab.note]
+    assert "beside compared lanes only" in last[tab.runs.note]
+    assert "left out" not in run(tab)[tab.runs.note]
 
 
 @pytest.mark.parametrize("field", ["seed", "mix_seed", "T"])
 def test_a_fraction_is_refused_and_not_rounded(field):
     tab = make_tab()
-    part = getattr(tab, field)
+    part = part_of(tab, field)
     assert part.preprocess(10.6) == 10.6 and part.preprocess(10) == 10
     last = run(tab, experiment="between", **{field: 10.6})
-    assert "bad" in last[tab.note] and tab.backend.request is None
+    assert "bad" in last[tab.runs.note] and tab.backend.request is None
     assert all(row[1].preprocess(2.5) == 2.5 for row in tab.rows)
 
 
@@ -395,10 +402,10 @@ def test_a_fraction_is_refused_and_not_rounded(field):
 def test_a_refusal_marks_what_was_there_before():
     """Old pictures under a new question would read as its answer."""
     tab = make_tab(LabError("No picture matches 'Pikachu'."))
-    assert 'class="lab-note bad refusal"' in run(tab)[tab.note]
+    assert 'class="lab-note bad refusal"' in run(tab)[tab.runs.note]
     assert ".stage-row:has(.lab-note.refusal) .stage" in theme.CSS
     tab = make_tab(step(0, 1, 1, inf))
-    assert "refusal" not in run(tab)[tab.note]
+    assert "refusal" not in run(tab)[tab.runs.note]
 
 
 @pytest.mark.parametrize("experiment", ["compare", "grid", "between"])
@@ -407,12 +414,12 @@ def test_words_under_the_stage_are_those_of_what_is_shown(experiment, model):
     """They come with the run, not with the control; "a finite set" is the exact denoiser's, a mosaic the latents'."""
     tab = make_tab(step(0, 1, 2, 0.0))
     words = run(tab, experiment=experiment, model=model, group="", schedule=MODELS[model].schedules[0])[tab.words]
-    assert samplers.WORDS[experiment] in words
-    assert (samplers.EXACT_WORDS.get(experiment, "none") in words) == (model == "exact" and experiment != "grid")
-    assert (samplers.LATENT_WORDS in words) == MODELS[model].latent
-    assert not any(isinstance(update, str) for update in tab.on_experiment(experiment))
+    assert samplers_words.WORDS[experiment] in words
+    assert (samplers_words.EXACT_WORDS.get(experiment, "none") in words) == (model == "exact" and experiment != "grid")
+    assert (samplers_words.LATENT_WORDS in words) == MODELS[model].latent
+    assert tab.words not in tab.on_experiment(values_of(tab, experiment=experiment))
 
 
 def test_a_run_says_once_what_it_has_to_say():
     tab = make_tab(Note("It reads “a car” as “car”."), Note("It reads “a car” as “car”."), step(0, 1, 1, inf))
-    assert run(tab)[tab.note].count("as “car”") == 1
+    assert run(tab)[tab.runs.note].count("as “car”") == 1

@@ -20,8 +20,9 @@ from lab.requests.sampling import LaneResult
 from lab.settings import Settings
 from lab.training.showcase import EIGHT_SEEDS
 from lab.ui.tabs.samplers import tab as samplers
+from lab.ui.tabs.samplers.replay import REPLAY_FRAMES, Replay
 from lab.ui.tabs.start import tab as start
-from tests.ui.values import first_values
+from tests.ui.values import first_values, set_to
 
 
 def test_the_shipped_recording_is_what_the_lab_draws():
@@ -81,14 +82,14 @@ def tab():
 def test_a_recording_is_replayed_and_says_that_it_is_one(tab, experiment):
     recorded = replace(start.shipped(), experiment=experiment)
     update, pressed = tab.replayed(recorded)
-    assert pressed == "samplers-replay" and update[tab.experiment] == experiment
+    assert pressed == "samplers-replay" and update[tab.form["experiment"]] == experiment
     made = f"Recorded on {recorded.made.day} {recorded.made:%B %Y}, not computed now."
-    assert made in update[tab.stage] and made in update[tab.note]
+    assert made in update[tab.stage] and made in update[tab.runs.note]
     values = first_values(tab) | {tab.kept: update[tab.kept]}
     frames = [one for one in tab.on_replay(values, SimpleNamespace(session_hash="v")) if tab.stage in one]
-    assert len(frames) == samplers.REPLAY_FRAMES + 1 and all(made in one[tab.stage] for one in frames)
+    assert len(frames) == REPLAY_FRAMES + 1 and all(made in one[tab.stage] for one in frames)
     assert frames[0][tab.stage] != frames[-1][tab.stage]
-    live = samplers.Kept("compare", recorded.recording)
+    live = Replay("compare", recorded.recording)
     assert "Recorded" not in tab.on_scrub(live, 50, "x_t") and made in tab.on_scrub(update[tab.kept], 50, "x_t")
 
 
@@ -108,27 +109,29 @@ def test_lanes_that_differ_by_their_seeds_say_so(tab):
 
 def test_a_run_is_saved_as_a_recording(tab):
     values = first_values(tab)
-    assert "press Run first" in tab.save_steps(values)[tab.share.note]
-    kept = samplers.Kept("compare", start.shipped().recording)
-    (path,) = tab.save_steps(values | {tab.kept: kept})[tab.share.files]["value"]
+    assert "press Run first" in tab.share.save(tab.recording, values)[tab.share.note]
+    last = Replay("compare", start.shipped().recording)
+    (path,) = tab.share.save(tab.recording, values | {tab.kept: last})[tab.share.files]["value"]
     with open(path, "rb") as file:
         assert recordings.from_bytes(file.read()).recording.request == EIGHT_SEEDS
 
 
 def test_a_recording_sets_the_controls_as_they_were_and_forgets_those_of_another_run(tab):
-    values = first_values(tab) | {tab.steps: 33, tab.group: "food-drink"}
+    values = first_values(tab) | {tab.form["steps"]: 33, tab.form["group"]: "food-drink"}
     capsule = tab.share.make(values, EIGHT_SEEDS)
-    kept = samplers.Kept("compare", start.shipped().recording)
-    (path,) = tab.save_steps(values | {tab.kept: kept, tab.share.capsule: capsule})[tab.share.files]["value"]
+    last = Replay("compare", start.shipped().recording)
+    (path,) = tab.share.save(tab.recording, values | {tab.kept: last, tab.share.capsule: capsule})[tab.share.files][
+        "value"
+    ]
     with open(path, "rb") as file:
         update, _ = tab.replayed(recordings.from_bytes(file.read()))
     assert update[tab.share.capsule] == capsule and update[tab.share.code]
-    assert (update[tab.steps], update[tab.group]["value"]) == (33, "food-drink")
+    assert (set_to(update[tab.form["steps"]]), set_to(update[tab.form["group"]])) == (33, "food-drink")
 
     update, _ = tab.replayed(start.shipped())
-    assert update[tab.share.capsule] is None and not update[tab.share.code] and tab.steps not in update
+    assert update[tab.share.capsule] is None and not update[tab.share.code] and tab.form["steps"] not in update
     replayed = values | {tab.kept: update[tab.kept], tab.share.capsule: None}
-    paths = tab.save_pictures(replayed)[tab.share.files]["value"]
+    paths = tab.share.save(tab.pictures, replayed)[tab.share.files]["value"]
     pictures = [np.asarray(Image.open(one)) for one in paths]
     assert len(pictures) == 8 and "diffusion-lab" not in Image.open(paths[0]).text
     np.testing.assert_array_equal(pictures[3], start.shipped().recording.results[3].picture)
