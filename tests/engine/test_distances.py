@@ -37,3 +37,10 @@ def test_paths_of_one_level_divide_nothing_by_nothing():
     long, one = path((-8.0, 0.0), (-4.0, 1.0)), path((-8.0, 0.0))
     assert path_distance(long, one) is None and path_distance(one, one) is None
     assert path_distance(one, long) == 0
+
+
+def test_pure_noise_is_no_level_to_interpolate_from():
+    """A flow starts at log-SNR -inf: between there and the next level nothing has a place."""
+    first, *others = path((-4.0, 0.0), (-4.0, 1.0), (0.0, 3.0))
+    start = Record(0, 0, 3, 1000.0, Level(0.0, 1.0), first.x_t, first.x_0, first.eps)
+    assert path_distance(path((-8.0, 0.0), (-2.0, 1.0)), [start, *others]) == pytest.approx(1.0, abs=1e-6)
