@@ -45,7 +45,7 @@ class Gated:
         until(lambda: self.denoiser.calls)
 
     def _start(self, target, *arguments):
-        self.threads.append(threading.Thread(target=target, args=arguments))
+        self.threads.append(threading.Thread(target=target, args=arguments, daemon=True))
         self.threads[-1].start()
 
     def _drive(self, steps):
@@ -133,7 +133,7 @@ def test_a_function_that_has_begun_is_waited_for():
         return "done"
 
     results = []
-    thread = threading.Thread(target=lambda: results.append(worker.compute(slow, stop)))
+    thread = threading.Thread(target=lambda: results.append(worker.compute(slow, stop)), daemon=True)
     thread.start()
     assert begun.wait(PATIENCE_S)
     stop.set()
@@ -206,11 +206,11 @@ def test_a_run_that_is_stopped_while_its_function_waits_ends_without_an_error(mo
     backend, stop = make_backend(model), threading.Event()
     denoiser = model.denoiser(Forward())
     denoiser.gate = threading.Semaphore(0)
-    other = threading.Thread(target=lambda: list(backend.run(request(LaneSettings(steps=5)))))
+    other = threading.Thread(target=lambda: list(backend.run(request(LaneSettings(steps=5)))), daemon=True)
     other.start()
     until(lambda: denoiser.calls)
     events = []
-    mine = threading.Thread(target=lambda: events.extend(backend.run(Ask(), stop)))
+    mine = threading.Thread(target=lambda: events.extend(backend.run(Ask(), stop)), daemon=True)
     mine.start()
     until(lambda: backend.worker._arrivals.qsize())
     stop.set()
