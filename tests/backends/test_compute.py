@@ -1,6 +1,5 @@
 """Network calls that are no lanes: on the worker's thread, between denoiser calls, in turn, and nobody's picture changes."""
 
-import sys
 import threading
 import time
 from functools import partial
@@ -156,12 +155,15 @@ def test_a_function_that_does_not_fit_the_device_is_called_again_where_there_is_
     assert len(calls) == 3
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_worker_that_dies_leaves_no_caller_waiting_and_another_takes_its_place(monkeypatch):
     worker = Worker(16)
+    thread = worker.compute(threading.current_thread)
     with monkeypatch.context() as broken:
-        broken.setattr(worker, "_compute", sys.exit)
+        broken.setattr(worker, "_compute", lambda: 1 / 0)
         with pytest.raises(RuntimeError, match="the worker died"):
             worker.compute(lambda: 7)
+        thread.join(PATIENCE_S)  # its error is this test's
     assert worker.compute(lambda: 7) == 7
 
 
