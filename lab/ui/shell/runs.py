@@ -122,6 +122,20 @@ class Runs:
                 last = {self.note: widgets.refusal(error)}
         return last if self.stops.owns(request, stop) else None
 
+    def answer(self, work: Callable[[], Update]) -> Update:
+        """What `work` paints, or a sentence about why it cannot; the page keeps what it shows."""
+        try:
+            return work()
+        except LabError as error:
+            return {self.note: widgets.refusal(error)}
+
+    def answers(self, updates: Iterable[Update]) -> Iterator[Update]:
+        """`updates`, and where they cannot go on a sentence about why."""
+        try:
+            yield from updates
+        except LabError as error:
+            yield {self.note: widgets.refusal(error)}
+
     def on_stop(self, request: gr.Request) -> None:
         """Stop was pressed: this visitor's run ends at its next step."""
         self.stops.set(request)
@@ -175,6 +189,20 @@ class Run:
             self.results[event.lane] = event
         elif isinstance(event, Note):
             self.notes.append(event.text)
+
+
+def clock(start: int, end: int, whole_s: float, fps: float, stop: threading.Event) -> Iterator[int]:
+    """Counts from `start` to `end` by the clock, at most `fps` times a second, as fast as from 0 to `end` in `whole_s`; ends
+    early at `stop`. A count that is late leaves out what it missed."""
+    began = time.monotonic()
+    count = start
+    while True:
+        due = time.monotonic() + 1 / fps
+        yield count
+        if count >= end or stop.is_set():
+            return
+        stop.wait(max(0.0, due - time.monotonic()))
+        count = min(end, int(start + (time.monotonic() - began) / whole_s * end))
 
 
 def _session(request: gr.Request) -> str:

@@ -93,12 +93,15 @@ class Tool:
         """How a handler is called that holds a place in the line."""
         return {**QUIET, "concurrency_id": "run", "concurrency_limit": self.settings.most_pressed}
 
-    def wire_presets(self, outputs: Sequence[Any], then: Callable[[Any], Any]) -> None:
-        """Connect every preset's button: it sets `outputs` as `on_preset` says, and then `then(event)` goes on."""
+    def wire_presets(
+        self, outputs: Sequence[Any], then: Callable[[Any], Any], inputs: set[Any] | None = None, **how: Any
+    ) -> None:
+        """Connect every preset's button: it sets `outputs` as `preset_handler` says, and then `then(event)` goes on. Unless
+        `how` says otherwise, past the queue."""
         for button, preset in zip(self.buttons, self.offered, strict=True):
-            then(button.click(self.preset_handler(preset), None, list(outputs), queue=False, **QUIET))
+            then(button.click(self.preset_handler(preset), inputs, list(outputs), **({"queue": False, **QUIET} | how)))
 
-    def preset_handler(self, preset: Preset) -> Callable[..., Update]:
+    def preset_handler(self, preset: Preset) -> Callable[..., Any]:
         """What a press of a preset's button calls."""
         return partial(self.on_preset, preset)
 

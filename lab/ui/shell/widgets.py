@@ -131,6 +131,16 @@ def paper(row: Cited) -> str:
     return f"[{row.paper}](https://arxiv.org/abs/{row.arxiv})"
 
 
+def gallery(label: str, cells: Iterable[tuple[str, str, str]], index: int | None, kind: str = "") -> str:
+    """Things to click, each by title, credit and markup, the one of this index marked; for gr.HTML with PICK_JS."""
+    buttons = "".join(
+        f'<button type="button" data-pick="{i}" aria-pressed="{str(i == index).lower()}" '
+        f'title="{escape(title)}{escape(f" ({credit})" if credit else "")}" aria-label="{escape(title)}">{markup}</button>'
+        for i, (title, credit, markup) in enumerate(cells)
+    )
+    return f'<div class="{f"gallery {kind}".strip()}" role="group" aria-label="{escape(label)}">{buttons}</div>'
+
+
 def words(html: str) -> str:
     """Plain sentences under a picture, for gr.HTML. The lab's own markup, never a visitor's text."""
     return f'<p class="lab-words">{html}</p>'

@@ -18,7 +18,7 @@ from lab.measures import edges_of, near
 from lab.requests.base import LabError
 from lab.requests.sampling import Step
 from lab.settings import ASSETS, Settings
-from lab.ui.shell import lane_view, media, theme
+from lab.ui.shell import lane_view, media, theme, widgets
 from lab.ui.shell.sources import beside
 from lab.ui.tabs.controlnet.experiments import Agreement, Finished, lines_of
 
@@ -200,12 +200,8 @@ def starters(control: str) -> tuple[Starter, ...]:
 
 def gallery(control: str, chosen: int | None = None) -> str:
     """The starters of a control as buttons."""
-    cells = "".join(
-        f'<button type="button" data-pick="{i}" aria-pressed="{str(i == chosen).lower()}" aria-label="{escape(one.title)}" '
-        f'title="{escape(one.title)}{escape(f" ({one.credit})" if one.credit else "")}">{one.thumb}</button>'
-        for i, one in enumerate(starters(control))
-    )
-    return f'<div class="gallery map-starters" role="group" aria-label="To begin with">{cells}</div>'
+    cells = ((one.title, one.credit, one.thumb) for one in starters(control))
+    return widgets.gallery("To begin with", cells, chosen, "map-starters")
 
 
 def _thumb(path: Path) -> str:
