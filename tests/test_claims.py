@@ -29,6 +29,7 @@ from lab.requests.sampling import ControlMap, ControlWindow, LaneResult, LaneSet
 from lab.settings import ASSETS, Settings
 from lab.ui import TABS
 from lab.ui.shell import media
+from lab.ui.shell.form import Form
 from lab.ui.tabs.controlnet import experiments as controlnet_run
 from lab.ui.tabs.controlnet import tab as controlnet_tab
 from lab.ui.tabs.controlnet import view as controlnet_view
@@ -39,6 +40,7 @@ from lab.ui.tabs.samplers import requests as samplers_requests
 from lab.ui.tabs.samplers import tab as samplers_tab
 
 SETTINGS = Settings(device="cpu", cpu_engine="torch")
+NOISING = Form("noising", noising_tab.FORM)
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +87,8 @@ def test_figures_of_the_schedules(preset, claim, schedule, t, written):
     assert claim in truth("noising", preset)
     figure = written.format(alpha_bar(schedule, 1000)[t]).replace("%", " %")
     assert figure in claim
-    row = preset_of(noising_tab, preset)
-    assert round(row.at * row.T) == t and schedule in (row.schedule, row.rival) and schedule in SCHEDULES
+    now = NOISING.preset(preset_of(noising_tab, preset))
+    assert now["t"] == t and schedule in (now["schedule"], now["rival"]) and schedule in SCHEDULES
 
 
 def recovered(house, picture, schedule, t, zero_snr=False):
@@ -102,11 +104,12 @@ def recovered(house, picture, schedule, t, zero_snr=False):
 def test_what_is_said_to_come_back_comes_back(house, preset, claim):
     assert truth("noising", preset).startswith(claim)
     row = preset_of(noising_tab, preset)
-    picture = media.resize(media.open_picture(ASSETS / "images" / f"{row.example}.png", SETTINGS), 64)
-    back = recovered(house, picture, row.schedule, round(row.at * row.T))
+    now = NOISING.preset(row)
+    picture = media.resize(media.open_picture(ASSETS / "images" / f"{row.subject}.png", SETTINGS), 64)
+    back = recovered(house, picture, now["schedule"], now["t"])
     assert np.abs(back - picture).mean() < 8
-    if row.rival == noising_tab.ZERO:  # beside it: nothing is left, so only the mean of all pictures is
-        assert np.abs(recovered(house, picture, row.schedule, row.T, zero_snr=True) - picture).mean() > 30
+    if now["rival"] == noising_tab.ZERO:  # beside it: nothing is left, so only the mean of all pictures is
+        assert np.abs(recovered(house, picture, now["schedule"], now["T"], zero_snr=True) - picture).mean() > 30
 
 
 @pytest.mark.parametrize("name", ["astronaut.jpg", "chelsea.jpg", "coffee.jpg"])

@@ -32,7 +32,7 @@ def frame_ms(backend: LocalBackend, picture: np.ndarray, t: int) -> float:
     (frame,) = backend.run(NoisingRequest(picture=picture, forward=Forward(), t=t, chain=True))
     widgets.picture(frame.x_t, "x_t")
     widgets.picture(frame.chain, "chain")
-    noising_charts.frequencies([noising_charts.Shown("Linear", "#4269d0", frame)])
+    noising_charts.frequencies([noising_charts.Process("Linear", "#4269d0", frame)])
     return (time.perf_counter() - began) * 1000
 
 

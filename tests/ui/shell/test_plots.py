@@ -110,7 +110,7 @@ def test_every_level_of_every_schedule_lies_in_the_chart(T, zero):
         frame = SimpleNamespace(
             alpha_bars=scene.table, log_snrs=scene.log_snrs, alpha_bar=float(scene.table[0]), log_snr=math.inf, t=0
         )
-        shown.append(noising_charts.Shown(row.title, row.colour, frame))
+        shown.append(noising_charts.Process(row.title, row.colour, frame))
     figure = json.loads(noising_charts.schedule(shown).plot)
     low, high = figure["layout"]["yaxis2"]["range"]
     for trace in figure["data"]:
@@ -124,7 +124,7 @@ def test_every_level_of_every_schedule_lies_in_the_chart(T, zero):
 def test_the_noise_of_the_picture_itself_is_not_drawn():
     spectrum = np.full(9, 0.5)
     frame = SimpleNamespace(spectrum=spectrum, spectrum_signal=spectrum, spectrum_noise=0.0)
-    figure = json.loads(noising_charts.frequencies([noising_charts.Shown("Linear", "#4269d0", frame)]).plot)
+    figure = json.loads(noising_charts.frequencies([noising_charts.Process("Linear", "#4269d0", frame)]).plot)
     (noise,) = (trace for trace in figure["data"] if trace["name"] == "noise")
     assert set(noise["y"]) == {None}
     assert figure["layout"]["yaxis"]["tickvals"] == [1e-4, 1e-2, 1, 1e2, 1e4]

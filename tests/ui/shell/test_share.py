@@ -149,12 +149,12 @@ def test_a_saved_frame_makes_the_same_file_again(lab):
     tab = lab.noising
     own = np.random.default_rng(1).integers(0, 256, (128, 128, 3), np.uint8)
     for picture in (media.open_picture(tab.examples[3].path, Settings()), own):
-        dials = {tab.t: 333, tab.T: 500, tab.schedule: "sigmoid", tab.seed: 7, tab.zero: True, tab.side: 64}
-        values = first_values(tab) | dials | {tab.picture: picture}
-        (path,) = tab.save_png(values)[tab.share.files]["value"]
+        dials = {"t": 333, "T": 500, "schedule": "sigmoid", "seed": 7, "zero": True, "side": 64}
+        values = first_values(tab) | {tab.form[name]: value for name, value in dials.items()}
+        (path,) = tab.save_png(values | {tab.kept: noising.Subject(picture)})
         again, pressed, missing = restored(tab, from_file(Path(path).read_bytes()))
         assert 'alt="x_t' in again[tab.jump] and not pressed and not missing  # painted already
-        (second,) = tab.save_png(again)[tab.share.files]["value"]
+        (second,) = tab.save_png(again)
         assert Path(second).read_bytes() == Path(path).read_bytes()
 
 
@@ -288,4 +288,4 @@ def test_a_capsule_from_anywhere_gives_the_controls_what_they_can_have(lab, name
         assert fits(part, update.get(part, part.value)), (part.label, update.get(part))
     values = settled(first_values(tab), update)
     with suppress(LabError):
-        (tab._request if name == "noising" else lambda values: tab.request(values))(values)
+        tab.request(values)

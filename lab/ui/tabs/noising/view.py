@@ -1,0 +1,67 @@
+"""What the Forward noising tab shows, as markup: pictures with their level, and example pictures and a film to click."""
+
+from collections.abc import Sequence
+from functools import cache
+from math import isinf
+from pathlib import Path
+
+from lab.requests.noising import NoisingFrame
+from lab.settings import Settings
+from lab.ui.shell import media, widgets
+from lab.ui.tabs.noising.charts import Process
+
+EMPTY = '<span class="frame"><span class="box"></span><span class="box"></span><small>&nbsp;</small></span>'
+
+
+def jump(process: Process, title: str, moving: bool = False) -> str:
+    """x_t in one jump, and its level in figures."""
+    return widgets.picture(process.frame.x_t, title, _level(process.frame), colour=process.colour, moving=moving)
+
+
+def chain(frame: NoisingFrame, moving: bool = False) -> str:
+    """x_t step by step."""
+    steps = (
+        f"{frame.t} small step{'' if frame.t == 1 else 's'}, each with its own noise: other grains, same statistics."
+    )
+    if frame.chain is not None and len(frame.chain) < len(frame.x_t):
+        steps += f" Walked at {len(frame.chain)} px."
+    return widgets.picture(frame.chain, "Step by step", steps, moving=moving)
+
+
+def _level(frame: NoisingFrame) -> str:
+    """The noise level of a frame in figures."""
+    if isinf(frame.log_snr) and frame.log_snr > 0:
+        return f"t = {frame.t} · the picture itself"
+    snr = "−∞" if isinf(frame.log_snr) else f"{round(frame.log_snr, 1) + 0.0:+.1f}".replace("-", "−")
+    return f"t = {frame.t} · ᾱ {frame.alpha_bar:.3f} · log-SNR {snr} · PSNR {frame.psnr_db:.1f} dB"
+
+
+def gallery(examples: Sequence[media.Example], name: str = "") -> str:
+    """Example pictures to click, the one of this name marked."""
+    cells = ((one.title, one.credit, f'<img alt="" src="{_thumb(one.path)}">') for one in examples)
+    index = next((i for i, one in enumerate(examples) if one.path.stem == name), None)
+    return widgets.gallery("Example pictures", cells, index)
+
+
+@cache
+def _thumb(path: Path) -> str:
+    return media.data_uri(media.resize(media.open_picture(path, Settings()), 96), moving=True)
+
+
+def film(frames: Sequence[NoisingFrame], room: int = 0) -> str:
+    """Frames to click: x_t above, what can be recovered from it below, and t; and `room` for as many to come."""
+    cells = "".join(map(_frame, frames)) + EMPTY * room
+    return (
+        '<div class="film"><div class="film-head"><span>x<sub>t</sub></span><span>recover&shy;able</span>'
+        f'<small>t</small></div><div class="film-frames">{cells}</div></div>'
+    )
+
+
+def _frame(frame: NoisingFrame) -> str:
+    assert frame.recovered is not None
+    return (
+        f'<button type="button" class="frame" data-pick="{frame.t}" aria-label="go to t = {frame.t}">'
+        f'<span class="box"><img alt="x_t at t = {frame.t}" src="{media.data_uri(frame.x_t, moving=True)}"></span>'
+        f'<span class="box"><img alt="recovered at t = {frame.t}" src="{media.data_uri(frame.recovered)}"></span>'
+        f"<small>{frame.t}</small></button>"
+    )
