@@ -57,7 +57,8 @@ def test_every_card_opens_a_tab_and_asks_its_question():
     for tab in cards:
         html = start._card(tab)
         assert f'data-tab="{tab.name}"' in html and tab.question in html and f"Open {tab.title}" in html
-        assert ("<img" in html) == (tab.name != "papers")
+        assert ("<img" in html) == (start.FOLDER / f"{tab.name}.webp").exists() and (tab.emblem or tab.equation)
+    assert sum("<img" in start._card(tab) for tab in cards) >= 4
 
 
 def test_the_button_under_the_film_names_the_preset_that_it_presses():
