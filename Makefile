@@ -1,6 +1,7 @@
 # make run       set everything up if need be, then serve the lab
 # make test      lint, types, unit tests, browser tests
 # make coverage  the same tests, and which lines none of them reaches
+# make lint-page what a linter says of the page's style sheets and scripts; needs Node, which nothing else does
 # make soak      64 visitors for five minutes, then for one where 16 fit; what is left of a hundred visits
 # make bench     every benchmark, one JSON line a figure
 # make train     train every model again, resuming where it stopped (hours: see python -m lab.training all --help)
@@ -12,7 +13,7 @@ BIN := .venv/bin
 # Bytecode is written even where the machine says not to: it makes the second start three times faster.
 LIGHT := OMP_WAIT_POLICY=PASSIVE GRADIO_ANALYTICS_ENABLED=False PYTHONDONTWRITEBYTECODE=
 
-.PHONY: run test coverage soak bench train pictures format
+.PHONY: run test coverage lint-page soak bench train pictures format
 .DELETE_ON_ERROR:
 
 run: .venv/ready
@@ -28,6 +29,11 @@ test: .venv/ready-test
 coverage: .venv/ready-test
 	$(LIGHT) $(BIN)/python -m tests.browser.setup
 	$(LIGHT) $(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+
+# Two rules are off (lab/ui/biome.json): Gradio's own styles can be met by !important alone, and in any order.
+lint-page:
+	@command -v npx >/dev/null || { echo "Node is needed for this check alone: https://nodejs.org"; exit 1; }
+	cd lab/ui && npx --yes @biomejs/biome@2.6.8 lint --error-on-warnings .
 
 soak: .venv/ready-test
 	$(LIGHT) SOAK_S=300 $(BIN)/python -m pytest -s tests/load/test_soak.py tests/load/test_overload.py tests/load/visits.py

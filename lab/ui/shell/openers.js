@@ -16,7 +16,7 @@
     const until = performance.now() + 10000;
     const press = () => {
       const row = document.getElementById(`${tab}-presets`);
-      const shown = row && row.offsetParent ? [...row.querySelectorAll("button")] : [];
+      const shown = row?.offsetParent ? [...row.querySelectorAll("button")] : [];
       const button = shown.find((one) => one.textContent.trim() === preset);
       if (button) { window.scrollTo(0, 0); button.click(); button.focus({ preventScroll: true }); }
       else if (performance.now() < until) requestAnimationFrame(press);

@@ -4,7 +4,7 @@
   window.scrollTo(0, 0);
   const press = () => {
     const button = id && document.getElementById(id);
-    if (button && button.offsetParent && !button.disabled) button.click();
+    if (button?.offsetParent && !button.disabled) button.click();
     else if (id && performance.now() < until) setTimeout(press, 60);
   };
   press();

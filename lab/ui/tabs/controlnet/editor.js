@@ -1,7 +1,7 @@
 // Draws on the map in whole pixels of it, drags joints, and hands over what was made when the pointer is lifted.
 // Runs as gr.HTML's js_on_load: `element`, `trigger` and `watch` are given.
 const state = {tool: 'pen', shown: null, before: [], stroke: null, joint: null};
-const part = (name) => element.querySelector('.map-editor ' + name);
+const part = (name) => element.querySelector(`.map-editor ${name}`);
 const hand = (data) => trigger('input', data);
 const PAIRS = [[2,5],[3,6],[4,7],[8,11],[9,12],[10,13],[14,15],[16,17]];
 

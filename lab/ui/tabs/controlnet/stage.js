@@ -24,7 +24,7 @@ function show(figure) {
   full.focus();
 }
 function pick(figure) {
-  element.querySelectorAll('figure[aria-pressed=true]').forEach((one) => one.setAttribute('aria-pressed', 'false'));
+  for (const one of element.querySelectorAll('figure[aria-pressed=true]')) one.setAttribute('aria-pressed', 'false');
   figure.setAttribute('aria-pressed', 'true');
   show(figure);
   trigger('click', {pick: figure.dataset.key});

@@ -1,3 +1,4 @@
+// Beneath a point of the curves its picture is shown; a click picks it in the grid.
 const cell = (point) => document.querySelector(`#guidance-stage [data-key="${point.dataset.key}"]`);
 let tip = null, lit = null;
 function away() {
@@ -18,8 +19,8 @@ element.addEventListener('pointerover', (event) => {
   tip.append(image.cloneNode(), words);
   (element.closest('.gradio-container') || document.body).append(tip);
   const at = point.getBoundingClientRect(), box = tip.getBoundingClientRect();
-  tip.style.left = Math.min(innerWidth - box.width - 8, Math.max(8, at.left + at.width / 2 - box.width / 2)) + 'px';
-  tip.style.top = (at.top > box.height + 16 ? at.top - box.height - 8 : at.bottom + 8) + 'px';
+  tip.style.left = `${Math.min(innerWidth - box.width - 8, Math.max(8, at.left + at.width / 2 - box.width / 2))}px`;
+  tip.style.top = `${at.top > box.height + 16 ? at.top - box.height - 8 : at.bottom + 8}px`;
 });
 element.addEventListener('pointerleave', away);
 element.addEventListener('click', (event) => {

@@ -1,3 +1,4 @@
+// The large picture of the cell that is taken apart fills the screen at a click.
 element.addEventListener('click', (event) => {
   const box = event.target.closest('.large .box');
   const image = box?.querySelector('img');
