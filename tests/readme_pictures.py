@@ -32,7 +32,7 @@ PICTURES = (  # name, tab, preset or nothing, what shows that it is done
 
 def take(page: Page, tab: str, preset: str, done: str) -> bytes:
     """The tab as a PNG once its run has ended: the buttons are back and nothing is written any more."""
-    page.locator(f"#tab-{tab}-button").click()
+    page.locator(f"#strip-{tab}").click()
     if preset:
         page.locator(f"#{tab}-presets").get_by_role("button", name=preset, exact=True).click()
     page.locator(done).first.wait_for(timeout=RUN_MS)

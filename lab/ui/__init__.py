@@ -7,10 +7,11 @@ import gradio as gr
 
 from lab.catalog import add_hub_models
 from lab.settings import ASSETS, Settings
-from lab.ui.shell import address, ahead, heads, lessons, presenting, share, theme, widgets
+from lab.ui.shell import address, ahead, lessons, presenting, share, theme, widgets
 from lab.ui.shell.instrument import Instrument
 from lab.ui.shell.openers import OPEN_JS
 from lab.ui.shell.page import Page, keep_sessions_small
+from lab.ui.shell.strip import strip
 from lab.ui.tabs import controlnet, guidance, models, noising, papers, samplers
 from lab.ui.tabs.start import tab as start
 
@@ -34,18 +35,17 @@ def build(backend: Any, settings: Settings) -> gr.Blocks:
     with Page(title="Diffusion Lab", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as demo:
         widgets.header("Diffusion Lab", "Watch diffusion models draw, one paper at a time.", TABS)
         door = share.Door()
-        built, pages = {}, []
-        with gr.Tabs() as book:
+        strip(TABS)
+        built = {}
+        with gr.Tabs(overflow_behavior="wrap") as book:  # so that there is a button for each, for the strip to press
             for tab in TABS:
                 with gr.Tab(tab.title, id=tab.name, elem_id=f"tab-{tab.name}") as page:
                     built[tab.name] = _lay_out(tab, backend, settings, page)
-                pages.append(page)
         shared = {name: tab for name, tab in built.items() if hasattr(tab, "share")}
-        address.follow(demo, pages)
         door.wire(demo, shared, {tab.name: tab.title for tab in TABS}, book)
         door.replays(built["start"].through, start.shipped)
-        demo.load(None, js=OPEN_JS)
-        demo.load(None, js=presenting.PRESENT_JS)
+        for script in (address.ADDRESS_JS, OPEN_JS, presenting.PRESENT_JS):
+            demo.load(None, js=script)
         ahead.notice()
     return demo
 
@@ -62,7 +62,7 @@ def launch_options(backend: Any, settings: Settings) -> dict[str, Any]:
     """What `demo.launch()` needs for look and limits; address and port are the caller's."""
     return {
         "theme": theme.theme(),
-        "css": theme.CSS + heads.tabs_css(TABS) + "".join(tab.style for tab in TABS),
+        "css": theme.CSS + "".join(tab.style for tab in TABS),
         "favicon_path": str(FAVICON),
         "app_kwargs": {
             "routes": [

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import httpx
-from playwright.sync_api import Browser, CDPSession, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from tests.benchmarks._report import value
 from tests.browser.conftest import FLAGS
@@ -46,6 +46,17 @@ def busy_ms(session: CDPSession) -> float:
     return next(1000 * one["value"] for one in metrics if one["name"] == "TaskDuration")
 
 
+def rest(page: Page, session: CDPSession) -> float:
+    """Wait until the page does nothing any more: what a tab shows when it is opened has come. What it has computed so far."""
+    before, quiet = busy_ms(session), 0
+    while quiet < 3:
+        page.wait_for_timeout(300)
+        now = busy_ms(session)
+        quiet = quiet + 1 if now - before < 12 else 0
+        before = now
+    return before
+
+
 def visit(browser: Browser, url: str, names: list[str]) -> tuple[tuple[float, float], Times, Times]:
     """A new visitor: the same two times until the first tab is there, and of each tab's first and second opening."""
     page = browser.new_page(viewport={"width": 1440, "height": 900})
@@ -55,11 +66,9 @@ def visit(browser: Browser, url: str, names: list[str]) -> tuple[tuple[float, fl
     page.goto(url)
     page.locator(".start-card button").last.wait_for()
     load = page.evaluate("performance.now()"), busy_ms(session)
-    page.wait_for_timeout(1500)
 
     def switch(name: str) -> tuple[float, float]:
-        page.wait_for_timeout(700)
-        before = busy_ms(session)
+        before = rest(page, session)
         return page.evaluate(SWITCH_JS, name), busy_ms(session) - before
 
     first = {name: switch(name) for name in names}

@@ -11,6 +11,7 @@ import gradio as gr
 
 import app
 from lab import ui
+from lab.catalog import MODELS
 from lab.ui.shell import widgets
 from lab.ui.shell.form import Field, Preset
 from lab.ui.shell.instrument import Instrument, Question
@@ -18,7 +19,15 @@ from lab.ui.shell.runs import Runs
 from lab.ui.shell.tool import QUIET, Tool
 from lab.ui.tabs.start import tab as start
 
-NAMES = ("Score field", "Likelihood", "Flow matching", "Classifier guidance", "Latent space", "Memory and novelty", "Ledger")
+NAMES = (
+    "Score field",
+    "Likelihood",
+    "Flow matching",
+    "Classifier guidance",
+    "Latent space",
+    "Memory and novelty",
+    "Ledger",
+)
 GROUPS = ("Noise", "Draw", "Draw", "Steer", "Inside", "Inside", "Inside")
 SLIDER = {"minimum": 0, "maximum": 10, "step": 1}
 
@@ -36,7 +45,7 @@ class Dummy(Tool):
 
     def __init__(self, name: str, *more: Any) -> None:
         self.name = name
-        super().__init__(*more)
+        super().__init__(*more, [MODELS["exact"]])
 
     def lay_out_stage(self, opening: dict[str, Any]) -> None:
         self.stage = gr.HTML(widgets.picture(None, "x_0"), elem_id=f"{self.name}-stage")
@@ -54,7 +63,7 @@ class Dummy(Tool):
         inputs, painted = {*self.controls, self.kept, self.share.capsule}, [self.stage, self.runs.note]
         self.runs.run.click(self.on_run, inputs, painted, **self.running)
         self.share.opens(page, self.on_open, inputs, painted, **self.running)
-        self.presses(self.controls, lambda event: event.then(self.on_run, inputs, painted, **self.running))
+        self.wire_presets(self.controls, lambda event: event.then(self.on_run, inputs, painted, **self.running))
         self.runs.stop.click(self.runs.on_stop, None, None, queue=False, **QUIET)
         self.restorable = self.controls
         self.share.wire({self.kept}, None)
@@ -89,13 +98,17 @@ def instrument(title: str, group: str) -> Instrument:
     )
 
 
+def tabs() -> tuple[Instrument, ...]:
+    """The fourteen, those of a group together."""
+    tools = (*ui.INSTRUMENTS, *map(instrument, NAMES, GROUPS))
+    order = ("Noise", "Draw", "Steer", "Inside", "Lab")
+    tools = tuple(sorted(tools, key=lambda tab: order.index(tab.group)))
+    return start.front(tools), *tools
+
+
 def main() -> None:
     """Serve the lab with seven more tabs until interrupted."""
-    more = map(instrument, NAMES, GROUPS)
-    tools = (*ui.INSTRUMENTS, *more)
-    order = {group: place for place, group in enumerate(dict.fromkeys(tab.group for tab in tools))}
-    tools = tuple(sorted(tools, key=lambda tab: order[tab.group]))
-    ui.TABS = (start.front(tools), *tools)
+    ui.TABS = tabs()
     app.main()
 
 

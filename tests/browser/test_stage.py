@@ -68,5 +68,6 @@ def test_on_a_phone_run_is_at_hand_and_nothing_is_wider_than_the_screen(browser,
             assert box["y"] > 400 and box["y"] + box["height"] <= 844, title
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, title
         page.evaluate("scrollTo(0, 0)")
+        page.locator(".tabbar-open").click()
         page.get_by_role("tab", name="Start").click()
     page.close()

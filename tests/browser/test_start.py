@@ -4,7 +4,6 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from lab.ui import TABS
 from tests.browser.conftest import keep
 from tests.browser.test_share import drop
 
@@ -37,7 +36,7 @@ def test_the_first_tab_moves_and_leads_into_the_lab(page):
         page.locator("#samplers-file a[download]").first.click()
     file = Path(saved.value.path()).read_bytes()
 
-    page.locator("#tab-start-button").click()
+    page.get_by_role("tab", name="Start").click()
     page.get_by_role("button", name="Run live: ").click()
     expect(page.locator("#samplers-note")).to_contain_text("2 pictures, 100 denoiser calls")
     expect(stage).not_to_contain_text("not computed now")
@@ -62,18 +61,3 @@ def test_who_wants_less_motion_sees_the_pictures_and_may_play_them(browser, addr
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     keep(page, "start_390")
     page.close()
-
-
-def test_a_tab_tells_its_question_where_there_is_room(page):
-    """At 1420 px nothing is cut or pushed out of sight; narrower, the names stand alone. Read aloud it is the name."""
-    tabs = page.get_by_role("tab")
-    told = "tabs => tabs.map(tab => getComputedStyle(tab, '::before').content)"
-    for width, questions in ((1420, len(TABS)), (1419, 0)):
-        page.set_viewport_size({"width": width, "height": 900})
-        expect(tabs).to_have_count(len(TABS))
-        assert sum("?" in text for text in tabs.evaluate_all(told)) == questions
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert not tabs.evaluate_all("tabs => tabs.filter(tab => tab.scrollWidth > tab.clientWidth).length")
-    page.set_viewport_size({"width": 1420, "height": 900})
-    for tab in TABS:
-        expect(page.get_by_role("tab", name=tab.title, exact=True)).to_be_visible()

@@ -4,25 +4,12 @@
 its own yet. Opening a tab adds to the browser's history; what is made in it changes the address of that entry.
 """
 
-from collections.abc import Iterable
-
-import gradio as gr
-
 from lab.ui.shell.sources import beside
 
 ADDRESS_JS = beside(__file__, "address.js")
-
 SETTLE_JS = "(pressed) => { window.labAddress?.settle(Boolean(pressed)); }"
 
 
 def set_js(tab: str) -> str:
     """What the page runs with the code of a tab's link, whenever that changes."""
     return f"(code) => {{ window.labAddress?.set('{tab}', code); }}"
-
-
-def follow(page: gr.Blocks, tabs: Iterable[gr.Tab]) -> None:
-    """Have the address of `page` follow which of `tabs` is open. Their element ids are `tab-NAME`, and the page's header
-    has their names; the first has the bare address."""
-    page.load(None, None, None, js=ADDRESS_JS)
-    for tab in tabs:
-        tab.select(None, None, None, js="() => { window.labAddress?.show(); }", api_visibility="private")

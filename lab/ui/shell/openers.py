@@ -1,7 +1,7 @@
 """Buttons that open another tab of the page and press one of its presets.
 
 By the page's own buttons, so nothing is asked of the server. Gradio lays a tab out when it is first opened, so the preset
-may be some frames away. On a phone the tabs that do not fit are in a menu, where they have no ids.
+may be some frames away.
 """
 
 from html import escape

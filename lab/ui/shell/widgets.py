@@ -13,7 +13,6 @@
 `note`, `picture` and `table` escape their text: it may come from a visitor. `words` takes the lab's own markup.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any, Protocol
@@ -66,11 +65,10 @@ class Cited(Protocol):
 
 
 def header(title: str, line: str, tabs: Sequence[Instrument]) -> gr.HTML:
-    """The top of the page: mark, name, one line, and the way to present. It holds the tabs' names for the page's scripts."""
-    titles = json.dumps({tab.name: tab.title for tab in tabs})
+    """The top of the page: mark, name, one line, and the way to present `tabs`."""
     return gr.HTML(
-        f'<header class="lab-header" data-tabs="{escape(titles)}">{MARK}<div><h1>{escape(title)}</h1>'
-        f"<p>{escape(line)}</p></div>{presenting.button(tabs)}</header>"
+        f'<header class="lab-header">{MARK}<div><h1>{escape(title)}</h1><p>{escape(line)}</p></div>'
+        f"{presenting.button(tabs)}</header>"
     )
 
 

@@ -4,7 +4,6 @@ import re
 from dataclasses import replace
 from html import unescape
 from math import inf
-from types import SimpleNamespace
 
 import gradio as gr
 import pytest
@@ -91,8 +90,8 @@ class Backend:
 
 
 def make_tab(status, fresh_s=-1.0):
-    """A tab that looks at every tick, if not told to be content with what it saw a moment ago."""
-    tab = models._Tab(Backend(status), "Models")
+    """A tab that looks at every call, if not told to be content with what it saw a moment ago."""
+    tab = models._Tab(Backend(status))
     tab.fresh_s = fresh_s
     with gr.Blocks():
         tab.lay_out()
@@ -163,7 +162,7 @@ def test_replicas_have_rows_where_there_are_several():
         "other, process 8 CPU – 0.0 MB 0 0 0"
     )
     assert "<b>" not in shown
-    assert models_view.replicas(spread) in make_tab(spread).on_tick(None)[1]
+    assert models_view.replicas(spread) in make_tab(spread).on_look(None)[1]
 
 
 @pytest.mark.parametrize("status", [ON_CPU, ON_CUDA, EMPTY], ids=["cpu", "cuda", "empty"])
@@ -263,35 +262,24 @@ def test_before_the_lab_has_started_it_says_so():
 
 def test_a_tick_sends_only_what_changed():
     tab = make_tab(ON_CPU)
-    *view, shown = tab.on_tick(None)
+    *view, shown = tab.on_look(None)
     assert tuple(view) == shown and all(isinstance(part, str) for part in view)
-    assert all(skipped(update) for update in tab.on_tick(shown))
+    assert all(skipped(update) for update in tab.on_look(shown))
     tab.backend.now = replace(ON_CPU, lanes=15)
-    numbers, memory, table, after = tab.on_tick(shown)
+    numbers, memory, table, after = tab.on_look(shown)
     assert "15" in numbers and skipped(memory) and skipped(table) and after[0] == numbers
 
 
 def test_many_who_look_at_once_cost_one_look():
     tab = make_tab(ON_CPU, fresh_s=3600.0)
     for _ in range(30):
-        tab.on_tick(None)
+        tab.on_look(None)
     assert tab.backend.asked == 1
-
-
-def test_it_looks_while_it_is_open_and_only_then():
-    tab = make_tab(ON_CPU)
-    assert tab.timer.active is False
-    timer, numbers, *_ = tab.on_select(SimpleNamespace(value="Models"))
-    assert timer.active is True and "runs under way" in numbers
-    asked = tab.backend.asked
-    timer, *view = tab.on_select(SimpleNamespace(value="Samplers"))
-    assert timer.active is False and all(skipped(update) for update in view)
-    assert tab.backend.asked == asked
 
 
 def test_a_lab_that_starts_is_shown_as_soon_as_it_is_there():
     tab = make_tab(None)
-    *_, shown = tab.on_tick(None)
+    *_, shown = tab.on_look(None)
     assert "starting" in shown[1]
     tab.backend.now = ON_CPU
-    assert all(isinstance(update, str) for update in tab.on_tick(shown)[:3])
+    assert all(isinstance(update, str) for update in tab.on_look(shown)[:3])

@@ -9,9 +9,10 @@ import gradio as gr
 
 from lab.settings import Settings
 from lab.ui.shell import widgets
+from lab.ui.shell.sources import beside
 from lab.ui.tabs.models import view
 
-LOOK_EVERY_S = 1.0
+LOOK_JS = beside(__file__, "look.js")
 FRESH_S = 0.7  # visitors who look within this time see the same: thirty of them cost what one does
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
 
@@ -26,44 +27,36 @@ WORDS = (
 Shown = tuple[str, str, str]  # numbers, memory, table
 
 
-def build(backend: Any, _settings: Settings, page: gr.Tab) -> "_Tab":
-    """Lay out the tab on `page` and wire it to `backend`."""
-    tab = _Tab(backend, page.label)
+def build(backend: Any, _settings: Settings, _page: gr.Tab) -> "_Tab":
+    """Lay out the tab and wire it to `backend`."""
+    tab = _Tab(backend)
     tab.lay_out()
-    tab.wire(page)
+    tab.wire()
     return tab
 
 
 class _Tab:
     """The components of the tab and what they do; the latest look at the backend is everybody's."""
 
-    def __init__(self, backend: Any, title: str) -> None:
-        self.backend, self.title = backend, title
+    def __init__(self, backend: Any) -> None:
+        self.backend = backend
         self.fresh_s = FRESH_S
         self._looking = threading.Lock()
         self._looked, self._seen = -inf, _paint(None)
 
     def lay_out(self) -> None:
         self.shown = gr.State(None, time_to_live=3600)  # Shown
-        self.timer = gr.Timer(LOOK_EVERY_S, active=False)
         numbers, memory, table = _paint(None)
-        self.numbers = gr.HTML(numbers, elem_id="models-numbers")
+        self.numbers = gr.HTML(numbers, js_on_load=LOOK_JS, elem_id="models-numbers")
         self.memory = gr.HTML(memory, elem_id="models-memory")
         self.table = gr.HTML(table, elem_id="models-table")
         gr.HTML(widgets.words(WORDS))
 
-    def wire(self, page: gr.Tab) -> None:
+    def wire(self) -> None:
         view = [self.numbers, self.memory, self.table, self.shown]
-        self.timer.tick(self.on_tick, self.shown, view, **QUIET)
-        page.parent.select(self.on_select, None, [self.timer, *view], **QUIET)  # of any tab
+        self.numbers.input(self.on_look, self.shown, view, **QUIET)  # by its script, while the tab is open
 
-    def on_select(self, event: gr.SelectData) -> list[Any]:
-        """Look while this tab is open, and not while another is."""
-        if event.value != self.title:
-            return [gr.Timer(active=False), *[gr.skip()] * 4]
-        return [gr.Timer(active=True), *self.on_tick(None)]
-
-    def on_tick(self, shown: Shown | None) -> list[Any]:
+    def on_look(self, shown: Shown | None) -> list[Any]:
         """What has changed since `shown`."""
         seen = self._look()
         changed = [new if shown is None or new != shown[i] else gr.skip() for i, new in enumerate(seen)]
