@@ -218,10 +218,10 @@ def control_of(model: Model, kind: str) -> Control | None:
 
 def add_hub_models(ids: Iterable[str]) -> None:
     """A row for each hub id that an operator allows and no row has: taken for a Stable Diffusion of 512 px."""
-    known = {row.source.partition("@")[0] for row in leasable().values()}
+    sources = {row.source.partition("@")[0] for row in leasable().values()}
     for source in ids:
         name = source.partition("@")[0]
-        if name not in known:
+        if name not in sources:
             title = name.rpartition("/")[2]
             MODELS[name] = Model(
                 name, title, "stable_diffusion", source, 512, f"{name}, from the Hugging Face hub.",

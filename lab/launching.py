@@ -42,17 +42,17 @@ def check_address(host: str, port: int) -> str:
     """The host as Gradio takes it, IPv6 in brackets, once a socket could be bound to it and the port."""
     host = host.strip().strip("[]")
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):
         raise SystemExit(f"LAB_HOST is {host!r}, which is no address and no name of one. {OTHER_HOST}") from None
-    places = dict.fromkeys((family, address) for family, *_, address in found)
+    places = dict.fromkeys((family, address) for family, *_, address in addresses)
     faults = [fault for place in places if (fault := _fault(*place))]
     if len(faults) == len(places) or errno.EADDRINUSE in faults:
         raise SystemExit(_unusable(host, port, faults[0] if len(faults) == len(places) else errno.EADDRINUSE))
     if _fault(socket.AF_INET, ("127.0.0.1", port)) == errno.EADDRINUSE:  # Gradio wants it free there, too
         raise SystemExit(_unusable("127.0.0.1", port, errno.EADDRINUSE))
     if not NAME.fullmatch(host):  # as "0" or "*", which no URL can have
-        host = str(found[0][4][0])
+        host = str(addresses[0][4][0])
     return f"[{host}]" if ":" in host else host
 
 

@@ -49,13 +49,13 @@ def near(lines: np.ndarray, tolerance_px: int = 2) -> np.ndarray:
     return cv2.dilate(lines.astype(np.uint8), kernel) > 0
 
 
-def edge_f1(made: np.ndarray, wanted: np.ndarray, tolerance_px: int = 2) -> float:
+def edge_f1(edges: np.ndarray, reference: np.ndarray, tolerance_px: int = 2) -> float:
     """Harmonic mean of precision and recall of edge pixels, each right where the other has one within the tolerance."""
-    made, wanted = np.asarray(made) > 0, np.asarray(wanted) > 0
-    if not made.any() or not wanted.any():
-        return float(made.any() == wanted.any())
-    precision = near(wanted, tolerance_px)[made].mean()
-    recall = near(made, tolerance_px)[wanted].mean()
+    edges, reference = np.asarray(edges) > 0, np.asarray(reference) > 0
+    if not edges.any() or not reference.any():
+        return float(edges.any() == reference.any())
+    precision = near(reference, tolerance_px)[edges].mean()
+    recall = near(edges, tolerance_px)[reference].mean()
     return float(2 * precision * recall / max(precision + recall, 1e-9))
 
 

@@ -23,9 +23,9 @@ def copy_of(source: str) -> Path | None:
     name, _, revision = source.partition("@")
     with suppress(HFValidationError):  # a folder that is gone, not a hub id
         for file in DESCRIBED_BY:
-            found = try_to_load_from_cache(name, file, constants.HF_HUB_CACHE, revision or None)
-            if isinstance(found, str):
-                return Path(found).parent
+            path = try_to_load_from_cache(name, file, constants.HF_HUB_CACHE, revision or None)
+            if isinstance(path, str):
+                return Path(path).parent
     return None
 
 
@@ -85,6 +85,6 @@ def _whole(part: Path, stem: str, variant: str) -> bool:
 def read_json(file: Path) -> dict[str, Any] | None:
     """The object in a JSON file; None where there is no such file, or it holds something else."""
     with suppress(OSError, ValueError):
-        found = json.loads(file.read_text(encoding="utf-8"))
-        return found if isinstance(found, dict) else None
+        content = json.loads(file.read_text(encoding="utf-8"))
+        return content if isinstance(content, dict) else None
     return None

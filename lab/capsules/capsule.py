@@ -103,13 +103,13 @@ def make(tab: str, values: dict[str, Any], seeds: Iterable[int] = (), models: It
 @cache
 def versions() -> dict[str, str]:
     """The versions of the lab and of the libraries that its pictures depend on. Imports none of them."""
-    found = {"lab": tomllib.loads((ASSETS.parent / "pyproject.toml").read_text("utf-8"))["project"]["version"]}
+    by_library = {"lab": tomllib.loads((ASSETS.parent / "pyproject.toml").read_text("utf-8"))["project"]["version"]}
     for name in LIBRARIES:
         try:
-            found[name] = version(name)
+            by_library[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "absent"
-    return found
+            by_library[name] = "absent"
+    return by_library
 
 
 @cache
@@ -120,8 +120,8 @@ def origin(source: str) -> str:
     sums = (ASSETS / "models" / "SHA256SUMS").read_text("utf-8").splitlines()
     mine = [line for line in sums if f"models/{line.split()[-1]}".startswith(f"{source}/")]
     index = ASSETS / source / "index.csv"  # the exact denoiser's pictures
-    told = index.read_bytes() if index.is_file() else "\n".join(mine).encode()
-    return f"{source}@{blake2b(told, digest_size=6).hexdigest()}" if told else source
+    content = index.read_bytes() if index.is_file() else "\n".join(mine).encode()
+    return f"{source}@{blake2b(content, digest_size=6).hexdigest()}" if content else source
 
 
 # Out
@@ -183,21 +183,21 @@ def from_json(text: bytes) -> Capsule:
     if len(text) > MAX_JSON:
         raise LabError(f"These settings have more than {MAX_JSON / 1e6:g} MB, which the lab never writes.")
     try:
-        found = _plain(json.loads(text))
+        content = _plain(json.loads(text))
     except (ValueError, RecursionError):
-        raise LabError(UNREADABLE if _begun(text) else NO_CAPSULE) from None
-    if not isinstance(found, dict) or "tab" not in found or "values" not in found:
+        raise LabError(UNREADABLE if _looks_like_capsule(text) else NO_CAPSULE) from None
+    if not isinstance(content, dict) or "tab" not in content or "values" not in content:
         raise LabError(NO_CAPSULE)
-    if found.get("format") != FORMAT:
+    if content.get("format") != FORMAT:
         raise LabError("These settings are written in another format: by a newer lab, or by hand.")
     try:
-        return Capsule.model_validate(found)
+        return Capsule.model_validate(content)
     except ValidationError as error:
         raise LabError(f"These settings cannot be read. {explain(error)[:200]}") from None
 
 
-def _begun(text: bytes) -> bool:
-    """Whether text that cannot be read begins as a capsule does."""
+def _looks_like_capsule(text: bytes) -> bool:
+    """Whether a text that is no JSON begins as a capsule's JSON does."""
     head = text[:2000].decode(json.detect_encoding(text), "ignore")
     return head.lstrip("\ufeff \t\r\n").startswith("{") and '"format"' in head and '"tab"' in head
 
@@ -311,9 +311,9 @@ Kind = Range | Choice | Text | Flag
 def fitted(value: Any, kind: Kind) -> Any:
     """The value as a control of this kind could have it, or None where it could not."""
     if isinstance(kind, Range):
-        number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_WHOLE
-        held = min(max(value, kind.low), kind.high) if number else None
-        return round(held) if held is not None and kind.whole else held
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_WHOLE
+        number = min(max(value, kind.low), kind.high) if is_number else None
+        return round(number) if number is not None and kind.whole else number
     if isinstance(kind, Choice) and kind.most:
         names = [one for one in value if _among(one, kind.names)] if isinstance(value, list) else None
         return list(dict.fromkeys(names))[: kind.most] if names else None

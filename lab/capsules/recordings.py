@@ -75,7 +75,7 @@ class Collector:
 
     def recording(self) -> Recording:
         """What there is of the run so far."""
-        lanes = {lane: thinned(list(seen.values())) for lane, seen in self.steps.items()}
+        lanes = {lane: thinned(list(by_index.values())) for lane, by_index in self.steps.items()}
         return Recording(self.request, {lane: steps for lane, steps in lanes.items() if steps}, dict(self.results))
 
 
@@ -205,39 +205,39 @@ def _read(file: zipfile.ZipFile) -> Recorded:
         raise LabError(DAMAGED)
     if file.getinfo(TEXT).file_size > MAX_TEXT:
         raise LabError(DAMAGED)
-    told = _File.model_validate(json.loads(file.open(TEXT).read(MAX_TEXT)))
-    if told.format != FORMAT:
+    content = _File.model_validate(json.loads(file.open(TEXT).read(MAX_TEXT)))
+    if content.format != FORMAT:
         raise LabError("This recording is written in another format: by a newer lab, or by hand.")
     pictures = _Pictures(file)
     steps: dict[int, list[Step]] = {}
-    for k, row in enumerate(told.steps):
+    for k, row in enumerate(content.steps):
         x_0 = pictures.get(f"{k}-x_0.webp", "picture" if row.decoded else "preview")
         x_t = x_0 if row.i == row.n else pictures.get(f"{k}-x_t.webp", "x_t")
         level = inf if row.log_snr is None else row.log_snr
         steps.setdefault(row.lane, []).append(
             Step(row.lane, row.i, row.n, row.t, level, x_t, x_0, row.elapsed_s, row.decoded)
         )
-    _check_lanes(told, steps)
+    _check_lanes(content, steps)
     names = set(file.namelist())
     results = {
         row.lane: LaneResult(
             **row.model_dump(), picture=steps[row.lane][-1].x_0,
             nearest=pictures.get(f"near{row.lane}.webp", "picture") if f"near{row.lane}.webp" in names else None,
         )
-        for row in told.results
+        for row in content.results
     }  # fmt: skip
-    whole = Recording(told.request, {lane: tuple(seen) for lane, seen in steps.items()}, results)
-    return Recorded(whole, told.experiment, told.made, told.capsule)
+    whole = Recording(content.request, {lane: tuple(path) for lane, path in steps.items()}, results)
+    return Recorded(whole, content.experiment, content.made, content.capsule)
 
 
-def _check_lanes(told: _File, steps: dict[int, list[Step]]) -> None:
-    """Raises ValueError where a lane is told of that the run has not, or its steps are not as a run makes them."""
-    count = len(told.request.lanes) * (2 if told.request.versus else 1)
-    if told.request.controls or max(steps) >= count or max(steps) < 0:
+def _check_lanes(content: _File, steps: dict[int, list[Step]]) -> None:
+    """Raises ValueError where the file has a lane that the run has not, or steps that no run makes."""
+    count = len(content.request.lanes) * (2 if content.request.versus else 1)
+    if content.request.controls or max(steps) >= count or max(steps) < 0:
         raise ValueError("lanes that the run has not")
-    if any(a.i >= b.i for seen in steps.values() for a, b in pairwise(seen)):
+    if any(a.i >= b.i for path in steps.values() for a, b in pairwise(path)):
         raise ValueError("steps out of order")
-    if any(row.lane not in steps or steps[row.lane][-1].i != steps[row.lane][-1].n for row in told.results):
+    if any(row.lane not in steps or steps[row.lane][-1].i != steps[row.lane][-1].n for row in content.results):
         raise ValueError("a result of a lane that was not finished")
 
 

@@ -50,7 +50,9 @@ def write(request: SamplingRequest, index: int) -> str:
     spacing = _spacing(lane, total)
     offset = int(spacing == "leading" and (lane.steps < total - 1 or row.scheduler not in LOWEST_LEFT_OUT))
     mended = row.scheduler in PLAIN and (spacing == "linspace" or total % lane.steps > 0)
-    alone = 1.0 if model.consistency else lane.guidance_scale  # what is distilled is told its scale, and has no halves
+    alone = (
+        1.0 if model.consistency else lane.guidance_scale
+    )  # a distilled UNet has its scale as an input, and no halves
     guided = alone not in (0, 1)
     windows = (
         [pair for pair in zip(request.controls, lane.windows, strict=True) if pair[1].strength] if lane.windows else []
@@ -62,7 +64,7 @@ def write(request: SamplingRequest, index: int) -> str:
         _head(model, row, bool(windows), draws),
         _constants(request, lane),
         _loading(model),
-        _told(alone),
+        _prompts(alone),
         _TELLING if model.consistency else "",
         _controls(model, windows) if windows else "",
         _MENDED[row.scheduler] if mended else "",
@@ -190,12 +192,12 @@ def _revision(source: str) -> str:
     return f", revision={_quoted(revision)}" if revision and not _folder(source) else ""
 
 
-def _told(scale: float) -> str:
+def _prompts(scale: float) -> str:
     alone: dict[float, str] = {0: "read(NEGATIVE)", 1: "read(PROMPT)"}
     rows = alone.get(scale, "torch.cat([read(NEGATIVE), read(PROMPT)])")
     return f'''
 def read(prompt):
-    """What the UNet is told of a prompt: the text encoder's last hidden states."""
+    """The embeddings of a prompt: the text encoder's last hidden states."""
     longest = pipe.tokenizer.model_max_length
     tokens = pipe.tokenizer(prompt, padding="max_length", max_length=longest, truncation=True, return_tensors="pt")
     return pipe.text_encoder(tokens.input_ids)[0]
@@ -235,12 +237,12 @@ CONTROLS = [
 ]
 
 
-def residuals(x, t, told, part, next_part, guess):
+def residuals(x, t, embeddings, part, next_part, guess):
     """What the ControlNets add to the UNet's skips and, last, to its middle; None where none of them acts."""
     total = None
     for net, hint, strength, start, end in CONTROLS:
         if part >= start and next_part <= end:
-            down, middle = net(x, t, told, hint, conditioning_scale=strength, guess_mode=guess, return_dict=False)
+            down, middle = net(x, t, embeddings, hint, conditioning_scale=strength, guess_mode=guess, return_dict=False)
             total = [*down, middle] if total is None else [a + b for a, b in zip(total, [*down, middle])]
     return total
 '''
@@ -293,7 +295,7 @@ class PNDM(PNDMScheduler):
 
 def _scheduler(row: Sampler, spacing: str, name: str, offset: int) -> str:
     options: dict[str, Any] = {"timestep_spacing": spacing, "steps_offset": offset, **row.options}
-    told = "".join(f"    {key}={_python(value)},\n" for key, value in options.items())
+    arguments = "".join(f"    {key}={_python(value)},\n" for key, value in options.items())
     predicts = 'predicts.replace("sample", "epsilon")' if row.scheduler in EPS_FOR_X_0 else "predicts"
     return f"""
 predicts = pipe.scheduler.config.prediction_type
@@ -302,7 +304,7 @@ alpha_bar = alpha_bar.maximum(2.0**-24 * (1 + 0.01 * torch.arange(len(alpha_bar)
 scheduler = {name}(
     trained_betas=(1 - alpha_bar / torch.cat([torch.ones(1), alpha_bar[:-1]])).tolist(),
     prediction_type={predicts},
-{told})
+{arguments})
 """
 
 
@@ -370,7 +372,7 @@ def _noise(lane: LaneSettings, draws: bool) -> str:
     return "\n".join(lines) + ("\n" if draws else "")
 
 
-def _loop(row: Sampler, lane: LaneSettings, guided: bool, controlled: bool, draws: bool, told: str) -> str:
+def _loop(row: Sampler, lane: LaneSettings, guided: bool, controlled: bool, draws: bool, embeddings: str) -> str:
     lines = ["for i, t in enumerate(scheduler.timesteps):" if controlled else "for t in scheduler.timesteps:"]
     lines += ["    rows = scheduler.scale_model_input(x, t).expand(len(prompts), -1, -1, -1)"]
     if controlled:
@@ -388,13 +390,13 @@ def _loop(row: Sampler, lane: LaneSettings, guided: bool, controlled: bool, draw
             "    prediction = pipe.unet(",
             "        rows,",
             "        t,",
-            f"        {told},",
+            f"        {embeddings},",
             "        down_block_additional_residuals=added[:-1] if added else None,",
             "        mid_block_additional_residual=added[-1] if added else None,",
             "    ).sample",
         ]
     else:
-        lines += [f"    prediction = pipe.unet(rows, t, {told}).sample"]
+        lines += [f"    prediction = pipe.unet(rows, t, {embeddings}).sample"]
     if guided:
         lines += [
             "    unconditional, conditional = prediction.chunk(2)",
@@ -414,7 +416,7 @@ def _loop(row: Sampler, lane: LaneSettings, guided: bool, controlled: bool, draw
 
 
 _TELLING = """
-# What the UNet is told of the guidance it was distilled with (Luo et al. 2023).
+# The embedding of the guidance scale, an input of a UNet that was distilled with it (Luo et al. 2023).
 scale = pipe.get_guidance_scale_embedding(torch.tensor([SCALE - 1.0]), pipe.unet.config.time_cond_proj_dim)
 """
 

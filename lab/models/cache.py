@@ -264,11 +264,11 @@ class ModelCache(Generic[Loaded]):
         """Move what is missing to the device; where that fails all is back where it was."""
         if not self._two_places:
             return
-        missing = [part for part in self._parts(entry.name) if not part.on_device]
-        self._make_room(entry.name, sum(part.nbytes for part in missing), on_device=True)
+        parts = [part for part in self._parts(entry.name) if not part.on_device]
+        self._make_room(entry.name, sum(part.nbytes for part in parts), on_device=True)
         arrivals: list[_Shelved] = []
         try:
-            for part in missing:
+            for part in parts:
                 while True:
                     try:
                         part.part.to(self.device)
@@ -279,7 +279,7 @@ class ModelCache(Generic[Loaded]):
                 part.on_device = True
                 arrivals.append(part)
         except Exception as error:
-            for part in [*arrivals, *missing[len(arrivals) : len(arrivals) + 1]]:
+            for part in [*arrivals, *parts[len(arrivals) : len(arrivals) + 1]]:
                 part.part.to(CPU)
                 part.on_device = False
             raise LabError(

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from lab.engine.denoisers import recording
-from lab.models.kept import Kept
+from lab.models.network_folder import NetworkFolder
 
 log = logging.getLogger("lab")
 
@@ -33,7 +33,7 @@ UNUSED_S = 300.0  # after this long an arrangement is released; to compile it ag
 MOST_ERROR = {"float32": 1e-4, "bfloat16": 0.1}
 
 
-class Compiled:
+class CompiledNetwork:
     """A network beside its compiled self, called like the network. Safe to share.
 
     A batch size that a call would need is asked of `order`; until it is there, others or torch serve.
@@ -47,7 +47,7 @@ class Compiled:
         key: str,
         example: Sequence[Tensor],
         buckets: Sequence[int] = (),
-        order: "Callable[[Compiled, int], None] | None" = None,
+        order: "Callable[[CompiledNetwork, int], None] | None" = None,
     ) -> None:
         self.network, self.key, self.example, self.buckets = network, key, tuple(example), tuple(buckets)
         self.weights = sum(tensor.nbytes for tensor in network.state_dict().values())
@@ -82,7 +82,7 @@ class Compiled:
         return tuple(torch.cat(outputs) for outputs in zip(*parts, strict=True)) if len(parts) > 1 else parts[0]
 
     def add(self, bucket: int, request: Any, most_error: float) -> None:
-        """Compute batches of `bucket` rows by an OpenVINO request from now on. Raises Wrong where it computes something
+        """Compute batches of `bucket` rows by an OpenVINO request from now on. Raises WrongOutput where it computes something
         else than torch does, by more than `most_error`, relative to the norm of each output."""
         inputs = [part.repeat(bucket, *[1] * (part.dim() - 1)) for part in self.example]
         want = [part.repeat(bucket, *[1] * (part.dim() - 1)) for part in self._by_torch(*self.example)]
@@ -91,7 +91,7 @@ class Compiled:
             for ours, theirs in zip(self._infer(request, bucket, inputs), want, strict=True)
         )
         if not error <= most_error:  # nor where it is no number
-            raise Wrong(f"a relative error of {error:.1e} at {bucket} rows")
+            raise WrongOutput(f"a relative error of {error:.1e} at {bucket} rows")
         self.error = max(self.error, error)
         with self._books:
             self._used[bucket] = time.monotonic()
@@ -139,57 +139,59 @@ class Compiled:
         return outputs if isinstance(outputs, tuple) else (outputs,)
 
 
-class Wrong(Exception):
+class WrongOutput(Exception):
     """A compiled network that does not compute what the network computes."""
 
 
 class Workshop:
     """Converts and compiles networks in the background, one at a time.
 
-    `folder` keeps what was converted for the next start, with checksums (`Kept`). What computes something else than
-    torch is thrown away and made anew; if that does no better, torch goes on. What has not served for long is released,
-    and so is what served longest ago where all together exceed MOST_BYTES. `bfloat16` computes in it where the processor
-    has instructions for it; else, and by default, in float32.
+    `folder` keeps converted networks and their checksums for the next start (`NetworkFolder`). A network that computes
+    something else than torch does is converted once more; if that is no better, torch computes it. A batch size that no
+    call has used for long is released, and so are the least recently used ones where all together exceed MOST_BYTES.
+    `bfloat16` computes in it where the processor has instructions for it; else, and by default, in float32.
     """
 
     def __init__(self, folder: Path, threads: int, bfloat16: bool = False) -> None:
         self.folder, self.threads, self.bfloat16 = folder, threads, bfloat16
-        self._kept = Kept(folder)
-        self._orders: queue.SimpleQueue[tuple[Compiled, int]] = queue.SimpleQueue()
-        self._all: weakref.WeakSet[Compiled] = weakref.WeakSet()
+        self._networks = NetworkFolder(folder)
+        self._orders: queue.SimpleQueue[tuple[CompiledNetwork, int]] = queue.SimpleQueue()
+        self._all: weakref.WeakSet[CompiledNetwork] = weakref.WeakSet()
         self._open, self._idle = 0, threading.Condition()
         self._core: Any = None
 
-    def __call__(self, network: nn.Module, key: str, example: Sequence[Tensor], buckets: Sequence[int]) -> Compiled:
+    def __call__(
+        self, network: nn.Module, key: str, example: Sequence[Tensor], buckets: Sequence[int]
+    ) -> CompiledNetwork:
         """The network, by torch until the background has compiled it. `key` stands for its content."""
-        made = Compiled(network, key, example, buckets, self._take)
-        if made.weights > LARGEST:
-            made.state = f"torch: too large to compile ({made.weights / 1e9:.1f} GB)"
-            made.clear()
-            return made
-        made.state = "torch, being compiled"
-        self._all.add(made)
+        engine = CompiledNetwork(network, key, example, buckets, self._take)
+        if engine.weights > LARGEST:
+            engine.state = f"torch: too large to compile ({engine.weights / 1e9:.1f} GB)"
+            engine.clear()
+            return engine
+        engine.state = "torch, being compiled"
+        self._all.add(engine)
         for bucket in [size for size in URGENT if size in buckets] or list(buckets):
-            made.want(bucket)
-        return made
+            engine.want(bucket)
+        return engine
 
     def release(self, unused_s: float = UNUSED_S, most_bytes: float = MOST_BYTES) -> None:
-        """Release what has not served for `unused_s` seconds, and then what served longest ago until the rest fits into
-        `most_bytes`."""
+        """Release the batch sizes that no call has used for `unused_s` seconds, then the least recently used ones until
+        the rest fits into `most_bytes`."""
         everything = list(self._all)
-        shapes = sorted(((*shape, id(made)), made) for made in everything for shape in made.shapes)
-        total = sum(made.nbytes for made in everything)
-        for (used, bucket, _), made in shapes:
+        shapes = sorted(((*shape, id(engine)), engine) for engine in everything for shape in engine.shapes)
+        total = sum(engine.nbytes for engine in everything)
+        for (used, bucket, _), engine in shapes:
             if total > most_bytes or time.monotonic() - used > unused_s:
-                made.drop(bucket)
-                total -= ARRANGED * made.weights
+                engine.drop(bucket)
+                total -= ARRANGED * engine.weights
 
-    def _take(self, made: Compiled, bucket: int) -> None:
+    def _take(self, engine: CompiledNetwork, bucket: int) -> None:
         with self._idle:
             self._open += 1
             if self._open == 1:
                 threading.Thread(target=self._work, name="lab-compile", daemon=True).start()
-        self._orders.put((made, bucket))
+        self._orders.put((engine, bucket))
 
     def finish(self) -> None:
         """Wait until everything that was ordered is made."""
@@ -198,48 +200,48 @@ class Workshop:
 
     def _work(self) -> None:
         while True:
-            made, bucket = self._orders.get()
+            engine, bucket = self._orders.get()
             try:
-                self._make(made, bucket)
+                self._make(engine, bucket)
                 self.release(unused_s=float("inf"))
             except Exception as error:  # a library's, of any kind: torch goes on
-                made.clear()
-                made.state = f"torch: {_reason(error)}"
-                log.warning("%s could not be compiled", made.key, exc_info=True)
+                engine.clear()
+                engine.state = f"torch: {_reason(error)}"
+                log.warning("%s could not be compiled", engine.key, exc_info=True)
             with self._idle:
                 self._open -= 1
                 self._idle.notify_all()
                 if self._open == 0:
                     return
 
-    def _make(self, made: Compiled, bucket: int) -> None:
+    def _make(self, engine: CompiledNetwork, bucket: int) -> None:
         import openvino
 
         if self._core is None:
             self._core = openvino.Core()
-            self._kept.sweep()
-        name = f"{made.key}-{openvino.__version__.split('-')[0]}"
-        kept = self._kept.find(name)
+            self._networks.sweep()
+        name = f"{engine.key}-{openvino.__version__.split('-')[0]}"
+        file = self._networks.find(name)
         try:
-            self._compile(made, bucket, kept or self._kept.keep(name, lambda draft: self._convert(made, draft)))
-        except (RuntimeError, Wrong):  # RuntimeError: OpenVINO's own
-            self._kept.throw_away(name)
-            if kept is None:
+            self._compile(engine, bucket, file or self._networks.keep(name, lambda draft: self._convert(engine, draft)))
+        except (RuntimeError, WrongOutput):  # RuntimeError: OpenVINO's own
+            self._networks.throw_away(name)
+            if file is None:
                 raise
             log.warning("the kept network %s is made anew", name, exc_info=True)
-            self._make(made, bucket)
+            self._make(engine, bucket)
 
-    def _convert(self, made: Compiled, file: Path) -> None:
+    def _convert(self, engine: CompiledNetwork, file: Path) -> None:
         import openvino
 
         with torch.no_grad():
-            model = openvino.convert_model(made.network, example_input=made.example)
+            model = openvino.convert_model(engine.network, example_input=engine.example)
         try:
             openvino.save_model(model, file, compress_to_fp16=False)
         except RuntimeError as error:  # all that OpenVINO says of a full disk
             raise OSError(f"{file} could not be written") from error
 
-    def _compile(self, made: Compiled, bucket: int, file: Path) -> None:
+    def _compile(self, engine: CompiledNetwork, bucket: int, file: Path) -> None:
         """Compile the converted network in `file` for a batch size."""
         exact = "BF16" not in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") or not self.bfloat16
         precision = "float32" if exact else "bfloat16"
@@ -250,16 +252,18 @@ class Workshop:
             "ENABLE_CPU_PINNING": False,  # else two processes of one thread each sit on the same core
         }
         model = self._core.read_model(file)
-        model.reshape({i: [bucket, *part.shape[1:]] for i, part in enumerate(made.example)})
-        made.add(bucket, self._core.compile_model(model, "CPU", options).create_infer_request(), MOST_ERROR[precision])
-        made.state = f"OpenVINO {precision}"
+        model.reshape({i: [bucket, *part.shape[1:]] for i, part in enumerate(engine.example)})
+        engine.add(
+            bucket, self._core.compile_model(model, "CPU", options).create_infer_request(), MOST_ERROR[precision]
+        )
+        engine.state = f"OpenVINO {precision}"
 
 
 def _reason(error: Exception) -> str:
     """Why torch computes, in words for visitors."""
     if isinstance(error, OSError):
         return "there is no room to keep the compiled network, or no right to write it"
-    if isinstance(error, Wrong):
+    if isinstance(error, WrongOutput):
         return f"OpenVINO computed something else, with {error}"
     return f"OpenVINO could not compile it ({type(error).__name__})"
 
@@ -271,30 +275,30 @@ class Engines:
     """
 
     def __init__(self, key: str = "", workshop: Workshop | None = None) -> None:
-        self._key, self._make = key, workshop or Compiled
-        self._made: dict[str, Compiled] = {}
+        self._key, self._make = key, workshop or CompiledNetwork
+        self._engines: dict[str, CompiledNetwork] = {}
         self._lock = threading.Lock()
 
     def __call__(
         self, name: str, network: nn.Module, example: Sequence[Tensor], buckets: Sequence[int] = BUCKETS
-    ) -> Compiled:
+    ) -> CompiledNetwork:
         """The engine `name`; `network` and `example`, inputs of one row, matter only the first time."""
         with self._lock:
-            if name not in self._made:
-                self._made[name] = self._make(network, f"{self._key}-{name}", example, buckets)
-            return self._made[name]
+            if name not in self._engines:
+                self._engines[name] = self._make(network, f"{self._key}-{name}", example, buckets)
+            return self._engines[name]
 
     @property
     def nbytes(self) -> int:
         """Bytes beside the networks' own weights."""
-        return sum(made.nbytes for made in list(self._made.values()))
+        return sum(engine.nbytes for engine in list(self._engines.values()))
 
     @property
     def notes(self) -> tuple[str, ...]:
         """How each network is computed and at what cost in precision, for people."""
         return tuple(
-            f"{name}: {made.state}" + (f", error {made.error:.1e}" if made.error else "")
-            for name, made in list(self._made.items())
+            f"{name}: {engine.state}" + (f", error {engine.error:.1e}" if engine.error else "")
+            for name, engine in list(self._engines.items())
         )
 
     def to(self, device: torch.device) -> "Engines":

@@ -57,8 +57,10 @@ class ExactData:
     def nbytes(self) -> int:
         """Bytes held, supports included."""
         with self._lock:
-            kept = [tensor for support in self._supports.values() for tensor in (support.centred, support.half_norms)]
-        return sum(tensor.nbytes for tensor in (self.mean, self.centred, self.half_norms, *kept))
+            tensors = [
+                tensor for support in self._supports.values() for tensor in (support.centred, support.half_norms)
+            ]
+        return sum(tensor.nbytes for tensor in (self.mean, self.centred, self.half_norms, *tensors))
 
     def to(self, device: torch.device) -> "ExactData":
         """Move all of it, while nobody denoises with it. Supports are forgotten: they are made again on the device."""
@@ -83,7 +85,9 @@ class ExactData:
                 indices = indices.to(self.centred.device)
                 self._supports[key] = Support(indices, self.centred[indices], self.half_norms[indices])
             self._supports.move_to_end(key)
-            while len(self._supports) > 1 and sum(len(kept.indices) for kept in self._supports.values()) > len(self):
+            while len(self._supports) > 1 and sum(len(support.indices) for support in self._supports.values()) > len(
+                self
+            ):
                 self._supports.popitem(last=False)
             return self._supports[key]
 

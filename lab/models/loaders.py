@@ -23,7 +23,7 @@ from lab.models.cache import ModelCache, Shelf, alone, first_line
 from lab.models.clip import LoadedClip, read_clip
 from lab.models.compiled import Engines, Workshop
 from lab.models.exact import ExactData, ExactDenoiser, Support
-from lab.models.parts import check_class, described, read_network, read_scheduler, read_tokenizer, without_paths
+from lab.models.parts import check_class, read_config, read_network, read_scheduler, read_tokenizer, without_paths
 from lab.models.pictures import PictureSet
 from lab.models.pixel import read_pixel
 from lab.models.sources import content_key, fetched_bytes, folder_at_hand, folder_of, weight_of
@@ -184,12 +184,12 @@ def load_stable_diffusion(row: Model, settings: Settings, shelf: Shelf, workshop
     """Family "stable_diffusion": a folder or hub id that StableDiffusionPipeline opens; its safety checker stays out."""
     dtype = pick_dtype(settings)
     folder = folder_of(row.source, settings, half=dtype != torch.float32)
-    index = described(folder / "model_index.json", "folder")
+    index = read_config(folder / "model_index.json", "folder")
     check_class(index.get("_class_name"), ENCODERS, "It")
     encoders = ENCODERS[index["_class_name"]]
     _check_index(index, encoders)
-    described_vae = described(folder / "vae" / "config.json", "vae")
-    overflows = dtype == torch.float16 and described_vae.get("force_upcast")
+    vae_config = read_config(folder / "vae" / "config.json", "vae")
+    overflows = dtype == torch.float16 and vae_config.get("force_upcast")
     parts = Parts(
         unet=_part(folder / "unet", UNet2DConditionModel, dtype, settings, shelf),
         autoencoder=_part(folder / "vae", AutoencoderKL, torch.float32 if overflows else dtype, settings, shelf),
@@ -366,7 +366,7 @@ def arrived(name: str) -> int:
 
 
 def slow_to_load(name: str, settings: Settings) -> bool:
-    """Whether loading takes longer than a visitor should sit through untold."""
+    """Whether a load takes so long that a visitor should read of it first."""
     return absent(name) or weigh(name, settings) > SLOW
 
 

@@ -31,24 +31,24 @@ TIMESTEPS = 1000  # of every trained model in the lab
 WEIGHTS = (".safetensors", ".bin", ".ckpt", ".pt", ".pth", ".msgpack", ".h5", ".onnx")
 
 
-def described(file: Path, part: str) -> dict[str, Any]:
+def read_config(file: Path, part: str) -> dict[str, Any]:
     """The object in a JSON file of a folder. Raises LabError where it is not there or cannot be read."""
-    found = read_json(file)
-    if found is None:
+    content = read_json(file)
+    if content is None:
         raise LabError(f"Its {part} has no {file.name} that can be read.")
-    return found
+    return content
 
 
-def check_class(name: str | None, known: Collection[str], what: str) -> None:
+def check_class(name: str | None, classes: Collection[str], what: str) -> None:
     """Refuse a class that the lab does not know; `what` is of it."""
-    if not name or name not in known:
-        raise LabError(f"{what} is {f'a {name}' if name else 'not there'}; the lab knows {' and '.join(known)}.")
+    if not name or name not in classes:
+        raise LabError(f"{what} is {f'a {name}' if name else 'not there'}; the lab knows {' and '.join(classes)}.")
 
 
 def read_network(folder: Path, kind: Any, dtype: torch.dtype, part: str = "") -> Any:
     """The network of class `kind` in a folder, every tensor of it from the folder's safetensors, in host memory."""
     part = part or folder.name
-    config = described(folder / "config.json", part)
+    config = read_config(folder / "config.json", part)
     of_transformers = issubclass(kind, transformers.PreTrainedModel)
     if not of_transformers and "_class_name" in config:
         check_class(config["_class_name"], [kind.__name__], f"Its {part}")
@@ -80,7 +80,7 @@ def _what_weights(folder: Path) -> str:
 def _check_shards(folder: Path, variant: str, part: str) -> None:
     """Refuse shards that do not hold the tensors that their index names: diffusers takes the index's word for them."""
     for index in folder.glob(f"*.safetensors.index{f'.{variant}' if variant else ''}.json"):
-        named: dict[str, str] = described(index, part).get("weight_map", {})
+        named: dict[str, str] = read_config(index, part).get("weight_map", {})
         there: set[str] = set()
         for shard in set(named.values()):
             with safe_open(folder / shard, "pt") as tensors:
@@ -113,11 +113,11 @@ def read_tokenizer(folder: Path) -> CLIPTokenizer:
 def read_scheduler(folder: Path, name: str = "") -> Any:
     """The scheduler in a folder, of class `name` or of the one that its file names: its `alphas_cumprod` and its `config`
     are the forward process that the model was trained under. Raises LabError where the lab has no samplers for that."""
-    config = described(folder / "scheduler_config.json", "scheduler")
+    config = read_config(folder / "scheduler_config.json", "scheduler")
     own = config.get("_class_name")
-    for given in filter(None, (name, own)):
-        if given not in SCHEDULERS:
-            raise LabError(f"Its scheduler is a {given}, for whose process the lab has no samplers.")
+    for class_name in filter(None, (name, own)):
+        if class_name not in SCHEDULERS:
+            raise LabError(f"Its scheduler is a {class_name}, for whose process the lab has no samplers.")
     try:
         scheduler = getattr(diffusers, name or own or "DDIMScheduler").from_pretrained(folder)
     except Exception as error:
@@ -157,8 +157,8 @@ def side_of(config: Any, part: str) -> int:
     size = config.get("sample_size")
     height, width = size if isinstance(size, list | tuple) and len(size) == 2 else (size, size)
     if not isinstance(height, int) or height != width or height < 1:
-        shown = f"{height} by {width}" if height and width else "not given"
-        raise LabError(f"The sample_size of its {part} is {shown}; the lab draws squares.")
+        sides = f"{height} by {width}" if height and width else "not given"
+        raise LabError(f"The sample_size of its {part} is {sides}; the lab draws squares.")
     return height
 
 

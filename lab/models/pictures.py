@@ -90,19 +90,19 @@ class PictureSet:
 
     def select(self, mask_or_indices: np.ndarray) -> "PictureSet":
         """The pictures where a mask (n,) bool is True, or those at the indices, in their order."""
-        chosen = np.arange(len(self))[mask_or_indices]
+        indices = np.arange(len(self))[mask_or_indices]
 
         def take(values: tuple) -> tuple:
-            return tuple(values[i] for i in chosen)
+            return tuple(values[i] for i in indices)
 
         return PictureSet(
-            pixels=self.pixels[chosen],
+            pixels=self.pixels[indices],
             captions=take(self.captions),
             styles=take(self.styles),
             groups=take(self.groups),
             concepts=take(self.concepts),
             keywords=take(self.keywords),
-            held_out=self.held_out[chosen],
+            held_out=self.held_out[indices],
         )
 
     def resized(self, side: int) -> "PictureSet":
@@ -123,13 +123,13 @@ class PictureSet:
         if caption.strip() and not words:  # "???"
             return np.zeros(len(self), bool)
         mask = _among(self._masks_by_group, group) & _among(self._masks_by_style, style)
-        for named, in_style in self._masks_by_style.items():
-            if (phrase := f" {named} style ") in (query := f" {' '.join(words)} "):
+        for name, in_style in self._masks_by_style.items():
+            if (phrase := f" {name} style ") in (query := f" {' '.join(words)} "):
                 mask = mask & in_style
                 words = tuple(query.replace(phrase, " ").split())
-        wanted = [word for word in words if word not in STOP_WORDS] or words
-        by_caption = mask & self._having(self._caption_index, wanted)
-        return by_caption if by_caption.any() else mask & self._having(self._keyword_index, wanted)
+        terms = [word for word in words if word not in STOP_WORDS] or words
+        by_caption = mask & self._having(self._caption_index, terms)
+        return by_caption if by_caption.any() else mask & self._having(self._keyword_index, terms)
 
     def _having(self, index: dict[str, np.ndarray], words: Iterable[str]) -> np.ndarray:
         """Mask of the pictures that an inverted index lists under every one of the words."""
@@ -207,11 +207,11 @@ def _cell_number(text: str) -> int:
 
 def _inverted_index(texts: Iterable[str]) -> dict[str, np.ndarray]:
     """Normalised word -> indices of the texts that contain it."""
-    found: dict[str, list[int]] = {}
+    indices_by_word: dict[str, list[int]] = {}
     for i, text in enumerate(texts):
         for word in set(_words(text, limit=None)):
-            found.setdefault(word, []).append(i)
-    return {word: np.array(indices) for word, indices in found.items()}
+            indices_by_word.setdefault(word, []).append(i)
+    return {word: np.array(indices) for word, indices in indices_by_word.items()}
 
 
 def _masks_by_value(values: tuple[str, ...]) -> dict[str, np.ndarray]:

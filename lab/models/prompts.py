@@ -16,8 +16,8 @@ ORDINALS = ("first", "second")
 
 
 def embed_scale(scale: Tensor, width: int) -> Tensor:
-    """A guidance scale (n,) as a distilled UNet is told it (Luo et al. 2023, LCM): sinusoids of 1000 (scale - 1),
-    (n, width), as in diffusers' StableDiffusionPipeline; an odd width ends in a zero. `width` is at least 4."""
+    """The embedding of a guidance scale (n,) for a distilled UNet (Luo et al. 2023, LCM): sinusoids of
+    1000 (scale - 1), (n, width), as in diffusers' StableDiffusionPipeline; an odd width ends in a zero. `width` is at least 4."""
     spacing = math.log(10_000.0) / (width // 2 - 1)
     frequencies = torch.exp(-spacing * torch.arange(width // 2, device=scale.device))
     angles = 1000.0 * (scale - 1)[:, None] * frequencies
@@ -25,8 +25,8 @@ def embed_scale(scale: Tensor, width: int) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Encoded:
-    """What a UNet is told of a prompt; on the CPU."""
+class EncodedPrompt:
+    """The embeddings of a prompt, a UNet's inputs; on the CPU."""
 
     hidden: Tensor  # (tokens, width)
     added: tuple[Tensor, ...] = ()  # SDXL: pooled (width,) and the picture's sizes (6,)
@@ -94,7 +94,7 @@ class PromptReader:
         self.read = lru_cache(maxsize=CACHED_PROMPTS)(self._read)
         self._nothing = lru_cache(maxsize=1)(self._no_text)
 
-    def negative(self, prompt: str) -> Encoded:
+    def negative(self, prompt: str) -> EncodedPrompt:
         """A negative prompt, or what stands for none."""
         return self._nothing() if self._zeros and not prompt else self.read(prompt)
 
@@ -107,24 +107,24 @@ class PromptReader:
     def unread(self, prompt: str, ending: str = "") -> list[str]:
         """For each encoder that stops short of the prompt's end: 'from word 12 ("heart") on it is not read by the text
         encoder, which takes 77 tokens'."""
-        found = []
+        phrases = []
         cut = min(window.read(prompt, ending) for window, _ in self._encoders)
         for (window, _), ordinal in zip(self._encoders, ORDINALS, strict=False):
             word = first_unread(prompt, cut if ending else window.read(prompt))
             if word:
                 which = f"{ordinal} text encoder" if len(self._encoders) > 1 else "text encoder"
-                found.append(f"from {word} on it is not read by the {which}, which takes {window.limit} tokens")
-        return found
+                phrases.append(f"from {word} on it is not read by the {which}, which takes {window.limit} tokens")
+        return phrases
 
     @torch.inference_mode()
-    def _read(self, prompt: str) -> Encoded:
+    def _read(self, prompt: str) -> EncodedPrompt:
         outputs = [self._output(window, text, prompt) for window, text in self._encoders]
         if len(outputs) == 1:
-            return Encoded(outputs[0][0][0].cpu())
+            return EncodedPrompt(outputs[0][0][0].cpu())
         hidden = torch.cat([output.hidden_states[-2][0] for output in outputs], dim=-1).cpu()
         pooled = outputs[-1][0][0].cpu()
         side = float(self._side)
-        return Encoded(hidden, (pooled, torch.tensor([side, side, 0.0, 0.0, side, side], dtype=pooled.dtype)))
+        return EncodedPrompt(hidden, (pooled, torch.tensor([side, side, 0.0, 0.0, side, side], dtype=pooled.dtype)))
 
     def _output(self, window: Window, text: Any, prompt: str) -> Any:
         tokens = window.tokens(prompt, padding="max_length").to(next(text.parameters()).device)
@@ -132,7 +132,7 @@ class PromptReader:
         mask = tokens.attention_mask if masked else None
         return text(tokens.input_ids, attention_mask=mask, output_hidden_states=True)
 
-    def _no_text(self) -> Encoded:
+    def _no_text(self) -> EncodedPrompt:
         empty = self.read("")
         pooled, sizes = empty.added
         return replace(empty, hidden=torch.zeros_like(empty.hidden), added=(torch.zeros_like(pooled), sizes))

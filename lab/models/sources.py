@@ -47,24 +47,24 @@ def folder_of(source: str, settings: Settings, half: bool = False) -> Path:
     if Path(source).is_absolute():
         raise LabError(f"There is no folder '{Path(source).name}' where the lab looks for it. Choose another model.")
     copy = copy_of(source)
-    missing = (
+    problem = (
         f"'{source}' is {f'only partly on this machine ({gap_in(copy)} is missing)' if copy else 'not on this machine'}"
     )
     if not allowed(source, settings):
-        raise LabError(f"{missing}, and not among the models that this lab may fetch. Choose another model.")
+        raise LabError(f"{problem}, and not among the models that this lab may fetch. Choose another model.")
     if settings.offline or constants.HF_HUB_OFFLINE:
         switch = "the lab is set to stay offline" if settings.offline else "HF_HUB_OFFLINE keeps it from asking the hub"
-        raise LabError(f"{missing}, and {switch}. Choose another model.")
+        raise LabError(f"{problem}, and {switch}. Choose another model.")
     name, _, revision = source.partition("@")
     where: dict[str, Any] = {"revision": revision or None}
     try:
-        listed = list_repo_files(name, revision=revision or None)
-        if "model_index.json" not in listed:  # a ControlNet, not a pipeline
-            return Path(snapshot_download(name, allow_patterns=_pick(listed, half), **where))
-        variant = "fp16" if half and any(".fp16." in file for file in listed) else None
+        files = list_repo_files(name, revision=revision or None)
+        if "model_index.json" not in files:  # a ControlNet, not a pipeline
+            return Path(snapshot_download(name, allow_patterns=_pick(files, half), **where))
+        variant = "fp16" if half and any(".fp16." in file for file in files) else None
         return Path(DiffusionPipeline.download(name, variant=variant, use_safetensors=True, **where))
     except Exception as error:
-        raise LabError(f"{missing}, and {_reason(error)}. Choose another model, or try again later.") from error
+        raise LabError(f"{problem}, and {_reason(error)}. Choose another model, or try again later.") from error
 
 
 def _reason(error: Exception) -> str:
@@ -108,9 +108,9 @@ def fetched_bytes(source: str) -> int:
     return total
 
 
-def _pick(listed: list[str], half: bool) -> list[str]:
+def _pick(files: list[str], half: bool) -> list[str]:
     """The configuration and one precision of the weights."""
-    weights = [file for file in listed if file.endswith(".safetensors")]
+    weights = [file for file in files if file.endswith(".safetensors")]
     halves = [file for file in weights if ".fp16." in file]
     return ["*.json", *(halves if half and halves else [file for file in weights if ".fp16." not in file])]
 
@@ -126,10 +126,13 @@ def content_key(part: Path, *options: object) -> str:
     digest = hashlib.sha256(repr(options).encode())
     files = sorted(file for file in part.iterdir() if file.suffix in (".json", ".safetensors"))
     for file in files:
-        found = _digest(file.resolve(), file.stat().st_size, file.stat().st_mtime_ns)
-        if file.is_relative_to(ASSETS) and _recorded().get(str(file.relative_to(CHECKSUMS.parent)), found) != found:
+        checksum = _digest(file.resolve(), file.stat().st_size, file.stat().st_mtime_ns)
+        if (
+            file.is_relative_to(ASSETS)
+            and _shipped_checksums().get(str(file.relative_to(CHECKSUMS.parent)), checksum) != checksum
+        ):
             raise LabError(f"The file {file.name} of '{part.name}' is damaged. Fetch the lab's assets folder again.")
-        digest.update(found.encode())
+        digest.update(checksum.encode())
     return digest.hexdigest()
 
 
@@ -142,7 +145,7 @@ def _digest(file: Path, size: int, changed: int) -> str:
 
 
 @lru_cache(maxsize=1)
-def _recorded() -> dict[str, str]:
+def _shipped_checksums() -> dict[str, str]:
     if not CHECKSUMS.exists():
         return {}
     pairs = (line.split(maxsplit=1) for line in CHECKSUMS.read_text().splitlines())

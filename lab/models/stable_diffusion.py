@@ -25,7 +25,7 @@ from lab.engine.process import VariancePreserving
 from lab.models.cache import first_line
 from lab.models.compiled import Engines
 from lab.models.parts import side_of, without_paths
-from lab.models.prompts import Encoded, PromptReader, embed_scale
+from lab.models.prompts import EncodedPrompt, PromptReader, embed_scale
 from lab.models.tensors import to_signed, to_uint8
 from lab.requests.base import LabError
 from lab.requests.fields import Condition, Forward
@@ -39,14 +39,14 @@ class Steering:
     control: "LoadedControl"
     hint: Tensor  # (channels, height, width): the control picture, encoded
     strengths: Tensor  # (down blocks + 1,) factors of the residuals, the middle block's last
-    watch: Callable[[Tensor], None] | None = None  # told the RMS of each residual, (down blocks + 1,)
+    watch: Callable[[Tensor], None] | None = None  # called with the RMS of each residual, (down blocks + 1,)
 
 
 @dataclass(frozen=True, eq=False)
 class TextRow:
     """What one row of the UNet is conditioned on."""
 
-    prompt: Encoded
+    prompt: EncodedPrompt
     steering: tuple[Steering, ...] = ()
 
 
@@ -58,26 +58,28 @@ class Hint:
     encoded: Tensor
 
 
-class Controlled(Changing):
+class ControlledPrompt(Changing):
     """A prompt under control: which ControlNets act in which call, and how strongly."""
 
-    def __init__(self, prompt: Encoded, hints: Sequence[Hint], windows: Sequence[ControlWindow], guess: bool) -> None:
+    def __init__(
+        self, prompt: EncodedPrompt, hints: Sequence[Hint], windows: Sequence[ControlWindow], guess: bool
+    ) -> None:
         self.prompt = prompt
         self.controls = [
             (hint, window, strengths_of(hint.control.blocks, window.strength, guess))
             for hint, window in zip(hints, windows, strict=True)
         ]
-        self.seen: dict[int, list[np.ndarray]] = {}  # call -> the RMS of the residuals of each control
+        self.rms: dict[int, list[np.ndarray]] = {}  # call -> the RMS of the residuals of each control
 
     def at(self, i: int, n: int) -> TextRow:
         """The ControlNets whose window holds call i of n, as diffusers' `controlnet_keep` has it."""
-        self.seen[i] = [np.zeros(len(strengths), np.float32) for _, _, strengths in self.controls]
+        self.rms[i] = [np.zeros(len(strengths), np.float32) for _, _, strengths in self.controls]
         steering = []
         for index, (hint, window, strengths) in enumerate(self.controls):
             if window.strength > 0 and i / n >= window.start and (i + 1) / n <= window.end:
 
                 def watch(sizes: Tensor, i: int = i, index: int = index) -> None:
-                    self.seen[i][index] = sizes.numpy()
+                    self.rms[i][index] = sizes.numpy()
 
                 steering.append(Steering(hint.control, hint.encoded, strengths, watch))
         return TextRow(self.prompt, tuple(steering))
@@ -85,8 +87,8 @@ class Controlled(Changing):
     def residuals(self, calls: int) -> np.ndarray:
         """RMS of the residuals that were added, (controls, calls, blocks); 0 in calls that did not ask for this half."""
         sizes = np.zeros((len(self.controls), calls, len(self.controls[0][2])), np.float32)
-        for i, seen in self.seen.items():
-            sizes[:, i] = seen
+        for i, rms in self.rms.items():
+            sizes[:, i] = rms
         return sizes
 
 
@@ -180,51 +182,57 @@ class LatentDenoiser:
     def __call__(self, x_t: Tensor, t: Tensor, conditioning: Sequence[TextRow]) -> Tensor:
         """Predict for rows x_t (rows, channels, height, width) at timesteps t (rows,)."""
         with torch.inference_mode(not recording(x_t)):
-            x, t, told, scales = self._inputs(x_t, t, conditioning)
-            residuals = self._residuals(x, t, told, conditioning)
-            inputs = (x, t, *told, *scales, *residuals)
+            x, t, embeddings, scales = self._inputs(x_t, t, conditioning)
+            residuals = self._residuals(x, t, embeddings, conditioning)
+            inputs = (x, t, *embeddings, *scales, *residuals)
             name = "denoiser under control" if residuals else "denoiser"
-            engine = self._engines(name, Denoise(self.unet, len(told) - 1), [part[:1].detach() for part in inputs])
+            engine = self._engines(
+                name, Denoise(self.unet, len(embeddings) - 1), [part[:1].detach() for part in inputs]
+            )
             return engine(*inputs)[0].float().cpu()
 
     @torch.inference_mode()
-    def try_out(self, prompt: Encoded, control: "LoadedControl | None" = None, pixels: int = 8) -> Tensor:
+    def try_out(self, prompt: EncodedPrompt, control: "LoadedControl | None" = None, pixels: int = 8) -> Tensor:
         """The prediction for zeros, as few as the UNet takes, by torch alone; under `control` with a black map, whose
         sides are `pixels` times as long. Raises whatever goes wrong where the parts do not go together."""
         side = smallest_side(self.unet)
         zeros = torch.zeros(1, self.shape[0], side, side)
-        x, t, told, scales = self._inputs(zeros, torch.tensor([len(self.process) - 1]), [TextRow(prompt)])
+        x, t, embeddings, scales = self._inputs(zeros, torch.tensor([len(self.process) - 1]), [TextRow(prompt)])
         residuals: tuple[Tensor, ...] = ()
         if control:
             hint = control.hint(np.zeros((1, 1, 3), np.uint8), side * pixels).encoded
             if hint.shape[1:] != x.shape[2:]:  # of a single value it would be spread over all
                 raise ValueError(f"it makes {hint.shape[1]} values of {side * pixels} pixels, and the unet has {side}")
-            residuals = Residuals(control.net)(x, t, hint[None], *told)
+            residuals = Residuals(control.net)(x, t, hint[None], *embeddings)
             blocks = 2 + sum(len(block.resnets) + len(block.downsamplers or ()) for block in self.unet.down_blocks)
             if len(residuals) != blocks:  # diffusers would leave some out
                 raise ValueError(f"it steers {len(residuals)} blocks, and the unet has {blocks}")
-        return Denoise(self.unet, len(told) - 1)(x, t, *told, *scales, *residuals)
+        return Denoise(self.unet, len(embeddings) - 1)(x, t, *embeddings, *scales, *residuals)
 
     def _inputs(
         self, x_t: Tensor, t: Tensor, conditioning: Sequence[TextRow]
     ) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
-        """Rows on the device: x_t, t, what prompts say and, for a distilled UNet, the guidance scales."""
+        """Inputs of the UNet on the device: x_t, t, the prompts' embeddings and, if it is distilled, the scales'."""
         x = x_t.to(self._weight)
         prompts = [row.prompt for row in conditioning]
-        told = [torch.stack(parts).to(x) for parts in zip(*([one.hidden, *one.added] for one in prompts), strict=True)]
+        embeddings = [
+            torch.stack(parts).to(x) for parts in zip(*([one.hidden, *one.added] for one in prompts), strict=True)
+        ]
         scales = []
         if width := self.unet.config.time_cond_proj_dim:
             scales = [embed_scale(torch.tensor([prompt.scale for prompt in prompts]), width).to(x)]
-        return x, t.to(x.device), told, scales
+        return x, t.to(x.device), embeddings, scales
 
-    def _residuals(self, x: Tensor, t: Tensor, told: list[Tensor], conditioning: Sequence[TextRow]) -> list[Tensor]:
+    def _residuals(
+        self, x: Tensor, t: Tensor, embeddings: list[Tensor], conditioning: Sequence[TextRow]
+    ) -> list[Tensor]:
         """What the ControlNets add to the UNet's skips and to its middle; rows without control get zeros."""
         sums: list[Tensor] = []
         for control, places in rows_by_control(conditioning).items():
             rows = torch.tensor([row for row, _ in places], device=x.device)
             hints = torch.stack([one.hint for _, one in places])
             factors = torch.stack([one.strengths for _, one in places]).to(x)
-            blocks = control.residuals(x[rows], t[rows], hints, *(part[rows] for part in told))
+            blocks = control.residuals(x[rows], t[rows], hints, *(part[rows] for part in embeddings))
             scaled = [block * factors[:, k, None, None, None] for k, block in enumerate(blocks)]
             powers = [block.detach().float().square().mean(dim=(1, 2, 3)) for block in scaled]
             sizes = torch.stack([power.sqrt() for power in powers], dim=1).cpu()
@@ -244,11 +252,11 @@ def smallest_side(unet: Any) -> int:
 
 def rows_by_control(conditioning: Sequence[TextRow]) -> dict["LoadedControl", list[tuple[int, Steering]]]:
     """The rows that each ControlNet acts on, so that it is called once for all of them."""
-    found: dict[LoadedControl, list[tuple[int, Steering]]] = {}
-    for row, conditioned in enumerate(conditioning):
-        for one in conditioned.steering:
-            found.setdefault(one.control, []).append((row, one))
-    return found
+    steering_by_control: dict[LoadedControl, list[tuple[int, Steering]]] = {}
+    for row, text_row in enumerate(conditioning):
+        for one in text_row.steering:
+            steering_by_control.setdefault(one.control, []).append((row, one))
+    return steering_by_control
 
 
 @dataclass(frozen=True)
@@ -338,9 +346,9 @@ class LoadedControl:
             pixels = pixels.flip(0)
         return Hint(self, self.encoder(pixels[None].to(next(self.encoder.parameters())))[0])
 
-    def residuals(self, x: Tensor, t: Tensor, hints: Tensor, *told: Tensor) -> tuple[Tensor, ...]:
-        """What it adds to the UNet's skips and its middle, for rows x_t at timesteps t that were told a prompt."""
-        inputs = (x, t, hints, *told)
+    def residuals(self, x: Tensor, t: Tensor, hints: Tensor, *embeddings: Tensor) -> tuple[Tensor, ...]:
+        """What it adds to the UNet's skips and its middle, for rows x_t at timesteps t with a prompt's `embeddings`."""
+        inputs = (x, t, hints, *embeddings)
         return self._engines("control", Residuals(self.net), [part[:1].detach() for part in inputs])(*inputs)
 
 
@@ -389,9 +397,9 @@ class LoadedStableDiffusion:
 
     def unread(self, condition: Condition, negative: str = "") -> list[str]:
         ending = self._ending(condition)
-        found = [f"The prompt is too long: {part}." for part in self.prompts.unread(condition.prompt, ending)]
-        found += [f"The negative prompt is too long: {part}." for part in self.prompts.unread(negative)]
-        return found
+        notes = [f"The prompt is too long: {part}." for part in self.prompts.unread(condition.prompt, ending)]
+        notes += [f"The negative prompt is too long: {part}." for part in self.prompts.unread(negative)]
+        return notes
 
     def _ending(self, condition: Condition) -> str:
         """What is written behind the prompt: the style, where the model knows styles."""
@@ -466,5 +474,5 @@ class LoadedStableDiffusion:
         side = self.shape[1:]
         latents = torch.stack([self.from_picture(picture) for picture in self._examples]).transpose(0, 1).flatten(1)
         pixels = torch.stack([to_signed(picture, side) for picture in self._examples]).transpose(0, 1).flatten(1)
-        known = torch.cat([latents, torch.ones(1, latents.shape[1])])
-        return torch.linalg.lstsq(known.T, pixels.T).solution.T
+        design = torch.cat([latents, torch.ones(1, latents.shape[1])])
+        return torch.linalg.lstsq(design.T, pixels.T).solution.T

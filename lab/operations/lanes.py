@@ -10,7 +10,7 @@ from lab.engine.guidance import make_rule
 from lab.engine.lanes import Lane, StepNoise
 from lab.engine.samplers import make_scheduler, slerp
 from lab.models.loaders import LoadedModel
-from lab.models.stable_diffusion import Controlled, LoadedControl, TextRow
+from lab.models.stable_diffusion import ControlledPrompt, LoadedControl, TextRow
 from lab.requests.sampling import LaneSettings, SamplingRequest
 
 
@@ -40,10 +40,10 @@ class Halves:
             conditional = TextRow(replace(conditional.prompt, scale=lane.guidance_scale))
         if not (self.hints and lane.windows):
             return conditional, self.unconditional
-        controlled = Controlled(conditional.prompt, self.hints, lane.windows, lane.guess)
+        controlled = ControlledPrompt(conditional.prompt, self.hints, lane.windows, lane.guess)
         if lane.guess or self.unconditional is None:
             return controlled, self.unconditional
-        return controlled, Controlled(self.unconditional.prompt, self.hints, lane.windows, guess=False)
+        return controlled, ControlledPrompt(self.unconditional.prompt, self.hints, lane.windows, guess=False)
 
 
 def make_lane(index: int, settings: LaneSettings, denoiser: Denoiser, conditional: Any, unconditional: Any) -> Lane:

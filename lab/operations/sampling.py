@@ -14,7 +14,7 @@ from lab.engine.distances import path_distance, rms
 from lab.engine.lanes import Lane, Record
 from lab.measures import picture_measures
 from lab.models.loaders import LoadedModel
-from lab.models.stable_diffusion import Controlled
+from lab.models.stable_diffusion import ControlledPrompt
 from lab.operations.house import House
 from lab.operations.lanes import Halves, make_lane
 from lab.operations.limits import check_controls, check_load, check_model
@@ -111,11 +111,11 @@ def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult
 
 def _residuals(lane: Lane) -> np.ndarray | None:
     """What the ControlNets added to the conditional half; in calls without it (scale 0), to the unconditional one."""
-    if not isinstance(lane.conditional, Controlled):
+    if not isinstance(lane.conditional, ControlledPrompt):
         return None
     sizes = lane.conditional.residuals(lane.n)
-    if isinstance(lane.unconditional, Controlled):
-        alone = [i for i in lane.unconditional.seen if i not in lane.conditional.seen]
+    if isinstance(lane.unconditional, ControlledPrompt):
+        alone = [i for i in lane.unconditional.rms if i not in lane.conditional.rms]
         sizes[:, alone] = lane.unconditional.residuals(lane.n)[:, alone]
     return sizes
 

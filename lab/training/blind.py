@@ -32,7 +32,7 @@ def write(scene: Scene, folder: Path, scale: float, seed: int = 0) -> None:
     """Draw `scene.prompts` captions of drawings that the model was trained on, chosen at random, and then COMBINATIONS;
     write numbered sheets of COLUMNS x ROWS into `folder` and their captions into `folder`/key/key.csv."""
     pipeline = load_pipeline(scene)
-    captions = [*chosen(scene, seed), *COMBINATIONS]
+    captions = [*drawing_captions(scene, seed), *COMBINATIONS]
     pictures = in_batches(lambda part, first: generate(pipeline, part, scale, STEPS, seed=seed + first), captions)
     (folder / "key").mkdir(parents=True, exist_ok=True)
     for first in range(0, len(pictures), COLUMNS * ROWS):
@@ -45,13 +45,13 @@ def write(scene: Scene, folder: Path, scale: float, seed: int = 0) -> None:
         rows.writerows([number, caption, number <= unseen] for number, caption in enumerate(captions, 1))
 
 
-def chosen(scene: Scene, seed: int) -> list[str]:
+def drawing_captions(scene: Scene, seed: int) -> list[str]:
     """Captions of drawings in the training set, without their style, no two alike; at most `scene.prompts`."""
-    training = scene.asked.training
+    training = scene.prompt_corpus.training
     drawings = training.select(np.array([group != PEOPLE_GROUP for group in training.groups]))
-    known = sorted(set(plain_captions(drawings)))
+    captions = sorted(set(plain_captions(drawings)))
     rng = np.random.default_rng(seed)
-    return [str(caption) for caption in rng.permutation(known)[: scene.prompts]]
+    return [str(caption) for caption in rng.permutation(captions)[: scene.prompts]]
 
 
 def sheet(pictures: np.ndarray, first: int) -> np.ndarray:

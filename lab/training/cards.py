@@ -28,7 +28,7 @@ DATA = """The drawings of `assets/pictures` (Noto Emoji, Noto Emoji v1, Twemoji,
 authors and licences in that folder) and people drawn by `lab/training/people.py`. Held-out pictures were not used."""
 
 # What a person saw who looked at the pictures, which no figure of an evaluator tells.
-SEEN = {
+OBSERVATIONS = {
     "text-to-image": (
         "A blind sheet of 100 captions of the training drawings (`python -m lab.training blind --seed 7`, scale 3, 25 steps): 97 "
         "named right or nearly before the key was opened. Not recognised: bread, weary cat, full moon face.",
@@ -49,7 +49,7 @@ SEEN = {
 }
 
 # What was tried and did not work, so that nobody has to try it twice.
-TRIED = {
+FAILURES = {
     "autoencoder": (
         "The first 1,872 steps (17 minutes) of the CPU run used GroupNorm with eight groups, so two channels each at full "
         "resolution, permuted the colour channels of a quarter of the pictures, and weighed the edge term as much as the "
@@ -98,10 +98,10 @@ def write_card(name: str, figures: dict[str, Any], run: Path, card: Path) -> Non
         lines += ["Samples of the averaged weights at the end:", "", "![samples](samples.png)", ""]
     lines += ["## Figures", "", "| measured | value |", "| --- | --- |"]
     lines += [f"| {key.replace('_', ' ')} | {value} |" for key, value in flat(figures)]
-    if name in SEEN:
-        lines += ["", "## Seen", "", *(f"- {note}" for note in SEEN[name])]
-    if name in TRIED:
-        lines += ["", "## Tried, and did not work", "", *(f"- {note}" for note in TRIED[name])]
+    if name in OBSERVATIONS:
+        lines += ["", "## Seen", "", *(f"- {note}" for note in OBSERVATIONS[name])]
+    if name in FAILURES:
+        lines += ["", "## Tried, and did not work", "", *(f"- {note}" for note in FAILURES[name])]
     lines += ["", "## Licence", "", "Weights: Apache-2.0. The pictures keep their own licences (see Data).", ""]
     (card / "README.md").write_text("\n".join(lines))
 

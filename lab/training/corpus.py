@@ -51,7 +51,7 @@ class Corpus:
     def training(self) -> "Corpus":
         return self.select(~self.held_out)
 
-    def drawn_in(self, styles: tuple[str, ...]) -> "Corpus":
+    def in_styles(self, styles: tuple[str, ...]) -> "Corpus":
         """The drawings in these styles, and the people."""
         return self.select(np.isin(np.array(self.styles), [*styles, ""]))
 
@@ -81,12 +81,12 @@ def load_corpus(folder: Path = SHIPPED, size: int = 64, persons: int = 6_000, se
 
 def crowd(n: int, size: int, seed: int = 0) -> Corpus:
     """`n` generated people, of whom the last fifteenth (at least one) is held out."""
-    drawn = list(islice(people(seed, size), n))
+    persons = list(islice(people(seed, size), n))
     return Corpus(
-        pixels=np.stack([person.picture for person in drawn]), captions=tuple(person.caption for person in drawn),
-        concepts=tuple(person.caption for person in drawn), styles=("",) * n, groups=(PEOPLE_GROUP,) * n,
+        pixels=np.stack([person.picture for person in persons]), captions=tuple(person.caption for person in persons),
+        concepts=tuple(person.caption for person in persons), styles=("",) * n, groups=(PEOPLE_GROUP,) * n,
         keywords=((),) * n, held_out=np.arange(n) >= min(n - n // 15, n - 1),
-        joints=np.stack([person.joints for person in drawn]), visible=np.stack([person.visible for person in drawn]),
+        joints=np.stack([person.joints for person in persons]), visible=np.stack([person.visible for person in persons]),
     )  # fmt: skip
 
 

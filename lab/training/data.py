@@ -107,15 +107,17 @@ def build(
     """Write a picture folder and return its pictures in the order of the index. Raises FetchError."""
     emoji = read_emoji(fetch(EMOJIBASE, packages))
     sets = [fetch(style.package, packages) for style in styles]
-    known = concepts_by_name(sets, emoji)
-    icons = [(style, icon) for style, path in zip(styles, sets, strict=True) for icon in read_icons(path, emoji, known)]
+    concepts = concepts_by_name(sets, emoji)
+    icons = [
+        (style, icon) for style, path in zip(styles, sets, strict=True) for icon in read_icons(path, emoji, concepts)
+    ]
     rendered = [
         Picture(icon, style, np.asarray(render(icon.svg, size)))
         for style, icon in tqdm(icons, desc="rendering", unit="picture", mininterval=1)
     ]
     pictures = without_repeats([p for p in rendered if p.pixels.std((0, 1)).max() >= BLANK_CONTRAST])
     if subset:
-        pictures = well_known(pictures)
+        pictures = shipped_subset(pictures)
     write(folder, pictures)
     return pictures
 
@@ -131,9 +133,9 @@ def without_repeats(pictures: Sequence[Picture]) -> list[Picture]:
     )
     ranked = [pictures[i].pixels for i in preference]
     repeats: set[int] = set()
-    for kept, other in _close_pairs(ranked, REPEAT_DISTANCE):
-        if kept not in repeats:
-            repeats.add(other)
+    for first, second in _close_pairs(ranked, REPEAT_DISTANCE):
+        if first not in repeats:
+            repeats.add(second)
     dropped = {preference[i] for i in repeats}
     return [picture for i, picture in enumerate(pictures) if i not in dropped]
 
@@ -164,7 +166,7 @@ def _thumbnail(picture: np.ndarray) -> np.ndarray:
     return (blocks.mean((1, 3), dtype=np.float32) - 128).ravel()
 
 
-def well_known(pictures: Sequence[Picture]) -> list[Picture]:
+def shipped_subset(pictures: Sequence[Picture]) -> list[Picture]:
     """The subset that is shipped: concepts that most styles draw, told apart at a glance, one per gendered family."""
     styles: dict[str, set[str]] = {}
     for picture in pictures:

@@ -66,27 +66,27 @@ class Scene:
     styles: tuple[str, ...] = LatentOptions.styles
 
     @property
-    def asked(self) -> Corpus:
-        """What the latent diffusion models can be asked for: the drawings in their styles, and people."""
-        return self.corpus.drawn_in(self.styles)
+    def prompt_corpus(self) -> Corpus:
+        """The pictures whose captions are prompts of the latent models: drawings in their styles, and people."""
+        return self.corpus.in_styles(self.styles)
 
 
 def evaluate(scene: Scene, only: list[str] | None = None) -> dict[str, dict[str, Any]]:
     """Figures by model, of those that are trained (and named, where names are given)."""
-    wanted = [name for name in only or MEASURES if scene.models(name).exists()]
-    return {name: MEASURES[name](scene) for name in wanted}
+    names = [name for name in only or MEASURES if scene.models(name).exists()]
+    return {name: MEASURES[name](scene) for name in names}
 
 
 def measure_autoencoder(scene: Scene) -> dict[str, Any]:
     """PSNR (dB) and SSIM on held-out pictures, means of per-picture values."""
     model = AutoencoderKL.from_pretrained(scene.models("autoencoder")).float().eval()
     unseen = scene.corpus.unseen
-    rebuilt = to_pixels(reconstruct(model, to_unit(to_device(unseen.pixels, CPU))))
+    copies = to_pixels(reconstruct(model, to_unit(to_device(unseen.pixels, CPU))))
     people = np.array([group == PEOPLE_GROUP for group in unseen.groups])
     quality = np.array(
         [
-            (peak_signal_noise_ratio(real, made), structural_similarity(real, made, channel_axis=2))
-            for real, made in zip(unseen.pixels, rebuilt, strict=True)
+            (peak_signal_noise_ratio(real, copy), structural_similarity(real, copy, channel_axis=2))
+            for real, copy in zip(unseen.pixels, copies, strict=True)
         ]
     )
     return {
@@ -128,22 +128,22 @@ def measure_text_to_image(scene: Scene) -> dict[str, Any]:
     """Caption accuracy by guidance scale, distance of feature statistics, nearest training pictures, and time."""
     pipeline = load_pipeline(scene)
     judge = load_judge(scene.models("evaluator"), CPU)
-    training = scene.asked.training
-    parts = asked_for(scene)
+    training = scene.prompt_corpus.training
+    parts = prompt_parts(scene)
     drawings, people = parts.values()
-    asked = {name: plain_captions(part) for name, part in parts.items()}
-    curve, made = [], {}
+    captions_by_part = {name: plain_captions(part) for name, part in parts.items()}
+    curve, pictures_by_scale = [], {}
     for scale in SCALES:
 
         def make(captions: list[str], seed: int, scale: float = scale) -> np.ndarray:
             return generate(pipeline, captions if scale else [""] * len(captions), max(scale, 1.0), seed=seed)
 
-        drawn = {name: in_batches(make, captions) for name, captions in asked.items()}
-        scores = {name: accuracy(judge, drawn[name], captions) for name, captions in asked.items()}
+        batches = {name: in_batches(make, captions) for name, captions in captions_by_part.items()}
+        scores = {name: accuracy(judge, batches[name], captions) for name, captions in captions_by_part.items()}
         curve.append({"scale": scale, "accuracy": float(np.mean(list(scores.values()))), **scores})
-        made[scale] = np.concatenate(list(drawn.values()))
+        pictures_by_scale[scale] = np.concatenate(list(batches.values()))
     best = max(curve, key=lambda point: point["accuracy"])
-    pictures = made[best["scale"]]
+    pictures = pictures_by_scale[best["scale"]]
     real = np.concatenate([drawings.pixels, people.pixels])
     others = alike(training, len(drawings), len(people))
     started = time.monotonic()
@@ -155,7 +155,7 @@ def measure_text_to_image(scene: Scene) -> dict[str, Any]:
         "frechet": frechet(features(judge, pictures), features(judge, real)),
         "frechet_floor_real_against_real": frechet(features(judge, others), features(judge, real)),
         "nearest_training_rms": nearest(pictures, training.pixels),
-        "nearest_training_rms_of_unseen_real": nearest(scene.asked.unseen.pixels[::4], training.pixels),
+        "nearest_training_rms_of_unseen_real": nearest(scene.prompt_corpus.unseen.pixels[::4], training.pixels),
         "seconds_per_picture_25_steps_guided": seconds,
     }  # fmt: skip
 
@@ -163,15 +163,15 @@ def measure_text_to_image(scene: Scene) -> dict[str, Any]:
 def measure_edges(scene: Scene) -> dict[str, Any]:
     """F1 of edges found again in the generated picture, 2 px tolerance, with control and without."""
     pipeline, controlled = load_pipeline(scene), load_controlled(scene, "controlnet-edges")
-    unseen = scene.asked.unseen
-    chosen = unseen.select(np.linspace(0, len(unseen) - 1, min(len(unseen), scene.prompts // 2)).astype(int))
-    edges = np.stack([cv2.Canny(picture, *EDGE_THRESHOLDS) for picture in chosen.pixels])
+    unseen = scene.prompt_corpus.unseen
+    sample = unseen.select(np.linspace(0, len(unseen) - 1, min(len(unseen), scene.prompts // 2)).astype(int))
+    edges = np.stack([cv2.Canny(picture, *EDGE_THRESHOLDS) for picture in sample.pixels])
     hints = torch.from_numpy(edges).float()[:, None].expand(-1, 3, -1, -1) / 255
-    captions = list(chosen.captions)
+    captions = list(sample.captions)
     return {
         name: float(np.mean([edge_f1(cv2.Canny(p, *EDGE_THRESHOLDS), e) for p, e in zip(pictures, edges, strict=True)]))
         for name, pictures in with_and_without(pipeline, controlled, captions, hints).items()
-    } | {"pictures": len(chosen), "parameters": count(controlled.controlnet)}
+    } | {"pictures": len(sample), "parameters": count(controlled.controlnet)}
 
 
 def measure_pose(scene: Scene) -> dict[str, Any]:
@@ -186,8 +186,8 @@ def measure_pose(scene: Scene) -> dict[str, Any]:
     pictures = with_and_without(pipeline, controlled, [figure.caption for figure in figures], hints)
     pictures["of_the_drawn_figure"] = np.stack([draw(figure, size) for figure in figures])  # the extraction's ceiling
     return {
-        name: float(np.mean([overlap(foreground(p), t) for p, t in zip(made, truth, strict=True)]))
-        for name, made in pictures.items()
+        name: float(np.mean([overlap(foreground(p), t) for p, t in zip(batch, truth, strict=True)]))
+        for name, batch in pictures.items()
     } | {"pictures": len(figures), "parameters": count(controlled.controlnet)}
 
 
@@ -218,13 +218,15 @@ def measure_student(scene: Scene) -> dict[str, Any]:
     """Caption accuracy in few steps, and the teacher's in 25, on the same captions, noises and guidance scale."""
     student = StableDiffusionPipeline.from_pretrained(scene.models("student"), safety_checker=None).to(scene.device)
     judge = load_judge(scene.models("evaluator"), CPU)
-    asked = {name: plain_captions(part) for name, part in asked_for(scene).items()}
+    captions_by_part = {name: plain_captions(part) for name, part in prompt_parts(scene).items()}
 
     def score(pipeline: StableDiffusionPipeline, steps: int) -> dict[str, float]:
         def make(captions: list[str], seed: int) -> np.ndarray:
             return generate(pipeline, captions, STUDENT_SCALE, steps, seed)
 
-        scores = {name: accuracy(judge, in_batches(make, captions), captions) for name, captions in asked.items()}
+        scores = {
+            name: accuracy(judge, in_batches(make, captions), captions) for name, captions in captions_by_part.items()
+        }
         return {"steps": steps, "accuracy": float(np.mean(list(scores.values()))), **scores}
 
     started = time.monotonic()
@@ -277,9 +279,9 @@ def in_batches(make: Callable[[list[str], int], np.ndarray], captions: list[str]
     return np.concatenate([make(captions[i : i + batch], i) for i in range(0, len(captions), batch)])
 
 
-def asked_for(scene: Scene) -> dict[str, Corpus]:
-    """What text-to-image models are asked for: drawings by captions they learned, people by captions they did not."""
-    training = scene.asked.training
+def prompt_parts(scene: Scene) -> dict[str, Corpus]:
+    """The prompts of text-to-image models: captions of drawings that they learned, of people that they did not."""
+    training = scene.prompt_corpus.training
     drawings = distinct(
         training.select(np.array([group != PEOPLE_GROUP for group in training.groups])), scene.prompts // 2
     )
@@ -300,7 +302,7 @@ def alike(training: Corpus, drawings: int, people: int) -> np.ndarray:
     """Random real pictures in the same mix of drawings and people."""
     is_person = np.array([group == PEOPLE_GROUP for group in training.groups])
     rng = np.random.default_rng(1)
-    chosen = [
+    indices = [
         rng.choice(np.flatnonzero(of), n, replace=False) for of, n in ((~is_person, drawings), (is_person, people))
     ]
-    return training.pixels[np.concatenate(chosen)]
+    return training.pixels[np.concatenate(indices)]

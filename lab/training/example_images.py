@@ -109,11 +109,11 @@ def _photographs(folder: Path) -> Iterator[dict[str, str]]:
 def _drawings(folder: Path, packages: Path) -> Iterator[dict[str, str]]:
     emoji = read_emoji(fetch(EMOJIBASE, packages))
     sets = {style.word: fetch(style.package, packages) for style in STYLES}
-    known = concepts_by_name(list(sets.values()), emoji)
+    concepts = concepts_by_name(list(sets.values()), emoji)
     styles = {style.word: style for style in STYLES}
     for drawing in DRAWINGS:
         style = styles[drawing.style]
-        icons = read_icons(sets[drawing.style], emoji, known)
+        icons = read_icons(sets[drawing.style], emoji, concepts)
         icon = next(icon for icon in icons if describe(icon.emoji) == drawing.concept)
         file = f"{drawing.concept.replace(' ', '-')}-{drawing.style.lower()}.png"
         render(icon.svg, LONG_SIDE).save(folder / file, optimize=True)

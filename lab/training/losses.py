@@ -98,8 +98,8 @@ def contrastive_loss(images: Tensor, texts: Tensor, log_scale: Tensor, same: Ten
 
 def shared_cross_entropy(logits: Tensor, right: Tensor) -> Tensor:
     """Cross-entropy to a target that is uniform over each row's `right` answers (bool, at least one a row)."""
-    wanted = right.float() / right.sum(1, keepdim=True)
-    return -(wanted * logits.log_softmax(1)).sum(1).mean()
+    target = right.float() / right.sum(1, keepdim=True)
+    return -(target * logits.log_softmax(1)).sum(1).mean()
 
 
 def gradient_loss(picture: Tensor, reference: Tensor) -> Tensor:

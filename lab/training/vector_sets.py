@@ -140,19 +140,19 @@ def concepts_by_name(icon_sets: list[Path], emoji: dict[str, Emoji]) -> dict[str
 
     A name is known from a set's own table, from emojibase's labels, or as an alias of a known name.
     """
-    known = {re.sub(r"[^a-z0-9]+", "-", entry.label.lower()): entry.concept for entry in emoji.values()}
+    concepts = {re.sub(r"[^a-z0-9]+", "-", entry.label.lower()): entry.concept for entry in emoji.values()}
     for folder in icon_sets:
-        known |= {name: _concept(code) for code, name in _read_json(folder / "chars.json").items()}
+        concepts |= {name: _concept(code) for code, name in _read_json(folder / "chars.json").items()}
     for folder in icon_sets:
         for alias, details in _read_json(folder / "icons.json").get("aliases", {}).items():
             pair = (alias, details["parent"])
-            if details.keys() == {"parent"} and (concept := known.get(pair[0]) or known.get(pair[1])):
+            if details.keys() == {"parent"} and (concept := concepts.get(pair[0]) or concepts.get(pair[1])):
                 for name in pair:
-                    known.setdefault(name, concept)
-    return known
+                    concepts.setdefault(name, concept)
+    return concepts
 
 
-def read_icons(folder: Path, emoji: dict[str, Emoji], known: dict[str, str]) -> list[Icon]:
+def read_icons(folder: Path, emoji: dict[str, Emoji], concepts: dict[str, str]) -> list[Icon]:
     """The icons of a set that are a known emoji, in the order of the Unicode chart.
 
     Skin-tone variants and flags have no entry in `emoji`, and so go; icons that their makers withdrew (hidden) go too.
@@ -160,7 +160,7 @@ def read_icons(folder: Path, emoji: dict[str, Emoji], known: dict[str, str]) -> 
     icon_set = _read_json(folder / "icons.json")
     icons = []
     for name, icon in icon_set["icons"].items():
-        if (entry := emoji.get(known.get(name, ""))) and not icon.get("hidden"):
+        if (entry := emoji.get(concepts.get(name, ""))) and not icon.get("hidden"):
             box = [icon.get(key, icon_set.get(key, default)) for key, default in _VIEW_BOX]
             icons.append(Icon(entry, name, _svg(box, icon["body"])))
     return sorted(icons, key=lambda icon: (icon.emoji.order, icon.name))

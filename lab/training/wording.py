@@ -39,8 +39,8 @@ def wordings(corpus: Corpus, seed: int = 0) -> list[list[str]]:
             looser = [", ".join(rng.permutation(keywords)[: rng.integers(1, 4)]) for _ in range(LOOSER)]
         else:
             clauses = plain.split(", ")
-            kept = [sorted(rng.permutation(len(clauses))[: rng.integers(1, 3)]) for _ in range(LOOSER)]
-            looser = [", ".join(clauses[i] for i in chosen) for chosen in kept]
+            selections = [sorted(rng.permutation(len(clauses))[: rng.integers(1, 3)]) for _ in range(LOOSER)]
+            looser = [", ".join(clauses[i] for i in selection) for selection in selections]
         spoken = in_a_sentence(plain, rng)
         texts.append([caption, plain, *looser, spoken + caption.removeprefix(plain), in_a_sentence(plain, rng)])
     return texts

@@ -318,7 +318,7 @@ def test_a_flipped_bit_in_shipped_weights_is_told_before_it_is_drawn_with(folder
     digest = sources._digest(weights, 0, 0)
     monkeypatch.setattr(sources, "ASSETS", tmp_path)
     monkeypatch.setattr(sources, "CHECKSUMS", tmp_path / "SHA256SUMS")
-    monkeypatch.setattr(sources, "_recorded", lambda: {str(weights.relative_to(tmp_path)): digest})
+    monkeypatch.setattr(sources, "_shipped_checksums", lambda: {str(weights.relative_to(tmp_path)): digest})
     data = bytearray(weights.read_bytes())
     data[-1] ^= 1
     weights.write_bytes(data)

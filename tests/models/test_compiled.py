@@ -8,7 +8,7 @@ import torch
 
 from lab.engine.lanes import drive
 from lab.models import compiled
-from lab.models.compiled import Compiled, Engines, Workshop
+from lab.models.compiled import CompiledNetwork, Engines, Workshop
 from lab.models.loaders import make_cache, make_workshop
 from lab.operations.house import House
 from lab.operations.sampling import sampling
@@ -141,8 +141,10 @@ def test_a_kept_network_that_computes_something_else_is_made_anew(small, worksho
     other = Small().eval()
     with torch.no_grad():
         other.net.weight[0, 0, 0, 0] += 0.05
-    workshop._kept.throw_away(graph.stem)
-    workshop._kept.keep(graph.stem, lambda draft: workshop._convert(Compiled(other, "other", inputs(1)), draft))
+    workshop._networks.throw_away(graph.stem)
+    workshop._networks.keep(
+        graph.stem, lambda draft: workshop._convert(CompiledNetwork(other, "other", inputs(1)), draft)
+    )
     conversions.clear()
     again(small, workshop.folder)
     assert conversions == [1]
@@ -158,8 +160,8 @@ def test_a_network_kept_by_another_openvino_is_not_looked_at(small, workshop, co
 
 @pytest.mark.parametrize("wrong", [0.05, float("nan")])
 def test_what_openvino_computes_wrongly_is_computed_by_torch_and_not_kept(tmp_path, monkeypatch, wrong):
-    infer = Compiled._infer
-    monkeypatch.setattr(Compiled, "_infer", lambda *args: tuple(part + wrong for part in infer(*args)))
+    infer = CompiledNetwork._infer
+    monkeypatch.setattr(CompiledNetwork, "_infer", lambda *args: tuple(part + wrong for part in infer(*args)))
     workshop = Workshop(tmp_path, threads=1)
     made = workshop(Small().eval(), "small", inputs(1), (1,))
     workshop.finish()
@@ -185,7 +187,7 @@ def test_a_full_disk_leaves_nothing_behind_and_torch_goes_on(tmp_path, monkeypat
 
 
 def test_until_it_is_compiled_and_where_it_cannot_be_torch_computes(workshop, monkeypatch):
-    waiting = Compiled(Small().eval(), "waiting", inputs(1), (1,))
+    waiting = CompiledNetwork(Small().eval(), "waiting", inputs(1), (1,))
     torch.testing.assert_close(waiting(*inputs(3)), waiting.network(*inputs(3)))
     import openvino
 

@@ -273,13 +273,13 @@ def test_a_flipped_bit_in_a_shipped_file_is_noticed(folder, tmp_path, monkeypatc
     sums.write_text(f"{hashlib.sha256(weights.read_bytes()).hexdigest()}  vae/{weights.name}\n")
     monkeypatch.setattr(sources, "ASSETS", assets)
     monkeypatch.setattr(sources, "CHECKSUMS", sums)
-    sources._recorded.cache_clear()
+    sources._shipped_checksums.cache_clear()
     content_key(vae)
     weights.write_bytes(flipped(weights.read_bytes()))
     AutoencoderKL.from_pretrained(vae)  # which would have opened it
     with pytest.raises(LabError, match="of 'vae' is damaged. Fetch the lab's assets folder again"):
         content_key(vae)
-    sources._recorded.cache_clear()
+    sources._shipped_checksums.cache_clear()
 
 
 def flipped(data):

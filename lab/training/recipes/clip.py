@@ -45,10 +45,10 @@ class Clip(Recipe["TwoTowers"]):
     def __init__(self, options: ClipOptions, corpus: Corpus, device: torch.device, models: Models) -> None:
         self.options, self.device = options, device
         self.tokenizer = train_tokenizer(text for texts in wordings(corpus.training) for text in texts)
-        seen = corpus.training.select(~hidden_styles(corpus.training))
-        self.pixels = to_device(seen.pixels, device)
-        self.tokens = tokenize_wordings(self.tokenizer, seen).to(device)
-        self.concepts, self.styles = ids_of(seen.concepts).to(device), ids_of(seen.styles).to(device)
+        training = corpus.training.select(~hidden_styles(corpus.training))
+        self.pixels = to_device(training.pixels, device)
+        self.tokens = tokenize_wordings(self.tokenizer, training).to(device)
+        self.concepts, self.styles = ids_of(training.concepts).to(device), ids_of(training.styles).to(device)
         self.test = corpus.training.select(hidden_styles(corpus.training))
         torch.manual_seed(options.seed)
         self.model = TwoTowers(options, self.tokenizer.eos_token_id, len(self.tokenizer)).to(device)
@@ -126,8 +126,8 @@ def nearest_sheet(model: Embedder, test: Corpus, tokens: Tensor, device: torch.d
     queries = np.linspace(0, len(test) - 1, min(16, len(test) // 2 * 2)).astype(int)
     images = model.embed_images(to_unit(to_device(test.pixels, device)))
     nearest = (model.embed_texts(tokens[queries].to(device)) @ images.T).topk(min(4, len(test))).indices.cpu().numpy()
-    shown = np.concatenate([queries[:, None], nearest], axis=1)
-    return tile(test.pixels[shown.ravel()], 2 * shown.shape[1])
+    indices = np.concatenate([queries[:, None], nearest], axis=1)
+    return tile(test.pixels[indices.ravel()], 2 * indices.shape[1])
 
 
 def hidden_styles(corpus: Corpus) -> np.ndarray:

@@ -46,7 +46,7 @@ class ControlNet(LatentRecipe[ControlNetModel]):
         self.model = ControlNetModel.from_unet(self.unet, conditioning_embedding_out_channels=options.hint_channels).to(
             device
         )
-        hints = self.draw_hints(self.seen)
+        hints = self.draw_hints(self.training)
         self.hints = to_device(hints.reshape(-1, *hints.shape[2:]), device).unflatten(0, hints.shape[:2])
 
     @staticmethod
@@ -75,12 +75,12 @@ class ControlNet(LatentRecipe[ControlNetModel]):
 
     def sheet(self, model: ControlNetModel) -> np.ndarray:
         """Held-out pictures: the picture, its hint, and what the hint and the caption make of two noises."""
-        chosen = self.unseen.select(np.linspace(0, len(self.unseen) - 1, min(16, len(self.unseen))).astype(int))
-        hints = self.draw_hints(chosen)[:, 0]
+        sample = self.unseen.select(np.linspace(0, len(self.unseen) - 1, min(16, len(self.unseen))).astype(int))
+        hints = self.draw_hints(sample)[:, 0]
         image = torch.from_numpy(hints).permute(0, 3, 1, 2) / 255
         pipeline, steps = self.pipeline(model), self.options.sheet_steps
-        made = [generate(pipeline, list(chosen.captions), 3.0, steps, seed, image=image) for seed in (0, 1000)]
-        return tile(np.concatenate([chosen.pixels, hints, *made]), len(chosen))
+        pictures = [generate(pipeline, list(sample.captions), 3.0, steps, seed, image=image) for seed in (0, 1000)]
+        return tile(np.concatenate([sample.pixels, hints, *pictures]), len(sample))
 
     def pipeline(self, model: ControlNetModel) -> StableDiffusionControlNetPipeline:
         return StableDiffusionControlNetPipeline(

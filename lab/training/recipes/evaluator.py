@@ -42,11 +42,11 @@ class Evaluator(Recipe["Judge"]):
     def __init__(self, options: EvaluatorOptions, corpus: Corpus, device: torch.device, models: Models) -> None:
         self.options, self.device = options, device
         self.tokenizer = train_tokenizer(plain_captions(corpus.training), vocabulary=3000)
-        seen = corpus.training.select(~hidden_styles(corpus.training))
+        training = corpus.training.select(~hidden_styles(corpus.training))
         self.test = corpus.training.select(hidden_styles(corpus.training))
-        self.pixels = to_device(seen.pixels, device)
-        self.tokens = tokenize(self.tokenizer, plain_captions(seen)).to(device)
-        self.captions = ids_of(plain_captions(seen)).to(device)
+        self.pixels = to_device(training.pixels, device)
+        self.tokens = tokenize(self.tokenizer, plain_captions(training)).to(device)
+        self.captions = ids_of(plain_captions(training)).to(device)
         torch.manual_seed(options.seed)
         self.model = Judge(options, len(self.tokenizer), self.tokenizer.eos_token_id).to(device)
 

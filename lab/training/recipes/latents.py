@@ -53,15 +53,15 @@ class LatentRecipe(Recipe[M]):
 
     def __init__(self, options: LatentOptions, corpus: Corpus, device: torch.device, models: Models) -> None:
         self.options, self.device = options, device
-        corpus = corpus.drawn_in(options.styles)
-        self.seen, self.unseen = corpus.training, corpus.unseen
-        self.weights = balanced(self.seen, options.people_share).to(device)
+        corpus = corpus.in_styles(options.styles)
+        self.training, self.unseen = corpus.training, corpus.unseen
+        self.weights = balanced(self.training, options.people_share).to(device)
         autoencoder, tokenizer, text = self.parts(models)
         self.autoencoder = AutoencoderKL.from_pretrained(autoencoder).float().to(device).eval()
         self.tokenizer = CLIPTokenizer.from_pretrained(tokenizer)
         self.text = CLIPTextModel.from_pretrained(text).float().to(device).eval()
-        self.latents = unit_latents(self.autoencoder, self.seen.pixels)
-        self.tokens = tokenize_wordings(self.tokenizer, self.seen).to(device)
+        self.latents = unit_latents(self.autoencoder, self.training.pixels)
+        self.tokens = tokenize_wordings(self.tokenizer, self.training).to(device)
         self.nothing = tokenize(self.tokenizer, [""]).to(device)
         self.alphas_cumprod = noise_scheduler(options).alphas_cumprod.to(device)
 

@@ -42,12 +42,12 @@ class Pixel(Recipe[UNet2DModel]):
 
     def __init__(self, options: PixelOptions, corpus: Corpus, device: torch.device, models: Models) -> None:
         self.options, self.device = options, device
-        seen = corpus.training
-        seen = seen.select(np.array([group != PEOPLE_GROUP for group in seen.groups]))
+        training = corpus.training
+        training = training.select(np.array([group != PEOPLE_GROUP for group in training.groups]))
         side = (options.resolution, options.resolution)
-        small = np.stack([cv2.resize(picture, side, interpolation=cv2.INTER_AREA) for picture in seen.pixels])
+        small = np.stack([cv2.resize(picture, side, interpolation=cv2.INTER_AREA) for picture in training.pixels])
         self.pixels = to_device(small, device)
-        self.groups, labels = np.unique(np.array(seen.groups), return_inverse=True)
+        self.groups, labels = np.unique(np.array(training.groups), return_inverse=True)
         self.labels = torch.from_numpy(labels).to(device)
         self.scheduler = DDPMScheduler(
             beta_schedule="squaredcos_cap_v2", variance_type="learned_range", prediction_type=PREDICTS

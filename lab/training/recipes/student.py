@@ -64,10 +64,10 @@ class Student(LatentRecipe[UNet2DConditionModel]):
         eps = torch.randn(batch.latents.shape, generator=rng, device=self.device)
         x_later = add_noise(batch.latents, eps, self.alphas_cumprod[later])
         x_earlier = self.teacher_step(x_later, later, earlier, hidden, scale)
-        predicted = self.consistency(model, x_later, later, hidden, scale)
+        prediction = self.consistency(model, x_later, later, hidden, scale)
         with torch.no_grad():
-            wanted = self.consistency(model, x_earlier, earlier, hidden, scale)
-        huber = ((predicted - wanted).square() + 0.001**2).sqrt() - 0.001  # pseudo-Huber, as LCM's
+            target = self.consistency(model, x_earlier, earlier, hidden, scale)
+        huber = ((prediction - target).square() + 0.001**2).sqrt() - 0.001  # pseudo-Huber, as LCM's
         return {"loss": huber.mean()}
 
     @torch.no_grad()
@@ -94,8 +94,8 @@ class Student(LatentRecipe[UNet2DConditionModel]):
     def sheet(self, model: UNet2DConditionModel) -> np.ndarray:
         """Sixteen prompts in 1, 2, 4 and 8 steps."""
         prompts = list(PROMPTS[::4])
-        made = [generate(self.pipeline(model), prompts, SHEET_SCALE, steps=steps) for steps in (1, 2, 4, 8)]
-        return tile(np.concatenate(made), len(prompts))
+        pictures = [generate(self.pipeline(model), prompts, SHEET_SCALE, steps=steps) for steps in (1, 2, 4, 8)]
+        return tile(np.concatenate(pictures), len(prompts))
 
     def pipeline(self, model: UNet2DConditionModel) -> StableDiffusionPipeline:
         return StableDiffusionPipeline(

@@ -79,9 +79,9 @@ class TextToImage(LatentRecipe[TextAndUNet]):
             cross_attention_dim=self.text.config.hidden_size,
         )
         if options.start:
-            begun = Path(options.start)
-            unet.load_state_dict(UNet2DConditionModel.from_pretrained(begun, subfolder="unet").float().state_dict())
-            self.text.load_state_dict(CLIPTextModel.from_pretrained(begun / "text_encoder").float().state_dict())
+            folder = Path(options.start)
+            unet.load_state_dict(UNet2DConditionModel.from_pretrained(folder, subfolder="unet").float().state_dict())
+            self.text.load_state_dict(CLIPTextModel.from_pretrained(folder / "text_encoder").float().state_dict())
         self.model = TextAndUNet(self.text, unet).to(device)
 
     @staticmethod

@@ -24,7 +24,7 @@ log = logging.getLogger("lab")
 DRAFT = "draft-"
 
 
-class Kept:
+class NetworkFolder:
     """A folder of converted networks by name. Several processes may share it; one writes at a time."""
 
     def __init__(self, folder: Path) -> None:
