@@ -11,7 +11,7 @@ from lab.engine.denoisers import by_row
 from lab.engine.potentials import Guide, Guided
 from lab.engine.predictions import split_prediction
 from lab.models.loaders import load
-from lab.models.stable_diffusion import Controlled
+from lab.models.stable_diffusion import ControlledPrompt
 from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import ControlWindow
 from lab.settings import Settings
@@ -40,7 +40,7 @@ def controlled(root, patch):
     patch.setitem(CONTROLS, "edges", replace(CONTROLS["edges"], source=str(tiny.controlnet(root / "control", 5))))
     picture = np.full((tiny.SIDE, tiny.SIDE, 3), 255, np.uint8)
     hint = load("edges", SETTINGS).hint(picture, tiny.SIDE)
-    return model, Controlled(conditioning.prompt, [hint], [ControlWindow()], guess=False).at(0, 1)
+    return model, ControlledPrompt(conditioning.prompt, [hint], [ControlWindow()], guess=False).at(0, 1)
 
 
 @pytest.mark.parametrize("make", [pixel, latent, controlled])

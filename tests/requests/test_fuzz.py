@@ -97,8 +97,8 @@ def test_lists_from_anything(parse, text):
 @STEADY
 @given(JSON)
 def test_drawings_joints_and_clicks_from_anything(value):
-    met(controlnet_view.drawn_map, value)
-    met(controlnet_view.drawn_map, f"data:image/png;base64,{value}")
+    met(controlnet_view.read_drawing, value)
+    met(controlnet_view.read_drawing, f"data:image/png;base64,{value}")
     with suppress(ValueError):
         from_list(value)
     with suppress(ValueError):

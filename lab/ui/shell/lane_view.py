@@ -64,13 +64,13 @@ def guess(before: Step | None, step: Step) -> Step:
     return before if before is not None and before.decoded and not step.decoded else step
 
 
-def guess_words(shown: Step, step: Step) -> str:
+def guess_words(guess: Step, step: Step) -> str:
     """What is shown as x_0 beside `step`: its own, one of an earlier call, or a latent that is not decoded."""
-    if shown.i == shown.n:
+    if guess.i == guess.n:
         return "x_0"
-    if not shown.decoded:
+    if not guess.decoded:
         return "predicted x_0, latent"
-    return "predicted x_0" if shown.i == step.i else f"predicted x_0, call {shown.i}"
+    return "predicted x_0" if guess.i == step.i else f"predicted x_0, call {guess.i}"
 
 
 def cards(view: View, second: Mapping[int, tuple[np.ndarray, str]] | None = None) -> str:
@@ -95,18 +95,18 @@ def _card(view: View, index: int, second: tuple[np.ndarray, str] | None) -> str:
     left_caption = second[1] if second else "x_t, latent" if view.latent and not finished else "x_t"
     right_caption = "predicted x_0"
     if step is not None:
-        shown = view.guesses.get(index, step)
-        right_caption = guess_words(shown, step)
+        guess = view.guesses.get(index, step)
+        right_caption = guess_words(guess, step)
         noisy = image(step.x_t, f"{row.title}: {left_caption} at {level(step)}")
         left = image(second[0], f"{row.title}: {second[1]}") if second else noisy
-        right = image(shown.x_0, f"{row.title}: {right_caption} at {level(shown)}")
+        right = image(guess.x_0, f"{row.title}: {right_caption} at {level(guess)}")
         foot = f"call {step.i}/{step.n} · {level(step)}<br>{_outcome(step, view.results.get(index))}"
     done = 100 * step.i / step.n if step else 0
-    hidden = ' class="same"' if finished and second is None else ""  # x_t is the picture now: no inset of itself
+    attribute = ' class="same"' if finished and second is None else ""  # x_t is the picture now: no inset of itself
     return (
         f'<section class="lane" style="--lane:{row.colour}" aria-label="{escape(row.title)} {escape(words)}">'
         f"<header><b>{escape(row.title)}</b><span>{escape(words)}</span></header>"
-        f'<div class="pair"><figure{hidden}>{left}<figcaption>{subscripts(left_caption)}</figcaption></figure>'
+        f'<div class="pair"><figure{attribute}>{left}<figcaption>{subscripts(left_caption)}</figcaption></figure>'
         f"<figure>{right}<figcaption>{subscripts(right_caption)}</figcaption></figure></div>"
         f'<div class="bar"><i style="width:{done:.0f}%"></i></div><div class="foot">{foot}</div></section>'
     )
@@ -147,12 +147,12 @@ def _cell(view: View, index: int, label: str) -> str:
         note = distance(result.rms_to_reference)
     else:
         note = label if step.i == step.n else f"{step.i}/{step.n}"
-    shown = view.guesses.get(index, step)
-    if not shown.decoded:
+    guess = view.guesses.get(index, step)
+    if not guess.decoded:
         note = f"latent, {note}"
-    elif shown.i < step.i:
-        note = f"call {shown.i}, now {note}"
-    return f'<div class="cell">{image(shown.x_0, label)}<small>{escape(note)}</small></div>'
+    elif guess.i < step.i:
+        note = f"call {guess.i}, now {note}"
+    return f'<div class="cell">{image(guess.x_0, label)}<small>{escape(note)}</small></div>'
 
 
 def panels(pictures: Sequence[tuple[np.ndarray, str, str]]) -> str:

@@ -34,7 +34,7 @@ def numbers(text: Any, what: str, low: float, high: float) -> tuple[float, ...]:
 
     Raises LabError with the word that is wrong, where there is none, and where a comma may be a decimal or not.
     """
-    found = []
+    values = []
     for word in _words(text, what):
         spelled = word.replace(",", ".")
         if not _NUMBER.fullmatch(spelled):
@@ -42,20 +42,20 @@ def numbers(text: Any, what: str, low: float, high: float) -> tuple[float, ...]:
         number = float(spelled) + 0.0  # no minus before zero
         if not low <= number <= high:
             raise LabError(f"{what}: {word[:20]} is out of range. Numbers from {low:g} to {high:g} are possible.")
-        found.append(number)
-    return tuple(dict.fromkeys(found))
+        values.append(number)
+    return tuple(dict.fromkeys(values))
 
 
 def whole_numbers(text: Any, what: str, low: int, high: int) -> tuple[int, ...]:
     """The whole numbers of a list in their order, each once, all from `low` to `high`. Raises LabError as `numbers`."""
-    found = []
+    values = []
     for word in _words(text, what, whole=True):
         if not _WHOLE.fullmatch(word):
             raise LabError(f"{what}: '{word[:20]}' is not a whole number. Write them like 1, 2, 3.")
         if not low <= int(word) <= high:
             raise LabError(f"{what}: {word[:20]} is out of range. Whole numbers from {low} to {high} are possible.")
-        found.append(int(word))
-    return tuple(dict.fromkeys(found))
+        values.append(int(word))
+    return tuple(dict.fromkeys(values))
 
 
 def whole(value: Any, what: str) -> int:

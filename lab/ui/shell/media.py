@@ -79,8 +79,8 @@ class Upload:
         stands_out = (np.abs(colours - paper).max(axis=2, keepdims=True) * opacity).sum() / max(opacity.sum(), 1e-9)
         if stands_out < VANISHES and opacity.any():
             ground, paper = ("black", 0.0) if ground == "white" else ("white", 255.0)
-        laid = colours * opacity + paper * (1 - opacity)
-        return laid.round().astype(np.uint8), f"Its transparent parts are filled with {ground}."
+        blend = colours * opacity + paper * (1 - opacity)
+        return blend.round().astype(np.uint8), f"Its transparent parts are filled with {ground}."
 
     def measure(self, side: int) -> str:
         """How much a square of `side` pixels is of the whole, in pixels of the file."""
@@ -122,7 +122,7 @@ def open_upload(path: str | Path, settings: Settings, max_side: int = MAX_SIDE) 
             )
         several = getattr(image, "is_animated", False)
         image.draft("RGB", (2 * max_side, 2 * max_side))  # lets JPEG decode at a fraction of its size
-        upright = _upright(modes.described(image))
+        upright = _upright(modes.keep_file_info(image))
         if (upright.width > upright.height) != (width > height):
             width, height = height, width
         plain, remarks = modes.eight_bits(upright)
@@ -226,7 +226,7 @@ def from_uri(text: object) -> np.ndarray:
         image = Image.open(io.BytesIO(base64.b64decode(body, validate=True)), formats=["PNG"])
         if max(image.size) > MAX_URI_SIDE:
             raise ValueError("too large")
-        plain, _ = modes.eight_bits(modes.described(image))
+        plain, _ = modes.eight_bits(modes.keep_file_info(image))
         return Upload(np.asarray(plain)).on("black")[0]
     except (LabError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(str(error)) from None
@@ -259,7 +259,7 @@ class _Scratch:
     It is nobody else's: another user of the machine may run a lab in the same temporary folder.
     """
 
-    KEPT_S, SWEEP_EVERY_S = 3600, 60
+    LIFETIME_S, SWEEP_EVERY_S = 3600, 60
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -280,7 +280,7 @@ class _Scratch:
     def _sweep(self, folder: Path) -> None:
         for old in folder.iterdir():
             with suppress(FileNotFoundError):
-                if time.time() - old.stat().st_mtime > self.KEPT_S:
+                if time.time() - old.stat().st_mtime > self.LIFETIME_S:
                     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -14,7 +14,7 @@ _BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # TIFF tags and a value (TIFF
 _KEY_SCALES = {"L;2": 85, "L;4": 17}  # Pillow widens such greys to 8 bits, and leaves their colour key as it was
 
 
-def described(image: ImageFile.ImageFile) -> ImageFile.ImageFile:
+def keep_file_info(image: ImageFile.ImageFile) -> ImageFile.ImageFile:
     """The opened picture with what only its file tells kept in `info`, where turning and loading do not lose it."""
     tags = getattr(image, "tag_v2", {})
     image.info["lab_bits"] = tags.get(_BITS, (16,))[0]

@@ -43,8 +43,8 @@ def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
     else every decade or every second one; within less than a decade those of a linear axis where these are more."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     for factors, stride in (((1, 2, 5), 1), ((1,), 1), ((1,), 2), ((1,), 3), ((1,), 5)):
-        found = [f * 10.0**k for k in range(first, last + 1) if k % stride == 0 for f in factors]
-        inside = [float(f"{value:.12g}") for value in found if low * 0.999 <= value <= high * 1.001]
+        candidates = [f * 10.0**k for k in range(first, last + 1) if k % stride == 0 for f in factors]
+        inside = [float(f"{value:.12g}") for value in candidates if low * 0.999 <= value <= high * 1.001]
         if len(inside) <= most:
             return inside if len(inside) > 1 else [value for value in ticks(low, high, most) if value > 0]
     return inside[:: math.ceil(len(inside) / most)]
@@ -75,8 +75,12 @@ def _logarithmic(axis: dict[str, Any], values: list[float]) -> dict[str, Any]:
     else:
         low, high = min(values, default=1.0), max(values, default=10.0)
         low, high = low * (low / high) ** 0.06 / 1.08, high * (high / low) ** 0.06 * 1.08
-    found = log_ticks(low, high)
-    return {"range": [math.log10(low), math.log10(high)], "tickvals": found, "ticktext": [label(one) for one in found]}
+    tick_values = log_ticks(low, high)
+    return {
+        "range": [math.log10(low), math.log10(high)],
+        "tickvals": tick_values,
+        "ticktext": [label(value) for value in tick_values],
+    }
 
 
 def line(x: Iterable[float], y: Iterable[float], name: str, colour: str, **more: Any) -> dict[str, Any]:

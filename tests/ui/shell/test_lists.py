@@ -44,7 +44,7 @@ def test_a_list_is_read_as_it_is_written(wanted, text):
     if max(wanted) <= controlnet_run.MAX_STRENGTH:
         dials = controlnet_run.Dials(text, text, "0", "1", 0, 1, 0, 1, 1, False)
         layout = controlnet_run.by_strength(dials, 64)
-        assert tuple(cell.strengths[0] for cell in layout.cells) == wanted
+        assert tuple(cell.strengths[0] for cell in layout.placements) == wanted
 
 
 @pytest.mark.parametrize("text", EITHER)

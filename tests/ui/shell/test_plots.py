@@ -15,7 +15,7 @@ from lab.engine.noising import Scenes
 from lab.requests.sampling import LaneResult, LaneSettings, Recording, SamplingRequest
 from lab.ui.shell import lane_view, plots
 from lab.ui.tabs.guidance import charts as guidance_charts
-from lab.ui.tabs.guidance.charts import Curve, Panel, Point
+from lab.ui.tabs.guidance.charts import Chart, Curve, Point
 from lab.ui.tabs.noising import charts as noising_charts
 from lab.ui.tabs.samplers import charts
 
@@ -134,10 +134,10 @@ def test_the_noise_of_the_picture_itself_is_not_drawn():
 def test_the_small_charts_name_their_axis_and_have_round_ticks(low, high):
     lane = LaneSettings(guidance_scale=3)
     dots = (Point(0.0, low, lane), Point(2.0, high, lane))
-    panel = Panel(
+    chart = Chart(
         "CLIP score", "", [Curve("one", "#123456", dots, dots)], guidance_charts.SCALE, [(0.0, "0"), (2.0, "3")]
     )
-    markup = panel.figure()
+    markup = chart.figure()
     assert ">guidance scale</text>" in markup
     numbers = re.findall(r'text-anchor="end">([^<]*)</text>', markup)
     values = [float(number.replace("−", "-")) for number in numbers]

@@ -185,7 +185,7 @@ def test_scripts_and_settings_are_files(lab):
         list(tab.scripts(values))
     plan = tab._plan(tab.form.read(values))
     kept = guidance.Sweep(plan)
-    ((name, text),) = tab.scripts(values | {tab.kept: kept, tab.picked: plan.request.lanes[-1]})
+    ((name, text),) = tab.scripts(values | {tab.kept: kept, tab.selection: plan.request.lanes[-1]})
     compile(text, name, "exec")
     assert name == "guidance-cfg-2-30.py" and "SCALE = 30" in text and "SEED = 2" in text
     (path,) = tab.share.on_json(tab.capsule(values, plan.request))[tab.share.files]["value"]

@@ -232,7 +232,7 @@ def test_a_drawing_of_many_pixels_is_not_decoded(monkeypatch):
     small_file = media.exact_uri(np.zeros((2000, 2000, 3), np.uint8))
     assert len(small_file) < media.MAX_URI
     with pytest.raises(Exception, match="Draw it again"):
-        controlnet_view.drawn_map(small_file)
+        controlnet_view.read_drawing(small_file)
 
 
 def test_canny_follows_its_sliders():
@@ -309,7 +309,7 @@ def test_stop_keeps_what_was_made_and_measures_finished_pictures():
         if painted == 1:
             tab.runs.on_stop(VISITOR)
     assert "Stopped" in last[tab.runs.note] and last[tab.kept].steps and "<img" in last[tab.stage]
-    assert last[tab.picked] is None
+    assert last[tab.selection] is None
     tab.runs.on_stop(SimpleNamespace(session_hash="stranger"))  # has nothing to stop
 
 
@@ -324,9 +324,9 @@ def test_a_picked_result_shows_its_residuals_and_is_exported_with_its_settings()
     tab = make_tab()
     values = with_map(tab, strengths="0, 1", count=1, chart="residuals")
     values = settled(values, run(tab, values))
-    assert values[tab.picked] == 1  # the strongest
+    assert values[tab.selection] == 1  # the strongest
     update = tab.on_pick(values, SimpleNamespace(pick=values[tab.kept].plan.words(0)))
-    assert update[tab.picked] == 0
+    assert update[tab.selection] == 0
     (heat,) = json.loads(update[tab.plot].plot)["data"]
     assert np.shape(heat["z"]) == (3, 2)  # blocks, calls
     (path,) = tab.save_picture(values)[tab.share.files]["value"]
@@ -394,7 +394,7 @@ def test_where_nobody_is_found_again_it_is_said():
     tab = make_tab()
     last = run(tab, with_map(tab, "pose", 0, strengths="1", count=1))
     assert "finds nobody" in last[tab.runs.note]
-    assert last[tab.kept].agreements[0] == Agreement(silhouette=0.0, joints_within=0.0, person_sought=True)
+    assert last[tab.kept].agreements[0] == Agreement(silhouette=0.0, joints_within=0.0, pose_search=True)
 
 
 def test_the_curve_is_the_mean_over_the_seeds():
@@ -456,8 +456,8 @@ def test_maps_are_as_large_as_the_pictures_of_the_model(monkeypatch):
 
 def test_a_drawing_keeps_its_lines_at_another_side():
     maps = controlnet_maps.Maps(Backend(), Settings(), 64)
-    drawn, _ = maps.made("edges", maps.begin("scribble", controlnet_view.starters("edges")[0].title), 80, 160, 0)
-    enlarged, _ = maps.at(256).made("edges", drawn, 80, 160, 0)
+    drawn, _ = maps.with_map("edges", maps.begin("scribble", controlnet_view.starters("edges")[0].title), 80, 160, 0)
+    enlarged, _ = maps.at(256).with_map("edges", drawn, 80, 160, 0)
     assert enlarged.map.shape == (256, 256, 3)
     assert np.abs(media.resize(enlarged.map, 64).astype(int) - drawn.map).mean() < 8
 
@@ -669,9 +669,9 @@ def test_a_click_on_a_picture_of_before_picks_that_picture_and_no_other():
     values = with_map(tab, strengths="0.5, 0, 1", count=1)
     last = run(tab, values)
     update = tab.on_pick(settled(values, last), SimpleNamespace(pick=clicked))
-    assert last[tab.kept].plan.request.lanes[update[tab.picked]].windows[0].strength == 1
+    assert last[tab.kept].plan.request.lanes[update[tab.selection]].windows[0].strength == 1
     for gone in ("strength 1.5 · window 0–1 · seed 0", 1, None, []):
-        assert tab.on_pick(settled(values, last), SimpleNamespace(pick=gone)) == {tab.picked: None}
+        assert tab.on_pick(settled(values, last), SimpleNamespace(pick=gone)) == {tab.selection: None}
 
 
 @pytest.mark.parametrize("experiment", ["strengths", "windows", "pairs"])

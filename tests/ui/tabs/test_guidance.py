@@ -250,7 +250,7 @@ def test_a_click_takes_a_cell_apart_and_scrubbing_shows_its_steps():
         and request.lane == kept.plan.request.lanes[5]
         and request.scales == (0, 1, 3)
     )
-    assert last[tab.section] == guidance.ANATOMY and last[tab.picked] == request.lane
+    assert last[tab.section] == guidance.ANATOMY and last[tab.selection] == request.lane
     assert "scale 3, seed 2" in last[tab.look] and "RMS 0.200" in tab.on_scrub(last[tab.anatomy], 2)
     assert "RMS 0.100" in tab.on_scrub(last[tab.anatomy], 1)
     pick(tab, kept, 5, anatomy=last[tab.anatomy])
@@ -275,7 +275,7 @@ def test_a_click_on_a_cell_of_before_takes_that_cell_apart_and_no_other():
     last = {}
     for update in tab.on_pick(values_of(tab, kept), SimpleNamespace(pick=clicked), VISITOR):
         last |= update
-    assert last[tab.picked].guidance_scale == 3 and "data-pick" not in shown
+    assert last[tab.selection].guidance_scale == 3 and "data-pick" not in shown
 
 
 def test_cells_of_nearly_the_same_scale_have_names_of_their_own():

@@ -40,11 +40,11 @@ def test_the_film_is_the_recording():
     film = np.asarray(Image.open(io.BytesIO(packed)).convert("RGB"))
     assert film.shape == (start.ROWS * 64, 16 * 64, 3) and len(packed) < 370_000
     steps = start.shipped().recording.steps
-    assert start.SHOWN[0] == 0 and start.SHOWN[-1] == len(steps[0]) - 1
+    assert start.FILM_STEPS[0] == 0 and start.FILM_STEPS[-1] == len(steps[0]) - 1
     rows = film.reshape(start.ROWS, 64, 16, 64, 3).astype(int)
     for lane in range(8):  # packed with loss
         assert np.abs(rows[-1, :, lane] - steps[lane][-1].x_0).mean() < 8
-        assert np.abs(rows[12, :, 8 + lane] - steps[lane][start.SHOWN[12]].x_0).mean() < 8
+        assert np.abs(rows[12, :, 8 + lane] - steps[lane][start.FILM_STEPS[12]].x_0).mean() < 8
     client = TestClient(Starlette(routes=[start.route()]))
     answer = client.get(f"/{name}")
     assert answer.content == packed and "immutable" in answer.headers["cache-control"]

@@ -54,16 +54,16 @@ class Board:
                 "Upload, paste or take a picture", height=240, elem_id="controlnet-upload"
             )
 
-    def wire(self, inputs: set[Any], drawn: Callable[[Any], Any]) -> None:
-        """Connect what was laid out; `drawn(event)` goes on once a stroke or another sketch has come."""
+    def wire(self, inputs: set[Any], then: Callable[[Any], Any]) -> None:
+        """Connect what was laid out; `then(event)` chains what follows a stroke or a new sketch."""
         form, outputs = self.form, self.outputs
         sliders = [form[name].input for name in ("low", "high", "blur")]
         gr.on(sliders, self.on_canny, inputs, [self.sources, self.editor, self.note], **LATEST)
         form["control"].input(self.on_control, inputs, outputs, **LATEST)
         self.annotator.input(self.on_annotator, inputs, outputs, **LATEST)
         self.upload.input(self.on_upload, {*inputs, self.upload}, outputs, **QUIET)
-        drawn(self.gallery.click(self.on_starter, inputs, outputs, queue=False, **QUIET))
-        drawn(self.editor.input(self.on_edit, inputs, outputs, **LATEST))
+        then(self.gallery.click(self.on_starter, inputs, outputs, queue=False, **QUIET))
+        then(self.editor.input(self.on_edit, inputs, outputs, **LATEST))
 
     @property
     def inputs(self) -> set[Any]:
@@ -105,9 +105,9 @@ class Board:
         index = widgets.picked(event) % len(starters)
         one = starters[index]
         if one.path is None:
-            source = self._sized(now).begin("scribble" if one.kind == "sketch" else HAND, one.title)
+            source = self._model_maps(now).begin("scribble" if one.kind == "sketch" else HAND, one.title)
         else:
-            source = self._pictured(now, sources, media.open_upload(one.path, self.settings))
+            source = self._from_upload(now, sources, media.open_upload(one.path, self.settings))
         return self.make(now, sources, now["control"], source, index)
 
     def on_upload(self, values: dict[Any, Any]) -> Update:
@@ -118,7 +118,7 @@ class Board:
 
         def take() -> Update:
             upload = media.open_upload(values[self.upload], self.settings)
-            return self.make(now, sources, now["control"], self._pictured(now, sources, upload))
+            return self.make(now, sources, now["control"], self._from_upload(now, sources, upload))
 
         return self._answer(take)
 
@@ -128,10 +128,10 @@ class Board:
         control = now["control"]
 
         def edit() -> Update:
-            after = self._sized(now).edited(control, sources[control], event)
+            after = self._model_maps(now).edit(control, sources[control], event)
             update = {self.sources: sources | {control: after}, self.note: widgets.note("")}
             if widgets.sent(event, "invert"):
-                update[self.editor] = maps.editor(control, after, self._sized(now).side)
+                update[self.editor] = maps.editor(control, after, self._model_maps(now).side)
             return update
 
         return self._answer(edit)
@@ -159,7 +159,7 @@ class Board:
         sources, update = FIRST, Update()
         for annotator, name in starters:
             now = now | {"control": "pose" if annotator in (HAND, "pose") else "edges"}
-            update = self.make(now, sources, now["control"], self._sized(now).begin(annotator, name))
+            update = self.make(now, sources, now["control"], self._model_maps(now).begin(annotator, name))
             sources = update[self.sources]
         return now, update
 
@@ -176,7 +176,7 @@ class Board:
         """Make the map of a source and show it; where that cannot be done, say why."""
         redrawn = maps.REDRAWN if source.by_hand and source.upload is not None else ""
         try:
-            source, wrong = self._sized(now).made(control, source, now["low"], now["high"], now["blur"])
+            source, wrong = self._model_maps(now).with_map(control, source, now["low"], now["high"], now["blur"])
         except LabError as error:
             source, wrong = replace(source, map=None, joints=None), str(error)
         words = " ".join(filter(None, [wrong, source.note, redrawn]))
@@ -187,7 +187,7 @@ class Board:
         """The map of a control at the side of the model that is chosen now."""
         source = sources[control]
         if source.by_hand:
-            sources = sources | {control: self._sized(now).resized(source)}
+            sources = sources | {control: self._model_maps(now).resize(source)}
             return self._show(now, sources, control) | {self.note: widgets.note("")}
         return self.make(now, sources, control, source)
 
@@ -195,24 +195,24 @@ class Board:
         source = sources[control]
         return {
             self.sources: sources,
-            self.editor: maps.editor(control, source, self._sized(now).side),
+            self.editor: maps.editor(control, source, self._model_maps(now).side),
             self.annotator: gr.update(choices=self.maps.annotators(control), value=source.annotator),
             self.canny: gr.update(visible=source.annotator == "canny"),
             self.gallery: view.gallery(control, starter),
         }
 
-    def _pictured(self, now: dict[str, Any], sources: Sources, upload: media.Upload) -> Source:
-        return self.maps.pictured(now["control"], sources[now["control"]].annotator, upload)
+    def _from_upload(self, now: dict[str, Any], sources: Sources, upload: media.Upload) -> Source:
+        return self.maps.from_upload(now["control"], sources[now["control"]].annotator, upload)
 
-    def _sized(self, now: dict[str, Any]) -> Maps:
-        """What makes maps for the model that is chosen."""
+    def _model_maps(self, now: dict[str, Any]) -> Maps:
+        """The map maker at the side of the model's pictures."""
         return self.maps.at(self.form.model(now).size)
 
     def _now(self, values: dict[Any, Any]) -> tuple[dict[str, Any], Sources]:
         return self.form.read(values), values[self.sources]
 
 
-def described(request: SamplingRequest, sources: Sources) -> dict[str, dict[str, Any]]:
+def maps_for_capsule(request: SamplingRequest, sources: Sources) -> dict[str, dict[str, Any]]:
     """The maps of a run as a capsule holds them: joints, or the map itself."""
     words: dict[str, dict[str, Any]] = {}
     for control in request.controls:
@@ -225,7 +225,7 @@ def described(request: SamplingRequest, sources: Sources) -> dict[str, dict[str,
 
 
 def _sources_of(capsule: Capsule) -> Sources:
-    """The inverse of `described` for a capsule from anywhere; maps that cannot be read are left out."""
+    """The inverse of `maps_for_capsule` for a capsule from anywhere; maps that cannot be read are left out."""
     words, sources = capsule.values.get("maps"), Sources()
     for name in KINDS:
         one = words.get(name) if isinstance(words, dict) else None

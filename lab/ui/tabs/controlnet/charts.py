@@ -34,9 +34,9 @@ def faithfulness(done: Finished) -> PlotData:
 
 def nothing(text: str = "") -> PlotData:
     """A chart of the same height that has nothing to show, and why."""
-    hidden = {"visible": False}
+    axis = {"visible": False}
     note = {"text": text, "xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5, "showarrow": False}
-    return plots.figure([], height=HEIGHT, xaxis=hidden, yaxis=hidden, annotations=[note] if text else [])
+    return plots.figure([], height=HEIGHT, xaxis=axis, yaxis=axis, annotations=[note] if text else [])
 
 
 def _curves(done: Finished) -> PlotData | None:
@@ -73,11 +73,11 @@ def _curves(done: Finished) -> PlotData | None:
 
 def _heat(done: Finished) -> PlotData | None:
     """One heat map for each measure that the run has."""
-    known = [(title, of) for title, _, of in MEASURES if any(of(one) is not None for one in done.agreements.values())][
-        :2
-    ]
+    measures = [
+        (title, of) for title, _, of in MEASURES if any(of(one) is not None for one in done.agreements.values())
+    ][:2]
     panels = []
-    for title, of in known:
+    for title, of in measures:
         z: list[list[float | None]] = [[None] * len(done.plan.columns) for _ in done.plan.rows]
         for lane, one in done.agreements.items():
             row, column = done.plan.places[lane]
@@ -167,12 +167,12 @@ def summary(done: Finished) -> str:
             words.append(
                 f"{title[:1].upper()}{title[1:]}: {np.mean(by[low]):.2f} at strength {low:g}, {np.mean(by[high]):.2f} at {high:g}."
             )
-    sought = [one for one in done.agreements.values() if one.person_sought]
-    if sought:
-        found = sum(one.found is not None for one in sought)
+    searches = [one for one in done.agreements.values() if one.pose_search]
+    if searches:
+        count = sum(one.joints is not None for one in searches)
         words.append(
-            f"BlazePose finds a person in {found} of {len(sought)} pictures."
-            if found
+            f"BlazePose finds a person in {count} of {len(searches)} pictures."
+            if count
             else "BlazePose finds nobody in these pictures: the silhouettes say more."
         )
     return " ".join(words)

@@ -14,11 +14,11 @@ WITHIN = 0.1  # of the picture's side: a joint this near is found again
 LIMB = 0.045  # half a limb's width, of the picture's side: what a skeleton covers once it has flesh
 
 Head = tuple[str, str]  # what a row or column is, and its value
-Pose = tuple[np.ndarray, np.ndarray] | None  # joints and visibility asked for
+Pose = tuple[np.ndarray, np.ndarray] | None  # joints (18, 2) and visibility (18,) of the map
 
 
-class Cell(NamedTuple):
-    """One picture of a run and where it stands."""
+class Placement(NamedTuple):
+    """The settings of one picture of a run, and its row and column in the grid."""
 
     place: tuple[int, int]
     strengths: tuple[float, ...]  # one a control
@@ -35,8 +35,8 @@ class Agreement:
     edge_f1: float | None = None  # of the edges found again, 2 px tolerance
     silhouette: float | None = None  # intersection over union of the figure and the skeleton with flesh on
     joints_within: float | None = None  # share of joints found again within WITHIN of the side
-    found: np.ndarray | None = None  # (18, 2) joints found again
-    person_sought: bool = False  # a pose was looked for, found or not
+    joints: np.ndarray | None = None  # (18, 2) joints found again
+    pose_search: bool = False  # BlazePose looked for a person, found or not
 
     def figure(self) -> str:
         """The one number for the corner of a picture."""
@@ -48,9 +48,9 @@ class Agreement:
         return " · ".join(words)
 
 
-def edge_agreement(picture: np.ndarray, wanted: np.ndarray) -> float:
+def edge_agreement(picture: np.ndarray, map_pixels: np.ndarray) -> float:
     """F1 of the edges of a picture against a map of lines."""
-    return edge_f1(edges_of(picture), lines_of(wanted, picture.shape[0]))
+    return edge_f1(edges_of(picture), lines_of(map_pixels, picture.shape[0]))
 
 
 def silhouette_agreement(picture: np.ndarray, skeleton: np.ndarray) -> float:
@@ -59,18 +59,18 @@ def silhouette_agreement(picture: np.ndarray, skeleton: np.ndarray) -> float:
     return overlap(foreground(picture), near(media.resize(skeleton, side).max(axis=2) > 40, max(1, round(LIMB * side))))
 
 
-def joint_agreement(found: np.ndarray, found_visible: np.ndarray, joints: np.ndarray, visible: np.ndarray) -> float:
-    """Share of the joints asked for that are found again within WITHIN of the side (PCK, Yang & Ramanan 2013)."""
-    hit = (np.linalg.norm(found - joints, axis=1) <= WITHIN) & found_visible
-    return float(hit[visible].mean()) if visible.any() else 0.0
+def joint_agreement(joints: np.ndarray, visible: np.ndarray, target: np.ndarray, target_visible: np.ndarray) -> float:
+    """Share of the visible target joints that the picture has within WITHIN of the side (PCK, Yang & Ramanan 2013)."""
+    hit = (np.linalg.norm(joints - target, axis=1) <= WITHIN) & visible
+    return float(hit[target_visible].mean()) if target_visible.any() else 0.0
 
 
-def lines_of(wanted: np.ndarray, side: int) -> np.ndarray:
-    return media.resize(wanted, side).max(axis=2) > 60
+def lines_of(map_pixels: np.ndarray, side: int) -> np.ndarray:
+    return media.resize(map_pixels, side).max(axis=2) > 60
 
 
 @dataclass(frozen=True)
-class Plan:
+class ExperimentPlan:
     """A run and where its pictures stand: `places[i]` is (row, column) of lane i."""
 
     request: SamplingRequest
@@ -104,14 +104,14 @@ class Plan:
 class Finished:
     """What a visitor's page keeps of a run."""
 
-    plan: Plan
+    plan: ExperimentPlan
     steps: dict[int, Step]  # the latest of each lane
     guesses: dict[int, Step]  # the step of each lane whose x_0 is shown
     results: dict[int, LaneResult]
     agreements: dict[int, Agreement]
 
 
-def agreement(plan: Plan, picture: np.ndarray) -> Agreement:
+def agreement(plan: ExperimentPlan, picture: np.ndarray) -> Agreement:
     """What can be measured of a finished picture at once, for each control of its run."""
     maps = {control.name: control.map for control in plan.request.controls}
     return Agreement(
@@ -138,7 +138,7 @@ class Dials(NamedTuple):
 class Layout(NamedTuple):
     """The pictures of a run, and what its rows and columns are called."""
 
-    cells: list[Cell]
+    placements: list[Placement]
     rows: list[Head]
     columns: list[Head]
 
@@ -149,13 +149,13 @@ def by_strength(dials: Dials, most: int) -> Layout:
     modes = (False, True) if dials.guess else (False,)
     rows = [(first + k, guess) for k in range(lists.whole(dials.count, "Seeds")) for guess in modes]
     _check_count(len(strengths) * len(rows), most)
-    cells = [
-        Cell((i, j), (strength,), seed, dials.start, dials.end, guess)
+    placements = [
+        Placement((i, j), (strength,), seed, dials.start, dials.end, guess)
         for i, (seed, guess) in enumerate(rows)
         for j, strength in enumerate(strengths)
     ]
     heads = [("guess, seed" if guess else "seed", str(seed)) for seed, guess in rows]
-    return Layout(cells, heads, [("strength", f"{strength:g}") for strength in strengths])
+    return Layout(placements, heads, [("strength", f"{strength:g}") for strength in strengths])
 
 
 def by_window(dials: Dials, most: int) -> Layout:
@@ -163,15 +163,15 @@ def by_window(dials: Dials, most: int) -> Layout:
     starts, ends = lists.numbers(dials.starts, "Starts", 0, 1), lists.numbers(dials.ends, "Ends", 0, 1)
     _check_count(len(starts) * len(ends), most)
     seed = lists.whole(dials.seed, "First seed")
-    cells = [
-        Cell((i, j), (dials.strength,), seed, start, end)
+    placements = [
+        Placement((i, j), (dials.strength,), seed, start, end)
         for i, start in enumerate(starts)
         for j, end in enumerate(ends)
         if start < end
     ]
-    if not cells:
+    if not placements:
         raise LabError("No window is open: every start lies at or behind every end. Make an end larger than a start.")
-    return Layout(cells, [("from", f"{start:g}") for start in starts], [("until", f"{end:g}") for end in ends])
+    return Layout(placements, [("from", f"{start:g}") for start in starts], [("until", f"{end:g}") for end in ends])
 
 
 def by_pair(dials: Dials, most: int) -> Layout:
@@ -179,12 +179,12 @@ def by_pair(dials: Dials, most: int) -> Layout:
     edges, poses = _strengths(dials.strengths, "Edge strengths"), _strengths(dials.pose_strengths, "Pose strengths")
     _check_count(len(edges) * len(poses), most)
     seed = lists.whole(dials.seed, "First seed")
-    cells = [
-        Cell((i, j), (edge, pose), seed, dials.start, dials.end)
+    placements = [
+        Placement((i, j), (edge, pose), seed, dials.start, dials.end)
         for i, pose in enumerate(poses)
         for j, edge in enumerate(edges)
     ]
-    return Layout(cells, [("pose", f"{pose:g}") for pose in poses], [("edges", f"{edge:g}") for edge in edges])
+    return Layout(placements, [("pose", f"{pose:g}") for pose in poses], [("edges", f"{edge:g}") for edge in edges])
 
 
 EXPERIMENTS = {  # name -> title, layout
@@ -194,16 +194,21 @@ EXPERIMENTS = {  # name -> title, layout
 }
 
 
-def plan(experiment: str, dials: Dials, most: int, request: dict[str, Any], lane: dict[str, Any], pose: Pose) -> Plan:
+def plan(
+    experiment: str, dials: Dials, most: int, request: dict[str, Any], lane: dict[str, Any], pose: Pose
+) -> ExperimentPlan:
     """The plan of an experiment; `request` and `lane` are what all its pictures share."""
     layout = EXPERIMENTS[experiment][1](dials, most)
     lanes = []
-    for cell in layout.cells:
-        windows = tuple(make_request(ControlWindow, strength=s, start=cell.start, end=cell.end) for s in cell.strengths)
-        lanes.append(make_request(LaneSettings, seed=cell.seed, guess=cell.guess, windows=windows, **lane))
+    for placement in layout.placements:
+        windows = tuple(
+            make_request(ControlWindow, strength=s, start=placement.start, end=placement.end)
+            for s in placement.strengths
+        )
+        lanes.append(make_request(LaneSettings, seed=placement.seed, guess=placement.guess, windows=windows, **lane))
     sampling = make_request(SamplingRequest, lanes=tuple(lanes), **request)
-    places = tuple(cell.place for cell in layout.cells)
-    return Plan(sampling, tuple(layout.rows), tuple(layout.columns), places, experiment, pose)
+    places = tuple(placement.place for placement in layout.placements)
+    return ExperimentPlan(sampling, tuple(layout.rows), tuple(layout.columns), places, experiment, pose)
 
 
 def _check_count(count: int, most: int) -> None:

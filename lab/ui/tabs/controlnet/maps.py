@@ -75,21 +75,21 @@ class Maps:
         path = next(one.path for one in starters if one.path and one.path.stem == name)
         return Source(annotator, media.open_upload(path, self.settings))
 
-    def pictured(self, control: str, before: str, upload: Upload) -> Source:
+    def from_upload(self, control: str, before: str, upload: Upload) -> Source:
         """A source from a picture: by the annotator of before, or the control's first where that takes none."""
         return Source(annotators_of(control)[0] if before in ("scribble", HAND) else before, upload)
 
-    def made(self, control: str, source: Source, low: float, high: float, blur: float) -> tuple[Source, str]:
+    def with_map(self, control: str, source: Source, low: float, high: float, blur: float) -> tuple[Source, str]:
         """The source with its map of a control, and what went wrong. Where nobody is found, the standing figure is there to be dragged."""
         if source.annotator == "scribble":
-            kept = source.map if source.upload is None else None  # another annotator's map is not a drawing
+            drawing = source.map if source.upload is None else None  # another annotator's map is not a drawing
             empty = np.zeros((self.side, self.side, 3), np.uint8)
-            return Source("scribble", map=empty if kept is None else media.resize(kept, self.side)), ""
+            return Source("scribble", map=empty if drawing is None else media.resize(drawing, self.side)), ""
         if source.annotator == HAND:
-            return self.drawn(source), ""
+            return self.with_skeleton(source), ""
         source = replace(source, note="", by_hand=False)
         if source.annotator == "pose" and source.upload is not None:
-            return self._sought(source, source.upload)
+            return self._find_person(source, source.upload)
         if source.upload is not None:
             picture, note = source.upload.square("black" if source.annotator == "map" else "white")
             source = replace(source, picture=picture, note=note)
@@ -102,57 +102,61 @@ class Maps:
             high=high,
             blur=blur,
         )
-        made = self._map(request)
-        white = source.annotator == "map" and made.map.mean() > 127
+        annotation = self._map(request)
+        white = source.annotator == "map" and annotation.map.mean() > 127
         hint = (SKELETON if control == "pose" else INVERT) if white else ""
         return replace(
-            source, map=made.map, joints=made.joints, visible=made.visible, note=f"{source.note} {hint}".strip()
+            source,
+            map=annotation.map,
+            joints=annotation.joints,
+            visible=annotation.visible,
+            note=f"{source.note} {hint}".strip(),
         ), ""
 
-    def _sought(self, source: Source, upload: Upload) -> tuple[Source, str]:
+    def _find_person(self, source: Source, upload: Upload) -> tuple[Source, str]:
         """The source with the person that is found in the whole picture, in the square around them.
 
         In a panorama people are too small for BlazePose; there its middle is looked at once more, alone.
         """
-        whole, filled = upload.on("white")
+        whole, fill_note = upload.on("white")
         height, width = whole.shape[:2]
         middle, note = upload.square()
         for part, corner in ((whole, (0, 0)), (middle, ((width - len(middle)) // 2, (height - len(middle)) // 2))):
-            seen = media.shrunk(part, MAX_SIDE)
-            found = self._map(make_request(AnnotateRequest, picture=seen, annotator="pose", size=self.side))
-            if found.joints is None or found.visible is None:
+            picture = media.shrunk(part, MAX_SIDE)
+            pose = self._map(make_request(AnnotateRequest, picture=picture, annotator="pose", size=self.side))
+            if pose.joints is None or pose.visible is None:
                 continue
-            places = found.joints * part.shape[1::-1] + corner
-            x, y, side = window(places[found.visible], width, height)
+            places = pose.joints * part.shape[1::-1] + corner
+            x, y, side = window(places[pose.visible], width, height)
             around = f"The square around the person is used, {upload.measure(side)} pixels."
-            note = upload.words(around if side < max(width, height) else "", filled)
+            note = upload.words(around if side < max(width, height) else "", fill_note)
             source = replace(source, picture=media.cropped(whole, x, y, side), note=note)
-            return self.drawn(replace(source, joints=(places - (x, y)) / side, visible=found.visible)), ""
-        return self.drawn(replace(source, annotator=HAND, picture=middle, joints=None, note=note)), NOBODY
+            return self.with_skeleton(replace(source, joints=(places - (x, y)) / side, visible=pose.visible)), ""
+        return self.with_skeleton(replace(source, annotator=HAND, picture=middle, joints=None, note=note)), NOBODY
 
-    def resized(self, source: Source) -> Source:
+    def resize(self, source: Source) -> Source:
         """The source with the map that it has, strokes and all, at this side."""
         return replace(source, map=None if source.map is None else media.resize(source.map, self.side))
 
-    def drawn(self, source: Source) -> Source:
+    def with_skeleton(self, source: Source) -> Source:
         """The source with the map of its joints."""
         joints = to_list(default_pose() if source.joints is None else source.joints, source.visible)
-        made = self._map(make_request(AnnotateRequest, joints=joints, size=self.side))
-        return replace(source, map=made.map, joints=made.joints, visible=made.visible)
+        annotation = self._map(make_request(AnnotateRequest, joints=joints, size=self.side))
+        return replace(source, map=annotation.map, joints=annotation.joints, visible=annotation.visible)
 
-    def edited(self, control: str, source: Source, event: Any) -> Source:
+    def edit(self, control: str, source: Source, event: Any) -> Source:
         """The source after a stroke, an inversion or a dragged joint, as the page sent it."""
         if control != "pose" and widgets.sent(event, "invert") is True:
             empty = np.zeros((self.side, self.side, 3), np.uint8)
             note = source.note.replace(INVERT, "").strip()
             return replace(source, map=255 - (empty if source.map is None else source.map), note=note, by_hand=True)
         if control != "pose":
-            return replace(source, map=view.drawn_map(widgets.sent(event, "drawn")), by_hand=True)
+            return replace(source, map=view.read_drawing(widgets.sent(event, "drawn")), by_hand=True)
         try:
             joints, visible = from_list(widgets.sent(event, "joints"))
         except ValueError:
             raise LabError("The joints did not arrive in one piece. Move one again.") from None
-        return self.drawn(replace(source, joints=joints, visible=visible))
+        return self.with_skeleton(replace(source, joints=joints, visible=visible))
 
     def seek(self, picture: np.ndarray) -> ConditioningMap:
         """Look for the person in a finished picture."""

@@ -21,8 +21,8 @@ from lab.ui.shell.runs import STOPPED, Run, Runs, Stops
 from lab.ui.shell.tool import NO_PICTURE, QUIET, Tool
 from lab.ui.shell.widgets import Update
 from lab.ui.tabs.controlnet import charts, experiments, maps, view
-from lab.ui.tabs.controlnet.board import LATEST, Board, described
-from lab.ui.tabs.controlnet.experiments import EXPERIMENTS, Dials, Finished, Plan
+from lab.ui.tabs.controlnet.board import LATEST, Board, maps_for_capsule
+from lab.ui.tabs.controlnet.experiments import EXPERIMENTS, Dials, ExperimentPlan, Finished
 from lab.ui.tabs.controlnet.maps import HAND, KINDS
 
 SAMPLER, STEPS = "dpmpp_2m", 10  # good pictures in ten calls: a drawing must answer within two seconds
@@ -88,7 +88,7 @@ class ControlNet(Tool):
     # Layout
 
     def lay_out_memory(self) -> None:
-        self.picked = gr.State(None, time_to_live=3600)  # a lane
+        self.selection = gr.State(None, time_to_live=3600)  # a lane
 
     def lay_out_stage(self, opening: dict[str, Any]) -> None:
         columns = len(opening["strengths"].split(","))
@@ -128,30 +128,30 @@ class ControlNet(Tool):
     def wire(self, page: gr.Tab) -> None:
         form, board, runs, running = self.form, self.board, self.runs, self.running
         inputs = {*self.controls, *board.inputs, self.view, self.chart, self.share.capsule}
-        painted = [
-            self.stage, self.plot, self.chart_words, runs.note, self.kept, self.picked, runs.run, runs.stop,
+        outputs = [
+            self.stage, self.plot, self.chart_words, runs.note, self.kept, self.selection, runs.run, runs.stop,
             *self.share.run_outputs,
         ]  # fmt: skip
         settings = [*self.controls, *board.outputs]
 
-        board.wire(inputs, lambda event: event.then(self.on_live, inputs, painted, **running))
+        board.wire(inputs, lambda event: event.then(self.on_live, inputs, outputs, **running))
         form["model"].input(self.on_model, inputs, [*board.outputs, *form.model_parts], queue=False, **QUIET)
         form["experiment"].input(self.on_experiment, inputs, form.others_parts, **LATEST)
-        runs.run.click(self.on_run, inputs, painted, **running)
+        runs.run.click(self.on_run, inputs, outputs, **running)
         runs.stop.click(runs.on_stop, None, None, queue=False, **QUIET)
-        self.wire_presets(settings, lambda event: event.then(self.on_run, inputs, painted, **running))
+        self.wire_presets(settings, lambda event: event.then(self.on_run, inputs, outputs, **running))
         self.share.opens(
-            page, self.on_open, {*inputs, self.kept}, list(dict.fromkeys([*settings, *painted])), **running
+            page, self.on_open, {*inputs, self.kept}, list(dict.fromkeys([*settings, *outputs])), **running
         )
         self._wire_results()
         self.restorable = settings
-        self.share.wire({self.kept, self.picked, self.share.capsule}, self.scripts)
+        self.share.wire({self.kept, self.selection, self.share.capsule}, self.scripts)
 
     def _wire_results(self) -> None:
-        run = {self.kept, self.picked}
+        run = {self.kept, self.selection}
         self.view.input(self.on_view, {self.view, *run}, [self.stage, self.view_words], **LATEST)
         self.chart.input(self.on_chart, {self.chart, *run}, [self.plot, self.chart_words], **LATEST)
-        self.stage.click(self.on_pick, {self.chart, self.kept}, [self.picked, self.plot], queue=False, **QUIET)
+        self.stage.click(self.on_pick, {self.chart, self.kept}, [self.selection, self.plot], queue=False, **QUIET)
         files = [self.share.files, self.share.note]
         how: dict[str, Any] = {"api_visibility": "private", "show_progress_on": self.share.files}
         self.png.click(self.save_picture, {*run, self.share.capsule}, files, **how)
@@ -221,13 +221,13 @@ class ControlNet(Tool):
             except LabError as error:
                 run.notes.append(str(error))  # the pictures are there all the same
         ended = STOPPED if stop.is_set() else charts.summary(done)
-        picked = max(run.results, default=None, key=lambda lane: plan.request.lanes[lane].windows[0].strength)
+        selection = max(run.results, default=None, key=lambda lane: plan.request.lanes[lane].windows[0].strength)
         return self.share.show(self.capsule(values, plan.request)) | {
-            self.stage: view.grid(done, values[self.view], picked),
+            self.stage: view.grid(done, values[self.view], selection),
             self.runs.note: run.sentence(ended),
             self.kept: done,
-            self.picked: picked,
-            self.plot: charts.chart(values[self.chart], done, picked),
+            self.selection: selection,
+            self.plot: charts.chart(values[self.chart], done, selection),
             self.chart_words: widgets.words(view.chart_words(values[self.chart], plan.experiment)),
         }
 
@@ -240,15 +240,15 @@ class ControlNet(Tool):
             share = 0.0
             if person.joints is not None and person.visible is not None:
                 share = experiments.joint_agreement(person.joints, person.visible, *done.plan.pose)
-            measured = done.agreements[lane]
-            done.agreements[lane] = replace(measured, found=person.joints, joints_within=share, person_sought=True)
+            agreement = done.agreements[lane]
+            done.agreements[lane] = replace(agreement, joints=person.joints, joints_within=share, pose_search=True)
 
     # From controls to requests
 
     def request(self, values: dict[Any, Any]) -> SamplingRequest:
         return self._plan(values).request
 
-    def _plan(self, values: dict[Any, Any]) -> Plan:
+    def _plan(self, values: dict[Any, Any]) -> ExperimentPlan:
         now, sources = self.form.read(values), values[self.board.sources]
         experiment, model = now["experiment"], self.form.model(now)
         names = ("edges", "pose") if experiment == "pairs" else (now["control"],)
@@ -274,21 +274,21 @@ class ControlNet(Tool):
 
     def on_view(self, values: dict[Any, Any]) -> Update:
         run, words = values[self.kept], {self.view_words: widgets.words(view.view_words(values[self.view]))}
-        return words | ({self.stage: view.grid(run, values[self.view], values[self.picked])} if run else {})
+        return words | ({self.stage: view.grid(run, values[self.view], values[self.selection])} if run else {})
 
     def on_chart(self, values: dict[Any, Any]) -> Update:
         run: Finished | None = values[self.kept]
         experiment = run.plan.experiment if run else "strengths"
         words = {self.chart_words: widgets.words(view.chart_words(values[self.chart], experiment))}
-        return words | ({self.plot: charts.chart(values[self.chart], run, values[self.picked])} if run else {})
+        return words | ({self.plot: charts.chart(values[self.chart], run, values[self.selection])} if run else {})
 
     def on_pick(self, values: dict[Any, Any], event: gr.EventData) -> Update:
         """A picture that was clicked, by what sets it apart: another run may have put another in its place meanwhile."""
         run: Finished | None = values[self.kept]
         lane = run.plan.lane_of(widgets.sent(event, "pick")) if run else None
         if run is None or lane not in run.steps:
-            return {self.picked: None}
-        return {self.picked: lane, self.plot: charts.chart(values[self.chart], run, lane)}
+            return {self.selection: None}
+        return {self.selection: lane, self.plot: charts.chart(values[self.chart], run, lane)}
 
     def save_picture(self, values: dict[Any, Any]) -> Update:
         """The picture that was clicked, or the first, with its settings."""
@@ -326,7 +326,7 @@ class ControlNet(Tool):
 
     def capsule(self, values: dict[Any, Any], request: SamplingRequest) -> Capsule:
         """All that makes a run again, its maps among it."""
-        return self.share.make(values, request, maps=described(request, values[self.board.sources]))
+        return self.share.make(values, request, maps=maps_for_capsule(request, values[self.board.sources]))
 
     def scripts(self, values: dict[Any, Any]) -> Iterator[tuple[str, str]]:
         """The script of the picture that was clicked, or of the first."""
@@ -349,7 +349,7 @@ class ControlNet(Tool):
 
     def _picture(self, values: dict[Any, Any]) -> tuple[Finished, int]:
         """The run, and the lane that was clicked or its first."""
-        run, lane = self._run(values), values[self.picked]
+        run, lane = self._run(values), values[self.selection]
         return run, lane if lane in run.steps else min(run.steps)
 
 

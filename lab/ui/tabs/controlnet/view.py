@@ -85,20 +85,20 @@ def line_editor(pixels: np.ndarray, caption: str, hint: str = "") -> str:
 
 def skeleton_editor(joints: np.ndarray, visible: np.ndarray | None, under: np.ndarray | None, caption: str) -> str:
     """A skeleton with joints to drag, over the photograph it was found in."""
-    shown = np.ones(len(JOINTS), bool) if visible is None else visible
+    visibility = np.ones(len(JOINTS), bool) if visible is None else visible
     places = np.asarray(joints) * 1000
     back = ""
     if under is not None:
         below = media.data_uri(media.resize(under, min(256, len(under))), moving=True)
         back = f'<img class="under" alt="" src="{below}">'
     limbs = "".join(
-        f'<line data-ends="{a} {b}"{"" if shown[a] and shown[b] else " class=off"} x1="{places[a][0]:.0f}" '
+        f'<line data-ends="{a} {b}"{"" if visibility[a] and visibility[b] else " class=off"} x1="{places[a][0]:.0f}" '
         f'y1="{places[a][1]:.0f}" x2="{places[b][0]:.0f}" y2="{places[b][1]:.0f}" '
         f'stroke="rgb({",".join(str(int(c * 0.6)) for c in colour)})"/>'
         for (a, b), colour in zip(LIMBS, COLOURS, strict=False)
     )
     dots = "".join(
-        f'<circle data-joint="{i}" data-on="{int(shown[i])}" tabindex="0" cx="{x:.0f}" cy="{y:.0f}" r="13" '
+        f'<circle data-joint="{i}" data-on="{int(visibility[i])}" tabindex="0" cx="{x:.0f}" cy="{y:.0f}" r="13" '
         f'fill="rgb{colour}" aria-label="{name}"><title>{name}</title></circle>'
         for i, ((x, y), name, colour) in enumerate(zip(places, JOINTS, COLOURS, strict=True))
     )
@@ -126,7 +126,7 @@ def _editor(tools: Sequence[str], board: str, caption: str) -> str:
     )
 
 
-def drawn_map(text: object) -> np.ndarray:
+def read_drawing(text: object) -> np.ndarray:
     """What the page drew, a PNG as a data URI, as (height, width, 3) uint8; its size is checked before it is decoded."""
     try:
         return media.from_uri(text)
@@ -198,10 +198,10 @@ def starters(control: str) -> tuple[Starter, ...]:
     )
 
 
-def gallery(control: str, chosen: int | None = None) -> str:
+def gallery(control: str, selection: int | None = None) -> str:
     """The starters of a control as buttons."""
     cells = ((one.title, one.credit, one.thumb) for one in starters(control))
-    return widgets.gallery("To begin with", cells, chosen, "map-starters")
+    return widgets.gallery("To begin with", cells, selection, "map-starters")
 
 
 def _thumb(path: Path) -> str:
@@ -221,26 +221,26 @@ def _small_skeleton(joints: np.ndarray) -> str:
 # The grid of results
 
 
-def against_edges(picture: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def against_edges(picture: np.ndarray, map_pixels: np.ndarray) -> np.ndarray:
     """The picture, dimmed, with the map's lines: white where the picture has them, orange where it misses them; and
     blue where it has edges that nobody asked for."""
-    made, asked = edges_of(picture), lines_of(wanted, picture.shape[0])
-    shown = (picture * 0.3).astype(np.uint8)
-    shown[made & ~near(asked)] = _rgb("#5b8def")
-    shown[asked & ~near(made)] = _rgb(theme.NOISE)
-    shown[asked & near(made)] = 255
-    return shown
+    edges, lines = edges_of(picture), lines_of(map_pixels, picture.shape[0])
+    overlay = (picture * 0.3).astype(np.uint8)
+    overlay[edges & ~near(lines)] = _rgb("#5b8def")
+    overlay[lines & ~near(edges)] = _rgb(theme.NOISE)
+    overlay[lines & near(edges)] = 255
+    return overlay
 
 
-def against_skeleton(picture: np.ndarray, skeleton: np.ndarray, found: np.ndarray | None) -> np.ndarray:
+def against_skeleton(picture: np.ndarray, skeleton: np.ndarray, joints: np.ndarray | None) -> np.ndarray:
     """The picture, dimmed, with the skeleton that was asked for and white crosses where joints were found again."""
     side = 2 * picture.shape[0]
-    shown = (media.resize(picture, side) * 0.45).astype(np.uint8)
+    overlay = (media.resize(picture, side) * 0.45).astype(np.uint8)
     lines = media.resize(skeleton, side)
-    shown = np.where(lines.max(axis=2, keepdims=True) > 40, lines, shown)
-    for x, y in () if found is None else np.clip(np.rint(found * side), 2, side - 3).astype(int):
-        shown[y - 2 : y + 3, x] = shown[y, x - 2 : x + 3] = 255
-    return shown
+    overlay = np.where(lines.max(axis=2, keepdims=True) > 40, lines, overlay)
+    for x, y in () if joints is None else np.clip(np.rint(joints * side), 2, side - 3).astype(int):
+        overlay[y - 2 : y + 3, x] = overlay[y, x - 2 : x + 3] = 255
+    return overlay
 
 
 def _rgb(colour: str) -> tuple[int, ...]:
@@ -253,7 +253,7 @@ def progress(done: Finished) -> str:
     return f"{len(done.plan.places)} pictures · {calls[0]} of {calls[1]} calls"
 
 
-def grid(done: Finished, view: str = VIEWS[0], picked: int | None = None) -> str:
+def grid(done: Finished, view: str = VIEWS[0], selection: int | None = None) -> str:
     """Rows down, columns across, one picture a lane."""
     plan = done.plan
     lane_at = {place: lane for lane, place in enumerate(plan.places)}
@@ -262,7 +262,7 @@ def grid(done: Finished, view: str = VIEWS[0], picked: int | None = None) -> str
         cells.append(_head("side", *title))
         for column in range(len(plan.columns)):
             lane = lane_at.get((row, column))
-            cells.append('<div class="void">ends before<br>it starts</div>' if lane is None else _cell(done, lane, view, lane == picked))  # fmt: skip
+            cells.append('<div class="void">ends before<br>it starts</div>' if lane is None else _cell(done, lane, view, lane == selection))  # fmt: skip
     return f'<div class="held" style="--columns:{len(plan.columns)};--rows:{len(plan.rows)}">{"".join(cells)}</div>'
 
 
@@ -280,13 +280,13 @@ def _head(kind: str, what: str, value: str) -> str:
     return f'<span class="{kind}"><i>{escape(what)}</i>{escape(value)}</span>'
 
 
-def _cell(done: Finished, lane: int, view: str, picked: bool) -> str:
+def _cell(done: Finished, lane: int, view: str, is_selected: bool) -> str:
     step, agreement = done.steps.get(lane), done.agreements.get(lane)
     words = done.plan.words(lane)
     body = ""
     if step is not None:
         guess = done.guesses[lane]
-        body = lane_view.image(_shown(done, lane, guess, view), words)
+        body = lane_view.image(_view_picture(done, lane, guess, view), words)
         if not guess.decoded:
             body += "<small>latent</small>"
         if step.i < step.n:
@@ -294,20 +294,20 @@ def _cell(done: Finished, lane: int, view: str, picked: bool) -> str:
         if agreement is not None and agreement.figure():
             body += f"<small>{escape(agreement.figure())}</small>"
     return (
-        f'<figure data-key="{escape(words, quote=True)}" role="button" tabindex="0" aria-pressed="{str(picked).lower()}" '
+        f'<figure data-key="{escape(words, quote=True)}" role="button" tabindex="0" aria-pressed="{str(is_selected).lower()}" '
         f'aria-label="{escape(words, quote=True)}"><div class="box">{body}</div>'
         f"<figcaption>{escape(words)}</figcaption></figure>"
     )
 
 
-def _shown(done: Finished, lane: int, step: Step, view: str) -> np.ndarray:
+def _view_picture(done: Finished, lane: int, step: Step, view: str) -> np.ndarray:
     picture = step.x_0
     if view == VIEWS[0] or step.i < step.n:
         return picture
     agreement = done.agreements.get(lane, Agreement())
     for control in done.plan.request.controls:
         if control.name == "pose":
-            picture = against_skeleton(picture, control.map, agreement.found)
+            picture = against_skeleton(picture, control.map, agreement.joints)
         else:
             picture = against_edges(picture, control.map)
     return picture

@@ -52,7 +52,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Panel:
+class Chart:
     """One small chart. Its y axis spans what is there; where nothing is, it says what is `lacking`."""
 
     title: str
@@ -86,7 +86,7 @@ class Panel:
             return TOP + (HEIGHT - TOP - BOTTOM) * (high - y) / (high - low)
 
         body = []
-        for y, text in _labelled(plots.ticks(low, high)):
+        for y, text in _tick_labels(plots.ticks(low, high)):
             body.append(f'<line class="axis" x1="{LEFT}" x2="{self.width - RIGHT}" y1="{py(y):.1f}" y2="{py(y):.1f}"/>')
             if ys:
                 body.append(f'<text x="{LEFT - 6}" y="{py(y) + 4:.1f}" text-anchor="end">{text}</text>')
@@ -136,15 +136,15 @@ def curves(sweep: Sweep) -> str:
     )
     ticks = [(log2(1 + scale), f"{scale:g}") for scale in sweep.plan.scales]
     lacking = LACKING if sweep.cells else dict.fromkeys(LACKING, "")
-    panels = []
+    charts = []
     for name, title in MEASURES.items():
-        found = [_measured(sweep, rule, name) for rule in rules]
-        panels.append(Panel(title, ABOUT[name], found, SCALE, ticks, lacking["clip"] if name == "clip" else ""))
-    spread = [_spread(sweep, rule) for rule in rules]
-    panels.insert(1, Panel("diversity", ABOUT["diversity"], spread, SCALE, ticks, lacking["diversity"]))
-    panels.append(_trade_off(sweep, rules, lacking["trade"]))
+        rule_curves = [_measure_curve(sweep, rule, name) for rule in rules]
+        charts.append(Chart(title, ABOUT[name], rule_curves, SCALE, ticks, lacking["clip"] if name == "clip" else ""))
+    diversity_curves = [_diversity_curve(sweep, rule) for rule in rules]
+    charts.insert(1, Chart("diversity", ABOUT["diversity"], diversity_curves, SCALE, ticks, lacking["diversity"]))
+    charts.append(_trade_off(sweep, rules, lacking["trade"]))
     how = "<span>line: mean of the seeds · dot: a picture, hover to see it</span>"
-    figures = "".join(panel.figure() for panel in panels)
+    figures = "".join(chart.figure() for chart in charts)
     return f'<div class="curve-legend">{legend}{how}</div><div class="curves">{figures}</div>'
 
 
@@ -153,7 +153,7 @@ def _lanes(sweep: Sweep, rule: str, scale: float) -> list[LaneSettings]:
     return [lane for lane in lanes if lane in sweep.cells]
 
 
-def _measured(sweep: Sweep, rule: str, name: str) -> Curve:
+def _measure_curve(sweep: Sweep, rule: str, name: str) -> Curve:
     line, dots = [], []
     for scale in sweep.plan.scales:
         here = [
@@ -172,7 +172,7 @@ def _diversity(sweep: Sweep, rule: str, scale: float) -> float | None:
     return diversity([sweep.cells[lane].picture for lane in lanes]) if len(lanes) > 1 else None
 
 
-def _spread(sweep: Sweep, rule: str) -> Curve:
+def _diversity_curve(sweep: Sweep, rule: str) -> Curve:
     """Diversity over scale; its dots stand on the line, each shows the first seed's picture."""
     line = [
         Point(log2(1 + scale), value, _lanes(sweep, rule, scale)[0])
@@ -182,19 +182,19 @@ def _spread(sweep: Sweep, rule: str) -> Curve:
     return Curve(GUIDANCE[rule].title, GUIDANCE[rule].colour, tuple(line), tuple(line))
 
 
-def _trade_off(sweep: Sweep, rules: Sequence[str], lacking: str) -> Panel:
+def _trade_off(sweep: Sweep, rules: Sequence[str], lacking: str) -> Chart:
     """The paper's figure (Ho & Salimans 2022): what is won in fidelity and lost in diversity as the scale grows."""
-    found = []
+    rule_curves = []
     for rule in rules:
-        scores = {point.x: point.y for point in _measured(sweep, rule, "clip").line}
-        line = [Point(p.y, scores[p.x], p.lane) for p in _spread(sweep, rule).line if p.x in scores]
-        found.append(Curve(GUIDANCE[rule].title, GUIDANCE[rule].colour, tuple(line), tuple(line)))
-    xs = [point.x for curve in found for point in curve.line]
-    ticks = _labelled(plots.ticks(min(xs), max(xs))) if xs else []
-    return Panel("the trade-off", ABOUT["trade"], found, "diversity", ticks, lacking, labelled=True)
+        scores = {point.x: point.y for point in _measure_curve(sweep, rule, "clip").line}
+        line = [Point(p.y, scores[p.x], p.lane) for p in _diversity_curve(sweep, rule).line if p.x in scores]
+        rule_curves.append(Curve(GUIDANCE[rule].title, GUIDANCE[rule].colour, tuple(line), tuple(line)))
+    xs = [point.x for curve in rule_curves for point in curve.line]
+    ticks = _tick_labels(plots.ticks(min(xs), max(xs))) if xs else []
+    return Chart("the trade-off", ABOUT["trade"], rule_curves, "diversity", ticks, lacking, labelled=True)
 
 
-def _labelled(values: Sequence[float]) -> list[tuple[float, str]]:
+def _tick_labels(values: Sequence[float]) -> list[tuple[float, str]]:
     """Ticks with their numbers, all with as many decimals as tell them apart."""
     spacing = values[1] - values[0] if len(values) > 1 else 0.0
     return [(value, plots.label(value, spacing)) for value in values]
@@ -208,9 +208,9 @@ def _range(ys: Sequence[float]) -> tuple[float, float]:
     return (0.0 if 0 <= min(ys) < air else min(ys) - air), max(ys) + air
 
 
-def norms(shown: Look | None) -> str:
+def norms(look: Look | None) -> str:
     """RMS of both halves and of their difference at every step, from noise to picture."""
-    steps = shown.steps if shown else ()
+    steps = look.steps if look else ()
     ticks = [(float(i + 1), str(i + 1)) for i in range(steps[0].n)] if steps else []
 
     def curve(name: str, hue: str, which: int) -> Curve:
@@ -219,11 +219,11 @@ def norms(shown: Look | None) -> str:
     halves = [curve("unconditional", UNCONDITIONAL, 0), curve("conditional", CONDITIONAL, 1)]
     gap = [curve("their difference", DIFFERENCE, 2)]
     legend = "".join(f'<span><i style="background:{c.colour}"></i>{c.name}</span>' for c in [*halves, *gap])
-    panels = (
-        Panel("eps of both halves", "RMS at each step", halves, STEP, ticks, width=WIDE),
-        Panel("their difference", "what guidance multiplies, RMS", gap, STEP, ticks, width=WIDE),
+    charts = (
+        Chart("eps of both halves", "RMS at each step", halves, STEP, ticks, width=WIDE),
+        Chart("their difference", "what guidance multiplies, RMS", gap, STEP, ticks, width=WIDE),
     )
-    figures = "".join(panel.figure() for panel in panels)
+    figures = "".join(chart.figure() for chart in charts)
     return f'<div class="curve-legend">{legend}</div><div class="curves two">{figures}</div>'
 
 
@@ -234,18 +234,18 @@ def save_sweep(sweep: Sweep, path: Path) -> Path:
         writer.writerow(["rule", "seed", "guidance_scale", *MEASURES, "diversity", "steps"])
         for lane in sweep.plan.request.lanes:
             if (cell := sweep.cells.get(lane)) is not None:
-                spread = _diversity(sweep, lane.rule, lane.guidance_scale)
+                diversity = _diversity(sweep, lane.rule, lane.guidance_scale)
                 numbers = [cell.measures.get(name) for name in MEASURES]
-                row = [None if value is None else round(value, 6) for value in [*numbers, spread]]
+                row = [None if value is None else round(value, 6) for value in [*numbers, diversity]]
                 writer.writerow([lane.rule, lane.seed, f"{lane.guidance_scale:g}", *row, lane.steps])
     return path
 
 
-def save_norms(shown: Look, path: Path) -> Path:
+def save_norms(look: Look, path: Path) -> Path:
     """The norms of one cell's steps."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["step", "t", "log_snr", "rms_eps_unconditional", "rms_eps_conditional", "rms_difference"])
-        for step in shown.steps:
+        for step in look.steps:
             writer.writerow([step.i + 1, step.t, round(step.log_snr, 6), *(round(value, 6) for value in step.norms)])
     return path

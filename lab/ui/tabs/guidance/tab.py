@@ -25,7 +25,7 @@ from lab.ui.shell.runs import Run, Runs, Stops
 from lab.ui.shell.tool import NO_PICTURE, QUIET, Tool
 from lab.ui.shell.widgets import Update
 from lab.ui.tabs.guidance import charts, view
-from lab.ui.tabs.guidance.view import Cell, Look, Painter, Plan, Sweep, make_plan
+from lab.ui.tabs.guidance.view import Cell, Look, Sweep, SweepPainter, SweepPlan, make_plan
 
 DEFAULT_MODEL = "text-to-image"
 MAX_STEPS = 50  # every step of an anatomy stays in the visitor's page
@@ -104,12 +104,12 @@ class Guidance(Tool):
 
     def lay_out_memory(self) -> None:
         self.anatomy = gr.State(None, time_to_live=3600)  # Look, complete
-        self.picked = gr.State(None, time_to_live=3600)  # LaneSettings
+        self.selection = gr.State(None, time_to_live=3600)  # LaneSettings
 
     def lay_out_stage(self, opening: dict[str, Any]) -> None:
         seeds, scales = view.parse_seeds(opening["seeds"]), view.parse_scales(opening["scales"])
         empty = Sweep(make_plan(("cfg",), seeds, scales, {"steps": opening["steps"]}, {"model": opening["model"]}))
-        self.stage = gr.HTML(Painter(empty).grid(), js_on_load=view.STAGE_JS, elem_id="guidance-stage")
+        self.stage = gr.HTML(SweepPainter(empty).grid(), js_on_load=view.STAGE_JS, elem_id="guidance-stage")
         self.words = gr.HTML(widgets.words(WORDS["sweep"]))
         self.section = gr.Radio(
             [CURVES, ANATOMY], value=CURVES, show_label=False, container=False, label="Below the grid",
@@ -147,20 +147,20 @@ class Guidance(Tool):
 
     def wire(self, page: gr.Tab) -> None:
         form, note, running = self.form, self.runs.note, self.running
-        inputs = {*self.controls, self.kept, self.anatomy, self.picked, self.section, self.share.capsule}
-        painted = [
+        inputs = {*self.controls, self.kept, self.anatomy, self.selection, self.section, self.share.capsule}
+        outputs = [
             self.stage, self.words, self.curves, self.csv, note, self.kept, self.runs.run, self.runs.stop,
             *self.share.run_outputs,
         ]  # fmt: skip
-        anatomy = [self.look, self.step, self.norms, self.anatomy, self.picked, self.png, self.norms_csv, note]
+        anatomy = [self.look, self.step, self.norms, self.anatomy, self.selection, self.png, self.norms_csv, note]
         boxes = [self.section, self.curves_box, self.anatomy_box]
 
-        pressed = [self.runs.run.click, *(form[name].submit for name in ("scales", "seeds", "prompt", "negative"))]
-        gr.on(pressed, self.on_run, inputs, painted, **running).then(self.on_follow, inputs, anatomy, **running)
-        self.share.opens(page, self.on_open, inputs, painted, **running)
+        presses = [self.runs.run.click, *(form[name].submit for name in ("scales", "seeds", "prompt", "negative"))]
+        gr.on(presses, self.on_run, inputs, outputs, **running).then(self.on_follow, inputs, anatomy, **running)
+        self.share.opens(page, self.on_open, inputs, outputs, **running)
         self.wire_presets(
             self.controls,
-            lambda event: event.then(self.on_run, inputs, painted, **running).then(
+            lambda event: event.then(self.on_run, inputs, outputs, **running).then(
                 self.on_follow, inputs, anatomy, **running
             ),
         )
@@ -175,7 +175,7 @@ class Guidance(Tool):
         form["experiment"].input(self.on_experiment, {*self.controls}, form.others_parts, queue=False, **QUIET)
         self.runs.stop.click(self.on_stop, None, None, queue=False, **QUIET)
         self.restorable = self.controls
-        self.share.wire({self.kept, self.picked}, self.scripts)
+        self.share.wire({self.kept, self.selection}, self.scripts)
 
     def on_stop(self, request: gr.Request) -> None:
         self.runs.on_stop(request)
@@ -191,24 +191,24 @@ class Guidance(Tool):
         yield from self.runs.stream(request, partial(self._sweep, values, request.session_hash or ""))
 
     def _sweep(self, values: dict[Any, Any], client: str, stop: threading.Event) -> Generator[Update, None, Update]:
-        chosen = self.form.read(values)
-        plan, before = self._plan(chosen), values[self.kept]
+        now = self.form.read(values)
+        plan, before = self._plan(now), values[self.kept]
         sweep = before.with_plan(plan) if before else Sweep(plan)
-        missing, painter, run = sweep.missing(), Painter(sweep), Run(PAINT_EVERY_S)
-        begun = {self.kept: sweep, self.words: _words(chosen["experiment"], plan.request.model)}
+        lanes, painter, run = sweep.new_lanes(), SweepPainter(sweep), Run(PAINT_EVERY_S)
+        base = {self.kept: sweep, self.words: _words(now["experiment"], plan.request.model)}
         began = time.monotonic()
 
         def paint() -> Update:
-            return begun | {self.stage: painter.grid(), self.runs.note: widgets.note(painter.progress(missing))}
+            return base | {self.stage: painter.grid(), self.runs.note: widgets.note(painter.progress(lanes))}
 
-        events = self.backend.run(plan.request.model_copy(update={"lanes": missing}), stop, client) if missing else ()
-        yield from run.updates(events, self.runs.note, paint, partial(_add, painter, missing))
+        events = self.backend.run(plan.request.model_copy(update={"lanes": lanes}), stop, client) if lanes else ()
+        yield from run.updates(events, self.runs.note, paint, partial(_add, painter, lanes))
         done = Sweep(plan, painter.cells)
         file = charts.save_sweep(done, media.scratch_file("guidance.csv"))
         return self.share.show(self.capsule(values, plan.request)) | {
-            **begun,
+            **base,
             self.stage: painter.grid(stopped=True),
-            self.runs.note: run.sentence(painter.ended(missing, time.monotonic() - began)),
+            self.runs.note: run.sentence(painter.ended(lanes, time.monotonic() - began)),
             self.kept: done,
             self.curves: charts.curves(done),
             self.csv: gr.update(value=str(file), interactive=True),
@@ -225,9 +225,9 @@ class Guidance(Tool):
             yield {self.runs.note: widgets.note(words, bad=True)}
             return
         boxes = [self.section, self.curves_box, self.anatomy_box]
-        opened = {self.picked: lane, **dict(zip(boxes, self.on_section(ANATOMY), strict=True))}
+        boxes_update = {self.selection: lane, **dict(zip(boxes, self.on_section(ANATOMY), strict=True))}
         for update in self._look(values, lane, request):
-            yield opened | update  # each time: of updates in quick succession the page keeps the last
+            yield boxes_update | update  # each time: of updates in quick succession the page keeps the last
 
     def on_follow(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """The anatomy, where it is shown, follows the grid: the picked cell if it is there, else one that suits."""
@@ -235,35 +235,37 @@ class Guidance(Tool):
         if sweep is None or values[self.section] != ANATOMY:
             yield {self.runs.note: gr.skip()}  # nothing at all would be an error of Gradio's
             return
-        yield from self._look(values, _shown(sweep, values[self.picked]), request)
+        yield from self._look(values, _anatomy_lane(sweep, values[self.selection]), request)
 
-    def on_scrub(self, looked: Look | None, step: int) -> Any:
-        return view.look(looked, int(step) - 1) if looked else gr.skip()
+    def on_scrub(self, look: Look | None, step: int) -> Any:
+        return view.look(look, int(step) - 1) if look else gr.skip()
 
     def _look(self, values: dict[Any, Any], lane: LaneSettings, request: gr.Request) -> Iterator[Update]:
         whole = values[self.kept].plan.request
-        asked = AnatomyRequest(
+        anatomy_request = AnatomyRequest(
             model=whole.model, condition=whole.condition, negative=whole.negative, forward=whole.forward, lane=lane,
             scales=view.anatomy_scales(values[self.kept].plan.scales, lane.guidance_scale),
         )  # fmt: skip
-        cell, known = values[self.kept].cells.get(lane), values[self.anatomy]
-        steps: list[Anatomy] = list(known.steps) if known and known.request == asked and known.whole else []
-        painted = -inf
+        cell, previous = values[self.kept].cells.get(lane), values[self.anatomy]
+        steps: list[Anatomy] = (
+            list(previous.steps) if previous and previous.request == anatomy_request and previous.whole else []
+        )
+        painted_at = -inf
         with self.looks.turn(request) as stop:
             png = self._png(values, lane)
-            yield {self.look: view.look(Look(asked, cell, tuple(steps))), self.anatomy: None} | png
+            yield {self.look: view.look(Look(anatomy_request, cell, tuple(steps))), self.anatomy: None} | png
             try:
-                for event in () if steps else self.backend.run(asked, stop, request.session_hash or ""):
+                for event in () if steps else self.backend.run(anatomy_request, stop, request.session_hash or ""):
                     if isinstance(event, Anatomy):
                         steps.append(event)
-                    if steps and time.monotonic() - painted > PAINT_EVERY_S and self.looks.owns(request, stop):
-                        painted = time.monotonic()
-                        yield self._anatomy(Look(asked, cell, tuple(steps)), len(steps) - 1) | png
+                    if steps and time.monotonic() - painted_at > PAINT_EVERY_S and self.looks.owns(request, stop):
+                        painted_at = time.monotonic()
+                        yield self._anatomy(Look(anatomy_request, cell, tuple(steps)), len(steps) - 1) | png
             except LabError as error:
                 yield {self.runs.note: widgets.note(str(error), bad=True)}
             if steps and self.looks.owns(request, stop):
                 # A stopped one keeps the steps it has, but is made anew at the next click.
-                yield self._finished(Look(asked, cell, tuple(steps))) | png
+                yield self._finished(Look(anatomy_request, cell, tuple(steps))) | png
 
     def _finished(self, look: Look) -> Update:
         path = charts.save_norms(look, media.scratch_file("norms.csv"))
@@ -272,11 +274,11 @@ class Guidance(Tool):
             self.norms_csv: gr.update(value=str(path), interactive=True),
         }
 
-    def _anatomy(self, looked: Look, index: int) -> dict[Any, Any]:
+    def _anatomy(self, look: Look, index: int) -> dict[Any, Any]:
         return {
-            self.look: view.look(looked, index),
-            self.step: gr.update(maximum=max(looked.steps[0].n, 2), value=index + 1),
-            self.norms: charts.norms(looked),
+            self.look: view.look(look, index),
+            self.step: gr.update(maximum=max(look.steps[0].n, 2), value=index + 1),
+            self.norms: charts.norms(look),
         }
 
     def _png(self, values: dict[Any, Any], lane: LaneSettings) -> Update:
@@ -294,7 +296,7 @@ class Guidance(Tool):
     def scripts(self, values: dict[Any, Any]) -> Iterator[tuple[str, str]]:
         """The script of the picture that is taken apart."""
         sweep: Sweep = self.last(values)
-        lane, request = _shown(sweep, values[self.picked]), sweep.plan.request
+        lane, request = _anatomy_lane(sweep, values[self.selection]), sweep.plan.request
         yield f"guidance-{view.key(lane)}.py", script.write(request, request.lanes.index(lane))
 
     def restore(self, capsule: Capsule, values: dict[str, Any]) -> tuple[Update, str, str]:
@@ -307,20 +309,20 @@ class Guidance(Tool):
     def request(self, values: dict[Any, Any]) -> SamplingRequest:
         return self._plan(self.form.read(values)).request
 
-    def _plan(self, chosen: dict[str, Any]) -> Plan:
-        row = self.form.model(chosen)
-        scales, seeds = view.parse_scales(chosen["scales"]), view.parse_seeds(chosen["seeds"])
-        rules = tuple(chosen["rules"] or ()) if chosen["experiment"] == "rules" else ("cfg",)
+    def _plan(self, now: dict[str, Any]) -> SweepPlan:
+        row = self.form.model(now)
+        scales, seeds = view.parse_scales(now["scales"]), view.parse_seeds(now["seeds"])
+        rules = tuple(now["rules"] or ()) if now["experiment"] == "rules" else ("cfg",)
         self._check_count(rules, seeds, scales)
-        words = {name: chosen[name] for name in ("prompt", "group", "style") if name in row.conditions and chosen[name]}
+        words = {name: now[name] for name in ("prompt", "group", "style") if name in row.conditions and now[name]}
         shared = {
-            "model": chosen["model"],
+            "model": now["model"],
             "condition": make_request(Condition, **words),
-            "negative": chosen["negative"] if "prompt" in row.conditions else "",
+            "negative": now["negative"] if "prompt" in row.conditions else "",
             "forward": Forward(schedule=row.schedules[0]),
             "measure": True,
         }
-        return make_plan(rules, seeds, scales, {"sampler": chosen["sampler"], "steps": chosen["steps"]}, shared)
+        return make_plan(rules, seeds, scales, {"sampler": now["sampler"], "steps": now["steps"]}, shared)
 
     def _check_count(self, rules: Sequence[str], seeds: Sequence[int], scales: Sequence[float]) -> None:
         if not rules:
@@ -340,15 +342,17 @@ def _words(experiment: str, model: str) -> str:
     return widgets.words(f"{WORDS[experiment]} {more}".strip())
 
 
-def _shown(sweep: Sweep, picked: LaneSettings | None) -> LaneSettings:
+def _anatomy_lane(sweep: Sweep, selection: LaneSettings | None) -> LaneSettings:
     """The picture that is taken apart: the one that was clicked, or one that shows guidance well."""
     lanes = sweep.plan.request.lanes
     return (
-        picked if picked is not None and picked in lanes else min(lanes, key=lambda lane: abs(lane.guidance_scale - 5))
+        selection
+        if selection is not None and selection in lanes
+        else min(lanes, key=lambda lane: abs(lane.guidance_scale - 5))
     )
 
 
-def _add(painter: Painter, lanes: Sequence[LaneSettings], event: Event) -> None:
+def _add(painter: SweepPainter, lanes: Sequence[LaneSettings], event: Event) -> None:
     """A step or result of the run of `lanes`. A picture's score comes with its result; a run stopped before that keeps it."""
     if isinstance(event, Step):
         painter.add(lanes[event.lane], event)

@@ -22,8 +22,8 @@ from lab.ui.shell.sources import beside
 from lab.ui.shell.widgets import subscripts
 
 MAX_SCALE = 30.0
-KEPT_CELLS = 256  # finished cells that a visitor's page remembers
-SHOWN_SCALES = 12  # predicted x_0 of one step
+MAX_CELLS = 256  # finished cells that a visitor's page remembers
+MAX_ANATOMY_SCALES = 12  # predicted x_0 of one step
 CONVENTION = {0.0: "unconditional", 1.0: "plain conditional"}
 RAMP = ((0, "#8b93a1"), (1, "#4c8df6"), (3, "#2fa58e"), (7.5, "#efb118"), (15, "#e8590c"), (30, "#c2255c"))
 
@@ -55,8 +55,8 @@ def parse_seeds(text: Any) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A sweep as asked for: all its cells as the lanes of one request, row by row, scales across."""
+class SweepPlan:
+    """The request of a sweep: a lane for each of its cells, row by row, scales across."""
 
     request: SamplingRequest
     rows: tuple[tuple[str, int], ...]  # rule, seed
@@ -65,7 +65,7 @@ class Plan:
 
 def make_plan(
     rules: Sequence[str], seeds: Sequence[int], scales: Sequence[float], lane: dict[str, Any], shared: dict[str, Any]
-) -> Plan:
+) -> SweepPlan:
     """A plan from what a visitor chose: `lane` is what all cells have in common, `shared` the rest of the request."""
     rows = tuple((rule, seed) for rule in rules for seed in seeds)
     lanes = tuple(
@@ -73,7 +73,7 @@ def make_plan(
         for rule, seed in rows
         for scale in scales
     )
-    return Plan(make_request(SamplingRequest, **shared, lanes=lanes), rows, tuple(scales))
+    return SweepPlan(make_request(SamplingRequest, **shared, lanes=lanes), rows, tuple(scales))
 
 
 @dataclass(frozen=True)
@@ -89,16 +89,17 @@ class Cell:
 class Sweep:
     """What a visitor's page keeps: the plan that the grid shows, and finished cells by everything that decides them."""
 
-    plan: Plan
+    plan: SweepPlan
     cells: Mapping[LaneSettings, Cell] = field(default_factory=dict)
 
-    def with_plan(self, plan: Plan) -> "Sweep":
+    def with_plan(self, plan: SweepPlan) -> "Sweep":
         """The new plan with those finished cells that still are what it asks for; the rest are forgotten."""
         if _origin(plan.request) != _origin(self.plan.request):
             return Sweep(plan)
-        return Sweep(plan, dict(list(self.cells.items())[-KEPT_CELLS:]))
+        return Sweep(plan, dict(list(self.cells.items())[-MAX_CELLS:]))
 
-    def missing(self) -> tuple[LaneSettings, ...]:
+    def new_lanes(self) -> tuple[LaneSettings, ...]:
+        """The lanes of the plan that have no finished cell."""
         return tuple(lane for lane in self.plan.request.lanes if lane not in self.cells)
 
 
@@ -130,7 +131,7 @@ def key(lane: LaneSettings) -> str:
     return f"{lane.rule}-{lane.seed}-{exact}"
 
 
-def lane_of(plan: "Plan", name: object) -> LaneSettings | None:
+def lane_of(plan: SweepPlan, name: object) -> LaneSettings | None:
     """The lane of a plan that `key` gives this name; None where the grid has changed and has none."""
     return next((lane for lane in plan.request.lanes if key(lane) == name), None)
 
@@ -140,7 +141,7 @@ def words(lane: LaneSettings) -> str:
     return f"scale {lane.guidance_scale:g} · seed {lane.seed} · {GUIDANCE[lane.rule].title}"
 
 
-class Painter:
+class SweepPainter:
     """Paints a sweep while it runs. A picture is encoded once for each step that is new."""
 
     def __init__(self, sweep: Sweep) -> None:
@@ -192,35 +193,35 @@ class Painter:
             f'style="--scale:{colour(lane.guidance_scale)}" aria-label="{escape(title, quote=True)}">{body}</button>'
         )
 
-    def progress(self, missing: Sequence[LaneSettings]) -> str:
-        """How far a run has come that makes the `missing` cells."""
-        made = sum(self.steps[lane].i for lane in missing if lane in self.steps)
-        finished = sum(lane in self.cells for lane in missing)
+    def progress(self, lanes: Sequence[LaneSettings]) -> str:
+        """How far the run of these lanes has come."""
+        calls = sum(self.steps[lane].i for lane in lanes if lane in self.steps)
+        finished = sum(lane in self.cells for lane in lanes)
         return (
-            f"{finished} of {len(missing)} pictures · step {made} of {sum(lane.steps for lane in missing)}"
-            f"{self._kept(missing, ' · ')}"
+            f"{finished} of {len(lanes)} pictures · step {calls} of {sum(lane.steps for lane in lanes)}"
+            f"{self._reuse_note(lanes, ' · ')}"
         )
 
-    def ended(self, missing: Sequence[LaneSettings], seconds: float) -> str:
-        """What a run has made, in a sentence."""
-        left = sum(lane not in self.cells for lane in missing)
+    def ended(self, lanes: Sequence[LaneSettings], seconds: float) -> str:
+        """What the run of these lanes has made, in a sentence."""
+        left = sum(lane not in self.cells for lane in lanes)
         count = len(self.plan.request.lanes)
-        if not missing:
+        if not lanes:
             return f"All {count} pictures were there already. Add a scale or a seed, and only the new ones are made."
         if left:
             return f"Stopped. {count - left} finished pictures stay; Run makes the other {left}."
-        steps = sum(lane.steps for lane in missing)
-        return f"{len(missing)} pictures, {steps} steps in {seconds:.1f} s{self._kept(missing, '; ')}."
+        steps = sum(lane.steps for lane in lanes)
+        return f"{len(lanes)} pictures, {steps} steps in {seconds:.1f} s{self._reuse_note(lanes, '; ')}."
 
-    def _kept(self, missing: Sequence[LaneSettings], comma: str) -> str:
-        before = len(self.plan.request.lanes) - len(missing)
+    def _reuse_note(self, lanes: Sequence[LaneSettings], comma: str) -> str:
+        before = len(self.plan.request.lanes) - len(lanes)
         return f"{comma}{before} kept from before" if before else ""
 
     def _uri(self, lane: LaneSettings, step: Step) -> str:
-        known = self._uris.get(lane)
-        if known is None or known[0] is not step:
-            known = self._uris[lane] = step, media.data_uri(step.x_0, moving=step.i < step.n)
-        return known[1]
+        entry = self._uris.get(lane)
+        if entry is None or entry[0] is not step:
+            entry = self._uris[lane] = step, media.data_uri(step.x_0, moving=step.i < step.n)
+        return entry[1]
 
 
 def _image(uri: str, alt: str) -> str:
@@ -232,7 +233,7 @@ def _image(uri: str, alt: str) -> str:
 
 @dataclass(frozen=True)
 class Look:
-    """A cell that a visitor picked, and the steps of its anatomy as far as they are made."""
+    """The selected cell, and the steps of its anatomy that are there."""
 
     request: AnatomyRequest
     cell: Cell | None
@@ -244,21 +245,21 @@ class Look:
 
 
 def anatomy_scales(scales: Sequence[float], own: float) -> tuple[float, ...]:
-    """At most SHOWN_SCALES of a sweep's scales, evenly chosen, the cell's own among them."""
-    if len(scales) <= SHOWN_SCALES:
+    """At most MAX_ANATOMY_SCALES of a sweep's scales, evenly chosen, the cell's own among them."""
+    if len(scales) <= MAX_ANATOMY_SCALES:
         return tuple(scales)
-    even = [scales[round(i)] for i in np.linspace(0, len(scales) - 1, SHOWN_SCALES - 1)]
+    even = [scales[round(i)] for i in np.linspace(0, len(scales) - 1, MAX_ANATOMY_SCALES - 1)]
     return tuple(sorted({*even, own}))
 
 
 MEASURES = {"clip": "CLIP score", "saturation": "saturation", "clipped": "clipped pixels", "contrast": "contrast"}
 
 
-def look(shown: Look | None, index: int = 0, scales: Sequence[float] = ()) -> str:
-    """The picked picture, large and with its numbers, beside one step of its making."""
-    if shown is None:
+def look(look: Look | None, index: int = 0, scales: Sequence[float] = ()) -> str:
+    """The selected picture, large and with its numbers, beside one step of its anatomy."""
+    if look is None:
         return f'<div class="look">{_figure("", "Click a picture above", "", "large")}{_apart(None, scales, -1)}</div>'
-    lane, cell = shown.request.lane, shown.cell
+    lane, cell = look.request.lane, look.cell
     numbers = ""
     if cell is not None:
         rows = [(title, f"{cell.measures[name]:.3f}") for name, title in MEASURES.items() if name in cell.measures]
@@ -266,11 +267,11 @@ def look(shown: Look | None, index: int = 0, scales: Sequence[float] = ()) -> st
     title = f"scale {lane.guidance_scale:g}, seed {lane.seed}"
     under = f"{GUIDANCE[lane.rule].title} · {lane.steps} steps. Click for full size."
     large = _figure(_image(cell.uri, words(lane)) if cell else "", title, under, "large", f"<dl>{numbers}</dl>")
-    step = shown.steps[min(max(index, 0), len(shown.steps) - 1)] if shown.steps else None
+    step = look.steps[min(max(index, 0), len(look.steps) - 1)] if look.steps else None
     # The picked cell is outlined from here, so that the grid need not be painted again.
     mark = f'<style>.sweep [data-key="{key(lane)}"] {{ box-shadow: 0 0 0 3px var(--primary-500) !important; }}</style>'
-    latent = MODELS[shown.request.model].latent
-    return f'<div class="look">{mark}{large}{_apart(step, shown.request.scales, lane.guidance_scale, latent)}</div>'
+    latent = MODELS[look.request.model].latent
+    return f'<div class="look">{mark}{large}{_apart(step, look.request.scales, lane.guidance_scale, latent)}</div>'
 
 
 def _apart(step: Anatomy | None, scales: Sequence[float], own: float, latent: bool = False) -> str:

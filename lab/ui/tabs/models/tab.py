@@ -24,7 +24,7 @@ WORDS = (
     "altogether."
 )
 
-Shown = tuple[str, str, str]  # numbers, memory, table
+Markup = tuple[str, str, str]  # numbers, memory, table
 
 
 def build(backend: Any, _settings: Settings, _page: gr.Tab) -> "_Tab":
@@ -42,10 +42,10 @@ class _Tab:
         self.backend = backend
         self.fresh_s = FRESH_S
         self._looking = threading.Lock()
-        self._looked, self._seen = -inf, _paint(None)
+        self._look_time, self._markup = -inf, _paint(None)
 
     def lay_out(self) -> None:
-        self.shown = gr.State(None, time_to_live=3600)  # Shown
+        self.markup = gr.State(None, time_to_live=3600)  # Markup
         numbers, memory, table = _paint(None)
         self.numbers = gr.HTML(numbers, js_on_load=LOOK_JS, elem_id="models-numbers")
         self.memory = gr.HTML(memory, elem_id="models-memory")
@@ -53,23 +53,23 @@ class _Tab:
         gr.HTML(widgets.words(WORDS))
 
     def wire(self) -> None:
-        view = [self.numbers, self.memory, self.table, self.shown]
-        self.numbers.input(self.on_look, self.shown, view, **QUIET)  # by its script, while the tab is open
+        view = [self.numbers, self.memory, self.table, self.markup]
+        self.numbers.input(self.on_look, self.markup, view, **QUIET)  # by its script, while the tab is open
 
-    def on_look(self, shown: Shown | None) -> list[Any]:
-        """What has changed since `shown`."""
-        seen = self._look()
-        changed = [new if shown is None or new != shown[i] else gr.skip() for i, new in enumerate(seen)]
-        return [*changed, gr.skip() if seen == shown else seen]
+    def on_look(self, markup: Markup | None) -> list[Any]:
+        """Updates of the parts that differ from `markup`, what the page has."""
+        latest = self._look()
+        updates = [new if markup is None or new != markup[i] else gr.skip() for i, new in enumerate(latest)]
+        return [*updates, gr.skip() if latest == markup else latest]
 
-    def _look(self) -> Shown:
+    def _look(self) -> Markup:
         with self._looking:
-            if time.monotonic() - self._looked > self.fresh_s:
-                self._seen = _paint(self.backend.status())
-                self._looked = time.monotonic()
-            return self._seen
+            if time.monotonic() - self._look_time > self.fresh_s:
+                self._markup = _paint(self.backend.status())
+                self._look_time = time.monotonic()
+            return self._markup
 
 
-def _paint(status: Any) -> Shown:
+def _paint(status: Any) -> Markup:
     memory = view.memory(status) + view.replicas(status)
     return view.numbers(status), memory, view.table(status)

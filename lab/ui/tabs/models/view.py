@@ -27,7 +27,7 @@ COLOURS = ("#7787f3", "#cb8509", "#33a566", "#eb6457", "#1f9fbf", "#b56fdc", "#8
 
 
 @dataclass(frozen=True)
-class _Line:
+class _ModelLine:
     """A row of the catalog, and what the status says of it."""
 
     name: str
@@ -40,33 +40,33 @@ class _Line:
     notes: tuple[str, ...]
 
 
-def _lines(status: Status) -> list[_Line]:
+def _lines(status: Status) -> list[_ModelLine]:
     """All that is offered, in the order of the tables, and whatever else is held."""
     residents = {one.name: one for one in status.resident}
     plans = {one.name: one for one in status.plans}
-    lines: list[_Line] = []
+    lines: list[_ModelLine] = []
     for name in dict.fromkeys([*plans, *sorted(residents)]):
-        title, about = _known(name)
-        held, plan = residents.get(name), plans.get(name)
-        fetched = held is not None or plan is None or not plan.fetch
-        notes = held.notes if held and held.notes else (about,)
-        if held and held.own_nbytes < held.nbytes:
-            notes = (*notes, f"{megabytes(held.nbytes - held.own_nbytes)} of it shared with others")
-        line = _Line(
+        title, about = _title_and_about(name)
+        resident, plan = residents.get(name), plans.get(name)
+        on_disk = resident is not None or plan is None or not plan.fetch
+        notes = resident.notes if resident and resident.notes else (about,)
+        if resident and resident.own_nbytes < resident.nbytes:
+            notes = (*notes, f"{megabytes(resident.nbytes - resident.own_nbytes)} of it shared with others")
+        line = _ModelLine(
             name=name,
             title=title,
             colour=COLOURS[len(lines) % len(COLOURS)],
-            resident=held,
-            nbytes=held.nbytes if held else plan.nbytes if plan else 0,
-            where=_where(held, fetched),
-            run=_run(plan, held, fetched, status),
+            resident=resident,
+            nbytes=resident.nbytes if resident else plan.nbytes if plan else 0,
+            where=_where(resident, on_disk),
+            run=_run(plan, resident, on_disk, status),
             notes=notes,
         )
         lines.append(line)
     return lines
 
 
-def _known(name: str) -> tuple[str, str]:
+def _title_and_about(name: str) -> tuple[str, str]:
     """Title of what the cache calls `name`, and a sentence."""
     row = leasable().get(name)
     if row is None:
@@ -74,18 +74,18 @@ def _known(name: str) -> tuple[str, str]:
     return f"ControlNet: {row.title}" if name in CONTROLS else row.title, row.about
 
 
-def _where(held: Resident | None, fetched: bool) -> str:
-    if held is None:
-        return "on disk" if fetched else "not fetched"
-    return "on the device" if held.on_device else "in memory"
+def _where(resident: Resident | None, on_disk: bool) -> str:
+    if resident is None:
+        return "on disk" if on_disk else "not fetched"
+    return "on the device" if resident.on_device else "in memory"
 
 
-def _run(plan: LeasePlan | None, held: Resident | None, fetched: bool, status: Status) -> str:
+def _run(plan: LeasePlan | None, resident: Resident | None, on_disk: bool, status: Status) -> str:
     """What pressing Run would do, in words."""
     if plan is None:  # not offered any more
-        return "moves to the device" if held and _two_places(status) and not held.on_device else READY
+        return "moves to the device" if resident and _two_places(status) and not resident.on_device else READY
     if plan.load:
-        does = "loads" if fetched else "fetches and loads"
+        does = "loads" if on_disk else "fetches and loads"
         if plan.name in HELPERS:
             return f"{does} when {HELPERS[plan.name].when}"
         does += f" {megabytes(plan.nbytes)}" if plan.nbytes else " it"
@@ -93,13 +93,13 @@ def _run(plan: LeasePlan | None, held: Resident | None, fetched: bool, status: S
         does = "moves to the device"
     else:
         return READY
-    return f"{does} and evicts {_listed([_known(name)[0] for name in plan.evict])}" if plan.evict else does
+    return f"{does} and evicts {_two_names([_title_and_about(name)[0] for name in plan.evict])}" if plan.evict else does
 
 
-def _listed(names: list[str]) -> str:
+def _two_names(names: list[str]) -> str:
     """At most two names, and how many more."""
-    shown = names if len(names) <= 2 else [*names[:2], f"{len(names) - 2} more"]
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+    words = names if len(names) <= 2 else [*names[:2], f"{len(names) - 2} more"]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _two_places(status: Status) -> bool:
@@ -163,7 +163,7 @@ class _Place:
     on_device: bool = False
 
 
-def _own(lines: list[_Line], place: _Place) -> list[int]:
+def _own(lines: list[_ModelLine], place: _Place) -> list[int]:
     """Bytes of each line's own parts in a place; together at most what is used there.
 
     They would be more while a model is moved: some of its parts are still, or already, elsewhere.
@@ -176,7 +176,7 @@ def _own(lines: list[_Line], place: _Place) -> list[int]:
     return own
 
 
-def _bar(place: _Place, parts: list[tuple[_Line, int]], rest_name: str) -> str:
+def _bar(place: _Place, parts: list[tuple[_ModelLine, int]], rest_name: str) -> str:
     no_limit = isinf(place.budget)
     end = max(place.used / HEADROOM if no_limit else place.budget, place.used, 1)
     segments = "".join(_segment(line.title, nbytes, end, "swatch", f"--model:{line.colour};") for line, nbytes in parts)
@@ -197,7 +197,7 @@ def _segment(title: str, nbytes: int, end: float, kind: str, style: str = "") ->
     )
 
 
-def _key(line: _Line) -> str:
+def _key(line: _ModelLine) -> str:
     opening = f'<li class="{"here" if line.resident else "away"}"><i class="swatch" style="--model:{line.colour}"></i>'
     own = size(line.resident.own_nbytes) if line.resident else NONE
     return f"{opening}<span>{escape(line.title)}</span><b>{own}</b></li>"
@@ -216,7 +216,7 @@ def replicas(status: Status | None) -> str:
 
 
 def _replica(one: Replica) -> str:
-    titles = ", ".join(_known(name)[0] for name in one.models) or NONE
+    titles = ", ".join(_title_and_about(name)[0] for name in one.models) or NONE
     cells = (one.device_name, titles, size(one.used), str(one.running), str(one.lanes), _speed(one.steps_per_s))
     rest = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
     return f'<tr data-name="{escape(one.name, quote=True)}"><th scope="row">{escape(one.name)}</th>{rest}</tr>'
@@ -236,15 +236,15 @@ def table(status: Status | None) -> str:
     return f'<table class="models"><colgroup>{columns}</colgroup><thead><tr>{head}</tr></thead>{body}</table>'
 
 
-def _row(line: _Line) -> str:
-    held = line.resident
-    pinned = '<i class="pinned">pinned</i>' if held and held.pinned else ""
-    use = NONE if held is None else "idle"
-    if held and held.leases:
-        use = f'<span class="busy">in use by {held.leases}</span>'
+def _row(line: _ModelLine) -> str:
+    resident = line.resident
+    pinned = '<i class="pinned">pinned</i>' if resident and resident.pinned else ""
+    use = NONE if resident is None else "idle"
+    if resident and resident.leases:
+        use = f'<span class="busy">in use by {resident.leases}</span>'
     notes = "".join(f"<span>{subscripts(note)}</span>" for note in line.notes)
     return (
-        f'<tbody class="{"here" if held else "away"}" data-name="{escape(line.name, quote=True)}" '
+        f'<tbody class="{"here" if resident else "away"}" data-name="{escape(line.name, quote=True)}" '
         f'style="--model:{line.colour}"><tr><th scope="row">{escape(line.title)}</th>'
         f'<td data-head="Where"><span>{line.where}{pinned}</span></td>'
         f'<td data-head="Size" class="number"><span>{megabytes(line.nbytes) if line.nbytes else NONE}</span></td>'

@@ -25,9 +25,9 @@ from lab.ui.shell.openers import opener
 from lab.ui.shell.sources import beside
 
 FOLDER = ASSETS / "recordings"
-SHOWN = (0, 3, 6, 9, *range(11, 26))  # of the recording's steps: little is seen in the first ones
-ROWS = len(SHOWN)
-FILMED = "samplers"  # the tab that made the recording, and that replays it
+FILM_STEPS = (0, 3, 6, 9, *range(11, 26))  # of the recording's steps: little is seen in the first ones
+ROWS = len(FILM_STEPS)
+SOURCE_TAB = "samplers"  # the tab that made the recording, and that replays it
 HERO_JS = beside(__file__, "hero.js")
 
 
@@ -55,7 +55,7 @@ class _Tab:
     """One component for the film and one for the cards."""
 
     def lay_out(self, others: Sequence[Instrument]) -> None:
-        live = next(tab.presets[0] for tab in others if tab.name == FILMED)
+        live = next(tab.presets[0] for tab in others if tab.name == SOURCE_TAB)
         cards = "".join(_card(tab) for tab in others if tab.card)
         self.hero = gr.HTML(_hero(live), js_on_load=HERO_JS, elem_id="start-hero")
         self.through = gr.Button("Replay it large", elem_id="start-through")  # pressed by the film's own button
@@ -73,7 +73,7 @@ def film() -> tuple[str, bytes]:
     """The recording as one WebP, a row a step, a column for x_t of each lane and then one for its predicted x_0; and the
     WebP's name, new where the picture is."""
     recording: Recording = shipped().recording
-    lanes = [[recording.steps[lane][i] for i in SHOWN] for lane in range(len(recording.request.lanes))]
+    lanes = [[recording.steps[lane][i] for i in FILM_STEPS] for lane in range(len(recording.request.lanes))]
     columns = [[step.x_t for step in steps] for steps in lanes] + [[step.x_0 for step in steps] for steps in lanes]
     stream = io.BytesIO()
     Image.fromarray(np.concatenate([np.concatenate(column) for column in columns], axis=1)).save(
@@ -100,10 +100,10 @@ def _hero(live: str) -> str:
     recorded = shipped()
     lanes = recorded.recording.request.lanes
     captions = [result.nearest_caption for _, result in sorted(recorded.recording.results.items())]
-    told = {0: "<span>x<sub>t</sub></span>", len(lanes): "<span>its guess</span>"}
+    labels = {0: "<span>x<sub>t</sub></span>", len(lanes): "<span>its guess</span>"}
     frames = "".join(
         "<div>"
-        + "".join(f'<i style="--column:{column}">{told.get(column, "")}</i>' for column in (lane, len(lanes) + lane))
+        + "".join(f'<i style="--column:{column}">{labels.get(column, "")}</i>' for column in (lane, len(lanes) + lane))
         + "</div>"
         for lane in range(len(lanes))
     )
@@ -115,7 +115,7 @@ def _hero(live: str) -> str:
         f'<div class="start-film" role="img" aria-label="Noise turns into {escape(", ".join(captions))}" '
         f"style=\"--film:url('{film()[0]}'); --rows:{ROWS}\">{frames}</div>"
         '<div class="start-buttons">'
-        + opener(FILMED, f"Run live: {live}", preset=live, classes="first")
+        + opener(SOURCE_TAB, f"Run live: {live}", preset=live, classes="first")
         + '<button type="button" data-through>Replay it large</button><button type="button" data-pause>Pause</button></div>'
         f'<p class="small">A recording: {len(lanes)} seeds on {lanes[0].steps} steps of DDIM. Above, the noisy x<sub>t</sub>; '
         "beneath, what the exact denoiser guesses from it. It was made with this lab; everything behind these tabs is "
