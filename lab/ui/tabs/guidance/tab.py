@@ -250,7 +250,7 @@ class Guidance(Tool):
         steps: list[Anatomy] = (
             list(previous.steps) if previous and previous.request == anatomy_request and previous.whole else []
         )
-        painted_at = -inf
+        last_paint_s = -inf
         with self.looks.turn(request) as stop:
             png = self._png(values, lane)
             yield {self.look: view.look(Look(anatomy_request, cell, tuple(steps))), self.anatomy: None} | png
@@ -258,8 +258,8 @@ class Guidance(Tool):
                 for event in () if steps else self.backend.run(anatomy_request, stop, request.session_hash or ""):
                     if isinstance(event, Anatomy):
                         steps.append(event)
-                    if steps and time.monotonic() - painted_at > PAINT_EVERY_S and self.looks.owns(request, stop):
-                        painted_at = time.monotonic()
+                    if steps and time.monotonic() - last_paint_s > PAINT_EVERY_S and self.looks.owns(request, stop):
+                        last_paint_s = time.monotonic()
                         yield self._anatomy(Look(anatomy_request, cell, tuple(steps)), len(steps) - 1) | png
             except LabError as error:
                 yield {self.runs.note: widgets.note(str(error), bad=True)}
