@@ -54,7 +54,7 @@ def _lay_out(tab: Instrument, backend: Any, settings: Settings, page: gr.Tab) ->
     """A tab's contents on its page, below the head and the lesson that it may have."""
     built = tab.build(backend, settings, page)
     if tab.lesson:
-        lessons.head(tab, page, [button.value for button in getattr(built, "buttons", None) or built.presets])
+        lessons.head(tab, page, [button.value for button in built.buttons])
     return built
 
 

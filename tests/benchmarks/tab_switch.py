@@ -5,6 +5,7 @@ work besides, the rest is waiting."""
 
 import statistics
 import tempfile
+import time
 from pathlib import Path
 
 import httpx
@@ -17,6 +18,7 @@ from tests.deploy.running import running
 
 PAGES = {"seven": ("app.py",), "fourteen": ("-m", "tests.browser.fourteen")}
 ROUNDS = 3
+REST_S = 20
 
 SWITCH_JS = """async (name) => {
   const frame = () => new Promise(requestAnimationFrame);
@@ -47,12 +49,13 @@ def busy_ms(session: CDPSession) -> float:
 
 
 def rest(page: Page, session: CDPSession) -> float:
-    """Wait until the page does nothing any more: what a tab shows when it is opened has come. What it has computed so far."""
-    before, quiet = busy_ms(session), 0
-    while quiet < 3:
+    """Wait until the page does next to nothing any more, at most REST_S: what a tab shows when it is opened has come. What
+    the page has computed so far."""
+    until, before, quiet = time.monotonic() + REST_S, busy_ms(session), 0
+    while quiet < 3 and time.monotonic() < until:
         page.wait_for_timeout(300)
         now = busy_ms(session)
-        quiet = quiet + 1 if now - before < 12 else 0
+        quiet = quiet + 1 if now - before < 30 else 0
         before = now
     return before
 
