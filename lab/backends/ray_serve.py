@@ -165,7 +165,7 @@ class Gathering(MultiplexMixin, RequestRouter):
 
 
 def _counts(seat: _Seat) -> bool:
-    """Whether a run is on its way or there; of one that was given up before that, nobody hears again."""
+    """Whether a run is at its replica or on its way there. A run that is cancelled on the way is never reported, so it counts for ON_ITS_WAY_S only."""
     return seat.active or time.monotonic() - seat.since < ON_ITS_WAY_S
 
 

@@ -30,7 +30,7 @@ def loading(house: House, *names: str) -> Iterator[Waiting]:
 
 
 def _in_background(work: Callable[[], None]) -> "Future[None]":
-    """Its end, from a thread that neither a visitor who leaves nor the end of the process waits for."""
+    """A Future of `work`, which runs in a daemon thread: neither a visitor who leaves nor the end of the process waits for it."""
     end: Future[None] = Future()
 
     def run() -> None:

@@ -49,9 +49,11 @@ def deployed(replicas: int) -> RayBackend:
 
 def all_compiled(backend: RayBackend, replicas: int) -> bool:
     """Whether every replica computes the model with OpenVINO by now."""
-    seen = list(backend._seen.values())
-    notes = [note for status in seen for one in status.resident if one.name == "text-to-image" for note in one.notes]
-    return sum("OpenVINO" in note for note in notes) == 2 * replicas and len(seen) == replicas
+    statuses = list(backend._statuses.values())
+    notes = [
+        note for status in statuses for one in status.resident if one.name == "text-to-image" for note in one.notes
+    ]
+    return sum("OpenVINO" in note for note in notes) == 2 * replicas and len(statuses) == replicas
 
 
 def main() -> None:

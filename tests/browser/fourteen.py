@@ -60,13 +60,13 @@ class Dummy(Tool):
             self.share = self.panel()
 
     def wire(self, page: gr.Tab) -> None:
-        inputs, painted = {*self.controls, self.kept, self.share.capsule}, [self.stage, self.runs.note]
+        inputs, painted = {*self.controls, self.last_run, self.share.capsule}, [self.stage, self.runs.note]
         self.runs.run.click(self.on_run, inputs, painted, **self.running)
         self.share.opens(page, self.on_open, inputs, painted, **self.running)
         self.wire_presets(self.controls, lambda event: event.then(self.on_run, inputs, painted, **self.running))
         self.runs.stop.click(self.runs.on_stop, None, None, queue=False, **QUIET)
         self.restorable = self.controls
-        self.share.wire({self.kept}, None)
+        self.share.wire({self.last_run}, None)
 
     def on_run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         yield {self.runs.note: widgets.note("Nothing is computed here.")}

@@ -156,7 +156,7 @@ def test_controls_with_anything_in_them(name, data):
     parts = parts_of(tab)
     values = {part: part.value for part in parts}
     if name == "noising":
-        values[tab.kept] = noising.Subject(np.zeros((64, 64, 3), np.uint8))
+        values[tab.last_run] = noising.Subject(np.zeros((64, 64, 3), np.uint8))
     if name == "controlnet":
         values[tab.board.sources] = data.draw(SOURCES)
     touched = data.draw(st.lists(st.sampled_from(range(len(parts))), unique=True, max_size=6))
@@ -173,7 +173,7 @@ def test_the_first_values_of_a_tab_make_a_request(name):
     tab = TABS[name]
     values = {part: part.value for part in parts_of(tab)}
     if name == "noising":
-        values[tab.kept] = noising.Subject(np.zeros((64, 64, 3), np.uint8))
+        values[tab.last_run] = noising.Subject(np.zeros((64, 64, 3), np.uint8))
     if name == "controlnet":
         values[tab.board.sources] = {"edges": Source("scribble", map=MAP), "pose": Source("hand", map=MAP)}
     for make in MAKERS[name]:

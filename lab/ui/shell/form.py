@@ -133,8 +133,8 @@ class Form:
             raise KeyError(f"no control is named {', '.join(sorted(unknown))}")
         whole: dict[str, Any] = {}
         for one in self.fields.values():
-            given = self._possible(one, values[one.name], whole) if one.name in values else None
-            whole[one.name] = self._own(one, whole) if given is None or not self._free(one, whole) else given
+            value = self._possible(one, values[one.name], whole) if one.name in values else None
+            whole[one.name] = self._own(one, whole) if value is None or not self._free(one, whole) else value
         return whole
 
     def preset(self, preset: Preset) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class Lesson:
                 )
                 self.back = gr.Button("Back", size="sm", interactive=False, elem_id=f"{tab}-lesson-back")
                 self.next = gr.Button("Next", size="sm", interactive=False, elem_id=f"{tab}-lesson-next")
-            self.told = gr.HTML(widgets.note(""), elem_id=f"{tab}-lesson-told")
+            self.verdict = gr.HTML(widgets.note(""), elem_id=f"{tab}-lesson-told")
         self.run = gr.Textbox(visible="hidden", label="Preset that the lesson shows", elem_id=f"{tab}-lesson-run")
         self._wire()
 
@@ -82,7 +82,7 @@ class Lesson:
             self.show,
             self.back,
             self.next,
-            self.told,
+            self.verdict,
         ]
         self.toggle.click(self.on_toggle, self.place, stage, **QUIET)
         self.answers.input(self.on_answer, [self.place, self.answers], self.show, **QUIET)
@@ -102,10 +102,10 @@ class Lesson:
         """Keep the guess and say what to look for; the page then presses the preset that `run` names."""
         preset = self.steps[place.step].preset
         if place.guess() is None:
-            known = self._known(place, answer)
-            if known is None:
+            guess = self._known(place, answer)
+            if guess is None:
                 raise LabError(NO_GUESS)
-            place = replace(place, guesses=(*place.guesses, (place.step, known)))
+            place = replace(place, guesses=(*place.guesses, (place.step, guess)))
         return self._at(place) | {self.run: f"{self.tab} {preset}"}
 
     def on_move(self, place: Place, by: int) -> Update:
@@ -119,19 +119,19 @@ class Lesson:
     def _at(self, place: Place) -> Update:
         """The panel as it stands at a place."""
         step, guess, last = self.steps[place.step], place.guess(), len(self.steps) - 1
-        shown = guess is not None
+        answered = guess is not None
         return {
             self.place: place,
             self.panel: gr.update(visible=place.opened),
             self.toggle: CLOSE if place.opened else OPEN,
             self.ask: self._asked(place.step),
-            self.answers: gr.update(choices=_choices(step), value=guess, interactive=not shown),
-            self.show: gr.update(interactive=shown, value="Show it again" if shown else "Show me"),
+            self.answers: gr.update(choices=_choices(step), value=guess, interactive=not answered),
+            self.show: gr.update(interactive=answered, value="Show it again" if answered else "Show me"),
             self.back: gr.update(interactive=place.step > 0),
-            self.next: gr.update(interactive=shown and place.step < last),
-            self.told: _status("")
+            self.next: gr.update(interactive=answered and place.step < last),
+            self.verdict: _status("")
             if guess is None
-            else _told(step, guess, self._score(place) if place.step == last else ""),
+            else _verdict(step, guess, self._score(place) if place.step == last else ""),
         }
 
     def _asked(self, step: int) -> str:
@@ -149,7 +149,7 @@ def _choices(step: Question) -> list[tuple[str, int]]:
     return [(answer, index) for index, answer in enumerate(step.answers)]
 
 
-def _told(step: Question, guess: int, score: str) -> str:
+def _verdict(step: Question, guess: int, score: str) -> str:
     """Where to look, and then whether the guess was right and why."""
     verdict = "You guessed right." if guess == step.right else f"Good guess, but it is: {step.answers[step.right]}."
     end = f" {escape(score)}" if score else ""

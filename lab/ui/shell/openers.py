@@ -13,9 +13,9 @@ OPEN_JS = beside(__file__, "openers.js")
 
 def opener(tab: str, text: str, *, preset: str = "", label: str = "", classes: str = "") -> str:
     """A button for gr.HTML that says `text` and opens a tab, by its name, at a preset where one is named."""
-    wanted = f' data-preset="{escape(preset)}"' if preset else ""
+    attribute = f' data-preset="{escape(preset)}"' if preset else ""
     spoken = f' aria-label="{escape(label)}"' if label else ""
     return (
         f'<button type="button" class="{escape(classes)}" data-tab="{escape(tab)}"'
-        f"{wanted}{spoken}>{escape(text)}</button>"
+        f"{attribute}{spoken}>{escape(text)}</button>"
     )

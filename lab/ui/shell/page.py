@@ -38,18 +38,18 @@ class Page(gr.Blocks):
                 _check(block, value)
             return values
         except gr.Error as error:
-            raise _told(error.message) from error
+            raise _refusal(error.message) from error
         except Exception as error:
-            raise _told(UNREADABLE) from error
+            raise _refusal(UNREADABLE) from error
 
     async def call_function(self, *positional: Any, **named: Any) -> Any:
         """As Blocks.call_function."""
         try:
             return await super().call_function(*positional, **named)
         except LabError as error:
-            raise _told(str(error)) from error
+            raise _refusal(str(error)) from error
         except gr.Error as error:
-            raise _told(error.message) from error
+            raise _refusal(error.message) from error
 
     async def postprocess_data(
         self, block_fn: BlockFunction, predictions: list | dict, state: SessionState | None
@@ -67,8 +67,8 @@ class Page(gr.Blocks):
         if len(fewer.outputs) < len(values):  # Gradio says which component is no output
             return await super().postprocess_data(block_fn, predictions, state)
         mentioned = [values[block._id] for block in fewer.outputs]
-        told = await super().postprocess_data(fewer, mentioned if len(mentioned) > 1 else mentioned[0], state)
-        data = {block._id: one for block, one in zip(fewer.outputs, told, strict=True)}
+        outputs = await super().postprocess_data(fewer, mentioned if len(mentioned) > 1 else mentioned[0], state)
+        data = {block._id: one for block, one in zip(fewer.outputs, outputs, strict=True)}
         return [data.get(block._id, None if block.stateful else gr.skip()) for block in block_fn.outputs]
 
     def handle_streaming_diffs(
@@ -93,8 +93,9 @@ class Page(gr.Blocks):
 
 
 def _check(block: Any, value: Any) -> None:
-    """Refuse what Gradio's own components let through and no page sends: no choice where one was made from the start, a
-    list where one is chosen, one where a list is, a switch neither on nor off, a slider nowhere, text that is none."""
+    """Raise ValueError for what Gradio's own components accept and no page sends: None in a Dropdown or Radio that had a
+    value, a list in a Dropdown of one choice or no list in one of several, a Checkbox that is no bool, a Slider that is not
+    finite, text with lone surrogates."""
     if isinstance(value, str):
         value.encode()  # raises at a lone surrogate
     wrong = (
@@ -107,7 +108,7 @@ def _check(block: Any, value: Any) -> None:
         raise ValueError(f"{block.label} is not one of the values it can have")
 
 
-def _told(text: str) -> gr.Error:
+def _refusal(text: str) -> gr.Error:
     """A refusal as the page shows it. The page takes such texts for HTML, and a lone surrogate cannot be sent."""
     short = text if len(text) <= MOST_TOLD else text[:MOST_TOLD] + " …"
     return gr.Error(escape(short.encode(errors="replace").decode()), print_exception=False)

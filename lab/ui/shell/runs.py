@@ -145,7 +145,7 @@ class Run:
     """The events of one run as they come: the latest of all, the latest step of each lane, the step whose x_0 is shown,
     results and notes.
 
-    `every_s` is how often the page is painted at most: the browser has no backpressure, so frames beyond that are dropped.
+    `every_s` is how often the page is last_paint_s at most: the browser has no backpressure, so frames beyond that are dropped.
     """
 
     def __init__(self, every_s: float, notes: Iterable[str] = ()) -> None:
@@ -165,15 +165,15 @@ class Run:
     ) -> Iterator[Update]:
         """What the page shows while `events` come: `paint()` every so often, and in `note` what a run waits for. `take` sees
         every event that tells of the run itself."""
-        painted = -inf
+        last_paint_s = -inf
         for event in events:
             if isinstance(event, Waiting):
                 yield {note: widgets.waiting(event)}
                 continue
             self._add(event)
             take(event)
-            if time.monotonic() - painted > self.every_s:
-                painted = time.monotonic()
+            if time.monotonic() - last_paint_s > self.every_s:
+                last_paint_s = time.monotonic()
                 yield paint()
 
     def sentence(self, *first: str) -> str:

@@ -102,7 +102,7 @@ class Panel:
         self.kinds = {name: kind_of(part) for name, part in parts.items()} | dict(kinds or {})
         self.capsule = gr.State(None, time_to_live=3600)  # of the last run
         self.restored = gr.State(False)  # a capsule came in: the tab is not to begin with its first preset
-        self.asked = gr.Checkbox(False, visible=False, label="Opened by a button that presses a preset")
+        self.by_preset = gr.Checkbox(False, visible=False, label="Opened by a button that presses a preset")
         self.code = gr.Textbox(visible="hidden", label="Link", elem_id=f"{tab}-code")
         with gr.Row(elem_classes="files"):
             self.link = gr.Button("Copy link", size="sm", min_width=90, elem_id=f"{tab}-link")
@@ -142,7 +142,7 @@ class Panel:
             self.script.visible = False
             return
 
-        self.saves(self.script, lambda values: [_written(name, text) for name, text in scripts(values)], inputs)
+        self.saves(self.script, lambda values: [_text_file(name, text) for name, text in scripts(values)], inputs)
 
     def saves(self, button: gr.Button, files: Callable[[dict[Any, Any]], Iterable[Path]], inputs: set[Any]) -> None:
         """Have a button save `files(values)`, which reads `inputs`."""
@@ -150,31 +150,31 @@ class Panel:
         button.click(partial(self.save, files), inputs, outputs, api_visibility="private", show_progress_on=self.files)
 
     def opens(self, page: gr.Tab, handler: Any, inputs: set[Any], outputs: list[Any], **how: Any) -> Any:
-        """Have `handler` fill the tab whenever it is opened; `taken` says whether something else does."""
-        fields = sorted({*inputs, self.restored, self.asked}, key=lambda part: part._id)  # as Gradio sorts them
-        js = ASKED_JS.replace("INDEX", str(fields.index(self.asked))).replace("TAB", self.tab)
+        """Have `handler` fill the tab whenever it is opened; `has_target` says whether something else does."""
+        fields = sorted({*inputs, self.restored, self.by_preset}, key=lambda part: part._id)  # as Gradio sorts them
+        js = ASKED_JS.replace("INDEX", str(fields.index(self.by_preset))).replace("TAB", self.tab)
         return page.select(handler, set(fields), outputs, js=js, **how)
 
-    def taken(self, values: Mapping[Any, Any]) -> bool:
+    def has_target(self, values: Mapping[Any, Any]) -> bool:
         """Whether a capsule or a preset is what this opening of the tab is for."""
-        return bool(values[self.restored] or values[self.asked])
+        return bool(values[self.restored] or values[self.by_preset])
 
     # Out
 
-    def told(self, values: Mapping[Any, Any]) -> dict[str, Any]:
+    def values_of(self, values: Mapping[Any, Any]) -> dict[str, Any]:
         """The controls' values by name, those left out that no capsule could give back."""
         named = {name: (values[part], self.kinds[name]) for name, part in self.parts.items() if part in values}
         # A line that nobody has typed in is None here and empty there.
-        held = {
+        fits = {
             name: fitted("" if isinstance(kind, Text) and one is None else one, kind)
             for name, (one, kind) in named.items()
         }
-        return {name: value for name, value in held.items() if value is not None}
+        return {name: value for name, value in fits.items() if value is not None}
 
     def make(self, values: Mapping[Any, Any], request: SamplingRequest | None = None, **more: Any) -> Capsule:
         """The capsule of a run: what its controls had and `more`; the seeds and models of its `request`."""
         seeds = [lane.seed for lane in request.lanes] if request else []
-        return make(self.tab, self.told(values) | more, seeds, _models(request) if request else [])
+        return make(self.tab, self.values_of(values) | more, seeds, _models(request) if request else [])
 
     def show(self, capsule: Capsule) -> Update:
         """What the end of a run adds to the page: its capsule, and the code of its link in the address."""
@@ -198,7 +198,7 @@ class Panel:
         def save() -> Update:
             if capsule is None:
                 raise LabError(NOTHING)
-            return self.saved(_written(f"{self.tab}.json", to_json(capsule)))
+            return self.saved(_text_file(f"{self.tab}.json", to_json(capsule)))
 
         return self.answer(save)
 
@@ -219,13 +219,13 @@ class Panel:
 
     # In
 
-    def known(self, capsule: Capsule) -> dict[str, Any]:
+    def values_in(self, capsule: Capsule) -> dict[str, Any]:
         """The capsule's values as the controls could have them; those that none could are left out."""
-        held = {name: fitted(capsule.values.get(name), kind) for name, kind in self.kinds.items()}
-        return {name: value for name, value in held.items() if value is not None}
+        fits = {name: fitted(capsule.values.get(name), kind) for name, kind in self.kinds.items()}
+        return {name: value for name, value in fits.items() if value is not None}
 
 
-def _written(name: str, text: str) -> Path:
+def _text_file(name: str, text: str) -> Path:
     path = media.scratch_file(name)
     path.write_text(text, "utf-8")
     return path
@@ -239,13 +239,13 @@ def _models(request: SamplingRequest) -> list[str]:
 
 def without_model(capsule: Capsule, model: str) -> str:
     """A sentence where the capsule's model is not offered here and `model` stands in for it, else ""."""
-    asked = capsule.values.get("model")
-    if asked == model:
+    name = capsule.values.get("model")
+    if name == model:
         return ""
-    return f"The model '{str(asked)[:60]}' is not here; '{MODELS[model].title}' is chosen in its place."
+    return f"The model '{str(name)[:60]}' is not here; '{MODELS[model].title}' is chosen in its place."
 
 
-def picture_told(pixels: np.ndarray) -> dict[str, str]:
+def describe_picture(pixels: np.ndarray) -> dict[str, str]:
     """A picture as a capsule tells of it: the name of an example, or its bytes."""
     for one in media.examples():
         if np.array_equal(_example(one.path), pixels):
@@ -253,15 +253,15 @@ def picture_told(pixels: np.ndarray) -> dict[str, str]:
     return {"png": media.exact_uri(pixels)}
 
 
-def picture_of(told: Any) -> np.ndarray | None:
-    """The inverse of `picture_told` for what came from anywhere; None where there is no picture in it."""
-    if not isinstance(told, dict):
+def picture_of(words: Any) -> np.ndarray | None:
+    """The inverse of `describe_picture` for what came from anywhere; None where there is no picture in it."""
+    if not isinstance(words, dict):
         return None
     for one in media.examples():
-        if told.get("example") == one.path.stem:
+        if words.get("example") == one.path.stem:
             return _example(one.path)
     try:
-        return media.squared(media.from_uri(told.get("png")))
+        return media.squared(media.from_uri(words.get("png")))
     except ValueError:
         return None
 
@@ -324,53 +324,51 @@ class Door:
         if not code:
             return {self.offered: None}
         try:
-            return self._restored(from_link(code))
+            return self._restore(from_link(code))
         except LabError as error:
-            return self._told(str(error), bad=True)
+            return self._say(str(error), bad=True)
 
     def on_file(self, path: str | None) -> Update:
         """A file that was dropped: what it holds, and whether to restore it."""
         try:
-            found = _read(path)
-            if isinstance(found, Recorded):
-                told = f"This file holds a recording for the tab {self.titles[self.player]}."
-            elif found.tab in self.tabs:
-                told = (
-                    f"This file holds a run of the tab {self.titles[found.tab]}{_described(found)}. {_changed(found)}"
-                )
+            content = _read(path)
+            if isinstance(content, Recorded):
+                words = f"This file holds a recording for the tab {self.titles[self.player]}."
+            elif content.tab in self.tabs:
+                words = f"This file holds a run of the tab {self.titles[content.tab]}{_prompt_words(content)}. {_difference_words(content)}"
             else:
                 raise LabError(ELSEWHERE)
         except LabError as error:
-            return self._told(str(error), bad=True)
-        return self._told(told) | {self.offered: found, self.yes: gr.update(visible=True)}
+            return self._say(str(error), bad=True)
+        return self._say(words) | {self.offered: content, self.yes: gr.update(visible=True)}
 
-    def on_yes(self, found: Capsule | Recorded | None) -> Update:
-        if found is None:
-            return self._told("The file is not at hand any more. Open it once more.", bad=True)
+    def on_yes(self, content: Capsule | Recorded | None) -> Update:
+        if content is None:
+            return self._say("The file is not at hand any more. Open it once more.", bad=True)
         try:
-            return self._restored(found) if isinstance(found, Capsule) else self._replayed(found)
+            return self._restore(content) if isinstance(content, Capsule) else self._replay(content)
         except LabError as error:
-            return self._told(str(error), bad=True)
+            return self._say(str(error), bad=True)
 
     def on_no(self) -> Update:
         return {self.bar: gr.update(visible=False), self.offered: None}
 
-    def _restored(self, capsule: Capsule) -> Update:
+    def _restore(self, capsule: Capsule) -> Update:
         tab = self.tabs.get(capsule.tab)
         if tab is None:
             raise LabError(ELSEWHERE)
-        updates, pressed, missing = tab.restore(capsule, tab.share.known(capsule))
-        words = " ".join(filter(None, [missing, _changed(capsule)]))
+        updates, button, remark = tab.restore(capsule, tab.share.values_in(capsule))
+        words = " ".join(filter(None, [remark, _difference_words(capsule)]))
         named = {
             tab.share.code: tab.share.show(capsule)[tab.share.code]
         }  # until what is made has an address of its own
-        return (self._told(words) if words else self.on_no()) | named | updates | self._opened(capsule.tab, pressed)
+        return (self._say(words) if words else self.on_no()) | named | updates | self._open(capsule.tab, button)
 
-    def _replayed(self, recorded: Recorded) -> Update:
+    def _replay(self, recorded: Recorded) -> Update:
         updates, pressed = self.stage.replayed(recorded)
-        return self.on_no() | updates | self._opened(self.player, pressed)
+        return self.on_no() | updates | self._open(self.player, pressed)
 
-    def _opened(self, tab: str, pressed: str) -> Update:
+    def _open(self, tab: str, pressed: str) -> Update:
         """The tab in front, its button pressed by the page's script."""
         return {
             self.tabs[tab].share.restored: True,
@@ -378,7 +376,7 @@ class Door:
             self.pressed: f"{pressed} {secrets.token_hex(4)}",  # never twice the same: the page acts on a change
         }
 
-    def _told(self, text: str, bad: bool = False) -> Update:
+    def _say(self, text: str, bad: bool = False) -> Update:
         """The bar with a sentence, and nothing to restore."""
         line = f'<p role="status"{" class=bad" if bad else ""}>{escape(text)}</p>'
         return {
@@ -396,12 +394,12 @@ def _read(path: str | None) -> Capsule | Recorded:
     return recordings.from_bytes(data) if data.startswith(b"PK") else from_file(data)
 
 
-def _described(capsule: Capsule) -> str:
+def _prompt_words(capsule: Capsule) -> str:
     prompt = capsule.values.get("prompt")
     return f", “{prompt[:60]}”" if isinstance(prompt, str) and prompt.strip() else ""
 
 
-def _changed(capsule: Capsule) -> str:
+def _difference_words(capsule: Capsule) -> str:
     """A sentence about what is not as it was when the capsule was made, or ""."""
     other = capsule.differences()
     return f"It was made with others of these, so pictures may differ: {', '.join(other)}."[:300] if other else ""

@@ -25,14 +25,14 @@ class Tool:
     """The components of a tab and what they do. Holds nothing of any visitor: that lives in gr.State.
 
     A tab says in class attributes who it is and in `lay_out_stage`, `lay_out_controls` and `wire` what it has. One that
-    runs makes its `runs` among the controls, keeps its last run in `kept`, and streams it from `on_run`.
+    runs makes its `runs` among the controls, keeps its last run in `last_run`, and streams it from `on_run`.
     """
 
     name: ClassVar[str]
     about: ClassVar[str]  # Markdown beneath the stage
     fields: ClassVar[Sequence[Field]]
     presets: ClassVar[Sequence[Preset]]
-    kept_s: ClassVar[int] = 3600  # how long the last run is kept
+    last_run_s: ClassVar[int] = 3600  # how long the page keeps it
 
     runs: Runs
     share: Panel
@@ -54,7 +54,7 @@ class Tool:
 
     def lay_out(self) -> None:
         """Everything of the tab below its head, from its presets to its words."""
-        self.kept = gr.State(None, time_to_live=self.kept_s)  # the last run, by whatever the tab makes of it
+        self.last_run = gr.State(None, time_to_live=self.last_run_s)  # the last run, by whatever the tab makes of it
         self.lay_out_memory()
         self.buttons = widgets.preset_row(self.name, [preset.title for preset in self.offered])
         opening = self.form.preset(self.offered[0])
@@ -119,7 +119,7 @@ class Tool:
 
     def on_open(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
         """A visitor who opens the tab for the first time finds it moving."""
-        if values[self.kept] is not None or self.share.taken(values) or self.busy(request):
+        if values[self.last_run] is not None or self.share.has_target(values) or self.busy(request):
             yield {self.runs.note: gr.skip()}  # nothing at all would be an error of Gradio's
             return
         yield from self.opening(values, request)
@@ -152,6 +152,6 @@ class Tool:
 
     def last(self, values: dict[Any, Any]) -> Any:
         """The last run of the page. Raises LabError where there is none."""
-        if values[self.kept] is None:
+        if values[self.last_run] is None:
             raise LabError(NOTHING)
-        return values[self.kept]
+        return values[self.last_run]

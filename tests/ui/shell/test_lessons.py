@@ -58,18 +58,18 @@ def test_a_lesson_from_its_first_guess_to_its_score(lesson):
             step.ask.split()[0] in before[lesson.ask]
             and f"step {index + 1} of {len(lesson.steps)}" in before[lesson.ask]
         )
-        assert before[lesson.next] == gr.update(interactive=False) and step.truth[:20] not in before[lesson.told]
+        assert before[lesson.next] == gr.update(interactive=False) and step.truth[:20] not in before[lesson.verdict]
         assert lesson.on_answer(place, 0) == gr.update(interactive=True)
         guess = step.right if index % 2 else (step.right + 1) % len(step.answers)
         update = lesson.on_show(place, guess)
         assert update[lesson.run] == f"samplers {step.preset}"
-        assert ("You guessed right." in update[lesson.told]) == (index % 2 == 1)
-        assert step.truth.split(".")[0].split("_")[0][:20] in update[lesson.told]
+        assert ("You guessed right." in update[lesson.verdict]) == (index % 2 == 1)
+        assert step.truth.split(".")[0].split("_")[0][:20] in update[lesson.verdict]
         assert lesson.on_show(update[lesson.place], 1 - guess)[lesson.place] == update[lesson.place]  # one guess counts
         place = update[lesson.place]
         assert update[lesson.next] == gr.update(interactive=index < len(lesson.steps) - 1)
         place = lesson.on_move(place, 1)[lesson.place]
-    assert f"2 of {len(lesson.steps)} guessed right" in update[lesson.told]
+    assert f"2 of {len(lesson.steps)} guessed right" in update[lesson.verdict]
     back = lesson.on_move(place, -1)
     assert back[lesson.place].step == len(lesson.steps) - 2 and back[lesson.show]["value"] == "Show it again"
     assert lesson.on_move(lessons.Place(), -1)[lesson.place].step == 0

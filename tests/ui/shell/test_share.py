@@ -54,7 +54,7 @@ def plain(request):
 
 
 def restored(tab, capsule):
-    updates, pressed, missing = tab.restore(capsule, tab.share.known(capsule))
+    updates, pressed, missing = tab.restore(capsule, tab.share.values_in(capsule))
     return settled(first_values(tab), updates), pressed, missing
 
 
@@ -86,8 +86,8 @@ def test_what_is_hidden_for_the_model_that_stands_in_is_left_out_of_a_link(lab, 
     tab = getattr(lab, name)
     asked = {one: True for one, kind in tab.share.kinds.items() if isinstance(kind, Flag)}
     asked |= {"model": "not-here", "prompt": "fox", "group": "animals-nature", "style": "3d"}
-    capsule = make(name, asked | tab.share.told(first_values(tab)) | asked, [], [])
-    updates, _, _ = tab.restore(capsule, tab.share.known(capsule))
+    capsule = make(name, asked | tab.share.values_of(first_values(tab)) | asked, [], [])
+    updates, _, _ = tab.restore(capsule, tab.share.values_in(capsule))
     hidden = [part for part, update in updates.items() if isinstance(update, dict) and update.get("visible") is False]
     for part in hidden:
         assert part not in tab.share.parts.values() or updates[part].get("value") in (None, False, "", [], part.value)
@@ -100,7 +100,7 @@ def test_a_line_left_empty_comes_back_empty(lab):
     tab = lab.samplers
     prompt = tab.form["prompt"]
     values = first_values(tab) | {prompt: None}  # as the page sends it
-    updates, _, _ = tab.restore(capsule := tab.capsule(values, tab.request(values)), tab.share.known(capsule))
+    updates, _, _ = tab.restore(capsule := tab.capsule(values, tab.request(values)), tab.share.values_in(capsule))
     assert settled(values | {prompt: "what somebody typed"}, updates)[prompt] == ""
 
 
@@ -125,7 +125,7 @@ def test_settings_that_no_preset_has_come_back(lab):
 def test_an_inverted_picture_of_ones_own_comes_back_from_a_file_and_not_from_a_link(lab, tmp_path):
     tab, mine = lab.samplers, np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
     values = first_values(tab) | {tab.form["experiment"]: "invert", tab.form["steps"]: 30}
-    capsule = tab.share.make(values, picture=share.picture_told(mine))
+    capsule = tab.share.make(values, picture=share.describe_picture(mine))
     again, pressed, _ = restored(tab, from_json(to_json(capsule).encode()))
     np.testing.assert_array_equal(media.open_picture(again[tab.form["picture"]], Settings()), mine)
     assert pressed and again[tab.form["steps"]] == 30
@@ -137,7 +137,7 @@ def test_a_link_without_ones_own_picture_says_so_where_it_is_copied(lab):
     panel = lab.noising.share
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     for picture in (noise, noise // 255):
-        capsule = make("noising", {"t": 5, "picture": share.picture_told(picture)})
+        capsule = make("noising", {"t": 5, "picture": share.describe_picture(picture)})
         carried = from_link(to_link(capsule)).values["picture"] == capsule.values["picture"]
         assert carried == (picture.max() <= 1)
         assert ("your own picture is too large" in panel.on_link(capsule)) != carried
@@ -151,7 +151,7 @@ def test_a_saved_frame_makes_the_same_file_again(lab):
     for picture in (media.open_picture(tab.examples[3].path, Settings()), own):
         dials = {"t": 333, "T": 500, "schedule": "sigmoid", "seed": 7, "zero": True, "side": 64}
         values = first_values(tab) | {tab.form[name]: value for name, value in dials.items()}
-        (path,) = tab.save_png(values | {tab.kept: noising.Subject(picture)})
+        (path,) = tab.save_png(values | {tab.last_run: noising.Subject(picture)})
         again, pressed, missing = restored(tab, from_file(Path(path).read_bytes()))
         assert 'alt="x_t' in again[tab.jump] and not pressed and not missing  # painted already
         (second,) = tab.save_png(again)
@@ -185,7 +185,7 @@ def test_scripts_and_settings_are_files(lab):
         list(tab.scripts(values))
     plan = tab._plan(tab.form.read(values))
     kept = guidance.Sweep(plan)
-    ((name, text),) = tab.scripts(values | {tab.kept: kept, tab.selection: plan.request.lanes[-1]})
+    ((name, text),) = tab.scripts(values | {tab.last_run: kept, tab.selection: plan.request.lanes[-1]})
     compile(text, name, "exec")
     assert name == "guidance-cfg-2-30.py" and "SCALE = 30" in text and "SEED = 2" in text
     (path,) = tab.share.on_json(tab.capsule(values, plan.request))[tab.share.files]["value"]
@@ -193,7 +193,7 @@ def test_scripts_and_settings_are_files(lab):
     exact = lab.samplers
     run = Replay("compare", SimpleNamespace(request=exact.request(first_values(exact))))
     with pytest.raises(LabError, match="no script for the exact denoiser"):
-        list(exact.scripts({exact.kept: run}))
+        list(exact.scripts({exact.last_run: run}))
 
 
 # The door

@@ -104,7 +104,7 @@ def test_every_preset_runs_and_is_measured(preset):
     assert isinstance(request, SamplingRequest) and request.condition.prompt == preset.values.get("prompt", "")
     assert request.forward.schedule == MODELS[request.model].schedules[0]
     assert len(request.controls) == len(preset.subject) and all(control.map.any() for control in request.controls)
-    assert len(last[tab.kept].agreements) == len(request.lanes) and "pictures in" in last[tab.runs.note]
+    assert len(last[tab.last_run].agreements) == len(request.lanes) and "pictures in" in last[tab.runs.note]
     assert last[tab.plot] is not None
 
 
@@ -129,7 +129,7 @@ def test_the_first_visit_runs_the_first_preset_and_a_second_does_not():
     for update in tab.on_open(values_of(tab), VISITOR):
         last |= update
     assert tab.backend.request.condition.prompt == controlnet.PRESETS[0].values["prompt"]
-    assert unchanged(tab, tab.on_open(values_of(tab, kept=last[tab.kept]), VISITOR))
+    assert unchanged(tab, tab.on_open(values_of(tab, last_run=last[tab.last_run]), VISITOR))
 
 
 def test_a_run_is_strengths_by_seeds():
@@ -308,7 +308,7 @@ def test_stop_keeps_what_was_made_and_measures_finished_pictures():
         last |= update
         if painted == 1:
             tab.runs.on_stop(VISITOR)
-    assert "Stopped" in last[tab.runs.note] and last[tab.kept].steps and "<img" in last[tab.stage]
+    assert "Stopped" in last[tab.runs.note] and last[tab.last_run].steps and "<img" in last[tab.stage]
     assert last[tab.selection] is None
     tab.runs.on_stop(SimpleNamespace(session_hash="stranger"))  # has nothing to stop
 
@@ -325,7 +325,7 @@ def test_a_picked_result_shows_its_residuals_and_is_exported_with_its_settings()
     values = with_map(tab, strengths="0, 1", count=1, chart="residuals")
     values = settled(values, run(tab, values))
     assert values[tab.selection] == 1  # the strongest
-    update = tab.on_pick(values, SimpleNamespace(pick=values[tab.kept].plan.words(0)))
+    update = tab.on_pick(values, SimpleNamespace(pick=values[tab.last_run].plan.words(0)))
     assert update[tab.selection] == 0
     (heat,) = json.loads(update[tab.plot].plot)["data"]
     assert np.shape(heat["z"]) == (3, 2)  # blocks, calls
@@ -394,13 +394,13 @@ def test_where_nobody_is_found_again_it_is_said():
     tab = make_tab()
     last = run(tab, with_map(tab, "pose", 0, strengths="1", count=1))
     assert "finds nobody" in last[tab.runs.note]
-    assert last[tab.kept].agreements[0] == Agreement(silhouette=0.0, joints_within=0.0, pose_search=True)
+    assert last[tab.last_run].agreements[0] == Agreement(silhouette=0.0, joints_within=0.0, pose_search=True)
 
 
 def test_the_curve_is_the_mean_over_the_seeds():
     tab = make_tab()
     values = with_map(tab, strengths="0, 1", count=2)
-    done = run(tab, values)[tab.kept]
+    done = run(tab, values)[tab.last_run]
     for lane, value in enumerate((0.1, 0.5, 0.3, 0.9)):
         done.agreements[lane] = Agreement(edge_f1=value)
     curve, dots = json.loads(controlnet_charts.faithfulness(done).plot)["data"]
@@ -648,7 +648,7 @@ def test_a_negative_prompt_is_asked_for_only_where_the_model_reads_one():
     capsule = tab.capsule(
         values | {tab.form["model"]: "student", tab.form["negative"]: "blue"}, SamplingRequest(lanes=({},))
     )
-    updates, _, _ = tab.restore(capsule, tab.share.known(capsule))
+    updates, _, _ = tab.restore(capsule, tab.share.values_in(capsule))
     assert updates[tab.form["negative"]] == gr.update(
         value="", visible=False
     )  # as of everything that the model has no use for
@@ -669,7 +669,7 @@ def test_a_click_on_a_picture_of_before_picks_that_picture_and_no_other():
     values = with_map(tab, strengths="0.5, 0, 1", count=1)
     last = run(tab, values)
     update = tab.on_pick(settled(values, last), SimpleNamespace(pick=clicked))
-    assert last[tab.kept].plan.request.lanes[update[tab.selection]].windows[0].strength == 1
+    assert last[tab.last_run].plan.request.lanes[update[tab.selection]].windows[0].strength == 1
     for gone in ("strength 1.5 · window 0–1 · seed 0", 1, None, []):
         assert tab.on_pick(settled(values, last), SimpleNamespace(pick=gone)) == {tab.selection: None}
 

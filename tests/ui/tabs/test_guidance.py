@@ -75,7 +75,7 @@ def values_of(tab, kept=None, **changes):
     """What the components hold when the page opens, with changes by attribute name."""
     values = first_values(tab) | {part_of(tab, name): value for name, value in changes.items()}
     capsule = tab.share.make(values, kept.plan.request) if kept else None
-    return values | {tab.kept: kept, tab.share.capsule: capsule}
+    return values | {tab.last_run: kept, tab.share.capsule: capsule}
 
 
 def run(tab, kept=None, **changes):
@@ -132,28 +132,28 @@ def test_rows_of_the_grid_are_seeds_and_columns_scales():
 
 def test_adding_scales_or_seeds_computes_only_the_new_cells():
     tab = make_tab()
-    kept = run(tab)[tab.kept]
-    kept = run(tab, kept, scales="0, 1, 3, 7.5")[tab.kept]
+    kept = run(tab)[tab.last_run]
+    kept = run(tab, kept, scales="0, 1, 3, 7.5")[tab.last_run]
     assert [(lane.seed, lane.guidance_scale) for lane in tab.backend.requests[-1].lanes] == [(1, 7.5), (2, 7.5)]
     last = run(tab, kept, scales="1, 3", seeds="2, 9")
     assert [(lane.seed, lane.guidance_scale) for lane in tab.backend.requests[-1].lanes] == [(9, 1), (9, 3)]
-    assert len(last[tab.kept].plan.request.lanes) == 4 and "2 kept from before" in last[tab.runs.note]
+    assert len(last[tab.last_run].plan.request.lanes) == 4 and "2 kept from before" in last[tab.runs.note]
     asked = len(tab.backend.requests)
-    again = run(tab, last[tab.kept])  # all of the first grid is still there
+    again = run(tab, last[tab.last_run])  # all of the first grid is still there
     assert len(tab.backend.requests) == asked and "there already" in again[tab.runs.note]
 
 
 @pytest.mark.parametrize("change", [{"prompt": "dog"}, {"negative": "red"}, {"steps": 4}, {"sampler": "euler"}])
 def test_another_prompt_or_other_steps_start_anew(change):
     tab = make_tab()
-    kept = run(tab)[tab.kept]
+    kept = run(tab)[tab.last_run]
     last = run(tab, kept, **change)
-    assert len(tab.backend.requests[-1].lanes) == 6 and len(last[tab.kept].cells) == 6
+    assert len(tab.backend.requests[-1].lanes) == 6 and len(last[tab.last_run].cells) == 6
 
 
 def test_a_rule_shares_its_cells_with_the_sweep():
     tab = make_tab()
-    kept = run(tab)[tab.kept]
+    kept = run(tab)[tab.last_run]
     run(tab, kept, experiment="rules", rules=["cfg", "apg"], seeds="1")
     assert [(lane.rule, lane.guidance_scale) for lane in tab.backend.requests[-1].lanes] == [
         ("apg", 0),
@@ -170,11 +170,12 @@ def test_stop_keeps_the_finished_cells_and_the_next_run_makes_the_rest(monkeypat
         last |= update
         if painted == 5:  # in the second lane
             tab.on_stop(VISITOR)
-    assert "Stopped. 1 finished" in last[tab.runs.note] and len(last[tab.kept].cells) == 1
+    assert "Stopped. 1 finished" in last[tab.runs.note] and len(last[tab.last_run].cells) == 1
     assert (
-        last[tab.runs.run]["interactive"] is True and "saturation" in next(iter(last[tab.kept].cells.values())).measures
+        last[tab.runs.run]["interactive"] is True
+        and "saturation" in next(iter(last[tab.last_run].cells.values())).measures
     )
-    run(tab, last[tab.kept])
+    run(tab, last[tab.last_run])
     assert len(tab.backend.requests[-1].lanes) == 5
 
 
@@ -227,7 +228,7 @@ def test_an_empty_prompt_is_allowed_and_noted(exact):
     quick = {"steps": 1, "seeds": "1", "scales": "0, 3"}
     last = run(tab, prompt=" ", **quick)
     assert "nothing to hold on to" in last[tab.runs.note]
-    pictures = [cell.picture for cell in last[tab.kept].cells.values()]
+    pictures = [cell.picture for cell in last[tab.last_run].cells.values()]
     assert (pictures[0] == pictures[1]).all()
     assert "nothing to hold on to" not in run(tab, prompt="", negative="red", **quick)[tab.runs.note]
 
@@ -242,7 +243,7 @@ def test_fields_a_model_does_not_read_are_not_sent():
 
 def test_a_click_takes_a_cell_apart_and_scrubbing_shows_its_steps():
     tab = make_tab()
-    kept = run(tab)[tab.kept]
+    kept = run(tab)[tab.last_run]
     last = pick(tab, kept, 5)
     request = tab.backend.requests[-1]
     assert (
@@ -260,7 +261,7 @@ def test_a_click_takes_a_cell_apart_and_scrubbing_shows_its_steps():
 @pytest.mark.parametrize("name", ["cfg-9-9", "", 0, 5, None, [], "cfg-1-3 "])
 def test_no_cell_can_be_picked_that_is_not_there(name):
     tab = make_tab()
-    kept = run(tab)[tab.kept]
+    kept = run(tab)[tab.last_run]
     (update,) = tab.on_pick(values_of(tab, kept), SimpleNamespace(pick=name), VISITOR)
     assert "not in the grid any more" in update[tab.runs.note] and update.keys() == {tab.runs.note}
     assert "press Run first" in pick(tab, None, 0)[tab.runs.note]
@@ -271,7 +272,7 @@ def test_a_click_on_a_cell_of_before_takes_that_cell_apart_and_no_other():
     tab = make_tab()
     shown = run(tab, scales="1, 3, 5")[tab.stage]
     clicked = re.findall(r'data-key="([^"]+)"', shown)[1]  # scale 3
-    kept = run(tab, scales="0, 3, 5, 7.5")[tab.kept]
+    kept = run(tab, scales="0, 3, 5, 7.5")[tab.last_run]
     last = {}
     for update in tab.on_pick(values_of(tab, kept), SimpleNamespace(pick=clicked), VISITOR):
         last |= update
@@ -287,7 +288,7 @@ def test_cells_of_nearly_the_same_scale_have_names_of_their_own():
 
 def test_the_anatomy_follows_the_grid_only_where_it_is_shown():
     tab = make_tab()
-    kept = run(tab)[tab.kept]
+    kept = run(tab)[tab.last_run]
     assert list(tab.on_follow(values_of(tab, kept), VISITOR)) == [{tab.runs.note: gr.skip()}]
     shown = list(tab.on_follow(values_of(tab, kept, section=guidance.ANATOMY), VISITOR))
     assert shown[-1][tab.anatomy].request.lane.guidance_scale == 3  # nearest to 5
@@ -302,7 +303,7 @@ def test_at_most_twelve_scales_are_taken_apart_the_own_among_them():
 
 def test_the_png_says_which_lane_it_is():
     tab = make_tab()
-    kept = run(tab)[tab.kept]
+    kept = run(tab)[tab.last_run]
     path = pick(tab, kept, 2)[tab.png]["value"]
     assert from_file(Path(path).read_bytes()).lane == 2
     assert np.array_equal(np.asarray(Image.open(path)), kept.cells[kept.plan.request.lanes[2]].picture)
@@ -315,7 +316,7 @@ def test_the_curves_are_saved_as_csv():
         rows = list(csv.DictReader(file))
     assert len(rows) == 6 and rows[0]["guidance_scale"] == "0" and float(rows[0]["clip"]) == 0.5
     assert float(rows[0]["diversity"]) == pytest.approx(10 / 255, abs=1e-5)  # greys 10 and 20
-    norms = pick(tab, last[tab.kept], 0)[tab.norms_csv]["value"]
+    norms = pick(tab, last[tab.last_run], 0)[tab.norms_csv]["value"]
     with open(norms, newline="") as file:
         assert [float(row["rms_difference"]) for row in csv.DictReader(file)] == [0.1, 0.2]
 
@@ -340,10 +341,10 @@ def test_the_convention_is_stated_once():
 def test_the_same_sweep_with_exact_scores(exact):
     tab = make_tab(exact)
     last = run(tab, scales="0, 1, 5", seeds="1, 2", prompt="apple")
-    cells = {(lane.seed, lane.guidance_scale): cell for lane, cell in last[tab.kept].cells.items()}
+    cells = {(lane.seed, lane.guidance_scale): cell for lane, cell in last[tab.last_run].cells.items()}
     assert len(cells) == 6 and all(np.isfinite(list(cell.measures.values())).all() for cell in cells.values())
     assert not np.array_equal(cells[1, 0].picture, cells[1, 5].picture)
-    anatomy = pick(tab, last[tab.kept], 2)[tab.anatomy]
+    anatomy = pick(tab, last[tab.last_run], 2)[tab.anatomy]
     assert len(anatomy.steps) == 3
     assert anatomy.steps[0].norms[2] > 1e-4  # later both halves may agree: x_t has chosen its picture
 
@@ -352,7 +353,7 @@ def test_the_same_sweep_with_exact_scores(exact):
 def test_every_rule_draws_with_exact_scores(rule, exact):
     tab = make_tab(exact)
     last = run(tab, experiment="rules", rules=[rule], scales="3", seeds="1")
-    assert len(last[tab.kept].cells) == 1 and GUIDANCE[rule].title in last[tab.curves]
+    assert len(last[tab.last_run].cells) == 1 and GUIDANCE[rule].title in last[tab.curves]
 
 
 def test_nothing_of_a_visitor_is_painted_as_markup():
@@ -363,10 +364,10 @@ def test_nothing_of_a_visitor_is_painted_as_markup():
 
 def test_a_refused_run_leaves_what_was_there_and_says_so():
     tab = make_tab()
-    kept = run(tab)[tab.kept]
+    kept = run(tab)[tab.last_run]
     tab.backend.run = lambda *_: (_ for _ in ()).throw(LabError("No picture matches 'Pikachu'."))
     last = run(tab, kept, prompt="Pikachu")
-    assert "refusal" in last[tab.runs.note] and not {tab.stage, tab.kept, tab.words, tab.curves} & last.keys()
+    assert "refusal" in last[tab.runs.note] and not {tab.stage, tab.last_run, tab.words, tab.curves} & last.keys()
 
 
 @pytest.mark.parametrize("model", ["exact", "text-to-image"])

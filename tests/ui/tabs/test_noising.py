@@ -50,7 +50,7 @@ def tab():
 def values(tab):
     """What the controls hold after the first preset."""
     picture = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
-    return first_values(tab) | {tab.kept: noising.Subject(picture), tab.form["t"]: 300}
+    return first_values(tab) | {tab.last_run: noising.Subject(picture), tab.form["t"]: 300}
 
 
 def press(tab, preset, values, request=VISITOR):
@@ -111,7 +111,7 @@ def test_every_preset_names_what_there_is_and_paints(tab, values, preset):
 
 @pytest.mark.parametrize("field, bad", [("T", 9), ("T", 4001), ("T", nan), ("T", None), ("T", inf), ("seed", -1), ("seed", nan), ("t", None), ("picture", None)])  # fmt: skip
 def test_bad_values_get_a_sentence_and_keep_the_page(tab, values, field, bad):
-    broken = values | {tab.kept if field == "picture" else tab.form[field]: bad}
+    broken = values | {tab.last_run if field == "picture" else tab.form[field]: bad}
     list(tab.on_scene(broken, VISITOR))
     saved = tab.share.save(tab.save_png, broken)
     answers = [tab.on_drag(broken, VISITOR), *tab.on_play(broken, VISITOR), saved]
@@ -186,7 +186,7 @@ def test_what_of_a_file_is_not_in_the_picture_is_said_as_long_as_the_picture_is_
     Image.new("LA", (90, 60), (40, 0)).save(tmp_path / "a.png")
     for update in tab.on_upload(values | {tab.upload: str(tmp_path / "a.png")}, VISITOR):
         values = settled(values, update)
-    assert values[tab.kept].picture.shape == (60, 60, 3)
+    assert values[tab.last_run].picture.shape == (60, 60, 3)
     for said in (values, tab.on_drag(values | {tab.form["t"]: 500}, VISITOR)):
         assert (
             "Its middle is used, 60 × 60 of 90 × 60 pixels. Its transparent parts are filled with white."
@@ -194,7 +194,7 @@ def test_what_of_a_file_is_not_in_the_picture_is_said_as_long_as_the_picture_is_
         )
     for update in press(tab, noising.PRESETS[0], values):
         values = settled(values, update)
-    assert "pixels" not in values[tab.runs.note] and values[tab.kept].remark == ""
+    assert "pixels" not in values[tab.runs.note] and values[tab.last_run].remark == ""
 
 
 def test_the_exported_png_is_exact_and_carries_its_settings(tab, values):
@@ -202,8 +202,8 @@ def test_the_exported_png_is_exact_and_carries_its_settings(tab, values):
     image = Image.open(path)
     told = from_file(Path(path).read_bytes()).values
     assert (told["t"], told["schedule"], told["T"], told["zero"]) == (300, "linear", 1000, False)
-    assert np.array_equal(media.from_uri(told["picture"]["png"]), values[tab.kept].picture)
-    request = NoisingRequest(picture=media.resize(values[tab.kept].picture, 64), t=300, chain=False)
+    assert np.array_equal(media.from_uri(told["picture"]["png"]), values[tab.last_run].picture)
+    request = NoisingRequest(picture=media.resize(values[tab.last_run].picture, 64), t=300, chain=False)
     (frame,) = tab.backend.run(request)
     assert np.array_equal(np.asarray(image), frame.x_t)
 
@@ -220,7 +220,7 @@ def test_films_open_and_have_their_frames(tab, values):
 
 def test_a_newer_preset_ends_an_older_one(tab, values):
     """As when a button elsewhere opens the tab, which begins with its first preset, and presses another at once."""
-    first = tab.on_open(values | {tab.kept: None, tab.share.restored: False, tab.share.asked: False}, VISITOR)
+    first = tab.on_open(values | {tab.last_run: None, tab.share.restored: False, tab.share.by_preset: False}, VISITOR)
     assert tab.gallery in next(first) and tab.jump in next(first)
     second = press(tab, noising.PRESETS[2], values)
     assert tab.gallery in next(second) and set_to(next(second)[tab.form["rival"]]) == "cosine"
@@ -234,16 +234,16 @@ def test_a_preset_is_not_ended_by_the_opening_of_its_tab(tab, values):
     """The page may tell of the opening after the press."""
     preset = press(tab, noising.PRESETS[2], values)
     next(preset)
-    unopened = values | {tab.kept: None, tab.share.restored: False, tab.share.asked: False}
+    unopened = values | {tab.last_run: None, tab.share.restored: False, tab.share.by_preset: False}
     assert list(tab.on_open(unopened, VISITOR)) == [{tab.runs.note: gr.skip()}]
     assert len(list(preset)) == 3
     assert len(list(tab.on_open(unopened, VISITOR))) == 4  # nothing is under way any more
 
 
-@pytest.mark.parametrize("said", ["restored", "asked"])
+@pytest.mark.parametrize("said", ["restored", "by_preset"])
 def test_a_tab_opened_for_something_else_paints_nothing_of_its_own(tab, values, said):
     """For a capsule, or by a button that presses a preset."""
-    unopened = values | {tab.kept: None, tab.share.restored: False, tab.share.asked: False}
+    unopened = values | {tab.last_run: None, tab.share.restored: False, tab.share.by_preset: False}
     assert list(tab.on_open(unopened | {getattr(tab.share, said): True}, VISITOR)) == [{tab.runs.note: gr.skip()}]
 
 
@@ -258,7 +258,7 @@ def test_what_is_marked_is_a_part_of_every_update_of_a_scene(tab, values, index)
     preset = noising.PRESETS[index]
     for update in press(tab, preset, values):
         assert marked(update) == [str(names.index(preset.subject))]
-        assert update[tab.kept].example == preset.subject
+        assert update[tab.last_run].example == preset.subject
     for update in tab.on_example(values, SimpleNamespace(pick=index), VISITOR):
         assert marked(update) == [str(index)]
     assert all(tab.gallery not in update for update in tab.on_scene(values, VISITOR))

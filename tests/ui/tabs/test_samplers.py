@@ -161,13 +161,16 @@ def test_stop_keeps_what_was_made():
         if painted == 1:
             tab.runs.on_stop(VISITOR)
     assert "Stopped" in last[tab.runs.note]
-    assert 0 < len(last[tab.kept].recording.steps[0]) < 50
+    assert 0 < len(last[tab.last_run].recording.steps[0]) < 50
 
 
 def test_a_page_that_leaves_at_the_first_update_leaves_nothing():
     tab = make_tab(*[step(0, i, 5, float(i)) for i in range(5)])
     last = replay.Replay("compare", Recording(SamplingRequest(lanes=(LaneSettings(),)), {0: (step(0, 0, 1, 0.0),)}))
-    for updates in (tab.on_run(values_of(tab), VISITOR), tab.on_replay({tab.kept: last, tab.second: "x_t"}, VISITOR)):
+    for updates in (
+        tab.on_run(values_of(tab), VISITOR),
+        tab.on_replay({tab.last_run: last, tab.second: "x_t"}, VISITOR),
+    ):
         next(updates)
         updates.close()
         assert not tab.runs.stops.busy(VISITOR)
@@ -267,14 +270,14 @@ def test_replay_goes_from_noise_to_picture_and_can_be_stopped(monkeypatch):
     tab = make_tab()
     steps = (*(step(0, i, 4, float(i)) for i in range(4)), step(0, 4, 4, inf))
     last = replay.Replay("compare", Recording(SamplingRequest(lanes=(LaneSettings(steps=4),)), {0: steps}))
-    updates = list(tab.on_replay({tab.kept: last, tab.second: "x_t"}, VISITOR))
+    updates = list(tab.on_replay({tab.last_run: last, tab.second: "x_t"}, VISITOR))
     stages = [update[tab.stage] for update in updates if tab.stage in update]
     assert "call 0/4" in stages[0] and "finished" in stages[-1] and len(stages) == replay.REPLAY_FRAMES + 1
-    frames = tab.on_replay({tab.kept: last, tab.second: "x_t"}, VISITOR)
+    frames = tab.on_replay({tab.last_run: last, tab.second: "x_t"}, VISITOR)
     next(frames), next(frames)
     tab.runs.on_stop(VISITOR)
     assert len(list(frames)) <= 2
-    assert "press Run first" in next(tab.on_replay({tab.kept: None, tab.second: "x_t"}, VISITOR))[tab.runs.note]
+    assert "press Run first" in next(tab.on_replay({tab.last_run: None, tab.second: "x_t"}, VISITOR))[tab.runs.note]
 
 
 def test_a_very_long_run_keeps_what_the_slider_can_reach():

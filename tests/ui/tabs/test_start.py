@@ -86,12 +86,12 @@ def test_a_recording_is_replayed_and_says_that_it_is_one(tab, experiment):
     assert pressed == "samplers-replay" and update[tab.form["experiment"]] == experiment
     made = f"Recorded on {recorded.made.day} {recorded.made:%B %Y}, not computed now."
     assert made in update[tab.stage] and made in update[tab.runs.note]
-    values = first_values(tab) | {tab.kept: update[tab.kept]}
+    values = first_values(tab) | {tab.last_run: update[tab.last_run]}
     frames = [one for one in tab.on_replay(values, SimpleNamespace(session_hash="v")) if tab.stage in one]
     assert len(frames) == REPLAY_FRAMES + 1 and all(made in one[tab.stage] for one in frames)
     assert frames[0][tab.stage] != frames[-1][tab.stage]
     live = Replay("compare", recorded.recording)
-    assert "Recorded" not in tab.on_scrub(live, 50, "x_t") and made in tab.on_scrub(update[tab.kept], 50, "x_t")
+    assert "Recorded" not in tab.on_scrub(live, 50, "x_t") and made in tab.on_scrub(update[tab.last_run], 50, "x_t")
 
 
 def test_a_recording_of_no_known_experiment_or_of_too_many_lanes_is_refused(tab, monkeypatch):
@@ -112,7 +112,7 @@ def test_a_run_is_saved_as_a_recording(tab):
     values = first_values(tab)
     assert "press Run first" in tab.share.save(tab.recording, values)[tab.share.note]
     last = Replay("compare", start.shipped().recording)
-    (path,) = tab.share.save(tab.recording, values | {tab.kept: last})[tab.share.files]["value"]
+    (path,) = tab.share.save(tab.recording, values | {tab.last_run: last})[tab.share.files]["value"]
     with open(path, "rb") as file:
         assert recordings.from_bytes(file.read()).recording.request == EIGHT_SEEDS
 
@@ -121,7 +121,7 @@ def test_a_recording_sets_the_controls_as_they_were_and_forgets_those_of_another
     values = first_values(tab) | {tab.form["steps"]: 33, tab.form["group"]: "food-drink"}
     capsule = tab.share.make(values, EIGHT_SEEDS)
     last = Replay("compare", start.shipped().recording)
-    (path,) = tab.share.save(tab.recording, values | {tab.kept: last, tab.share.capsule: capsule})[tab.share.files][
+    (path,) = tab.share.save(tab.recording, values | {tab.last_run: last, tab.share.capsule: capsule})[tab.share.files][
         "value"
     ]
     with open(path, "rb") as file:
@@ -131,7 +131,7 @@ def test_a_recording_sets_the_controls_as_they_were_and_forgets_those_of_another
 
     update, _ = tab.replayed(start.shipped())
     assert update[tab.share.capsule] is None and not update[tab.share.code] and tab.form["steps"] not in update
-    replayed = values | {tab.kept: update[tab.kept], tab.share.capsule: None}
+    replayed = values | {tab.last_run: update[tab.last_run], tab.share.capsule: None}
     paths = tab.share.save(tab.pictures, replayed)[tab.share.files]["value"]
     pictures = [np.asarray(Image.open(one)) for one in paths]
     assert len(pictures) == 8 and "diffusion-lab" not in Image.open(paths[0]).text

@@ -129,7 +129,7 @@ class ControlNet(Tool):
         form, board, runs, running = self.form, self.board, self.runs, self.running
         inputs = {*self.controls, *board.inputs, self.view, self.chart, self.share.capsule}
         outputs = [
-            self.stage, self.plot, self.chart_words, runs.note, self.kept, self.selection, runs.run, runs.stop,
+            self.stage, self.plot, self.chart_words, runs.note, self.last_run, self.selection, runs.run, runs.stop,
             *self.share.run_outputs,
         ]  # fmt: skip
         settings = [*self.controls, *board.outputs]
@@ -141,22 +141,22 @@ class ControlNet(Tool):
         runs.stop.click(runs.on_stop, None, None, queue=False, **QUIET)
         self.wire_presets(settings, lambda event: event.then(self.on_run, inputs, outputs, **running))
         self.share.opens(
-            page, self.on_open, {*inputs, self.kept}, list(dict.fromkeys([*settings, *outputs])), **running
+            page, self.on_open, {*inputs, self.last_run}, list(dict.fromkeys([*settings, *outputs])), **running
         )
         self._wire_results()
         self.restorable = settings
-        self.share.wire({self.kept, self.selection, self.share.capsule}, self.scripts)
+        self.share.wire({self.last_run, self.selection, self.share.capsule}, self.scripts)
 
     def _wire_results(self) -> None:
-        run = {self.kept, self.selection}
+        run = {self.last_run, self.selection}
         self.view.input(self.on_view, {self.view, *run}, [self.stage, self.view_words], **LATEST)
         self.chart.input(self.on_chart, {self.chart, *run}, [self.plot, self.chart_words], **LATEST)
-        self.stage.click(self.on_pick, {self.chart, self.kept}, [self.selection, self.plot], queue=False, **QUIET)
+        self.stage.click(self.on_pick, {self.chart, self.last_run}, [self.selection, self.plot], queue=False, **QUIET)
         files = [self.share.files, self.share.note]
         how: dict[str, Any] = {"api_visibility": "private", "show_progress_on": self.share.files}
         self.png.click(self.save_picture, {*run, self.share.capsule}, files, **how)
         self.map_png.click(self.save_map, {self.board.sources, self.form["control"]}, files, **how)
-        self.csv.click(self.save_numbers, {self.kept}, files, **how)
+        self.csv.click(self.save_numbers, {self.last_run}, files, **how)
 
     def on_model(self, values: dict[Any, Any]) -> Update:
         """What the model is run with until somebody says otherwise, and maps as large as its pictures."""
@@ -225,7 +225,7 @@ class ControlNet(Tool):
         return self.share.show(self.capsule(values, plan.request)) | {
             self.stage: view.grid(done, values[self.view], selection),
             self.runs.note: run.sentence(ended),
-            self.kept: done,
+            self.last_run: done,
             self.selection: selection,
             self.plot: charts.chart(values[self.chart], done, selection),
             self.chart_words: widgets.words(view.chart_words(values[self.chart], plan.experiment)),
@@ -273,18 +273,18 @@ class ControlNet(Tool):
     # What is done with results
 
     def on_view(self, values: dict[Any, Any]) -> Update:
-        run, words = values[self.kept], {self.view_words: widgets.words(view.view_words(values[self.view]))}
+        run, words = values[self.last_run], {self.view_words: widgets.words(view.view_words(values[self.view]))}
         return words | ({self.stage: view.grid(run, values[self.view], values[self.selection])} if run else {})
 
     def on_chart(self, values: dict[Any, Any]) -> Update:
-        run: Finished | None = values[self.kept]
+        run: Finished | None = values[self.last_run]
         experiment = run.plan.experiment if run else "strengths"
         words = {self.chart_words: widgets.words(view.chart_words(values[self.chart], experiment))}
         return words | ({self.plot: charts.chart(values[self.chart], run, values[self.selection])} if run else {})
 
     def on_pick(self, values: dict[Any, Any], event: gr.EventData) -> Update:
         """A picture that was clicked, by what sets it apart: another run may have put another in its place meanwhile."""
-        run: Finished | None = values[self.kept]
+        run: Finished | None = values[self.last_run]
         lane = run.plan.lane_of(widgets.sent(event, "pick")) if run else None
         if run is None or lane not in run.steps:
             return {self.selection: None}
@@ -342,7 +342,7 @@ class ControlNet(Tool):
         return update, "" if alone else "controlnet-run", words
 
     def _run(self, values: dict[Any, Any]) -> Finished:
-        run: Finished | None = values[self.kept]
+        run: Finished | None = values[self.last_run]
         if run is None or not run.steps:
             raise LabError(NO_PICTURE)
         return run

@@ -147,9 +147,9 @@ class Guidance(Tool):
 
     def wire(self, page: gr.Tab) -> None:
         form, note, running = self.form, self.runs.note, self.running
-        inputs = {*self.controls, self.kept, self.anatomy, self.selection, self.section, self.share.capsule}
+        inputs = {*self.controls, self.last_run, self.anatomy, self.selection, self.section, self.share.capsule}
         outputs = [
-            self.stage, self.words, self.curves, self.csv, note, self.kept, self.runs.run, self.runs.stop,
+            self.stage, self.words, self.curves, self.csv, note, self.last_run, self.runs.run, self.runs.stop,
             *self.share.run_outputs,
         ]  # fmt: skip
         anatomy = [self.look, self.step, self.norms, self.anatomy, self.selection, self.png, self.norms_csv, note]
@@ -175,7 +175,7 @@ class Guidance(Tool):
         form["experiment"].input(self.on_experiment, {*self.controls}, form.others_parts, queue=False, **QUIET)
         self.runs.stop.click(self.on_stop, None, None, queue=False, **QUIET)
         self.restorable = self.controls
-        self.share.wire({self.kept, self.selection}, self.scripts)
+        self.share.wire({self.last_run, self.selection}, self.scripts)
 
     def on_stop(self, request: gr.Request) -> None:
         self.runs.on_stop(request)
@@ -192,10 +192,10 @@ class Guidance(Tool):
 
     def _sweep(self, values: dict[Any, Any], client: str, stop: threading.Event) -> Generator[Update, None, Update]:
         now = self.form.read(values)
-        plan, before = self._plan(now), values[self.kept]
+        plan, before = self._plan(now), values[self.last_run]
         sweep = before.with_plan(plan) if before else Sweep(plan)
         lanes, painter, run = sweep.new_lanes(), SweepPainter(sweep), Run(PAINT_EVERY_S)
-        base = {self.kept: sweep, self.words: _words(now["experiment"], plan.request.model)}
+        base = {self.last_run: sweep, self.words: _words(now["experiment"], plan.request.model)}
         began = time.monotonic()
 
         def paint() -> Update:
@@ -209,7 +209,7 @@ class Guidance(Tool):
             **base,
             self.stage: painter.grid(stopped=True),
             self.runs.note: run.sentence(painter.ended(lanes, time.monotonic() - began)),
-            self.kept: done,
+            self.last_run: done,
             self.curves: charts.curves(done),
             self.csv: gr.update(value=str(file), interactive=True),
         }
@@ -218,7 +218,7 @@ class Guidance(Tool):
 
     def on_pick(self, values: dict[Any, Any], event: gr.EventData, request: gr.Request) -> Iterator[Update]:
         """A click on a cell: its picture large, its anatomy as it is made."""
-        sweep: Sweep | None = values[self.kept]
+        sweep: Sweep | None = values[self.last_run]
         lane = view.lane_of(sweep.plan, widgets.sent(event, "pick")) if sweep else None
         if lane is None:
             words = "That picture is not in the grid any more. Click one that is." if sweep else NO_PICTURE
@@ -231,7 +231,7 @@ class Guidance(Tool):
 
     def on_follow(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """The anatomy, where it is shown, follows the grid: the picked cell if it is there, else one that suits."""
-        sweep: Sweep | None = values[self.kept]
+        sweep: Sweep | None = values[self.last_run]
         if sweep is None or values[self.section] != ANATOMY:
             yield {self.runs.note: gr.skip()}  # nothing at all would be an error of Gradio's
             return
@@ -241,12 +241,12 @@ class Guidance(Tool):
         return view.look(look, int(step) - 1) if look else gr.skip()
 
     def _look(self, values: dict[Any, Any], lane: LaneSettings, request: gr.Request) -> Iterator[Update]:
-        whole = values[self.kept].plan.request
+        whole = values[self.last_run].plan.request
         anatomy_request = AnatomyRequest(
             model=whole.model, condition=whole.condition, negative=whole.negative, forward=whole.forward, lane=lane,
-            scales=view.anatomy_scales(values[self.kept].plan.scales, lane.guidance_scale),
+            scales=view.anatomy_scales(values[self.last_run].plan.scales, lane.guidance_scale),
         )  # fmt: skip
-        cell, previous = values[self.kept].cells.get(lane), values[self.anatomy]
+        cell, previous = values[self.last_run].cells.get(lane), values[self.anatomy]
         steps: list[Anatomy] = (
             list(previous.steps) if previous and previous.request == anatomy_request and previous.whole else []
         )
@@ -283,7 +283,7 @@ class Guidance(Tool):
 
     def _png(self, values: dict[Any, Any], lane: LaneSettings) -> Update:
         """The picked picture as a file that carries its settings."""
-        sweep: Sweep = values[self.kept]
+        sweep: Sweep = values[self.last_run]
         cell = sweep.cells.get(lane)
         if cell is None:
             return {self.png: gr.update(interactive=False)}

@@ -75,9 +75,9 @@ Now = dict[str, Any]  # all that is set: the controls' values by name, and the `
 
 
 class Noising(Tool):
-    """A picture drowns in noise, and everything that can be seen of it. `kept` is the Subject."""
+    """A picture drowns in noise, and everything that can be seen of it. `last_run` is the Subject."""
 
-    name, about, fields, presets, kept_s = "noising", ABOUT, FORM, PRESETS, 7200
+    name, about, fields, presets, last_run_s = "noising", ABOUT, FORM, PRESETS, 7200
 
     def __init__(self, backend: Any, settings: Settings) -> None:
         super().__init__(backend, settings)
@@ -124,12 +124,12 @@ class Noising(Tool):
         form, runs = self.form, self.runs
         quiet, limit = {**QUIET, "concurrency_limit": None}, {**QUIET, "concurrency_limit": self.settings.most_pressed}
         latest = {**quiet, "trigger_mode": "always_last"}
-        inputs = {*self.controls, self.kept}
+        inputs = {*self.controls, self.last_run}
         chart = [self.plot, self.chart_words, runs.note]
         frame = [self.jump, self.other, self.chain, *chart]
         place = [*frame, form["t"], self.guess]
         scene = [*place, self.film, form["align"]]
-        self.restorable = everything = [*frame, self.guess, self.film, *self.controls, self.kept, self.gallery]
+        self.restorable = everything = [*frame, self.guess, self.film, *self.controls, self.last_run, self.gallery]
         scenes = [form["T"].submit, form["T"].blur, *(form[name].input for name in SCENE)]
 
         # Dragging goes past the queue: its bookkeeping costs more than a frame does.
@@ -233,7 +233,7 @@ class Noising(Tool):
 
     def _marks(self, subject: Subject) -> Update:
         """What says which picture is shown."""
-        return {self.kept: subject, self.gallery: view.gallery(self.examples, subject.example)}
+        return {self.last_run: subject, self.gallery: view.gallery(self.examples, subject.example)}
 
     def _show(self, now: Now, marks: Update, request: gr.Request, *names: str) -> Iterator[Update]:
         """Show a scene with its `marks`, as `_scene`, unless another one is asked for meanwhile: a link into the lab opens
@@ -284,10 +284,10 @@ class Noising(Tool):
 
     def on_share(self, values: dict[Any, Any]) -> Update:
         """What is shown now, for a link or a file."""
-        return self.share.show(self._capsule(values)) if values[self.kept] else {self.share.capsule: None}
+        return self.share.show(self._capsule(values)) if values[self.last_run] else {self.share.capsule: None}
 
     def _capsule(self, values: dict[Any, Any]) -> Capsule:
-        return self.share.make(values, picture=share.picture_told(values[self.kept].picture))
+        return self.share.make(values, picture=share.describe_picture(values[self.last_run].picture))
 
     def restore(self, capsule: Capsule, values: dict[str, Any]) -> tuple[Update, str, str]:
         """The tab as a capsule says, painted at once."""
@@ -304,7 +304,7 @@ class Noising(Tool):
     # From what is set to requests, frames and updates
 
     def _now(self, values: dict[Any, Any]) -> Now:
-        return self.form.read(values) | {"subject": values[self.kept]}
+        return self.form.read(values) | {"subject": values[self.last_run]}
 
     def request(self, values: dict[Any, Any]) -> NoisingRequest:
         """The frame that the controls ask for. Raises LabError where they cannot be met."""

@@ -127,24 +127,24 @@ class Samplers(Tool):
     def wire(self, page: gr.Tab) -> None:
         running, runs = self.running, self.runs
         self.restorable = [*self.controls, *self.rows.parts]
-        self.replayable = [self.stage, self.words, self.plot, self.table, runs.note, self.kept, self.scrub]
-        inputs = {*self.restorable, self.kept, self.second}
-        painted = [*self.replayable, runs.run, runs.stop, *self.share.run_outputs]
+        self.replayable = [self.stage, self.words, self.plot, self.table, runs.note, self.last_run, self.scrub]
+        inputs = {*self.restorable, self.last_run, self.second}
+        outputs = [*self.replayable, runs.run, runs.stop, *self.share.run_outputs]
         frame = [self.stage, self.scrub, runs.note, runs.stop, runs.run]
-        runs.run.click(self.on_run, inputs, painted, **running)
-        self.share.opens(page, self.on_open, inputs, painted, **running)
-        self.wire_presets(self.restorable, lambda event: event.then(self.on_run, inputs, painted, **running))
-        self.replay.click(self.on_replay, {self.kept, self.second}, frame, **running)
+        runs.run.click(self.on_run, inputs, outputs, **running)
+        self.share.opens(page, self.on_open, inputs, outputs, **running)
+        self.wire_presets(self.restorable, lambda event: event.then(self.on_run, inputs, outputs, **running))
+        self.replay.click(self.on_replay, {self.last_run, self.second}, frame, **running)
         self._wire_controls()
-        self.share.wire({self.kept}, self.scripts)
-        self.share.saves(self.png, self.pictures, {self.kept, self.share.capsule})
-        self.share.saves(self.steps_file, self.recording, {self.kept, self.share.capsule})
+        self.share.wire({self.last_run}, self.scripts)
+        self.share.saves(self.png, self.pictures, {self.last_run, self.share.capsule})
+        self.share.saves(self.steps_file, self.recording, {self.last_run, self.share.capsule})
 
     def _wire_controls(self) -> None:
         """What answers at once: the bookkeeping of the queue costs more than a frame does."""
         form, inputs, quiet = self.form, {*self.controls}, {"queue": False, **QUIET}
         places = [*form.others_parts, self.rows.box, self.second, self.scrub, self.replay]
-        frame = [self.kept, self.scrub, self.second]
+        frame = [self.last_run, self.scrub, self.second]
         moves = [self.scrub.input, self.second.input]
         form["model"].input(self.on_model, inputs, [*form.model_parts, *self.rows.parts], **quiet)
         form["experiment"].change(self.on_experiment, inputs, places, **quiet)
@@ -160,10 +160,10 @@ class Samplers(Tool):
 
     def on_model(self, values: dict[Any, Any]) -> Update:
         """Offer what the model can do: its samplers, conditions and forward process."""
-        chosen = self.form.read(values)
-        model = self.form.model(chosen)
-        lanes = lanes_for(model, chosen["samplers"])
-        return self.form.suit(chosen | {"samplers": samplers_of(lanes)}) | self.rows.show(lanes, model)
+        now = self.form.read(values)
+        model = self.form.model(now)
+        lanes = lanes_for(model, now["samplers"])
+        return self.form.suit(now | {"samplers": samplers_of(lanes)}) | self.rows.show(lanes, model)
 
     def on_experiment(self, values: dict[Any, Any]) -> Update:
         """Show what the experiment has and nothing else."""
@@ -177,9 +177,9 @@ class Samplers(Tool):
 
     def on_choose(self, values: dict[Any, Any]) -> Update:
         """The simple controls fill the lane rows."""
-        chosen = self.form.read(values)
-        lanes = [Lane(name, int(chosen["steps"] or 1)) for name in chosen["samplers"]]
-        return self.rows.show(lanes, self.form.model(chosen))
+        now = self.form.read(values)
+        lanes = [Lane(name, int(now["steps"] or 1)) for name in now["samplers"]]
+        return self.rows.show(lanes, self.form.model(now))
 
     # Runs
 
@@ -187,12 +187,12 @@ class Samplers(Tool):
         """A run, and then it is seen once more slowly."""
         replay = None
         for update in self.on_run(values, request):
-            replay = update.get(self.kept) or replay
+            replay = update.get(self.last_run) or replay
             if replay:  # the replay gives the buttons back: until then the slider is its own
                 update = {part: new for part, new in update.items() if part not in (self.runs.run, self.runs.stop)}
             yield update
         if replay:
-            yield from self.on_replay(values | {self.kept: replay}, request)
+            yield from self.on_replay(values | {self.last_run: replay}, request)
 
     def on_run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
         """Stream a run; ends early at Stop and keeps what is there."""
@@ -200,16 +200,16 @@ class Samplers(Tool):
         yield from self.runs.stream(request, partial(work, values, request.session_hash or ""))
 
     def _sample(self, values: dict[Any, Any], client: str, stop: threading.Event) -> Generator[Update, None, Update]:
-        chosen, request = self.form.read(values), self.request(values)
-        run, collector = Run(PAINT_EVERY_S, requests.left_out(chosen, request)), Collector(request)
+        now, request = self.form.read(values), self.request(values)
+        run, collector = Run(PAINT_EVERY_S, requests.left_out(now, request)), Collector(request)
 
         def paint() -> Update:
-            replay = Replay(chosen["experiment"], collector.recording())
+            replay = Replay(now["experiment"], collector.recording())
             progress = DECODING if isinstance(run.latest, Decoded) else view.progress(request, run.steps.values())
             return {self.stage: replay.stage(100), self.words: replay.words, self.runs.note: widgets.note(progress)}
 
         yield from run.updates(self.backend.run(request, stop, client), self.runs.note, paint, collector.add)
-        replay = Replay(chosen["experiment"], collector.recording())
+        replay = Replay(now["experiment"], collector.recording())
         note = run.sentence(STOPPED if stop.is_set() else view.summary(replay.recording))
         return self.share.show(self.capsule(values, request)) | self._at(replay, 100, note)
 
@@ -220,20 +220,20 @@ class Samplers(Tool):
             self.stage: replay.stage(percent),
             self.words: replay.words,
             self.runs.note: note,
-            self.kept: replay,
+            self.last_run: replay,
             self.scrub: percent,
             self.plot: gr.update(visible=True, value=figure) if figure else gr.update(visible=False),
             self.table: view.table(replay.recording),
         }
 
     def _invert(self, values: dict[Any, Any], client: str, stop: threading.Event) -> Generator[Update, None, Update]:
-        chosen = self.form.read(values)
-        if not chosen["picture"]:
+        now = self.form.read(values)
+        if not now["picture"]:
             raise LabError("Choose a picture first: upload one, paste one or use the webcam.")
-        picture, remark = media.open_upload(chosen["picture"], self.settings).square()
-        request = requests.inversion(chosen, picture)
+        picture, remark = media.open_upload(now["picture"], self.settings).square()
+        request = requests.inversion(now, picture)
         run, results, latent = Run(PAINT_EVERY_S, [remark]), list[InversionResult](), MODELS[request.model].latent
-        begun: Update = {self.words: words.under_stage("invert", request.model)}
+        words_update: Update = {self.words: words.under_stage("invert", request.model)}
 
         def paint() -> Update:
             if not run.steps:  # only notes until now
@@ -241,7 +241,7 @@ class Samplers(Tool):
             step = run.steps[max(run.steps)]
             panels = inversion.step_panels(step, run.guesses[step.lane], latent)
             progress = f"{inversion.way(step)}, call {step.i} of {step.n}"
-            return begun | {self.stage: lane_view.panels(panels), self.runs.note: widgets.note(progress)}
+            return words_update | {self.stage: lane_view.panels(panels), self.runs.note: widgets.note(progress)}
 
         def take(event: Event) -> None:
             if isinstance(event, InversionResult):
@@ -251,11 +251,11 @@ class Samplers(Tool):
         if not results:
             return {self.runs.note: widgets.note("Stopped.")}
         error = f"Came back with an RMS error of {lane_view.distance(results[-1].rms)}."
-        return self.share.show(self.share.make(values, picture=share.picture_told(request.picture))) | {
-            **begun,
+        return self.share.show(self.share.make(values, picture=share.describe_picture(request.picture))) | {
+            **words_update,
             self.stage: lane_view.panels(inversion.panels(results[-1], latent)),
             self.runs.note: run.sentence(error),
-            self.kept: None,
+            self.last_run: None,
         }
 
     # Replay
@@ -266,7 +266,7 @@ class Samplers(Tool):
 
     def on_replay(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
         """Play the last run from noise to picture in a few seconds, all lanes at the same noise level."""
-        replay: Replay | None = values[self.kept]
+        replay: Replay | None = values[self.last_run]
         if replay is None:
             yield {self.runs.note: widgets.note("Nothing to replay yet: press Run first.", bad=True)}
             return
@@ -288,7 +288,7 @@ class Samplers(Tool):
             raise LabError(f"The recording has more than {self.settings.max_lanes} lanes: too many for this lab.")
         capsule, experiment = recorded.capsule, {"experiment": replay.experiment}
         if capsule is not None and capsule.tab == self.share.tab:
-            controls = self.restore(capsule, self.share.known(capsule) | experiment)[0] | self.share.show(capsule)
+            controls = self.restore(capsule, self.share.values_in(capsule) | experiment)[0] | self.share.show(capsule)
         else:  # the capsule and link of an earlier run are not this one's
             controls = {self.form["experiment"]: replay.experiment, self.share.capsule: None, self.share.code: ""}
         note = widgets.note(f"{replay.origin} Press Replay or drag the slider.")
@@ -308,7 +308,7 @@ class Samplers(Tool):
 
     def pictures(self, values: dict[Any, Any]) -> Iterator[Path]:
         """A PNG a finished lane."""
-        replay: Replay | None = values[self.kept]
+        replay: Replay | None = values[self.last_run]
         if replay is None or not replay.recording.results:
             raise LabError("There is no finished picture yet: press Run first.")
         for index, lane in enumerate(replay.recording.request.lanes):
