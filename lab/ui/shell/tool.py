@@ -1,5 +1,6 @@
 """A tab with a stage, presets and a form of controls: its layout, and what all such tabs do alike."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, ClassVar
@@ -21,11 +22,11 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 NO_PICTURE = "There is no picture yet: press Run first."
 
 
-class Tool:
+class Tool(ABC):
     """The components of a tab and what they do. Holds nothing of any visitor: that lives in gr.State.
 
     A tab says in class attributes who it is and in `lay_out_stage`, `lay_out_controls` and `wire` what it has. One that
-    runs makes its `runs` among the controls, keeps its last run in `last_run`, and streams it from `on_run`.
+    runs makes its `runs` among the controls, keeps its last run in `last_run`, and streams it from its handlers.
     """
 
     name: ClassVar[str]
@@ -54,7 +55,6 @@ class Tool:
 
     def lay_out(self) -> None:
         """Everything of the tab below its head, from its presets to its words."""
-        self.last_run = gr.State(None, time_to_live=self.last_run_s)  # the last run, by whatever the tab makes of it
         self.lay_out_memory()
         self.buttons = widgets.preset_row(self.name, [preset.title for preset in self.offered])
         opening = self.form.preset(self.offered[0])
@@ -67,21 +67,22 @@ class Tool:
             gr.Markdown(self.about, elem_classes="lab-words", latex_delimiters=widgets.LATEX)
 
     def lay_out_memory(self) -> None:
-        """What the page keeps of a visitor beside the last run."""
+        """What the page keeps of a visitor: the last run, in whatever form the tab gives it."""
+        self.last_run = gr.State(None, time_to_live=self.last_run_s)
 
+    @abstractmethod
     def lay_out_stage(self, opening: dict[str, Any]) -> None:
         """Pictures, curve and words, empty, as large as the first preset's will be."""
-        raise NotImplementedError
 
+    @abstractmethod
     def lay_out_controls(self, opening: dict[str, Any]) -> None:
         """Run and Stop, the form with the values of the first preset, and the ways to share."""
-        raise NotImplementedError
 
     # Wiring
 
+    @abstractmethod
     def wire(self, page: gr.Tab) -> None:
         """Connect what was laid out."""
-        raise NotImplementedError
 
     @property
     def controls(self) -> list[Any]:
@@ -128,19 +129,15 @@ class Tool:
         """Whether something of this visitor's is under way."""
         return self.runs.stops.busy(request)
 
+    @abstractmethod
     def opening(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
-        """What the first opening shows: a run of what the controls are set to."""
-        yield from self.on_run(values, request)
-
-    def on_run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
-        """Stream a run; ends early at Stop and keeps what is there."""
-        raise NotImplementedError
+        """What the first opening shows."""
 
     # Sharing
 
+    @abstractmethod
     def request(self, values: dict[Any, Any]) -> Request:
         """What the controls ask for. Raises LabError where they cannot be met."""
-        raise NotImplementedError
 
     def capsule(self, values: dict[Any, Any], request: SamplingRequest) -> Capsule:
         """All that makes a run again."""

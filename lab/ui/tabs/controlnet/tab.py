@@ -88,6 +88,7 @@ class ControlNet(Tool):
     # Layout
 
     def lay_out_memory(self) -> None:
+        super().lay_out_memory()
         self.selection = gr.State(None, time_to_live=3600)  # a lane
 
     def lay_out_stage(self, opening: dict[str, Any]) -> None:

@@ -103,6 +103,7 @@ class Guidance(Tool):
     # Layout
 
     def lay_out_memory(self) -> None:
+        super().lay_out_memory()
         self.anatomy = gr.State(None, time_to_live=3600)  # Look, complete
         self.selection = gr.State(None, time_to_live=3600)  # LaneSettings
 
@@ -183,6 +184,10 @@ class Guidance(Tool):
 
     def on_section(self, section: str) -> list[Any]:
         return [section, gr.update(visible=section == CURVES), gr.update(visible=section == ANATOMY)]
+
+    def opening(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
+        """A run of what the controls are set to."""
+        yield from self.on_run(values, request)
 
     # The sweep
 
