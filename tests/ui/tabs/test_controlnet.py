@@ -329,7 +329,7 @@ def test_a_picked_result_shows_its_residuals_and_is_exported_with_its_settings()
     assert update[tab.selection] == 0
     (heat,) = json.loads(update[tab.plot].plot)["data"]
     assert np.shape(heat["z"]) == (3, 2)  # blocks, calls
-    (path,) = tab.save_picture(values)[tab.share.files]["value"]
+    (path,) = tab.share.save(tab.save_picture, values)[tab.share.files]["value"]
     image = Image.open(path)
     capsule = from_file(Path(path).read_bytes())
     np.testing.assert_array_equal(np.asarray(image), GREY)
@@ -341,11 +341,11 @@ def test_a_picked_result_shows_its_residuals_and_is_exported_with_its_settings()
 def test_numbers_are_exported_as_csv():
     tab = make_tab()
     values = with_map(tab, strengths="0, 1", count=2)
-    assert "press Run first" in tab.save_numbers(values)[tab.share.note]
+    assert "press Run first" in tab.share.save(tab.save_numbers, values)[tab.share.note]
     values = settled(values, run(tab, values))
     numbers, sizes = (
         [*csv.DictReader(Path(path).read_text("utf-8").splitlines())]
-        for path in tab.save_numbers(values)[tab.share.files]["value"]
+        for path in tab.share.save(tab.save_numbers, values)[tab.share.files]["value"]
     )
     assert (
         len(numbers) == 4
@@ -353,7 +353,7 @@ def test_numbers_are_exported_as_csv():
         and all(row["edge_f1"] for row in numbers)
     )
     assert len(sizes) == 4 * 2 * 3 and sizes[0]["rms"] == "0.5"
-    (path,) = tab.save_map(values)[tab.share.files]["value"]
+    (path,) = tab.share.save(tab.save_map, values)[tab.share.files]["value"]
     np.testing.assert_array_equal(np.asarray(Image.open(path)), source(values, tab).map)
 
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -153,11 +154,9 @@ class ControlNet(Tool):
         self.view.input(self.on_view, {self.view, *run}, [self.stage, self.view_words], **LATEST)
         self.chart.input(self.on_chart, {self.chart, *run}, [self.plot, self.chart_words], **LATEST)
         self.stage.click(self.on_pick, {self.chart, self.last_run}, [self.selection, self.plot], queue=False, **QUIET)
-        files = [self.share.files, self.share.note]
-        how: dict[str, Any] = {"api_visibility": "private", "show_progress_on": self.share.files}
-        self.png.click(self.save_picture, {*run, self.share.capsule}, files, **how)
-        self.map_png.click(self.save_map, {self.board.sources, self.form["control"]}, files, **how)
-        self.csv.click(self.save_numbers, {self.last_run}, files, **how)
+        self.share.saves(self.png, self.save_picture, {*run, self.share.capsule})
+        self.share.saves(self.map_png, self.save_map, {self.board.sources, self.form["control"]})
+        self.share.saves(self.csv, self.save_numbers, {self.last_run})
 
     def on_model(self, values: dict[Any, Any]) -> Update:
         """What the model is run with until somebody says otherwise, and maps as large as its pictures."""
@@ -291,39 +290,25 @@ class ControlNet(Tool):
             return {self.selection: None}
         return {self.selection: lane, self.plot: charts.chart(values[self.chart], run, lane)}
 
-    def save_picture(self, values: dict[Any, Any]) -> Update:
+    def save_picture(self, values: dict[Any, Any]) -> Iterator[Path]:
         """The picture that was clicked, or the first, with its settings."""
+        run, lane = self._picture(values)
+        if run.steps[lane].i < run.steps[lane].n:
+            raise LabError(UNFINISHED)
+        path = media.scratch_file(f"controlnet-{lane}.png")
+        yield share.save_png(run.steps[lane].x_0, path, values[self.share.capsule], lane)
 
-        def save() -> Update:
-            run, lane = self._picture(values)
-            if run.steps[lane].i < run.steps[lane].n:
-                raise LabError(UNFINISHED)
-            path = media.scratch_file(f"controlnet-{lane}.png")
-            return self.share.saved(share.save_png(run.steps[lane].x_0, path, values[self.share.capsule], lane))
-
-        return self.share.answer(save)
-
-    def save_map(self, values: dict[Any, Any]) -> Update:
+    def save_map(self, values: dict[Any, Any]) -> Iterator[Path]:
         """The map of the control that is chosen."""
+        name = values[self.form["control"]]
+        control = maps.control_of(name, values[self.board.sources][name])
+        yield media.save_plain(control.map, media.scratch_file(f"{name}-map.png"))
 
-        def save() -> Update:
-            name = values[self.form["control"]]
-            control = maps.control_of(name, values[self.board.sources][name])
-            return self.share.saved(media.save_plain(control.map, media.scratch_file(f"{name}-map.png")))
-
-        return self.share.answer(save)
-
-    def save_numbers(self, values: dict[Any, Any]) -> Update:
+    def save_numbers(self, values: dict[Any, Any]) -> Iterator[Path]:
         """How well the pictures follow their maps, and what the ControlNets added in every call."""
-
-        def save() -> Update:
-            run = self._run(values)
-            return self.share.saved(
-                charts.save_numbers(run, media.scratch_file("controlnet.csv")),
-                charts.save_residuals(run, media.scratch_file("controlnet-residuals.csv")),
-            )
-
-        return self.share.answer(save)
+        run = self._run(values)
+        yield charts.save_numbers(run, media.scratch_file("controlnet.csv"))
+        yield charts.save_residuals(run, media.scratch_file("controlnet-residuals.csv"))
 
     def capsule(self, values: dict[Any, Any], request: SamplingRequest) -> Capsule:
         """All that makes a run again, its maps among it."""
