@@ -12,6 +12,7 @@ import gradio as gr
 import app
 from lab import ui
 from lab.catalog import MODELS
+from lab.requests.base import LabError, Request
 from lab.ui.shell import widgets
 from lab.ui.shell.form import Field, Preset
 from lab.ui.shell.instrument import Instrument, Question
@@ -67,6 +68,12 @@ class Dummy(Tool):
         self.runs.stop.click(self.runs.on_stop, None, None, queue=False, **QUIET)
         self.restorable = self.controls
         self.share.wire({self.last_run}, None)
+
+    def opening(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
+        yield from self.on_run(values, request)
+
+    def request(self, values: dict[Any, Any]) -> Request:
+        raise LabError("Nothing is computed here.")
 
     def on_run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         yield {self.runs.note: widgets.note("Nothing is computed here.")}
