@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Page, TimeoutError, sync_playwright
+from playwright.sync_api import Locator, Page, TimeoutError, sync_playwright
 
 from lab.capsules.capsule import from_link
 from tests.browser.setup import find
@@ -30,6 +30,18 @@ def keep(page: Page, name: str) -> None:
         page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True, timeout=15_000)
     except TimeoutError:
         warnings.warn(f"no screenshot of {name}", stacklevel=2)
+
+
+def fill(control: Locator, text: str) -> None:
+    """Type `text` into a control and leave it: again where Gradio, which mounts what an accordion holds when it is opened,
+    put its own value over it. Fails after ten seconds."""
+    for _ in range(50):
+        control.fill(text)
+        control.press("Tab")
+        control.page.wait_for_timeout(200)
+        if control.input_value() == text:
+            return
+    pytest.fail(f"the control does not keep {text!r}")
 
 
 def wait_for_address(page: Page, name: str, value: object) -> None:

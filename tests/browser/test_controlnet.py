@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lab.settings import ASSETS
-from tests.browser.conftest import keep
+from tests.browser.conftest import fill, keep
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
 
@@ -72,7 +72,7 @@ def draw(page, *corners):
 
 
 def set_strengths(page, text):
-    page.locator("#controlnet-strengths textarea, #controlnet-strengths input").fill(text)
+    fill(page.locator("#controlnet-strengths textarea, #controlnet-strengths input"), text)
 
 
 def test_the_tab_opens_moving_and_ends_in_a_sweep(tab):
@@ -157,9 +157,7 @@ def test_a_dragged_joint_moves_the_skeleton(tab):
 
 def test_stop_keeps_what_is_done(tab):
     tab.get_by_role("button", name="More ▼").click()
-    steps = tab.get_by_label("number input for Steps").last
-    steps.fill("50")
-    steps.press("Tab")
+    fill(tab.get_by_label("number input for Steps").last, "50")
     tab.locator("#controlnet-run").click()
     expect(note(tab).get_by_text(re.compile(r"8 pictures · \d+ of 400 calls"))).to_be_visible()
     tab.locator("#controlnet-stop").click()
@@ -172,8 +170,7 @@ def test_conflicting_windows_and_too_many_pictures_are_answered(tab):
     tab.locator("#controlnet-run").click()
     finished(tab, "200 pictures asked for; one run makes at most 64")
     tab.get_by_text("Start × end").click()
-    starts = tab.locator("#controlnet-starts textarea, #controlnet-starts input")
-    starts.fill("1")
+    fill(tab.locator("#controlnet-starts textarea, #controlnet-starts input"), "1")
     tab.locator("#controlnet-run").click()
     finished(tab, "No window is open")
 

@@ -8,6 +8,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from lab.settings import ASSETS
+from tests.browser.conftest import fill
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
 
@@ -57,9 +58,7 @@ def test_stop_half_way_keeps_the_pictures(tab):
     tab.get_by_role("button", name="Eight ways down").click()
     finished(tab, "8 pictures")
     before = pictures(tab)
-    steps = tab.get_by_label("number input for Steps")
-    steps.fill("200")
-    steps.press("Tab")
+    fill(tab.get_by_label("number input for Steps"), "200")
     tab.get_by_role("button", name="Run", exact=True).click()
     expect(tab.get_by_text(re.compile(r"8 lanes · \d+ of 1799"))).to_be_visible()
     tab.get_by_role("button", name="Stop").click()
