@@ -7,7 +7,8 @@ import gradio as gr
 
 from lab.catalog import add_hub_models
 from lab.settings import ASSETS, Settings
-from lab.ui.shell import address, ahead, lessons, presenting, share, theme, widgets
+from lab.ui.shell import address, ahead, lessons, presenting, share, theme
+from lab.ui.shell.header import header
 from lab.ui.shell.instrument import Instrument
 from lab.ui.shell.openers import OPEN_JS
 from lab.ui.shell.page import Page, keep_sessions_small
@@ -33,7 +34,7 @@ def build(backend: Any, settings: Settings) -> gr.Blocks:
     """The whole page on a backend; nothing is computed until a visitor opens it."""
     add_hub_models(settings.allowed_models)
     with Page(title="Diffusion Lab", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as demo:
-        widgets.header("Diffusion Lab", "Watch diffusion models draw, one paper at a time.", TABS)
+        header("Diffusion Lab", "Watch diffusion models draw, one paper at a time.", TABS)
         door = share.Door()
         strip(TABS)
         built = {}

@@ -4,9 +4,10 @@ from playwright.sync_api import expect
 
 from lab.ui import TABS
 from lab.ui.tabs.noising.lesson import LESSON
-from tests.browser.conftest import keep
+from tests.browser.conftest import keep, wait_for_address
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
+BEFORE = "head => getComputedStyle(head, '::before').content.replaceAll(/[\" ]/g, '').replace('redheart', 'red heart')"
 TOOLS = [tab.title for tab in TABS if tab.presets]
 
 
@@ -51,6 +52,77 @@ def test_on_stage_there_are_pictures_and_one_control(page):
     page.keyboard.press("Escape")
     expect(page.get_by_role("tab", name="Samplers")).to_be_visible()
     expect(page.locator("#samplers-presets")).to_be_visible()
+
+
+def test_on_stage_the_prompt_is_read_and_arrow_keys_go_through_the_presets(page):
+    page.get_by_role("tab", name="Guidance").click()
+    expect(page.locator("#guidance-note")).to_contain_text("pictures")
+    page.keyboard.press("p")
+    title = page.locator(".presenter [data-preset]")
+    presets = page.locator("#guidance-presets button").all_text_contents()
+    expect(title).to_have_text(presets[0])
+    assert page.locator("#tab-guidance .lab-head h2").evaluate(BEFORE) == "“red heart”"
+    for key, index in (("ArrowRight", 1), ("ArrowLeft", 0), ("ArrowLeft", len(presets) - 1)):
+        page.keyboard.press(key)
+        expect(title).to_have_text(presets[index])
+    box = page.locator("#guidance-stage").bounding_box()
+    assert box["y"] + box["height"] <= page.locator("#guidance-run").bounding_box()["y"]
+    page.keyboard.press("p")
+    expect(page.locator(".presenter")).to_be_hidden()
+
+
+def test_on_stage_the_map_stands_beside_one_picture(page):
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.get_by_role("tab", name="ControlNet").click()
+    expect(page.locator("#controlnet-note")).to_contain_text("8 pictures in")
+    page.keyboard.press("p")
+    page.get_by_role("button", name="Map beside").click()
+    shown = page.locator("#controlnet-stage figure:visible")
+    expect(shown).to_have_count(1)
+    board, picture = page.locator("#controlnet-editor .board").bounding_box(), shown.bounding_box()
+    for box in (board, picture):
+        assert (
+            box["height"] >= 0.6 * 720
+            and box["y"] + box["height"] <= page.locator("#controlnet-run").bounding_box()["y"] + 1
+        )
+    assert board["x"] + board["width"] < picture["x"]
+    keep(page, "stage-board")
+
+
+def test_the_header_has_a_way_past_it_and_remembers_look_and_keys(browser, address):
+    visitor = browser.new_context(viewport={"width": 1280, "height": 720})
+    page = visitor.new_page()
+    page.goto(address)
+    expect(page.locator(".lab-skip")).to_be_attached()
+    page.keyboard.press("Tab")
+    expect(page.locator(".lab-skip")).to_be_focused()
+    page.get_by_role("tab", name="Samplers").click()
+    page.locator(".lab-skip").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#tab-samplers .stage")).to_be_focused()
+    page.get_by_role("button", name="Dark").click()
+    page.get_by_text("Keys", exact=True).click()
+    page.get_by_label("P is a key of the lab").uncheck()
+    page = visitor.new_page()
+    page.goto(f"{address}?tab=samplers")
+    expect(page.get_by_role("button", name="Dark")).to_have_attribute("aria-pressed", "true")
+    assert page.evaluate("document.body.classList.contains('dark')")
+    page.keyboard.press("p")
+    expect(page.get_by_role("tab", name="Samplers")).to_be_visible()
+    page.get_by_role("button", name="Dark").click()
+    assert not page.evaluate("document.body.classList.contains('dark')")
+    visitor.close()
+
+
+def test_a_seed_is_drawn_in_the_page_and_enter_runs(page):
+    page.get_by_role("tab", name="Samplers").click()
+    expect(page.locator("#samplers-note")).to_contain_text("2 pictures, ")
+    seed = page.locator("#samplers-seed input")
+    page.locator("#samplers-seed").get_by_role("button", name="Random").click()
+    expect(seed).not_to_have_value("0")
+    value = int(seed.input_value())
+    seed.press("Enter")
+    wait_for_address(page, "seed", value)
 
 
 def test_on_a_phone_run_is_at_hand_and_nothing_is_wider_than_the_screen(browser, address):

@@ -30,6 +30,10 @@ from lab.ui.shell.widgets import Update
 Values = Mapping[str, Any]  # of controls, by name
 Choices = Sequence[tuple[str, Any]]  # title, value
 
+# for `Field.dice`: short enough to be read out to a class
+RANDOM_SEED = "Math.floor(Math.random() * 10000)"
+RANDOM_SEEDS = f"[0, 1].map(() => {RANDOM_SEED}).join(', ')"
+
 
 @dataclass(frozen=True)
 class Field:
@@ -41,7 +45,8 @@ class Field:
     its own value. `bounds` are limits that follow the others, as properties of the widget; they
     are set along with its value. With `stays`, what a visitor chose is kept when another model is chosen, as far
     as that one has it. `kind` is what a link may hold where that is more than the widget offers at first; `linked` is
-    whether links hold it. In the page its id is the tab's name and its own, "guidance-prompt".
+    whether links hold it. `dice` is a JavaScript expression: a button in the control sets it to the expression's value, in the
+    page alone. In the page its id is the tab's name and its own, "guidance-prompt".
     """
 
     name: str
@@ -56,6 +61,7 @@ class Field:
     stays: bool = False
     kind: Kind | None = None
     linked: bool = True
+    dice: str = ""
     options: dict[str, Any] = field(default_factory=dict)  # of the widget, for good
 
     @property
@@ -118,7 +124,12 @@ class Form:
         """Make these controls here, as `values` (those of `complete`) have them."""
         for one in map(self.fields.__getitem__, names):
             look = {"elem_id": f"{self.tab}-{one.name}"} | one.options | self._look(one, values, first=True)
-            self.parts[one.name] = one.widget(value=values[one.name], **look)
+            dice = gr.Button("Random", size="sm", elem_id=f"{self.tab}-{one.name}-dice") if one.dice else None
+            self.parts[one.name] = part = one.widget(
+                value=values[one.name], **look | ({"buttons": [dice]} if dice else {})
+            )
+            if dice:
+                dice.click(None, None, part, js=f"() => {one.dice}", api_visibility="private")
 
     # Values
 
@@ -192,6 +203,11 @@ class Form:
             for one in self.fields.values()
             if one.follows_others
         }
+
+    @property
+    def submits(self) -> list[Any]:
+        """The events of Enter in a line or a number: as good as a press of Run."""
+        return [part.submit for part in self.parts.values() if isinstance(part, gr.Textbox | gr.Number)]
 
     @property
     def model_parts(self) -> list[Any]:

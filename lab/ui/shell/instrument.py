@@ -50,5 +50,6 @@ class Instrument:
     lesson: tuple[Question, ...] = ()
     presets: tuple[str, ...] = ()  # titles
     stage: str = ""  # CSS selector of its pictures, which fill the screen while presenting
+    board: str = ""  # CSS selector of what a visitor draws on, which may stand beside them then
     style: str = ""  # CSS
     routes: tuple[Callable[[], Route], ...] = ()  # what else the server answers for it

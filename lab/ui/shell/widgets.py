@@ -22,18 +22,11 @@ import numpy as np
 from gradio.data_classes import ImageData
 
 from lab.requests.base import LabError, Waiting
-from lab.ui.shell import media, presenting
-from lab.ui.shell.instrument import Instrument
+from lab.ui.shell import media
 from lab.ui.shell.sources import beside
 
 Update = dict[Any, Any]  # components to what they show next
 MAX_TYPED = 10_000  # characters that a line takes: what is too long for a run is refused in words, and not cut unseen
-
-MARK = (
-    '<svg viewBox="0 0 8 8" aria-hidden="true" shape-rendering="crispEdges"><rect width="8" height="8" fill="#14181f"/>'
-    '<path fill="#7c86ff" d="M1 1h3v6h-3z"/><path fill="#a5afff" d="M4 2h1v1h-1zM4 4h1v2h-1zM5 3h1v1h-1zM6 5h1v1h-1z"/>'
-    '<path fill="#e1e4ea" d="M5 1h1v1h-1zM6 2h1v1h-1zM5 6h1v1h-1zM6 4h1v1h-1z"/></svg>'
-)
 
 
 def picture_input(label: str, **options: Any) -> gr.Image:
@@ -62,14 +55,6 @@ class Cited(Protocol):
     def paper(self) -> str: ...
     @property
     def arxiv(self) -> str: ...
-
-
-def header(title: str, line: str, tabs: Sequence[Instrument]) -> gr.HTML:
-    """The top of the page: mark, name, one line, and the way to present `tabs`."""
-    return gr.HTML(
-        f'<header class="lab-header">{MARK}<div><h1>{escape(title)}</h1><p>{escape(line)}</p></div>'
-        f"{presenting.button(tabs)}</header>"
-    )
 
 
 def grid() -> gr.Row:

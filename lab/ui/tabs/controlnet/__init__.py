@@ -18,5 +18,6 @@ TAB = Instrument(
     lesson=LESSON,
     presets=tuple(preset.title for preset in tab.PRESETS),
     stage="#controlnet-stage",
+    board="#controlnet-editor",
     style=beside(__file__, "style.css"),
 )

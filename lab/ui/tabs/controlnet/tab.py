@@ -17,7 +17,7 @@ from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import SamplingRequest, Step
 from lab.settings import Settings, at_hand
 from lab.ui.shell import media, share, widgets
-from lab.ui.shell.form import Field, Preset, one_of
+from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of
 from lab.ui.shell.runs import STOPPED, Run, Runs, Stops
 from lab.ui.shell.tool import NO_PICTURE, QUIET, Tool
 from lab.ui.shell.widgets import Update
@@ -53,7 +53,7 @@ FORM = (
     Field("starts",     gr.Textbox,  "Starts", "0, 0.2, 0.4, 0.6", when=windows, options=LIST),
     Field("ends",       gr.Textbox,  "Ends",   "0.2, 0.4, 0.6, 1", when=windows, options=LIST),
     Field("live",       gr.Checkbox, "Run at every stroke", False, linked=False),
-    Field("seed",       gr.Number,   "First seed", 0, options={"minimum": 0, **HALF}),
+    Field("seed",       gr.Number,   "First seed", 0, dice=RANDOM_SEED, options={"minimum": 0, **HALF}),
     Field("count",      gr.Slider,   "Seeds", 2, when=strengths, options={"minimum": 1, "maximum": 8, "step": 1, **HALF}),
     Field("start",      gr.Slider,   "Window start", 0, when=but_windows, options={"minimum": 0, "maximum": 1, "step": 0.05, **HALF}),
     Field("end",        gr.Slider,   "Window end",   1, when=but_windows, options={"minimum": 0, "maximum": 1, "step": 0.05, **HALF}),
@@ -139,7 +139,7 @@ class ControlNet(Tool):
         board.wire(inputs, lambda event: event.then(self.on_live, inputs, outputs, **running))
         form["model"].input(self.on_model, inputs, [*board.outputs, *form.model_parts], queue=False, **QUIET)
         form["experiment"].input(self.on_experiment, inputs, form.others_parts, **LATEST)
-        runs.run.click(self.on_run, inputs, outputs, **running)
+        gr.on([runs.run.click, *self.form.submits], self.on_run, inputs, outputs, **running)
         runs.stop.click(runs.on_stop, None, None, queue=False, **QUIET)
         self.wire_presets(settings, lambda event: event.then(self.on_run, inputs, outputs, **running))
         self.share.opens(

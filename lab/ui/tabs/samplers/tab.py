@@ -18,7 +18,7 @@ from lab.requests.inversion import InversionResult
 from lab.requests.sampling import Decoded, LaneSettings, SamplingRequest
 from lab.settings import ASSETS, Settings, at_hand
 from lab.ui.shell import lane_view, media, share, widgets
-from lab.ui.shell.form import Field, Preset, one_of, reads, titles_of
+from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of, reads, titles_of
 from lab.ui.shell.runs import Run, Runs
 from lab.ui.shell.tool import QUIET, Tool
 from lab.ui.shell.widgets import Update
@@ -37,7 +37,7 @@ FORM = (
     Field("versus",     gr.Checkbox, "The perfect score beside it, from the same x_T", False, offered=lambda model: bool(model.perfect)),
     Field("prompt",     gr.Textbox,  "Prompt",      None, offered=reads("prompt"), stays=True, options={"placeholder": "apple, cat, fire engine … or leave empty", "max_length": widgets.MAX_TYPED}),
     Field("group",      gr.Dropdown, "Group",       offered=reads("group"), choices=[("All pictures", ""), *((title, name) for name, title in GROUPS.items())]),
-    Field("seed",       gr.Number,   "Seed",        0, options={"minimum": 0}),
+    Field("seed",       gr.Number,   "Seed",        0, dice=RANDOM_SEED, options={"minimum": 0}),
     Field("mix_seed",   gr.Number,   "Second seed", 2, when=one_of("experiment", "between"), options={"minimum": 0}),
     Field("samplers",   gr.Dropdown, "Samplers",    ["ddim"], choices=titles_of(samplers_for), stays=True, when=one_of("experiment", "compare", "grid"),
           kind=Choice(tuple(SAMPLERS), most=MAX_COMPARED), options={"multiselect": True, "max_choices": MAX_COMPARED}),
@@ -131,7 +131,7 @@ class Samplers(Tool):
         inputs = {*self.restorable, self.last_run, self.second}
         outputs = [*self.replayable, runs.run, runs.stop, *self.share.run_outputs]
         frame = [self.stage, self.scrub, runs.note, runs.stop, runs.run]
-        runs.run.click(self.on_run, inputs, outputs, **running)
+        gr.on([runs.run.click, *self.form.submits], self.on_run, inputs, outputs, **running)
         self.share.opens(page, self.on_open, inputs, outputs, **running)
         self.wire_presets(self.restorable, lambda event: event.then(self.on_run, inputs, outputs, **running))
         self.replay.click(self.on_replay, {self.last_run, self.second}, frame, **running)
