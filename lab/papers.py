@@ -109,6 +109,6 @@ PAPERS = (
           "Teach a student to jump from any noise level to the end of the guided path in one call: a picture takes one to eight steps.",
           r"f_\theta(z_t, \omega, c, t) = f_\theta(z_{t'}, \omega, c, t') = z_0",
           (Try("samplers", "One step or eight?", "One prompt and noise in 1, 2, 4 and 8 calls of a student that was distilled here."),
-           Try("controlnet", "Draw an emoji", "Four calls a picture: it is redrawn at every stroke."))),
+           Try("controlnet", "Draw an emoji", "Four calls a picture: it follows the pen."))),
 )
 # fmt: on

@@ -34,6 +34,10 @@ def pictures(page):
     return page.locator("#controlnet-stage img").evaluate_all("images => images.map(image => image.src)")
 
 
+CHANGED = """before => {
+  const now = [...document.querySelectorAll('#controlnet-stage img')].map(image => image.src);
+  return now.length === before.length && now.some((src, i) => src !== before[i]);
+}"""
 COUNT_LIT = """() => {
   const map = document.querySelector('#controlnet-editor canvas');
   if (!map) return -1;
@@ -105,6 +109,34 @@ def test_a_drawn_picture_runs_at_every_stroke(tab):
     )
     finished(tab, "2 pictures in")
     assert lit(tab) > 60
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1366, 768), (390, 844)])
+def test_pictures_follow_the_pen_in_the_same_view_and_clearing_clears_them(browser, address, size):
+    page = browser.new_page(viewport=dict(zip(("width", "height"), size)))
+    page.set_default_timeout(60_000)
+    page.goto(f"{address}?tab=controlnet")
+    page.locator("#controlnet-presets").get_by_role("button", name="Draw an emoji").click()
+    finished(page, "2 pictures in")
+    page.evaluate("scrollTo(0, 0)")
+    board, first = (page.locator(f"#controlnet-{name}").first.bounding_box() for name in ("editor .board", "stage img"))
+    foot = page.locator("#controlnet-run").bounding_box()["y"] if size[0] < 700 else size[1]
+    for box in (board, first):
+        assert box["y"] >= 0 and box["y"] + box["height"] <= foot
+    before = pictures(page)
+    page.mouse.move(board["x"] + 0.2 * board["width"], board["y"] + 0.2 * board["height"])
+    page.mouse.down()
+    page.mouse.move(board["x"] + 0.8 * board["width"], board["y"] + 0.3 * board["height"], steps=10)
+    page.wait_for_function(CHANGED, arg=before)  # while the pen is down
+    page.mouse.up()
+    finished(page, "2 pictures in")
+    page.get_by_role("button", name="Clear", exact=True).first.click()
+    finished(page, "Draw a few lines")
+    assert pictures(page) == []
+    page.get_by_role("button", name="Undo").click()
+    finished(page, "2 pictures in")
+    assert len(pictures(page)) == 2
+    page.close()
 
 
 def test_an_empty_canvas_is_answered(tab):

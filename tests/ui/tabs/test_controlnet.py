@@ -208,7 +208,11 @@ def test_an_empty_canvas_is_answered():
     assert "canvas is empty" in run(tab, values_of(tab))[tab.runs.note]
     update = tab.board.on_edit(values_of(tab), SimpleNamespace(drawn=media.exact_uri(np.zeros((64, 64, 3), np.uint8))))
     assert "canvas is empty" in run(tab, settled(values_of(tab), update))[tab.runs.note]
-    assert unchanged(tab, tab.on_live(values_of(tab, live=True), VISITOR))  # nothing to follow, nothing said
+    assert unchanged(tab, tab.on_live(values_of(tab, live=False), VISITOR))  # no run was wanted, nothing is said
+    (blank,) = tab.on_live(
+        values_of(tab, live=True), VISITOR
+    )  # no picture of what was there before the map was cleared
+    assert "<img" not in blank[tab.stage] and blank[tab.last_run] is None and "Draw a few lines" in blank[tab.runs.note]
 
 
 def test_what_is_drawn_is_the_map_pixel_for_pixel():

@@ -33,9 +33,11 @@ class Board:
         self.maps = Maps(backend, settings, next(iter(form.models.values())).size)
 
     def lay_out(self, opening: dict[str, Any], note: gr.HTML) -> None:
-        """From the kind of map to one's own picture. `note` says what went wrong."""
+        """From the map, which stays in view beside the pictures, to one's own picture. `note` says what went wrong."""
         self.note = note
         self.sources = gr.State(FIRST, time_to_live=7200)
+        empty = maps.editor("edges", FIRST["edges"], self.maps.side)
+        self.editor = gr.HTML(empty, js_on_load=view.EDITOR_JS, elem_id="controlnet-editor")
         with gr.Row(elem_classes="map-choice"):
             self.form.lay_out("control", values=opening)
             self.annotator = gr.Radio(
@@ -45,8 +47,6 @@ class Board:
         # Its choices follow the control; a click under way may carry one of before, which on_annotator answers itself.
         self.annotator.preprocess = lambda payload: payload
         self.gallery = gr.HTML(view.gallery("edges"), js_on_load=widgets.PICK_JS, elem_id="controlnet-gallery")
-        empty = maps.editor("edges", FIRST["edges"], self.maps.side)
-        self.editor = gr.HTML(empty, js_on_load=view.EDITOR_JS, elem_id="controlnet-editor")
         with gr.Row() as self.canny:
             self.form.lay_out("low", "high", "blur", values=opening)
         with widgets.more("Your own picture"):

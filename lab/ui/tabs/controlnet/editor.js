@@ -1,6 +1,6 @@
 // Draws on the map in whole pixels of it, drags joints, and hands over what was made when the pointer is lifted.
-// Runs as gr.HTML's js_on_load: `element`, `trigger` and `watch` are given.
-const state = {tool: 'pen', shown: null, before: [], stroke: null, joint: null};
+// Where every change is a run, what is under the pen is handed over as often as runs come back. Runs as gr.HTML's js_on_load: `element`, `trigger` and `watch` are given.
+const state = {tool: 'pen', shown: null, before: [], stroke: null, joint: null, due: 0};
 const part = (name) => element.querySelector(`.map-editor ${name}`);
 const hand = (data) => trigger('input', data);
 const PAIRS = [[2,5],[3,6],[4,7],[8,11],[9,12],[10,13],[14,15],[16,17]];
@@ -88,11 +88,25 @@ element.addEventListener('pointermove', (event) => {
       mark(state.stroke.canvas, state.stroke.last, at);
       state.stroke.last = at;
     }
+    follow();
   } else if (state.joint !== null) {
     move(state.joint, ...place(event, part('.board > svg')));
+    follow();
   }
 });
+// What the pen or the joint is doing, for a run that ends before it is lifted.
+function follow() {
+  const run = document.getElementById('controlnet-run');
+  if (state.due || run.disabled || !document.querySelector('#controlnet-live input').checked) return;
+  state.due = setTimeout(() => {
+    state.due = 0;
+    if (state.stroke) hand({drawn: state.stroke.canvas.toDataURL('image/png')});
+    else if (state.joint !== null) hand({joints: joints()});
+  }, 120);
+}
 function lift() {
+  clearTimeout(state.due);
+  state.due = 0;
   if (state.stroke) changed(state.stroke.canvas);
   if (state.joint !== null) hand({joints: joints()});
   state.stroke = state.joint = null;

@@ -30,6 +30,7 @@ SAMPLER, STEPS = "dpmpp_2m", 10  # good pictures in ten calls: a drawing must an
 JUMPS = 4  # of LCM, for a model that was distilled for it
 PAINT_EVERY_S = 0.08
 WORN = "a person in a red shirt and blue trousers"
+NOTHING_DRAWN = "Draw a few lines: the pictures follow."
 UNFINISHED = "This picture was stopped before it was finished. Choose another one or press Run."
 
 SEGMENTS = {"show_label": False, "container": False, "elem_classes": "segments"}  # its label is for screen readers
@@ -52,7 +53,7 @@ FORM = (
     Field("pose_strengths", gr.Textbox, "Pose strengths", "0, 0.5, 1", when=pairs, options=LIST),
     Field("starts",     gr.Textbox,  "Starts", "0, 0.2, 0.4, 0.6", when=windows, options=LIST),
     Field("ends",       gr.Textbox,  "Ends",   "0.2, 0.4, 0.6, 1", when=windows, options=LIST),
-    Field("live",       gr.Checkbox, "Run at every stroke", False, linked=False),
+    Field("live",       gr.Checkbox, "Run at every change", False, linked=False),
     Field("seed",       gr.Number,   "First seed", 0, dice=RANDOM_SEED, options={"minimum": 0, **HALF}),
     Field("count",      gr.Slider,   "Seeds", 2, when=strengths, options={"minimum": 1, "maximum": 8, "step": 1, **HALF}),
     Field("start",      gr.Slider,   "Window start", 0, when=but_windows, options={"minimum": 0, "maximum": 1, "step": 0.05, **HALF}),
@@ -67,7 +68,7 @@ PRESETS = (  # the subject is a map or two: (annotator, name of a sketch, a pose
     Preset("How hard to hold",       [("canny", "fox-3d")],                       prompt="dog face"),
     Preset("Draw an emoji",          [("scribble", "heart")],                     prompt="red heart", strengths="1", live=True, model="student"),
     Preset("Same lines, other words", [("canny", "red-apple-glossy")],            prompt="tangerine", strengths="0, 0.7, 1.4"),
-    Preset("Strike a pose",          [(HAND, "jumping")],                         prompt=f"{WORN}, green background"),
+    Preset("Strike a pose",          [(HAND, "jumping")],                         prompt=f"{WORN}, green background", live=True),
     Preset("From a photograph",      [("pose", "arms-raised")],                   prompt=f"{WORN}, white background", strengths="0, 0.5, 1"),
     Preset("When is shape decided?", [("scribble", "star")],                      prompt="star", experiment="windows", seed=2, count=1),
     Preset("Edges and pose",         [("scribble", "house"), (HAND, "waving")],   prompt=WORN, experiment="pairs", strengths="0, 0.5, 1", count=1),
@@ -187,12 +188,27 @@ class ControlNet(Tool):
     # The run
 
     def on_live(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
-        """The run that follows a stroke, where the visitor wants one; nothing while there is nothing to follow."""
+        """The run that follows a change of the map, where the visitor wants one; of an empty map there are no pictures."""
         source = values[self.board.sources][values[self.form["control"]]]
-        if not values[self.form["live"]] or source.map is None or not source.map.any():
+        if not values[self.form["live"]]:
             yield {self.runs.note: gr.skip()}  # nothing at all would be an error of Gradio's
-            return
-        yield from self.on_run(values, request)
+        elif source.map is None or not source.map.any():
+            self.runs.stops.end(request)
+            yield self._blank()
+        else:
+            yield from self.on_run(values, request)
+
+    def _blank(self) -> Update:
+        """The stage while there is nothing on the map: no picture of what was there before."""
+        return {
+            self.stage: view.empty_grid(1, 2),
+            self.plot: charts.nothing(),
+            self.last_run: None,
+            self.selection: None,
+            self.runs.note: widgets.note(NOTHING_DRAWN),
+            self.runs.run: gr.update(interactive=True),
+            self.runs.stop: gr.update(interactive=False),
+        }
 
     def on_run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
         """Stream a run; ends early at Stop and keeps what is there."""
