@@ -13,6 +13,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 from lab import launching, memory
 from lab.backends.deferred import Deferred
+from lab.backends.sharing import Sharing
 from lab.settings import Settings
 
 TIDY_EVERY_S = 60.0
@@ -42,8 +43,9 @@ def main() -> None:
     ui.keep_sessions_small(demo)
 
     real = real or make_backend(settings)
+    sharing = Sharing(real, 1e6 * settings.shared_runs_mb)  # looks at the models' files before any is loaded
     warming = real.warm("exact", "text-to-image")
-    backend.provide(real)
+    backend.provide(sharing)
     warming.join()
     gc.collect()
     gc.freeze()  # half a million objects stay for good: a full collection would stop every thread for 0.4 s to see so

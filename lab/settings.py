@@ -54,6 +54,12 @@ class Settings(BaseSettings):
     threads: int = Field(0, ge=0, le=256, description="CPU threads for the mathematics; 0: one per core.")
     device_budget_gb: float = Field(0, ge=0, description="Memory for models on the accelerator; 0: 80 % of it.")
     host_budget_gb: float = Field(4, gt=0, description="Memory for models in the host.")
+    shared_runs_mb: float = Field(
+        128,
+        ge=0,
+        allow_inf_nan=False,
+        description="Memory for runs that are computed once for all who press the same; 0: every press computes.",
+    )
     queue_size: int = Field(64, ge=1, description="Presses of Run that may wait; one more is refused with a message.")
     max_runs: int = Field(16, ge=1, description="Runs that share the accelerator at one time.")
     max_lanes: int = Field(64, ge=1, description="Pictures one run may make side by side.")

@@ -70,6 +70,7 @@ MAY_IMPORT = {
     },
     "backends": {
         "operations",
+        "store",
         "models",
         "engine",
         "annotators",

@@ -40,6 +40,7 @@ ANSWER_S = 300  # a run without an end by then is lost
 CALM = {
     "LAB_DTYPE": "float32",  # in which a picture is the same alone and in company
     "LAB_DEVICE": "cpu",
+    "LAB_SHARED_RUNS_MB": "32",  # is full after the first rounds, and so no growth later
     "OMP_WAIT_POLICY": "PASSIVE",
     "GRADIO_ANALYTICS_ENABLED": "False",
     "GRADIO_IS_E2E_TEST": "1",  # what a closed tab kept for replay is forgotten after a second; else after an hour
