@@ -16,11 +16,11 @@ import numpy as np
 from huggingface_hub import try_to_load_from_cache
 from PIL import Image
 
-from lab.captions import as_caption
 from lab.catalog import GUIDANCE, MODELS, SAMPLERS, Model, Sampler, control_of
 from lab.requests.base import LabError
 from lab.requests.sampling import ControlMap, ControlWindow, LaneSettings, SamplingRequest
 from lab.settings import ASSETS
+from lab.vocabulary import as_read
 
 RULES = ("cfg", "rescaled")  # guidance that is a line or two
 PLAIN = {"DDIM": "DDIMScheduler", "PNDM": "PNDMScheduler"}  # the classes of diffusers behind the lab's mended ones
@@ -155,7 +155,7 @@ def _constants(request: SamplingRequest, lane: LaneSettings) -> str:
     model, scale = MODELS[request.model], lane.guidance_scale
     prompt, negative = (text.strip() for text in (request.condition.prompt, request.negative))
     if model.captions:
-        prompt, negative = as_caption(prompt), as_caption(negative)
+        prompt, negative = as_read(prompt), as_read(negative)
     if "style" in model.conditions and request.condition.style:
         prompt = f"{prompt}, {request.condition.style} style".removeprefix(", ")
     source = _folder(model.source) or model.source.partition("@")[0]

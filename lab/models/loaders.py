@@ -1,6 +1,5 @@
 """One function per model family: a catalog row in, a loaded model out."""
 
-import difflib
 import logging
 import math
 import threading
@@ -32,6 +31,7 @@ from lab.models.tensors import to_signed, to_uint8
 from lab.requests.base import LabError
 from lab.requests.fields import Condition, Forward
 from lab.settings import ASSETS, Settings
+from lab.vocabulary import nearest
 
 log = logging.getLogger("lab")
 
@@ -163,8 +163,7 @@ def _nothing_matches(condition: Condition, pictures: PictureSet) -> str:
         groups = sorted({GROUPS[pictures.groups[index]] for index in np.flatnonzero(elsewhere)})
         where = f" There are some in {', '.join(groups)}." if condition.group else " There are some in other styles."
         return f"No picture matches {' '.join(words)}.{where}"
-    names = sorted({caption.split(",")[0] for caption in pictures.captions})
-    near = difflib.get_close_matches(condition.prompt.strip().lower()[:60], names, n=3, cutoff=0.5)
+    near = nearest(condition.prompt)
     hint = f" Did you mean {' or '.join(near)}?" if near else " Try a single word, such as apple, cat or heart."
     return f"No picture matches {' '.join(words)}.{hint}"
 

@@ -6,8 +6,6 @@ name. `lab.training.data` writes it; the shipped subset in assets/pictures and t
 """
 
 import csv
-import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -16,6 +14,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 from PIL import Image
+
+from lab.vocabulary import STOP_WORDS, words
 
 COLUMNS = 32  # pictures in each row of a sheet; a sheet's width / COLUMNS is its pictures' size in pixels
 INDEX_FIELDS = (
@@ -34,11 +34,6 @@ INDEX_FIELDS = (
 KEYWORD_SEPARATOR = "|"
 TRAIN, HELD_OUT = "train", "held-out"
 REMEDY = "Build the folder again with `python -m lab.training data`, or restore assets/pictures from the repository."
-
-MAX_QUERY_CHARACTERS = 300  # what a person types; keeps a pasted book from costing time
-STOP_WORDS = frozenset("a an and at in of on the with".split())
-IRREGULAR_PLURALS = {"children": "child", "feet": "foot", "geese": "goose", "men": "man", "mice": "mouse",
-                     "teeth": "tooth", "women": "woman"}  # fmt: skip
 
 
 class PictureSetError(ValueError):
@@ -119,15 +114,15 @@ class PictureSet:
         answer, keywords are left out of it. "flat style" inside the caption restricts the style, as does `style`.
         Empty arguments do not restrict.
         """
-        words = _words(caption)
-        if caption.strip() and not words:  # "???"
+        wanted = words(caption)
+        if caption.strip() and not wanted:  # "???"
             return np.zeros(len(self), bool)
         mask = _among(self._masks_by_group, group) & _among(self._masks_by_style, style)
         for name, in_style in self._masks_by_style.items():
-            if (phrase := f" {name} style ") in (query := f" {' '.join(words)} "):
+            if (phrase := f" {name} style ") in (query := f" {' '.join(wanted)} "):
                 mask = mask & in_style
-                words = tuple(query.replace(phrase, " ").split())
-        terms = [word for word in words if word not in STOP_WORDS] or words
+                wanted = tuple(query.replace(phrase, " ").split())
+        terms = [word for word in wanted if word not in STOP_WORDS] or wanted
         by_caption = mask & self._having(self._caption_index, terms)
         return by_caption if by_caption.any() else mask & self._having(self._keyword_index, terms)
 
@@ -209,14 +204,14 @@ def _inverted_index(texts: Iterable[str]) -> dict[str, np.ndarray]:
     """Normalised word -> indices of the texts that contain it."""
     indices_by_word: dict[str, list[int]] = {}
     for i, text in enumerate(texts):
-        for word in set(_words(text, limit=None)):
+        for word in set(words(text, limit=None)):
             indices_by_word.setdefault(word, []).append(i)
     return {word: np.array(indices) for word, indices in indices_by_word.items()}
 
 
 def _masks_by_value(values: tuple[str, ...]) -> dict[str, np.ndarray]:
     array = np.array(values)
-    return {" ".join(_words(value)): array == value for value in dict.fromkeys(values)}
+    return {" ".join(words(value)): array == value for value in dict.fromkeys(values)}
 
 
 def _among(masks: dict[str, np.ndarray], value: str) -> np.ndarray:
@@ -224,26 +219,5 @@ def _among(masks: dict[str, np.ndarray], value: str) -> np.ndarray:
     n = len(next(iter(masks.values()), ()))
     if not value:
         return np.ones(n, bool)
-    key = " ".join(word for word in _words(value) if word not in STOP_WORDS)
+    key = " ".join(word for word in words(value) if word not in STOP_WORDS)
     return masks.get(key.removesuffix(" style"), np.zeros(n, bool))
-
-
-def _words(text: str, limit: int | None = MAX_QUERY_CHARACTERS) -> tuple[str, ...]:
-    """Words that compare equal whatever their case, accents, punctuation and simple plural."""
-    plain = unicodedata.normalize("NFKD", text[:limit]).casefold()
-    plain = "".join(c for c in plain if c not in "'’" and not unicodedata.combining(c))
-    return tuple(_stem(word) for word in re.findall(r"[^\W_]+", plain))
-
-
-@lru_cache(maxsize=16_384)
-def _stem(word: str) -> str:
-    """One form for a word and its plural: apples, apple -> apple; knives, knife -> knif; boxes, box -> box."""
-    word = IRREGULAR_PLURALS.get(word, word)
-    if len(word) > 3:
-        word = re.sub(r"(?<![sui])s$", "", word)
-    if len(word) > 3:
-        # What is left of -ies, -ves, -oes, -xes and the like; folded in the singular too, so that both meet.
-        word = re.sub(r"ie$", "y", word)
-        word = re.sub(r"(ve|fe)$", "f", word)
-        word = re.sub(r"(?:(?<=[osxz])|(?<=[cs]h))e$", "", word)
-    return word

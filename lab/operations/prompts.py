@@ -1,4 +1,4 @@
-"""Prompts as a model reads them, and what of them it does not read."""
+"""Prompts as a model reads them, and what of them it does not read or never saw."""
 
 from collections.abc import Iterator
 from typing import Any, TypeVar
@@ -11,8 +11,10 @@ from lab.requests.base import Note
 from lab.requests.fields import Condition
 from lab.requests.inversion import InversionRequest
 from lab.requests.sampling import SamplingRequest
+from lab.vocabulary import known, read_emoji, unknown_words
 
 WHY_CAPTIONS = "its captions name things without an article."
+MOST_WORDS = 5  # of those that a model never saw, in its note
 
 
 PromptRequest = TypeVar("PromptRequest", SamplingRequest, AnatomyRequest, InversionRequest)
@@ -25,19 +27,46 @@ def as_captions(request: PromptRequest) -> tuple[PromptRequest, list[Note]]:
     prompts = {"prompt": request.condition.prompt}
     if not isinstance(request, InversionRequest) and MODELS[request.model].guided:
         prompts["negative"] = request.negative
-    captions = {name: as_caption(text) for name, text in prompts.items()}
-    differences = [(text.strip(), captions[name]) for name, text in prompts.items() if text.strip() != captions[name]]
-    if not differences:
-        return request, []
-    words = " and ".join(
-        f"“{before}” as “{after}”" if after else f"“{before}” as no words" for before, after in differences
-    )
+    emoji = {name: read_emoji(text) for name, text in prompts.items()}
+    notes = _emoji_notes({sign: name for _, found in emoji.values() for sign, name in found.items()})
+    named = {name: text for name, (text, _) in emoji.items()}
+    captions = {name: as_caption(text) for name, text in named.items()}
+    differences = [(text.strip(), captions[name]) for name, text in named.items() if text.strip() != captions[name]]
+    if differences:
+        notes.append(Note(f"{MODELS[request.model].title} reads {_changes(differences)}: {WHY_CAPTIONS}"))
+    if MODELS[request.model].trained:
+        notes += _unknown_notes(" ".join(captions.values()))
+    if captions == prompts:
+        return request, notes
     update: dict[str, Any] = {"condition": request.condition.model_copy(update={"prompt": captions["prompt"]})}
     if "negative" in captions:
         update["negative"] = captions["negative"]
-    return request.model_copy(update=update), [Note(f"{MODELS[request.model].title} reads {words}: {WHY_CAPTIONS}")]
+    return request.model_copy(update=update), notes
 
 
 def unread_notes(model: LoadedModel, condition: Condition, negative: str = "") -> Iterator[Note]:
     """What of the prompts a model does not read."""
     yield from map(Note, model.unread(condition, negative))
+
+
+def _changes(differences: list[tuple[str, str]]) -> str:
+    return " and ".join(
+        f"“{before}” as “{after}”" if after else f"“{before}” as no words" for before, after in differences
+    )
+
+
+def _emoji_notes(found: dict[str, str]) -> list[Note]:
+    return [Note(f"{sign} is read as {name}.") for sign, name in found.items()]
+
+
+def _unknown_notes(prompts: str) -> list[Note]:
+    """The words that a model trained here never saw, in one sentence."""
+    unknown = [f"“{word[:30]}”" for word in unknown_words(prompts)[:MOST_WORDS]]
+    if not unknown:
+        return []
+    verb = "is" if len(unknown) == 1 else "are"
+    return [Note(f"{_listed(unknown)} {verb} not among the {len(known())} things that it was trained on.")]
+
+
+def _listed(parts: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
