@@ -33,7 +33,7 @@ def test_a_lesson_is_walked_to_its_end(page):
     keep(page, "lesson")
 
 
-def test_on_stage_there_are_pictures_and_one_control(page):
+def test_on_stage_there_are_pictures_run_and_replay(page):
     page.get_by_role("tab", name="Samplers").click()
     expect(page.locator("#samplers-note")).to_contain_text("2 pictures, ")
     page.locator("#tab-samplers").get_by_label("Prompt").press("p")  # while writing it is a letter
@@ -42,8 +42,10 @@ def test_on_stage_there_are_pictures_and_one_control(page):
     page.locator("#samplers-run").focus()
     page.keyboard.press("p")
     expect(page.get_by_role("tab", name="Samplers")).to_be_hidden()
-    for hidden in ("#samplers-presets", "#samplers-replay", "#samplers-lesson-open"):
+    for hidden in ("#samplers-presets", "#samplers-lesson-open"):
         expect(page.locator(hidden)).to_be_hidden()
+    for shown in ("#samplers-replay", "#samplers-scrub input"):
+        expect(page.locator(shown)).to_be_visible()
     stage, run = page.locator("#samplers-stage").bounding_box(), page.locator("#samplers-run").bounding_box()
     assert stage["width"] > 800 and stage["y"] + stage["height"] <= run["y"] and run["y"] + run["height"] <= 1000
     page.locator("#samplers-run").click()

@@ -4,10 +4,12 @@ Pictures are painted as data URIs: one update of one component paints all lanes 
 every picture box keeps its square whether it is filled or not.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from math import isinf
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +19,10 @@ from lab.ui.shell import media
 from lab.ui.shell.widgets import subscripts
 
 
-def image(picture: np.ndarray, alt: str) -> str:
-    """An <img>; decoded in step with the page, so that a new frame never flashes empty."""
-    return f'<img decoding="sync" alt="{escape(alt, quote=True)}" src="{media.data_uri(picture)}">'
+def image(picture: np.ndarray, alt: str, part: str = "") -> str:
+    """An <img>; decoded in step with the page, so that a new frame never flashes empty. `part` is its name in a reel."""
+    name = f' data-part="{part}"' if part else ""
+    return f'<img decoding="sync" alt="{escape(alt, quote=True)}" src="{media.data_uri(picture)}"{name}>'
 
 
 def describe(lane: LaneSettings) -> str:
@@ -73,7 +76,10 @@ def guess_words(guess: Step, step: Step) -> str:
     return "predicted x_0" if guess.i == step.i else f"predicted x_0, call {guess.i}"
 
 
-def cards(view: View, second: Mapping[int, tuple[np.ndarray, str]] | None = None) -> str:
+Second = Mapping[int, tuple[np.ndarray, str]]  # by lane: another picture with its caption in the place of x_t
+
+
+def cards(view: View, second: Second | None = None) -> str:
     """One card a lane: predicted x_0 with x_t beside it or as an inset, whichever fills the stage.
 
     `second` puts another picture with its caption in the place of x_t (a difference map, the nearest picture).
@@ -82,34 +88,69 @@ def cards(view: View, second: Mapping[int, tuple[np.ndarray, str]] | None = None
     columns = {1: 2, 2: 2, 3: 3, 4: 2, 5: 3, 6: 3}.get(count, 4)
     pairs = count in (1, 4)  # these fill the stage side by side; other counts get one large picture with an inset
     body = "".join(_card(view, index, (second or {}).get(index)) for index in range(count))
-    return f'<div class="lanes{"" if pairs else " compact"}" style="--columns:{columns}">{body}</div>'
+    size = f"--columns:{columns};--rows:{-(-count // columns)}"
+    return f'<div class="lanes{" pairs" if pairs else " compact"}" style="{size}">{body}</div>'
+
+
+def card_parts(view: View, second: Second | None = None) -> dict[str, np.ndarray | str]:
+    """What changes in the cards while a run goes on, by the name of the element: pictures, and HTML."""
+    lanes = [index for index in range(len(view.lanes)) if index in view.steps]
+    return {
+        f"{index}-{name}": part
+        for index in lanes
+        for name, part in _card_parts(view, index, (second or {}).get(index)).items()
+    }
+
+
+def _card_parts(view: View, index: int, second: tuple[np.ndarray, str] | None) -> dict[str, np.ndarray | str]:
+    step = view.steps[index]
+    guess = view.guesses.get(index, step)
+    return {
+        "left": second[0] if second else step.x_t,
+        "left-words": subscripts(second[1] if second else _noisy_words(view, step)),
+        "right": guess.x_0,
+        "right-words": subscripts(guess_words(guess, step)),
+        "bar": f'<i style="width:{100 * step.i / step.n:.0f}%"></i>',
+        "foot": f"{_place(step)}<br>{_outcome(step, view.results.get(index))}",
+    }
+
+
+def _noisy_words(view: View, step: Step) -> str:
+    return "x_t, latent" if view.latent and step.i < step.n else "x_t"
+
+
+def _place(step: Step) -> str:
+    """Where on its way a lane is: calls, t and noise level."""
+    t = f" · t {step.t:.0f}" if step.i < step.n else ""
+    return f"call {step.i}/{step.n}{t} · {level(step)}"
 
 
 def _card(view: View, index: int, second: tuple[np.ndarray, str] | None) -> str:
     lane, step = view.lanes[index], view.steps.get(index)
     row = SAMPLERS[lane.sampler]
     words = f"{view.marks[index]} · {describe(lane)}" if view.marks else describe(lane)
-    left = right = ""
-    foot = "&nbsp;"
+    parts = {
+        "left-words": subscripts(second[1] if second else "x_t, latent" if view.latent else "x_t"),
+        "right-words": subscripts("predicted x_0"), "bar": '<i style="width:0%"></i>', "foot": "&nbsp;",
+    } if step is None else _card_parts(view, index, second)  # fmt: skip
     finished = step is not None and step.i == step.n
-    left_caption = second[1] if second else "x_t, latent" if view.latent and not finished else "x_t"
-    right_caption = "predicted x_0"
-    if step is not None:
-        guess = view.guesses.get(index, step)
-        right_caption = guess_words(guess, step)
-        noisy = image(step.x_t, f"{row.title}: {left_caption} at {level(step)}")
-        left = image(second[0], f"{row.title}: {second[1]}") if second else noisy
-        right = image(guess.x_0, f"{row.title}: {right_caption} at {level(guess)}")
-        foot = f"call {step.i}/{step.n} · {level(step)}<br>{_outcome(step, view.results.get(index))}"
-    done = 100 * step.i / step.n if step else 0
     attribute = ' class="same"' if finished and second is None else ""  # x_t is the picture now: no inset of itself
     return (
         f'<section class="lane" style="--lane:{row.colour}" aria-label="{escape(row.title)} {escape(words)}">'
         f"<header><b>{escape(row.title)}</b><span>{escape(words)}</span></header>"
-        f'<div class="pair"><figure{attribute}>{left}<figcaption>{subscripts(left_caption)}</figcaption></figure>'
-        f"<figure>{right}<figcaption>{subscripts(right_caption)}</figcaption></figure></div>"
-        f'<div class="bar"><i style="width:{done:.0f}%"></i></div><div class="foot">{foot}</div></section>'
+        f'<div class="pair"><figure{attribute}>{_half(parts, index, "left", row.title)}</figure>'
+        f"<figure>{_half(parts, index, 'right', row.title)}</figure></div>"
+        f'<div class="bar" data-part="{index}-bar">{parts["bar"]}</div>'
+        f'<div class="foot" data-part="{index}-foot">{parts["foot"]}</div></section>'
     )
+
+
+def _half(parts: Mapping[str, Any], index: int, side: str, title: str) -> str:
+    """A picture of a card, where there is one, and its caption."""
+    words, picture = parts[f"{side}-words"], parts.get(side)
+    alt = f"{title}: {re.sub('<.*?>', '', words)}"
+    pixels = "" if picture is None else image(picture, alt, f"{index}-{side}")
+    return f'{pixels}<figcaption data-part="{index}-{side}-words">{words}</figcaption>'
 
 
 def _outcome(step: Step, result: LaneResult | None) -> str:
@@ -130,29 +171,45 @@ def grid(view: View, samplers: Sequence[str], steps: Sequence[int]) -> str:
         row = SAMPLERS[name]
         cells.append(f'<span class="row" style="--lane:{row.colour}">{escape(row.title)}</span>')
         cells += [_cell(view, i * len(steps) + j, f"{row.title}, {count} steps") for j, count in enumerate(steps)]
-    return f'<div class="cells" style="--columns:{len(steps)}">{"".join(cells)}</div>'
+    return f'<div class="cells" style="--columns:{len(steps)};--rows:{len(samplers)}">{"".join(cells)}</div>'
 
 
 def strip(view: View, labels: Iterable[str]) -> str:
     """Lanes to be read like text, each with its label."""
     cells = [_cell(view, index, label) for index, label in enumerate(labels)]
-    return f'<div class="strip" style="--columns:4">{"".join(cells)}</div>'
+    return f'<div class="strip" style="--columns:4;--rows:{-(-len(cells) // 4)}">{"".join(cells)}</div>'
 
 
-def _cell(view: View, index: int, label: str) -> str:
-    step, result = view.steps.get(index), view.results.get(index)
-    if step is None:
-        return '<div class="cell"></div>'
+def cell_parts(view: View, labels: Iterable[str]) -> dict[str, np.ndarray | str]:
+    """As `card_parts`, of a grid or a strip: the label of each lane is what it says when it is finished."""
+    parts: dict[str, np.ndarray | str] = {}
+    for index, label in enumerate(labels):
+        if step := view.steps.get(index):
+            parts[f"{index}-picture"] = view.guesses.get(index, step).x_0
+            parts[f"{index}-note"] = escape(_note(view, index, label))
+    return parts
+
+
+def _note(view: View, index: int, label: str) -> str:
+    step, result = view.steps[index], view.results.get(index)
     if result is not None and result.rms_to_reference is not None:
         note = distance(result.rms_to_reference)
     else:
         note = label if step.i == step.n else f"{step.i}/{step.n}"
     guess = view.guesses.get(index, step)
     if not guess.decoded:
-        note = f"latent, {note}"
-    elif guess.i < step.i:
-        note = f"call {guess.i}, now {note}"
-    return f'<div class="cell">{image(guess.x_0, label)}<small>{escape(note)}</small></div>'
+        return f"latent, {note}"
+    return f"call {guess.i}, now {note}" if guess.i < step.i else note
+
+
+def _cell(view: View, index: int, label: str) -> str:
+    step = view.steps.get(index)
+    if step is None:
+        return '<div class="cell"></div>'
+    picture = image(view.guesses.get(index, step).x_0, label, f"{index}-picture")
+    return (
+        f'<div class="cell">{picture}<small data-part="{index}-note">{escape(_note(view, index, label))}</small></div>'
+    )
 
 
 def panels(pictures: Sequence[tuple[np.ndarray, str, str]]) -> str:

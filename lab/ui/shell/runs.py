@@ -16,6 +16,8 @@ from lab.ui.shell.widgets import Update
 Work = Callable[[threading.Event], Generator[Update, None, Update]]  # of a run, from the event that stops it
 
 STOPPED = "Stopped. What was made stays."
+FILM_S = 2.5  # a run that is shorter is shown as a film
+PATIENCE_S = 1.0  # from its first event on, before the pace of a run is judged
 
 
 class Stops:
@@ -77,17 +79,24 @@ class Stops:
 class Runs:
     """Run, Stop and the sentence beside them: how a tab streams what a press of Run makes. Laid out where it is made.
 
-    `label` is what Run is called, and its id; `more` lays out what else stands in the row, of the CSS class `row`.
+    `label` is what Run is called, and its id; `more` lays out what else stands in the row, of the CSS class `row`, and
+    `beneath` what stands below it.
     """
 
     def __init__(
-        self, tab: str, label: str = "Run", more: Callable[[], object] = lambda: None, row: str | None = None
+        self,
+        tab: str,
+        label: str = "Run",
+        more: Callable[[], object] = lambda: None,
+        row: str | None = None,
+        beneath: Callable[[], object] = lambda: None,
     ) -> None:
         with widgets.dock():
             with gr.Row(elem_classes=row):
                 self.run = widgets.go(label, elem_id=f"{tab}-{label.lower()}")
                 self.stop = widgets.stop(interactive=False, elem_id=f"{tab}-stop")
                 more()
+            beneath()
             self.note = gr.HTML(widgets.note(""), elem_id=f"{tab}-note")
         self.stops = Stops()
 
@@ -155,6 +164,18 @@ class Run:
         self.guesses: dict[int, Step] = {}
         self.results: dict[int, LaneResult] = {}
         self.notes = list(notes)
+        self._began_s: float | None = None
+        self._slow = False
+
+    @property
+    def fast(self) -> bool:
+        """Whether the run, by its pace so far, ends before FILM_S: then its film is shown in place of what comes of it. Once
+        it has been slower, it stays so."""
+        if self._began_s is not None and not self._slow:
+            lanes = [step.i / step.n for step in self.steps.values()]
+            way = sum(lanes) / len(lanes) if lanes else 0
+            self._slow = time.monotonic() - self._began_s > max(PATIENCE_S, FILM_S * way)
+        return not self._slow
 
     def updates(
         self,
@@ -172,6 +193,7 @@ class Run:
                 continue
             self._add(event)
             take(event)
+            self._began_s = self._began_s or time.monotonic()
             if time.monotonic() - last_paint_s > self.every_s:
                 last_paint_s = time.monotonic()
                 yield paint()

@@ -1,5 +1,9 @@
 """The Samplers tab without a browser: what its controls ask for, what it paints, and what it says to bad input."""
 
+import base64
+import html
+import io
+import itertools
 import json
 import re
 import threading
@@ -17,7 +21,7 @@ from lab.requests.base import LabError, Note
 from lab.requests.inversion import InversionRequest, InversionResult
 from lab.requests.sampling import Decoded, LaneResult, LaneSettings, Recording, SamplingRequest, Step
 from lab.settings import Settings
-from lab.ui.shell import lane_view, theme
+from lab.ui.shell import lane_view, media, reel, runs, theme
 from lab.ui.tabs.samplers import charts, replay
 from lab.ui.tabs.samplers import tab as samplers
 from lab.ui.tabs.samplers import view as samplers_view
@@ -166,14 +170,10 @@ def test_stop_keeps_what_was_made():
 
 def test_a_page_that_leaves_at_the_first_update_leaves_nothing():
     tab = make_tab(*[step(0, i, 5, float(i)) for i in range(5)])
-    last = replay.Replay("compare", Recording(SamplingRequest(lanes=(LaneSettings(),)), {0: (step(0, 0, 1, 0.0),)}))
-    for updates in (
-        tab.on_run(values_of(tab), VISITOR),
-        tab.on_replay({tab.last_run: last, tab.second: "x_t"}, VISITOR),
-    ):
-        next(updates)
-        updates.close()
-        assert not tab.runs.stops.busy(VISITOR)
+    updates = tab.on_run(values_of(tab), VISITOR)
+    next(updates)
+    updates.close()
+    assert not tab.runs.stops.busy(VISITOR)
 
 
 LATENT = SamplingRequest(
@@ -196,7 +196,7 @@ def latent_run(*decoded, ended=True):
 
 
 def captions(markup):
-    return re.findall(r"<figcaption>(.*?)</figcaption>", markup)
+    return re.findall(r"<figcaption[^>]*>(.*?)</figcaption>", markup)
 
 
 @pytest.mark.parametrize(
@@ -265,19 +265,92 @@ def test_replay_aligns_lanes_by_log_snr_not_by_index():
     assert {lane: s.i for lane, s in end.items()} == {0: 2, 1: 4}
 
 
-def test_replay_goes_from_noise_to_picture_and_can_be_stopped(monkeypatch):
-    monkeypatch.setattr(replay, "PAINT_EVERY_S", 0)
-    tab = make_tab()
-    steps = (*(step(0, i, 4, float(i)) for i in range(4)), step(0, 4, 4, inf))
-    last = replay.Replay("compare", Recording(SamplingRequest(lanes=(LaneSettings(steps=4),)), {0: steps}))
-    updates = list(tab.on_replay({tab.last_run: last, tab.second: "x_t"}, VISITOR))
-    stages = [update[tab.stage] for update in updates if tab.stage in update]
-    assert "call 0/4" in stages[0] and "finished" in stages[-1] and len(stages) == replay.REPLAY_FRAMES + 1
-    frames = tab.on_replay({tab.last_run: last, tab.second: "x_t"}, VISITOR)
-    next(frames), next(frames)
-    tab.runs.on_stop(VISITOR)
-    assert len(list(frames)) <= 2
-    assert "press Run first" in next(tab.on_replay({tab.last_run: None, tab.second: "x_t"}, VISITOR))[tab.runs.note]
+def ramp(lane, n, side=8, seed=0):
+    """A finished lane of n calls at log-SNR 0 .. n - 1, each with pictures of its own."""
+    random = np.random.default_rng((seed, lane))
+    for i in range(n + 1):
+        x_t, x_0 = random.integers(0, 256, (2, side, side, 3), np.uint8)
+        yield Step(lane, i, n, 10.0 * (n - i), float(i) if i < n else inf, x_t, x_0, 0.1)
+
+
+def film_of(recording, experiment="compare", second="x_t", **how):
+    """What the page's script reads of a stage with a reel."""
+    markup = replay.Replay(experiment, recording).film(second, **({"plays": True} | how))
+    return json.loads(html.unescape(re.search(r'data-frames="([^"]+)"', markup).group(1))), markup
+
+
+def frames_of(track):
+    """The pictures of a sheet."""
+    whole = np.asarray(Image.open(io.BytesIO(base64.b64decode(track["sheet"].partition(",")[2]))))
+    for k in range(len(track["starts"])):
+        top, left = k // track["columns"] * track["tall"], k % track["columns"] * track["wide"]
+        yield whole[top : top + track["height"], left : left + track["width"]]
+
+
+def alone(pixels):
+    """A picture as JPEG packs it by itself."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(media.data_uri(pixels, moving=True).partition(",")[2]))))
+
+
+def test_the_frames_of_a_sheet_are_the_steps_of_the_run():
+    """A block of JPEG has 8 x 8 pixels: at a multiple of that a frame comes out as it would alone, to the last bit."""
+    recording = Recording(SamplingRequest(lanes=(LaneSettings(steps=5),)), {0: tuple(ramp(0, 5, side=16))})
+    reel_, _ = film_of(recording)
+    for name, of in (("0-left", "x_t"), ("0-right", "x_0")):
+        track = reel_["pictures"][name]
+        assert track["starts"] == [0, 50, 100, 150]  # log-SNR 0, 1, 2, 3 of 0 .. 4; call 4 and the picture at the last
+        wanted = [alone(getattr(step, of)) for step in recording.steps[0][:4]]
+        assert all((frame == one).all() for frame, one in zip(frames_of(track), wanted, strict=True))
+    feet = reel_["words"]["0-foot"]
+    assert feet["starts"] == [0, 50, 100, 150, 200]
+    assert [text.partition("<br>")[0] for text in feet["texts"]] == [
+        *(f"call {i}/5 · t {50 - 10 * i} · log-SNR +{i}.0" for i in range(4)), "call 5/5 · finished"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("experiment", ["compare", "grid", "between"])
+def test_every_position_of_the_slider_shows_what_the_server_would(experiment):
+    lanes = (LaneSettings(steps=3), LaneSettings(steps=7))
+    recording = Recording(SamplingRequest(lanes=lanes), {0: tuple(ramp(0, 3)), 1: tuple(ramp(1, 7))})
+    reel_, markup = film_of(recording, experiment)
+    assert reel_["film"] and "waits" in markup and reel_["caption"] == reel.CAPTION
+    for position in range(0, reel.LAST, 7):
+        wanted = samplers_view.parts(experiment, recording, 100 * position / reel.LAST)
+        for name, pixels in ((name, one) for name, one in wanted.items() if not isinstance(one, str)):
+            track = reel_["pictures"][name]
+            k = sum(start <= position for start in track["starts"]) - 1
+            assert (list(frames_of(track))[k] == alone(pixels)).all()
+        for name in (name for name, one in wanted.items() if isinstance(one, str)):
+            track = reel_["words"][name]
+            assert track["texts"][sum(start <= position for start in track["starts"]) - 1] == wanted[name]
+            assert f'data-part="{name}"' in markup
+
+
+def test_a_reel_of_many_pictures_is_thinned_evenly_and_says_so(monkeypatch):
+    monkeypatch.setattr(reel, "MOST_PIXELS", 64 * 2 * 20)  # of 8 x 8: twenty of each of the two pictures
+    recording = Recording(SamplingRequest(lanes=(LaneSettings(steps=100),)), {0: tuple(ramp(0, 100))})
+    reel_, _ = film_of(recording)
+    starts = reel_["words"]["0-foot"]["starts"]
+    assert starts[0] == 0 and starts[-1] == reel.LAST and 15 <= len(starts) <= 20
+    assert np.ptp(np.diff(starts)) <= 2
+    assert reel_["caption"] == f"{reel.CAPTION}, {len(starts)} of 100 frames"
+    assert len(reel_["pictures"]["0-left"]["starts"]) == len(starts) - 1  # the last one is the stage's own
+
+
+def test_a_reel_of_latents_shows_previews_as_large_as_pictures():
+    track = reel.sheet([MOSAIC, GREY])
+    preview, picture = frames_of(track | {"starts": [0, 1]})
+    assert preview.shape == picture.shape == GREY.shape and (preview == alone(np.full_like(GREY, 9))).all()
+
+
+@pytest.mark.parametrize(("seconds", "plays"), [(0.4, True), (6.0, False)])
+def test_a_fast_run_is_shown_as_a_film_and_a_slow_one_as_it_comes(monkeypatch, seconds, plays):
+    clock = itertools.count(100.0, seconds / 200)
+    monkeypatch.setattr(runs.time, "monotonic", lambda: next(clock))
+    tab = make_tab(*(step(0, i, 50, float(i) if i < 50 else inf) for i in range(51)))
+    stages = [update[tab.stage] for update in tab.on_run(values_of(tab), VISITOR) if tab.stage in update]
+    assert (len(stages) == 1) == plays
+    assert ('class="reel waits"' in stages[-1]) == plays and "data-frames" in stages[-1]
 
 
 def test_a_very_long_run_keeps_what_the_slider_can_reach():

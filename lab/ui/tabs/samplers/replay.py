@@ -1,17 +1,16 @@
 """The last run of a visitor's page, or a recording from a file, as the stage replays it."""
 
-import threading
-from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from html import escape
 from typing import NamedTuple
 
 from lab.catalog import MODELS
 from lab.requests.sampling import Recording
+from lab.ui.shell import reel
 from lab.ui.tabs.samplers import view, words
 
 PAINT_EVERY_S = 0.08  # the browser has no backpressure: paint at 12 frames a second and drop the rest
-REPLAY_FRAMES = 50  # four seconds
 BESIDE = ("x_t", "difference to the first lane", "nearest data picture")
 
 
@@ -36,15 +35,28 @@ class Replay(NamedTuple):
         request = self.recording.request
         return words.under_stage(self.experiment, request.model, request.versus is not None)
 
-    def stage(self, percent: float, second: str = BESIDE[0]) -> str:
-        """All lanes at the noise level `percent` of the way from noise to picture, marked where it is a recording."""
-        mark = f'<p class="lab-recorded">{escape(self.origin)}</p>' if self.origin else ""
-        return mark + view.paint(self.experiment, self.recording, percent, second)
+    def stage(self, second: str = BESIDE[0]) -> str:
+        """The last step of all lanes, marked where it is of a recording."""
+        return self._mark + view.paint(self.experiment, self.recording, 100, second)
 
-    def frames(self, second: str, stop: threading.Event) -> Iterator[tuple[float, str]]:
-        """Percent and stage, from noise to picture in a few seconds or until `stop` is set."""
-        for frame in range(REPLAY_FRAMES + 1):
-            percent = 100 * frame / REPLAY_FRAMES
-            yield percent, self.stage(percent, second)
-            if stop.wait(PAINT_EVERY_S):
-                return
+    def film(self, second: str = BESIDE[0], *, plays: bool) -> str:
+        """As `stage`, with all steps before it for the page to scrub; with `plays` it begins by itself."""
+        return reel.wrap(self.stage(second), self._changes(), partial(self._parts, second), plays)
+
+    @property
+    def _mark(self) -> str:
+        return f'<p class="lab-recorded">{escape(self.origin)}</p>' if self.origin else ""
+
+    def _parts(self, second: str, position: int) -> reel.Parts:
+        return view.parts(self.experiment, self.recording, 100 * position / reel.LAST, second)
+
+    def _changes(self) -> list[int]:
+        """The positions of the slider at which a lane shows another step than at the position before; the last one always."""
+        changes, before = [], None
+        for position in range(reel.LAST + 1):
+            steps = view.at_level(self.recording, 100 * position / reel.LAST)
+            now = {lane: step.i for lane, step in steps.items()}
+            if now != before or position == reel.LAST:
+                changes.append(position)
+            before = now
+        return changes

@@ -17,7 +17,7 @@ from lab.requests.fields import MAX_T, MIN_T
 from lab.requests.inversion import InversionResult
 from lab.requests.sampling import Decoded, LaneSettings, SamplingRequest
 from lab.settings import ASSETS, Settings, at_hand
-from lab.ui.shell import lane_view, media, share, widgets
+from lab.ui.shell import lane_view, media, reel, share, widgets
 from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of, reads, titles_of
 from lab.ui.shell.runs import Run, Runs
 from lab.ui.shell.tool import QUIET, Tool
@@ -95,12 +95,8 @@ class Samplers(Tool):
 
     def lay_out_stage(self, opening: dict[str, Any]) -> None:
         lanes = [LaneSettings(seed=opening["seed"], **lane._asdict()) for lane in self.offered[0].subject]
-        self.stage = gr.HTML(lane_view.cards(lane_view.View(lanes, {}, {})), elem_id="samplers-stage")
-        with gr.Row(elem_classes="replay"):
-            self.replay = gr.Button("Replay", scale=0, min_width=96, elem_id="samplers-replay")
-            self.scrub = gr.Slider(
-                0, 100, 100, step=100 / (recordings.REPLAY_POSITIONS - 1), label="From noise to picture, all lanes at the same log-SNR", elem_id="samplers-scrub"
-            )  # fmt: skip
+        empty = lane_view.cards(lane_view.View(lanes, {}, {}))
+        self.stage = gr.HTML(empty, js_on_load=reel.REEL_JS, elem_id="samplers-stage")
         self.second = gr.Radio(list(BESIDE), value=BESIDE[0], label="Beside the prediction", elem_id="samplers-second")
         self.words = gr.HTML(words.under_stage("compare", opening["model"]))
         self.plot = widgets.plot("Distance to the reference run", visible=False, elem_id="samplers-plot")
@@ -108,7 +104,7 @@ class Samplers(Tool):
             self.table = gr.HTML("Press Run first.")
 
     def lay_out_controls(self, opening: dict[str, Any]) -> None:
-        self.runs = Runs("samplers")
+        self.runs = Runs("samplers", beneath=self._lay_out_transport)
         self.form.lay_out(
             "experiment", "model", "versus", "prompt", "group", "seed", "mix_seed", "samplers", "picture", "steps",
             values=opening,
@@ -122,19 +118,20 @@ class Samplers(Tool):
                 self.steps_file = gr.Button("Recording", size="sm", min_width=90, elem_id="samplers-record")
             self.share = self.panel()
 
+    def _lay_out_transport(self) -> None:
+        self.transport = gr.HTML(reel.transport("samplers"), elem_classes="transport")
+
     # Wiring
 
     def wire(self, page: gr.Tab) -> None:
         running, runs = self.running, self.runs
         self.restorable = [*self.controls, *self.rows.parts]
-        self.replayable = [self.stage, self.words, self.plot, self.table, runs.note, self.last_run, self.scrub]
+        self.replayable = [self.stage, self.words, self.plot, self.table, runs.note, self.last_run]
         inputs = {*self.restorable, self.last_run, self.second}
         outputs = [*self.replayable, runs.run, runs.stop, *self.share.run_outputs]
-        frame = [self.stage, self.scrub, runs.note, runs.stop, runs.run]
         gr.on([runs.run.click, *self.form.submits], self.on_run, inputs, outputs, **running)
         self.share.opens(page, self.on_open, inputs, outputs, **running)
         self.wire_presets(self.restorable, lambda event: event.then(self.on_run, inputs, outputs, **running))
-        self.replay.click(self.on_replay, {self.last_run, self.second}, frame, **running)
         self._wire_controls()
         self.share.wire({self.last_run}, self.scripts)
         self.share.saves(self.png, self.pictures, {self.last_run, self.share.capsule})
@@ -143,13 +140,11 @@ class Samplers(Tool):
     def _wire_controls(self) -> None:
         """What answers at once: the bookkeeping of the queue costs more than a frame does."""
         form, inputs, quiet = self.form, {*self.controls}, {"queue": False, **QUIET}
-        places = [*form.others_parts, self.rows.box, self.second, self.scrub, self.replay]
-        frame = [self.last_run, self.scrub, self.second]
-        moves = [self.scrub.input, self.second.input]
+        places = [*form.others_parts, self.rows.box, self.second, self.transport]
         form["model"].input(self.on_model, inputs, [*form.model_parts, *self.rows.parts], **quiet)
         form["experiment"].change(self.on_experiment, inputs, places, **quiet)
         gr.on([form[name].input for name in ("samplers", "steps")], self.on_choose, inputs, self.rows.parts, **quiet)
-        gr.on(moves, self.on_scrub, frame, self.stage, trigger_mode="always_last", **quiet)
+        self.second.input(self.on_second, [self.last_run, self.second], self.stage, trigger_mode="always_last", **quiet)
         self.runs.stop.click(self.runs.on_stop, None, None, **quiet)
 
     # Controls
@@ -171,8 +166,7 @@ class Samplers(Tool):
         return super().on_experiment(values) | {
             self.rows.box: gr.update(visible=experiment == "compare"),
             self.second: gr.update(visible=experiment == "compare"),
-            self.scrub: gr.update(visible=experiment in DRAWN),
-            self.replay: gr.update(visible=experiment in DRAWN),
+            self.transport: gr.update(visible=experiment in DRAWN),
         }
 
     def on_choose(self, values: dict[Any, Any]) -> Update:
@@ -184,15 +178,8 @@ class Samplers(Tool):
     # Runs
 
     def opening(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
-        """A run, and then it is seen once more slowly."""
-        replay = None
-        for update in self.on_run(values, request):
-            replay = update.get(self.last_run) or replay
-            if replay:  # the replay gives the buttons back: until then the slider is its own
-                update = {part: new for part, new in update.items() if part not in (self.runs.run, self.runs.stop)}
-            yield update
-        if replay:
-            yield from self.on_replay(values | {self.last_run: replay}, request)
+        """The first preset's run."""
+        yield from self.on_run(values, request)
 
     def on_run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
         """Stream a run; ends early at Stop and keeps what is there."""
@@ -202,26 +189,29 @@ class Samplers(Tool):
     def _sample(self, values: dict[Any, Any], client: str, stop: threading.Event) -> Generator[Update, None, Update]:
         now, request = self.form.read(values), self.request(values)
         run, collector = Run(PAINT_EVERY_S, requests.left_out(now, request)), Collector(request)
+        second = values[self.second]
 
         def paint() -> Update:
             replay = Replay(now["experiment"], collector.recording())
             progress = DECODING if isinstance(run.latest, Decoded) else view.progress(request, run.steps.values())
-            return {self.stage: replay.stage(100), self.words: replay.words, self.runs.note: widgets.note(progress)}
+            shown = {} if run.fast else {self.stage: replay.stage(second), self.words: replay.words}
+            return shown | {self.runs.note: widgets.note(progress)}
 
         yield from run.updates(self.backend.run(request, stop, client), self.runs.note, paint, collector.add)
         replay = Replay(now["experiment"], collector.recording())
         note = run.sentence(STOPPED if stop.is_set() else view.summary(replay.recording))
-        return self.share.show(self.capsule(values, request)) | self._at(replay, 100, note)
+        return self.share.show(self.capsule(values, request)) | self._end(
+            replay, replay.film(second, plays=run.fast and not stop.is_set()), note
+        )
 
-    def _at(self, replay: Replay, percent: float, note: str) -> Update:
-        """A run that has ended, `percent` of the way from noise to picture."""
+    def _end(self, replay: Replay, stage: str, note: str) -> Update:
+        """A run that has ended."""
         figure = charts.chart(replay.recording)
         return {
-            self.stage: replay.stage(percent),
+            self.stage: stage,
             self.words: replay.words,
             self.runs.note: note,
             self.last_run: replay,
-            self.scrub: percent,
             self.plot: gr.update(visible=True, value=figure) if figure else gr.update(visible=False),
             self.table: view.table(replay.recording),
         }
@@ -260,27 +250,12 @@ class Samplers(Tool):
 
     # Replay
 
-    def on_scrub(self, replay: Replay | None, percent: float, second: str) -> str | dict[str, Any]:
-        """All lanes at the noise level `percent` of the way from noise to picture."""
-        return replay.stage(percent, second) if replay else gr.skip()
-
-    def on_replay(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
-        """Play the last run from noise to picture in a few seconds, all lanes at the same noise level."""
-        replay: Replay | None = values[self.last_run]
-        if replay is None:
-            yield {self.runs.note: widgets.note("Nothing to replay yet: press Run first.", bad=True)}
-            return
-        with self.runs.stops.turn(request) as stop:
-            yield {self.runs.stop: gr.update(interactive=True)}
-            for percent, stage in replay.frames(values[self.second], stop):
-                yield {self.scrub: percent, self.stage: stage}
-            if self.runs.stops.owns(request, stop):
-                # Says again that Run can be pressed: of updates in quick succession the page keeps the last.
-                yield {self.runs.stop: gr.update(interactive=False), self.runs.run: gr.update(interactive=True)}
+    def on_second(self, replay: Replay | None, second: str) -> str | dict[str, Any]:
+        """Another picture beside the prediction, with a reel of its own."""
+        return replay.film(second, plays=False) if replay else gr.skip()
 
     def replayed(self, recorded: Recorded) -> tuple[Update, str]:
-        """A run from a file, as if it had just ended, and the id of the button that shows it from its beginning. Where the
-        file tells what the controls were set to, they are, so that Run computes the same."""
+        """A run from a file, as if it had just ended, and no button to press: it plays by itself. Where the file tells what the controls were set to, they are, so that Run computes the same."""
         replay = Replay(recorded.experiment, recorded.recording, recorded.made)
         if replay.experiment not in DRAWN:
             raise LabError(recordings.NO_RECORDING)
@@ -291,8 +266,8 @@ class Samplers(Tool):
             controls = self.restore(capsule, self.share.values_in(capsule) | experiment)[0] | self.share.show(capsule)
         else:  # the capsule and link of an earlier run are not this one's
             controls = {self.form["experiment"]: replay.experiment, self.share.capsule: None, self.share.code: ""}
-        note = widgets.note(f"{replay.origin} Press Replay or drag the slider.")
-        return controls | self._at(replay, 0, note), "samplers-replay"
+        note = widgets.note(f"{replay.origin} Press Play or drag the slider.")
+        return controls | self._end(replay, replay.film(plays=True), note), ""
 
     # Sharing
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from lab.catalog import MODELS, SAMPLERS
 from lab.requests.sampling import LaneSettings, Recording, SamplingRequest, Step
-from lab.ui.shell import lane_view, widgets
+from lab.ui.shell import lane_view, reel, widgets
 
 
 def at_level(recording: Recording, percent: float) -> dict[int, Step]:
@@ -36,18 +36,36 @@ def lanes_of(request: SamplingRequest) -> tuple[tuple[LaneSettings, ...], tuple[
 
 def paint(experiment: str, recording: Recording, percent: float = 100, second: str = "x_t") -> str:
     """The stage of an experiment, all lanes `percent` of the way from noise to picture."""
-    lanes, marks = lanes_of(recording.request)
-    steps = at_level(recording, percent)
-    guesses = {lane: _guess(recording.steps[lane], step) for lane, step in steps.items()}
-    latent = MODELS[recording.request.model].latent
-    results = recording.results if percent >= 100 else {}
-    view = lane_view.View(lanes, steps, results, marks, guesses, latent)
+    lanes, view = recording.request.lanes, _view(recording, percent)
     if experiment == "grid":
         samplers = list(dict.fromkeys(lane.sampler for lane in lanes))
         return lane_view.grid(view, samplers, list(dict.fromkeys(lane.steps for lane in lanes)))
     if experiment == "between":
-        return lane_view.strip(view, [f"{lane.mix:.0%}" for lane in lanes])
+        return lane_view.strip(view, _labels(experiment, lanes))
     return lane_view.cards(view, _beside(recording, view, second))
+
+
+def parts(experiment: str, recording: Recording, percent: float, second: str = "x_t") -> reel.Parts:
+    """What of `paint` changes with `percent`, by the names of its elements."""
+    view = _view(recording, percent)
+    if experiment == "compare":
+        return lane_view.card_parts(view, _beside(recording, view, second))
+    return lane_view.cell_parts(view, _labels(experiment, recording.request.lanes))
+
+
+def _view(recording: Recording, percent: float) -> lane_view.View:
+    lanes, marks = lanes_of(recording.request)
+    steps = at_level(recording, percent)
+    guesses = {lane: _guess(recording.steps[lane], step) for lane, step in steps.items()}
+    latent = MODELS[recording.request.model].latent
+    return lane_view.View(lanes, steps, recording.results if percent >= 100 else {}, marks, guesses, latent)
+
+
+def _labels(experiment: str, lanes: Sequence[LaneSettings]) -> list[str]:
+    """What a cell says when it is finished."""
+    if experiment == "between":
+        return [f"{lane.mix:.0%}" for lane in lanes]
+    return [f"{SAMPLERS[lane.sampler].title}, {lane.steps} steps" for lane in lanes]
 
 
 def _guess(steps: Sequence[Step], shown: Step) -> Step:
@@ -90,7 +108,9 @@ def progress(request: SamplingRequest, latest: Collection[Step]) -> str:
 def summary(recording: Recording) -> str:
     calls = sum(result.calls for result in recording.results.values())
     seconds = max((result.elapsed_s for result in recording.results.values()), default=0)
-    return f"{len(recording.results)} pictures, {calls} denoiser calls in {seconds:.1f} s. Press Replay or drag the slider."
+    return (
+        f"{len(recording.results)} pictures, {calls} denoiser calls in {seconds:.1f} s. Press Play or drag the slider."
+    )
 
 
 def table(recording: Recording) -> str:
