@@ -1,11 +1,15 @@
 """Sharing in a real browser: a link in another window, a picture dropped on the page."""
 
 import base64
+import io
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
+from lab.capsules.capsule import from_file
 from tests.browser.conftest import keep
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
@@ -30,6 +34,16 @@ def cells(page):
     """The pictures of the grid, once the run has ended."""
     expect(page.locator("#guidance-note")).to_contain_text("16 pictures, ")
     return page.locator("#guidance-stage [data-key] img").evaluate_all("all => all.map((one) => one.src)")
+
+
+# every picture of the stage, and where the sheet has it: x, y and side in pixels
+PICTURES = """() => {
+  const stage = document.querySelector('#controlnet-stage'), whole = stage.getBoundingClientRect(), scale = 1520 / whole.width;
+  return [...stage.querySelectorAll('img')].map((image) => {
+    const at = image.getBoundingClientRect();
+    return [image.src, [40 + (at.left - whole.left) * scale, 40 + 52 + 16 + (at.top - whole.top) * scale, at.width * scale]];
+  });
+}"""
 
 
 @pytest.fixture
@@ -83,3 +97,28 @@ def test_a_link_and_a_dropped_picture_bring_the_same_pictures_back(shared, brows
     assert cells(other) == first
     other.close()
     assert not errors
+
+
+@pytest.mark.parametrize("look", ["light", "dark"])
+def test_the_comparison_is_the_stage_as_one_picture_that_opens_its_settings(page, look):
+    page.get_by_role("tab", name="ControlNet").click()
+    expect(page.locator("#controlnet-note")).to_contain_text("8 pictures in")
+    if look == "dark":
+        page.get_by_role("button", name="Dark").click()
+    page.get_by_role("button", name="Share and export").locator("visible=true").click()
+    with page.expect_download() as download:
+        page.locator("#controlnet-comparison").click()
+    path = Path(download.value.path())
+    sheet = np.asarray(Image.open(path).convert("RGB")).astype(int)
+    assert sheet.shape[1] == 1600
+    assert sheet[0, 0].mean() > 250 if look == "light" else sheet[0, 0].mean() < 40
+    capsule = from_file(path.read_bytes())
+    assert (capsule.tab, capsule.values["strengths"]) == ("controlnet", "0, 0.5, 1, 1.5")
+    placed = page.evaluate(PICTURES)
+    assert len(placed) == 8
+    for small, (x, y, side) in placed:
+        centre = sheet[round(y + side * 0.25) : round(y + side * 0.75), round(x + side * 0.25) : round(x + side * 0.75)]
+        pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(small.partition(",")[2]))).convert("RGB")).astype(
+            int
+        )
+        assert abs(centre.mean((0, 1)) - pixels[16:48, 16:48].mean((0, 1))).max() < 6

@@ -17,7 +17,7 @@ Layout, first values, what a link may hold, presets, and what becomes of the con
 chosen come from the rows. Handlers take and give dicts; there is no list of components whose order matters.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -164,6 +164,15 @@ class Form:
             if part in values
         }
 
+    def words(self, values: Values) -> Iterator[str]:
+        """What is set, control by control, of those that are there: "Prompt: red heart"."""
+        whole = self.complete({name: value for name, value in values.items() if name in self.fields})
+        for one in self.fields.values():
+            look, value = self._look(one, whole), whole[one.name]
+            if look.get("visible", True) and value is not False and value not in ("", None, []):
+                label = look.get("label", one.label)
+                yield label if value is True else f"{label}: {self._title(one, value, whole)}"
+
     @property
     def linked(self) -> dict[str, Any]:
         """The components whose values links hold, by name."""
@@ -238,6 +247,12 @@ class Form:
             return value
         several = len(choices) if isinstance(value, list | tuple) else 0
         return fitted(list(value) if several else value, Choice(tuple(name for _, name in choices), several))
+
+    def _title(self, one: Field, value: Any, values: Values) -> str:
+        """A value as the control shows it."""
+        titles = {name: title for title, name in self._choices(one, values) or ()}
+        several = value if isinstance(value, list | tuple) else [value]
+        return ", ".join(str(titles.get(each, f"{each:g}" if isinstance(each, float) else each)) for each in several)
 
     def _offered(self, one: Field, values: Values) -> bool:
         return one.offered is None or one.offered(self.model(values))

@@ -11,6 +11,7 @@ A tab names its controls once, by the names that its capsules give them:
 `Door` lets capsules in: from the page's address, and from a file that is dropped on the page or chosen.
 """
 
+import json
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
@@ -23,6 +24,7 @@ import numpy as np
 
 from lab.capsules import recordings
 from lab.capsules.capsule import (
+    KEYWORD,
     NO_CAPSULE,
     Capsule,
     Choice,
@@ -55,6 +57,7 @@ COPIED = "The link is copied. It opens this tab with these settings."
 COPIED_IN_PART = "The link is copied, but your own picture is too large for it. Settings, JSON, has the picture, too."
 ELSEWHERE = "These settings belong to a tab that this lab does not have."
 
+SHEET_JS = beside(__file__, "sheet.js")
 COPY_JS = beside(__file__, "copy.js")
 
 CODE_JS = """() => [new URLSearchParams(location.search).get("c") || ""]"""
@@ -94,17 +97,25 @@ class Panel:
     """The buttons of a tab for its run's link, settings and script, and the files that they make.
 
     `parts` are the tab's controls by the names in its capsules; `kinds` says of some what they can have where that
-    changes while the page is open. Holds nothing of any visitor.
+    changes while the page is open. `words` tells in words what the values of a capsule set. Holds nothing of any visitor.
     """
 
-    def __init__(self, tab: str, parts: Mapping[str, Any], kinds: Mapping[str, Kind] | None = None) -> None:
-        self.tab, self.parts = tab, dict(parts)
+    def __init__(
+        self,
+        tab: str,
+        parts: Mapping[str, Any],
+        kinds: Mapping[str, Kind] | None = None,
+        words: Callable[[dict[str, Any]], Iterable[str]] = lambda values: (),
+    ) -> None:
+        self.tab, self.parts, self.words = tab, dict(parts), words
         self.kinds = {name: kind_of(part) for name, part in parts.items()} | dict(kinds or {})
         self.capsule = gr.State(None, time_to_live=3600)  # of the last run
         self.restored = gr.State(False)  # a capsule came in: the tab is not to begin with its first preset
         self.by_preset = gr.Checkbox(False, visible=False, label="Opened by a button that presses a preset")
         self.code = gr.Textbox(visible="hidden", label="Link", elem_id=f"{tab}-code")
+        self.sheet = gr.Textbox(visible="hidden", label="Comparison", elem_id=f"{tab}-sheet")
         with gr.Row(elem_classes="files"):
+            self.comparison = gr.Button("Comparison, PNG", size="sm", min_width=90, elem_id=f"{tab}-comparison")
             self.link = gr.Button("Copy link", size="sm", min_width=90, elem_id=f"{tab}-link")
             self.json = gr.Button("Settings, JSON", size="sm", min_width=90, elem_id=f"{tab}-json")
             self.script = gr.Button("Script, Python", size="sm", min_width=90, elem_id=f"{tab}-script")
@@ -137,6 +148,9 @@ class Panel:
         )
         outputs = [self.files, self.note]
         pressed(self.json)(self.on_json, self.capsule, outputs, api_visibility="private", show_progress_on=self.files)
+        pressed(self.comparison)(self.on_comparison, self.capsule, [self.sheet, self.note], queue=False, **QUIET).then(
+            None, self.sheet, None, js=SHEET_JS, api_visibility="private"
+        )
         self.open.click(None, None, None, js=OPEN_JS, api_visibility="private")
         if scripts is None:
             self.script.visible = False
@@ -201,6 +215,14 @@ class Panel:
             return self.saved(_text_file(f"{self.tab}.json", to_json(capsule)))
 
         return self.answer(save)
+
+    def on_comparison(self, capsule: Capsule | None) -> Update:
+        """What the page needs to save the stage as one picture that carries its settings; the page draws it."""
+        if capsule is None:
+            return {self.sheet: "", self.note: widgets.note(NOTHING, bad=True)}
+        words = list(self.words(self.values_in(capsule)))
+        sheet = {"capsule": to_json(capsule), "words": words, "keyword": KEYWORD}
+        return {self.sheet: json.dumps(sheet), self.note: widgets.note("")}
 
     def save(self, files: Callable[[dict[Any, Any]], Iterable[Path]], values: dict[Any, Any]) -> Update:
         """What `files(values)` makes, for the visitor to take, or a sentence about why there is none."""

@@ -145,7 +145,7 @@ class Tool(ABC):
 
     def panel(self, **kinds: Any) -> Panel:
         """The ways to share, of the form's controls."""
-        return Panel(self.name, self.form.linked, self.form.kinds | kinds)
+        return Panel(self.name, self.form.linked, self.form.kinds | kinds, self.form.words)
 
     def last(self, values: dict[Any, Any]) -> Any:
         """The last run of the page. Raises LabError where there is none."""

@@ -125,3 +125,14 @@ def test_limits_follow_the_others_and_come_with_the_value():
     whole = form.preset(Preset("Short", T=20, t=3))
     assert seen(form, form.show(whole, "t")) == {"t": {"value": 3, "maximum": 20}}
     assert seen(form, form.show(whole)) == {"T": {"value": 20}, "t": {"value": 3, "maximum": 20}}
+
+
+def test_settings_are_told_in_words_as_the_controls_show_them():
+    form = make_form()
+    words = list(
+        form.words({"model": "text-to-image", "prompt": "red heart", "experiment": "two", "seed": 0, "group": ""})
+    )
+    assert "Prompt: red heart" in words and "Experiment: Two" in words and "Edges: 1, 2" in words
+    assert "Second seed: 0" in words and "Samplers: DDIM" in words and "Model: Miniature latent diffusion" in words
+    assert not any(word.startswith("Group") for word in words)
+    assert not any(word.startswith("Second seed") for word in form.words({"experiment": "one"}))
