@@ -31,7 +31,7 @@ async (text) => {
     pen.textBaseline = "top";
     for (const [i, row] of rows.entries()) pen.fillText(row, MARGIN, y + i * step);
   };
-  pen.fillStyle = page.backgroundColor;
+  pen.fillStyle = page.getPropertyValue("--body-background-fill");
   pen.fillRect(0, 0, canvas.width, canvas.height);
   write(asked, `600 40px ${family}`, MARGIN, 52, ink);
   write(foot, `22px ${family}`, under, 32, ink);
