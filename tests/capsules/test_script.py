@@ -159,7 +159,8 @@ def told(tmp_path_factory):
 def test_the_script_of_a_distilled_model_tells_it_the_scale(sampler, told, tmp_path, monkeypatch):
     monkeypatch.setitem(MODELS, "student", replace(MODELS["student"], source=str(told)))
     lane = LaneSettings(sampler=sampler, steps=4, seed=3, guidance_scale=6)
-    request = SamplingRequest(**SHARED | {"model": "student"}, condition=APPLE, negative="blue", lanes=(lane,))
+    apple = Condition(prompt='a "red" apple', style="3D")
+    request = SamplingRequest(**SHARED | {"model": "student"}, condition=apple, negative="blue", lanes=(lane,))
     wanted = picture_of_the_lab(LocalBackend(Settings(device="cpu", cpu_engine="torch")), request)
     text = script.write(request, 0)
     again = picture_of_the_script(text, tmp_path, told)
