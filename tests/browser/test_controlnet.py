@@ -116,6 +116,7 @@ def test_pictures_follow_the_pen_in_the_same_view_and_clearing_clears_them(brows
     page = browser.new_page(viewport=dict(zip(("width", "height"), size)))
     page.set_default_timeout(60_000)
     page.goto(f"{address}?tab=controlnet")
+    finished(page)  # what the tab opens with
     page.locator("#controlnet-presets").get_by_role("button", name="Draw an emoji").click()
     finished(page, "2 pictures in")
     page.evaluate("scrollTo(0, 0)")
