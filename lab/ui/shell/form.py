@@ -32,7 +32,6 @@ Choices = Sequence[tuple[str, Any]]  # title, value
 
 # for `Field.dice`: short enough to be read out to a class
 RANDOM_SEED = "Math.floor(Math.random() * 10000)"
-RANDOM_SEEDS = f"[0, 1].map(() => {RANDOM_SEED}).join(', ')"
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Field:
     its own value. `bounds` are limits that follow the others, as properties of the widget; they
     are set along with its value. With `stays`, what a visitor chose is kept when another model is chosen, as far
     as that one has it. `kind` is what a link may hold where that is more than the widget offers at first; `linked` is
-    whether links hold it. `dice` is a JavaScript expression: a button in the control sets it to the expression's value, in the
+    whether links hold it. `dice`, of a number, is a JavaScript expression: a button in the control sets it to the expression's value, in the
     page alone. In the page its id is the tab's name and its own, "guidance-prompt".
     """
 

@@ -20,7 +20,7 @@ from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import LaneResult, LaneSettings, SamplingRequest, Step
 from lab.settings import Settings, at_hand
 from lab.ui.shell import media, share, widgets
-from lab.ui.shell.form import RANDOM_SEEDS, Field, Preset, one_of, reads, titles_of
+from lab.ui.shell.form import Field, Preset, one_of, reads, titles_of
 from lab.ui.shell.runs import Run, Runs, Stops
 from lab.ui.shell.tool import NO_PICTURE, QUIET, Tool
 from lab.ui.shell.widgets import Update
@@ -42,7 +42,7 @@ FORM = (
     Field("negative",   gr.Textbox,  "Negative prompt", offered=reads("prompt"), stays=True, options={"max_length": widgets.MAX_TYPED, "placeholder": "what to move away from"}),
     Field("group",      gr.Dropdown, "Group",           offered=reads("group"), choices=[("All pictures", ""), *((title, name) for name, title in GROUPS.items())]),
     Field("scales",     gr.Textbox,  "Guidance scales", "0, 1, 2, 3, 5, 7.5, 15, 30", options={"max_length": widgets.MAX_TYPED}),
-    Field("seeds",      gr.Textbox,  "Seeds",           "1, 2", dice=RANDOM_SEEDS, options={"max_length": widgets.MAX_TYPED}),
+    Field("seeds",      gr.Textbox,  "Seeds",           "1, 2", options={"max_length": widgets.MAX_TYPED}),
     Field("rules",      gr.Dropdown, "Rules",           lambda model: list(rules_for(model)), choices=titles_of(rules_for), when=one_of("experiment", "rules"),
           kind=Choice(tuple(GUIDANCE), most=len(GUIDANCE)), options={"multiselect": True}),
     Field("steps",      gr.Slider,   "Steps",           20, options={"minimum": 1, "maximum": MAX_STEPS, "step": 1}),
