@@ -1,7 +1,7 @@
 """A lane of a run as a short Python script that needs nothing of the lab: torch, diffusers, NumPy and Pillow.
 
 The script is put together from the parts that its lane needs, so what a reader finds in it is what was done. It covers
-latent diffusion with one text encoder; for everything else `write` says in words why there is none.
+latent diffusion with one text encoder and the exact denoiser; for everything else `write` says in words why there is none.
 """
 
 import base64
@@ -16,6 +16,7 @@ import numpy as np
 from huggingface_hub import try_to_load_from_cache
 from PIL import Image
 
+from lab.capsules import exact_script
 from lab.catalog import GUIDANCE, MODELS, SAMPLERS, Model, Sampler, control_of
 from lab.requests.base import LabError
 from lab.requests.sampling import ControlMap, ControlWindow, LaneSettings, SamplingRequest
@@ -60,32 +61,52 @@ def write(request: SamplingRequest, index: int) -> str:
     if lane.guess and lane.guidance_scale == 0:
         windows = []  # guess mode steers the conditional half, which nobody asks for
     draws = row.stochastic or (row.eta and lane.eta > 0)
-    parts = [
-        _head(model, row, bool(windows), draws),
-        _constants(request, lane),
-        _loading(model),
-        _prompts(alone),
-        _TELLING if model.consistency else "",
-        _controls(model, windows) if windows else "",
+    plain = PLAIN.get(row.scheduler, row.scheduler)
+    middle = [
         _MENDED[row.scheduler] if mended else "",
-        _scheduler(row, spacing, row.scheduler if mended else PLAIN.get(row.scheduler, row.scheduler), offset),
+        exact_script.table(request.forward) if model.family == "exact" else "",
+        _scheduler(row, spacing, row.scheduler if mended else plain, offset, model.family == "exact", total),
         _timesteps(row.scheduler, spacing, lane.steps, total),
-        _noise(lane, draws),
-        _loop(
-            row, lane, guided, bool(windows), draws, "prompts, timestep_cond=scale" if model.consistency else "prompts"
-        ),
-        _DECODING,
     ]
+    if model.family == "exact":
+        parts = [
+            exact_script.head(model, row, plain, draws),
+            _exact_constants(lane),
+            exact_script.pictures(model),
+            exact_script.sets(request.condition, request.negative, lane.guidance_scale),
+            *middle,
+            exact_script.posterior_mean(model.size),
+            _noise(lane, draws, f"shape = (1, 3, {model.size}, {model.size})"),
+            _exact_loop(row, lane, draws),
+            _SAVING,
+        ]
+    else:
+        embeddings = "prompts, timestep_cond=scale" if model.consistency else "prompts"
+        parts = [
+            _head(model, row, bool(windows), draws),
+            _constants(request, lane),
+            _loading(model),
+            _prompts(alone),
+            _TELLING if model.consistency else "",
+            _controls(model, windows) if windows else "",
+            *middle,
+            _noise(lane, draws),
+            _loop(row, lane, guided, bool(windows), draws, embeddings),
+            _DECODING,
+        ]
     text = "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
     text = re.sub(r"\n+(?=(def|class) )", r"\n\n\n", text)  # two lines before and after what is defined
     return re.sub(r"(?<=\n)((?:def|class) .*\n(?:(?:[ ].*)?\n)*?)\n+(?=\S)", r"\1\n\n", text)
 
 
 def _check(model: Model, lane: LaneSettings) -> None:
-    if model.family == "exact":
-        raise LabError("There is no script for the exact denoiser: it is a sum over the lab's pictures, not a network.")
-    if model.family != "stable_diffusion" or _pipeline(model) != "StableDiffusionPipeline":
-        raise LabError(f"There is no script for '{model.title}'; there is one for Stable Diffusion's architecture.")
+    if model.family != "exact" and (
+        model.family != "stable_diffusion" or _pipeline(model) != "StableDiffusionPipeline"
+    ):
+        raise LabError(
+            f"There is no script for '{model.title}'; there is one for Stable Diffusion's architecture and for the exact "
+            "denoiser. Choose one of these."
+        )
     if lane.rule not in RULES:
         raise LabError(
             f"There is no script for {GUIDANCE[lane.rule].title.lower()} guidance; there is one for classifier-free "
@@ -171,6 +192,18 @@ def _constants(request: SamplingRequest, lane: LaneSettings) -> str:
         f"PROMPT = {_quoted(prompt)}",
         *([f"NEGATIVE = {_quoted(negative)}  # in place of the empty prompt"] if halves else []),
         f"SCALE = {scale!r}  # of guidance; {meaning}",
+        f"SEED = {lane.seed}",
+        f"STEPS = {lane.steps}",
+        *([f"ETA = {lane.eta!r}  # 0: deterministic, 1: as noisy as DDPM"] if SAMPLERS[lane.sampler].eta else []),
+    ]
+    return "\n".join(lines)
+
+
+def _exact_constants(lane: LaneSettings) -> str:
+    lines = [
+        'FOLDER = Path(sys.argv[1] if len(sys.argv) > 1 else "assets/pictures")',
+        'PICTURE = sys.argv[2] if len(sys.argv) > 2 else "picture.png"',
+        f"SCALE = {lane.guidance_scale!r}  # of guidance; 1 is the plain conditional model, 0 the unconditional one",
         f"SEED = {lane.seed}",
         f"STEPS = {lane.steps}",
         *([f"ETA = {lane.eta!r}  # 0: deterministic, 1: as noisy as DDPM"] if SAMPLERS[lane.sampler].eta else []),
@@ -293,13 +326,17 @@ class PNDM(PNDMScheduler):
 }
 
 
-def _scheduler(row: Sampler, spacing: str, name: str, offset: int) -> str:
+def _scheduler(row: Sampler, spacing: str, name: str, offset: int, exact: bool, total: int) -> str:
     options: dict[str, Any] = {"timestep_spacing": spacing, "steps_offset": offset, **row.options}
+    if total != 1000:
+        options["num_train_timesteps"] = total
     arguments = "".join(f"    {key}={_python(value)},\n" for key, value in options.items())
     predicts = 'predicts.replace("sample", "epsilon")' if row.scheduler in EPS_FOR_X_0 else "predicts"
+    read = "predicts = pipe.scheduler.config.prediction_type\nalpha_bar = pipe.scheduler.alphas_cumprod"
+    if exact:
+        predicts, read = '"epsilon"', "alpha_bar = alpha_bar"
     return f"""
-predicts = pipe.scheduler.config.prediction_type
-alpha_bar = pipe.scheduler.alphas_cumprod.double()
+{read}.double()
 alpha_bar = alpha_bar.maximum(2.0**-24 * (1 + 0.01 * torch.arange(len(alpha_bar)).flip(0)))  # above 0 and falling
 scheduler = {name}(
     trained_betas=(1 - alpha_bar / torch.cat([torch.ones(1), alpha_bar[:-1]])).tolist(),
@@ -342,10 +379,13 @@ def _python(value: Any) -> str:
     return _quoted(value) if isinstance(value, str) else repr(value)
 
 
-def _noise(lane: LaneSettings, draws: bool) -> str:
+_LATENT = "shape = (1, pipe.unet.config.in_channels, pipe.unet.config.sample_size, pipe.unet.config.sample_size)"
+
+
+def _noise(lane: LaneSettings, draws: bool, shape: str = _LATENT) -> str:
     lines = [
         "# x_T is the first thing that the seed's generator draws, on the CPU whatever computes the rest.",
-        "shape = (1, pipe.unet.config.in_channels, pipe.unet.config.sample_size, pipe.unet.config.sample_size)",
+        shape,
         "generator = torch.Generator().manual_seed(SEED)",
         "x = torch.randn(shape, generator=generator)",
     ]
@@ -403,16 +443,31 @@ def _loop(row: Sampler, lane: LaneSettings, guided: bool, controlled: bool, draw
             "    prediction = unconditional + SCALE * (conditional - unconditional)",
         ]
         if lane.rule == "rescaled":
-            lines += [
-                "    rescaled = prediction * conditional.std() / prediction.std()  # Lin et al. 2023, section 3.4",
-                "    prediction = 0.7 * rescaled + 0.3 * prediction",
-            ]
+            lines += _rescaled("conditional")
     if row.scheduler in EPS_FOR_X_0:
         lines += [
             f'    if predicts == "sample":  # the class takes eps only\n        prediction = {EPS_FOR_X_0[row.scheduler]}'
         ]
+    return "\n".join([*lines, _step(row, draws)])
+
+
+def _exact_loop(row: Sampler, lane: LaneSettings, draws: bool) -> str:
+    lines = ["for t in scheduler.timesteps:", *exact_script.predictions(lane.guidance_scale)]
+    if lane.rule == "rescaled" and lane.guidance_scale not in (0, 1):
+        lines += _rescaled("conditional_eps")
+    return "\n".join([*lines, _step(row, draws)])
+
+
+def _rescaled(conditional: str) -> list[str]:
+    return [
+        f"    rescaled = prediction * {conditional}.std() / prediction.std()  # Lin et al. 2023, section 3.4",
+        "    prediction = 0.7 * rescaled + 0.3 * prediction",
+    ]
+
+
+def _step(row: Sampler, draws: bool) -> str:
     more = (", eta=ETA" if row.eta else "") + (", generator=noise_of(t)" if draws else "")
-    return "\n".join([*lines, f"    x = scheduler.step(prediction, t, x{more}).prev_sample"])
+    return f"    x = scheduler.step(prediction, t, x{more}).prev_sample"
 
 
 _TELLING = """
@@ -420,8 +475,8 @@ _TELLING = """
 scale = pipe.get_guidance_scale_embedding(torch.tensor([SCALE - 1.0]), pipe.unet.config.time_cond_proj_dim)
 """
 
-_DECODING = """
-picture = pipe.vae.decode(x / pipe.vae.config.scaling_factor).sample[0]
-picture = ((picture.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0)
+_SIGNED_TO_FILE = """picture = ((picture.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0)
 Image.fromarray(picture.numpy()).save(PICTURE)
 """
+_DECODING = f"picture = pipe.vae.decode(x / pipe.vae.config.scaling_factor).sample[0]\n{_SIGNED_TO_FILE}"
+_SAVING = f"picture = x[0]\n{_SIGNED_TO_FILE}"

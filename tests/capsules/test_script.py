@@ -21,15 +21,18 @@ from PIL import Image
 from lab.annotators.joints import default_pose
 from lab.annotators.pose import pose_map
 from lab.backends.local import LocalBackend
-from lab.capsules import script
-from lab.catalog import CONTROLS, MODELS, SAMPLERS, Model, samplers_for
+from lab.capsules import exact_script, script
+from lab.catalog import CONTROLS, MODELS, SAMPLERS, SCHEDULES, Model, samplers_for
+from lab.engine.noising import alphas_cumprod
 from lab.engine.process import VariancePreserving
 from lab.engine.samplers import make_scheduler
+from lab.models.pictures import PictureSet
 from lab.requests.base import LabError
 from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import ControlMap, ControlWindow, LaneResult, LaneSettings, SamplingRequest
 from lab.settings import ASSETS, Settings
 from lab.ui.tabs.controlnet.view import sketch
+from lab.vocabulary import as_read
 from tests.models import tiny
 
 ROOT = Path(__file__).parents[2]
@@ -139,6 +142,76 @@ def test_the_script_draws_the_picture_of_the_lab(name, backend, tmp_path):
     again = picture_of_the_script(script.write(request, last), tmp_path)
     assert again.std() > 5  # a picture, not a grey one that would be close to any other
     assert np.abs(again.astype(int) - wanted.astype(int)).max() <= CLOSE
+
+
+CAT = Condition(prompt="cat", group="animals-nature")
+EXACT = {
+    "DDIM, a group": ("exact", Condition(group="food-drink"), LaneSettings(steps=20, seed=1), Forward()),
+    "DDIM, all, noise": ("exact", Condition(), LaneSettings(steps=12, seed=12, eta=0.7), Forward(schedule="cosine")),
+    "guided": ("exact", CAT, LaneSettings(steps=10, seed=2, guidance_scale=3), Forward(schedule="sigmoid")),
+    "guided, rescaled": (
+        "exact", Condition(prompt="flat style heart"),
+        LaneSettings(sampler="dpmpp_2m", steps=10, seed=2, guidance_scale=2, rule="rescaled"), Forward(schedule="scaled_linear"),
+    ),
+    "unconditional": ("exact", CAT, LaneSettings(steps=10, seed=2, guidance_scale=0), Forward()),
+    "another T, zero SNR": (
+        "exact-32", Condition(style="3D"), LaneSettings(sampler="ddpm", steps=9, seed=4), Forward(T=300, zero_snr=True)
+    ),
+    "between seeds": ("exact-32", CAT, LaneSettings(steps=9, seed=4, mix_seed=8, mix=0.4), Forward(schedule="cosine")),
+    **{
+        name: ("exact-32", Condition(group="travel-places"), LaneSettings(sampler=name, steps=11, seed=5, spacing=spacing), Forward())
+        for name, spacing in zip(samplers_for(MODELS["exact"]), itertools.cycle(("trailing", "linspace", "leading")))
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_the_script_of_the_exact_denoiser_draws_the_picture_of_the_lab(name, backend, tmp_path):
+    """With a sum in NumPy, no network and nothing of the lab but its pictures."""
+    model, condition, lane, forward = EXACT[name]
+    request = SamplingRequest(model=model, condition=condition, negative="", forward=forward, lanes=(lane,))
+    text = script.write(request, 0)
+    assert imports(text) <= {"csv", "sys", "hashlib", "pathlib", "numpy", "torch", "diffusers", "PIL"}
+    assert max(map(len, text.splitlines())) <= 125
+    again = picture_of_the_script(text, tmp_path, "assets/pictures")
+    wanted = picture_of_the_lab(backend, request)
+    assert again.std() > 5 and np.abs(again.astype(int) - wanted.astype(int)).max() <= CLOSE
+
+
+def test_the_script_of_the_exact_denoiser_moves_away_from_its_negative_prompt(backend, tmp_path):
+    lane = LaneSettings(steps=10, seed=2, guidance_scale=4)
+    request = SamplingRequest(model="exact-32", condition=CAT, negative="cat face", lanes=(lane,))
+    again = picture_of_the_script(script.write(request, 0), tmp_path, "assets/pictures")
+    assert np.abs(again.astype(int) - picture_of_the_lab(backend, request)).max() <= CLOSE
+
+
+PROMPTS = ("apple", "red apples", "a photo of a cat", "flat style heart", "3D", "the moon", "o'clock", "❤", "boxes", "piñata",
+           "smiling face with heart-eyes", "jack-o-lantern", "person in a boat", "nice", "on", "Cat, glossy style")  # fmt: skip
+
+
+def test_a_script_finds_the_pictures_that_the_lab_finds():
+    pictures = PictureSet.load(ASSETS / "pictures")
+    pictures = pictures.select(~pictures.held_out)
+    somewhere = 0
+    for prompt, group, style in itertools.product(PROMPTS, ("", "animals-nature", "symbols"), ("", "3D", "sticker")):
+        wanted = list(np.flatnonzero(pictures.matching(as_read(prompt), group, style)))
+        condition = Condition(prompt=prompt, group=group, style=style)
+        if wanted:
+            assert exact_script.found(condition) == wanted, condition
+            somewhere += 1
+        else:
+            with pytest.raises(LabError, match="no picture of"):
+                exact_script.found(condition)
+    assert somewhere > 40
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_the_table_of_the_script_is_that_of_the_lab(name):
+    for total, zero_snr in ((1000, False), (1000, True), (50, False), (4000, True)):
+        forward = Forward(schedule=name, T=total, zero_snr=zero_snr)
+        room = {"torch": torch, "DDPMScheduler": diffusers.DDPMScheduler}
+        exec(exact_script.table(forward), room)
+        torch.testing.assert_close(room["alpha_bar"], alphas_cumprod(name, total, zero_snr), rtol=1e-6, atol=1e-9)
 
 
 @pytest.fixture(scope="module")
@@ -338,7 +411,7 @@ def test_a_model_of_the_hub_is_named_with_its_revision():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"model": "exact", "forward": Forward()}, "exact denoiser"),
+        ({"model": "pixel", "forward": Forward(schedule="cosine")}, "Miniature pixel diffusion"),
         ({"model": "sdxl"}, "Stable Diffusion XL"),
         ({"lanes": (LaneSettings(rule="apg"),)}, "adaptive projected"),
     ],

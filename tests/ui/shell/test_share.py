@@ -191,8 +191,11 @@ def test_scripts_and_settings_are_files(lab):
     (path,) = tab.share.on_json(tab.capsule(values, plan.request))[tab.share.files]["value"]
     assert from_file(Path(path).read_bytes()) == tab.capsule(values, plan.request)
     exact = lab.samplers
-    run = Replay("compare", SimpleNamespace(request=exact.request(first_values(exact))))
-    with pytest.raises(LabError, match="no script for the exact denoiser"):
+    request = exact.request(first_values(exact))
+    scripts = list(exact.scripts({exact.last_run: Replay("compare", SimpleNamespace(request=request))}))
+    assert [name for name, _ in scripts] == [f"lane-{k + 1}-{lane.sampler}.py" for k, lane in enumerate(request.lanes)]
+    run = Replay("compare", SimpleNamespace(request=request.model_copy(update={"model": "pixel"})))
+    with pytest.raises(LabError, match="no script for 'Miniature pixel diffusion'"):
         list(exact.scripts({exact.last_run: run}))
 
 
