@@ -141,3 +141,19 @@ def test_on_a_phone_the_picture_comes_first_and_nothing_overflows(tab):
     picture, schedule = (tab.locator(name).bounding_box() for name in ("#noising-jump .box", "#noising-schedule"))
     assert picture["width"] > 340
     assert picture["y"] < 300 < schedule["y"]
+
+
+@pytest.mark.parametrize("preset", ["Half gone", "Linear against cosine"])
+def test_pictures_their_level_and_the_slider_stand_in_one_window(tab, preset):
+    tab.get_by_role("button", name=preset).click()
+    expect(tab.locator("#noising-other figure")).to_have_count(1 if preset != "Half gone" else 0)
+    for width, height in ((1440, 900), (1366, 768), (1280, 720)):
+        tab.set_viewport_size({"width": width, "height": height})
+        tab.evaluate("scrollTo(0, 0)")
+        tab.wait_for_timeout(300)
+        dock = tab.locator(".dock:has(#noising-t)").bounding_box()
+        assert dock["y"] + dock["height"] <= height
+        for name in ("#noising-jump figure", "#noising-recovered .box"):
+            box = tab.locator(name).bounding_box()
+            assert box["y"] + box["height"] <= dock["y"], (name, width)
+        assert tab.locator("#noising-jump .box").bounding_box()["height"] > 0.38 * height
