@@ -91,6 +91,16 @@ def drawings() -> tuple[Drawing, ...]:
 
 
 @cache
+def sheet_cells() -> tuple[tuple[str, int], ...]:
+    """Where a picture of each drawing that models may use is: its sheet in `assets/pictures` and its cell there; flat ones
+    where there are any, which read best small."""
+    with INDEX.open(encoding="utf-8", newline="") as file:
+        rows = sorted(csv.DictReader(file), key=lambda row: row["style"] == "flat")
+    cells = {row["concept"]: (row["sheet"], int(row["cell"])) for row in rows}
+    return tuple(cells["-".join(f"{ord(sign):x}" for sign in one.emoji)] for one in known())
+
+
+@cache
 def known() -> tuple[Drawing, ...]:
     """The drawings that models may use."""
     return tuple(one for one in drawings() if not one.held_out)

@@ -87,6 +87,7 @@ MAY_IMPORT = {
         "measures",
         "requests",
         "catalog",
+        "captions",
         "papers",
         "capsules",
         "settings",

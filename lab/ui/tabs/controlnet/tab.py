@@ -16,7 +16,7 @@ from lab.requests.base import Event, LabError, make_request
 from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import SamplingRequest, Step
 from lab.settings import Settings, at_hand
-from lab.ui.shell import media, share, widgets
+from lab.ui.shell import media, share, vocabulary, widgets
 from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of
 from lab.ui.shell.runs import STOPPED, Run, Runs, Stops
 from lab.ui.shell.tool import NO_PICTURE, QUIET, Tool
@@ -43,7 +43,7 @@ strengths, pairs = one_of("experiment", "strengths"), one_of("experiment", "pair
 # fmt: off
 FORM = (
     Field("model",      gr.Dropdown, "Model"),
-    Field("prompt",     gr.Textbox,  "Prompt", options={"show_label": False, "placeholder": "Prompt, or nothing", "max_length": widgets.MAX_TYPED}),
+    Field("prompt",     gr.Textbox,  "Prompt", options={"show_label": False, "placeholder": "Prompt, or nothing", "max_length": widgets.MAX_TYPED, **vocabulary.PROMPT}),
     Field("control",    gr.Radio,    "Map of", "edges", choices=[(CONTROLS[name].title, name) for name in KINDS], options=SEGMENTS),
     Field("low",        gr.Slider,   "Low",  80,  options={"minimum": 0, "maximum": 500, "step": 1, **SLIM}),
     Field("high",       gr.Slider,   "High", 160, options={"minimum": 0, "maximum": 500, "step": 1, **SLIM}),
@@ -108,6 +108,7 @@ class ControlNet(Tool):
         lay_out = partial(self.form.lay_out, values=opening)
         self.runs = Runs("controlnet")
         lay_out("prompt")
+        vocabulary.line(self.form, opening)
         self.board.lay_out(opening, self.runs.note)
         lay_out("experiment")
         with gr.Row():
@@ -148,6 +149,7 @@ class ControlNet(Tool):
         )
         self._wire_results()
         self.restorable = settings
+        vocabulary.wire(self.form)
         self.share.wire({self.last_run, self.selection, self.share.capsule}, self.scripts)
 
     def _wire_results(self) -> None:

@@ -19,7 +19,7 @@ from lab.requests.base import Event, LabError, make_request
 from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import LaneResult, LaneSettings, SamplingRequest, Step
 from lab.settings import Settings, at_hand
-from lab.ui.shell import media, share, widgets
+from lab.ui.shell import media, share, vocabulary, widgets
 from lab.ui.shell.form import Field, Preset, one_of, reads, titles_of
 from lab.ui.shell.runs import Run, Runs, Stops
 from lab.ui.shell.tool import NO_PICTURE, QUIET, Tool
@@ -38,7 +38,7 @@ CURVES, ANATOMY = "Curves over the scale", "Anatomy of a step"
 FORM = (
     Field("experiment", gr.Radio,    "Experiment",      "sweep", choices=EXPERIMENTS),
     Field("model",      gr.Dropdown, "Model"),
-    Field("prompt",     gr.Textbox,  "Prompt",          offered=reads("prompt"), stays=True, options={"max_length": widgets.MAX_TYPED}),
+    Field("prompt",     gr.Textbox,  "Prompt",          offered=reads("prompt"), stays=True, dice=vocabulary.random_caption("guidance"), options={"max_length": widgets.MAX_TYPED, **vocabulary.PROMPT}),
     Field("negative",   gr.Textbox,  "Negative prompt", offered=reads("prompt"), stays=True, options={"max_length": widgets.MAX_TYPED, "placeholder": "what to move away from"}),
     Field("group",      gr.Dropdown, "Group",           offered=reads("group"), choices=[("All pictures", ""), *((title, name) for name, title in GROUPS.items())]),
     Field("scales",     gr.Textbox,  "Guidance scales", "0, 1, 2, 3, 5, 7.5, 15, 30", options={"max_length": widgets.MAX_TYPED}),
@@ -136,9 +136,9 @@ class Guidance(Tool):
 
     def lay_out_controls(self, opening: dict[str, Any]) -> None:
         self.runs = Runs("guidance")
-        self.form.lay_out(
-            "experiment", "model", "prompt", "negative", "group", "scales", "seeds", "rules", values=opening
-        )
+        self.form.lay_out("experiment", "model", "prompt", values=opening)
+        vocabulary.line(self.form, opening)
+        self.form.lay_out("negative", "group", "scales", "seeds", "rules", values=opening)
         with widgets.more("More"):
             self.form.lay_out("steps", "sampler", "style", values=opening)
         with widgets.more("Share"):
@@ -177,6 +177,7 @@ class Guidance(Tool):
         form["experiment"].input(self.on_experiment, {*self.controls}, form.others_parts, queue=False, **QUIET)
         self.runs.stop.click(self.on_stop, None, None, queue=False, **QUIET)
         self.restorable = self.controls
+        vocabulary.wire(self.form)
         self.share.wire({self.last_run, self.selection}, self.scripts)
 
     def on_stop(self, request: gr.Request) -> None:

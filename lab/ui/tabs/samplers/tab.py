@@ -17,7 +17,7 @@ from lab.requests.fields import MAX_T, MIN_T
 from lab.requests.inversion import InversionResult
 from lab.requests.sampling import Decoded, LaneSettings, SamplingRequest
 from lab.settings import ASSETS, Settings, at_hand
-from lab.ui.shell import lane_view, media, reel, share, widgets
+from lab.ui.shell import lane_view, media, reel, share, vocabulary, widgets
 from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of, reads, titles_of
 from lab.ui.shell.runs import Run, Runs
 from lab.ui.shell.tool import QUIET, Tool
@@ -35,7 +35,7 @@ FORM = (
     Field("experiment", gr.Radio,    "Experiment",  "compare", choices=EXPERIMENTS),
     Field("model",      gr.Dropdown, "Model"),
     Field("versus",     gr.Checkbox, "The perfect score beside it, from the same x_T", False, offered=lambda model: bool(model.perfect)),
-    Field("prompt",     gr.Textbox,  "Prompt",      None, offered=reads("prompt"), stays=True, options={"placeholder": "apple, cat, fire engine … or leave empty", "max_length": widgets.MAX_TYPED}),
+    Field("prompt",     gr.Textbox,  "Prompt",      None, offered=reads("prompt"), stays=True, dice=vocabulary.random_caption("samplers"), options={"placeholder": "apple, cat, fire engine … or leave empty", "max_length": widgets.MAX_TYPED, **vocabulary.PROMPT}),
     Field("group",      gr.Dropdown, "Group",       offered=reads("group"), choices=[("All pictures", ""), *((title, name) for name, title in GROUPS.items())]),
     Field("seed",       gr.Number,   "Seed",        0, dice=RANDOM_SEED, options={"minimum": 0}),
     Field("mix_seed",   gr.Number,   "Second seed", 2, when=one_of("experiment", "between"), options={"minimum": 0}),
@@ -105,10 +105,9 @@ class Samplers(Tool):
 
     def lay_out_controls(self, opening: dict[str, Any]) -> None:
         self.runs = Runs("samplers", beneath=self._lay_out_transport)
-        self.form.lay_out(
-            "experiment", "model", "versus", "prompt", "group", "seed", "mix_seed", "samplers", "picture", "steps",
-            values=opening,
-        )  # fmt: skip
+        self.form.lay_out("experiment", "model", "versus", "prompt", values=opening)
+        vocabulary.line(self.form, opening)
+        self.form.lay_out("group", "seed", "mix_seed", "samplers", "picture", "steps", values=opening)
         self.rows = Rows(self.offered[0].subject, self.form.model(opening))
         with widgets.more("More"):
             self.form.lay_out("style", "schedule", "T", "guidance", "reference", values=opening)
@@ -133,6 +132,7 @@ class Samplers(Tool):
         self.share.opens(page, self.on_open, inputs, outputs, **running)
         self.wire_presets(self.restorable, lambda event: event.then(self.on_run, inputs, outputs, **running))
         self._wire_controls()
+        vocabulary.wire(self.form)
         self.share.wire({self.last_run}, self.scripts)
         self.share.saves(self.png, self.pictures, {self.last_run, self.share.capsule})
         self.share.saves(self.steps_file, self.recording, {self.last_run, self.share.capsule})
