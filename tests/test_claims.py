@@ -172,7 +172,32 @@ def test_the_solvers_land_in_as_many_steps_as_is_said(house):
     assert first == {"heun": 5, "dpmpp_2m": 10, "unipc": 10, "ddim": 20, "euler": 20}
 
 
+def test_of_eight_samplers_those_with_noise_end_in_one_picture_and_the_others_in_two(house):
+    said = preset_of(samplers_tab, "Eight ways down").look
+    assert "the three that add noise on the way end in one picture, the five that add none in two" in said
+    lanes, ends = exact_ends("Eight ways down", house)
+    noisy = {"ddpm", "euler_a", "dpmpp_sde"}
+    captions = [
+        {end.nearest_caption for lane, end in zip(lanes, ends, strict=True) if (lane.sampler in noisy) == is_noisy}
+        for is_noisy in (True, False)
+    ]
+    assert [len(one) for one in captions] == [1, 2] and not captions[0] & captions[1]
+
+
 # Samplers, learned
+
+
+@pytest.mark.parametrize("title", ["A model that learned", "One step or eight?"])
+def test_hearts_of_the_learned_models(house, title):
+    preset = preset_of(samplers_tab, title)
+    request = samplers_requests.sampling(SAMPLERS.preset(preset), preset.subject)
+    ends = [end.picture for end in drawn(house, request.model, request.lanes, condition=request.condition)]
+    if title == "A model that learned":
+        assert "nearly the same heart" in preset.look
+        assert max(np.abs(ends[0].astype(int) - end).mean() for end in ends[1:]) < 8
+    else:
+        assert "one call leaves it rough" in preset.look
+        assert speckle(ends[0]) > 1.25 * speckle(ends[-1])
 
 
 def speckle(picture):

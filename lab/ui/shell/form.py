@@ -76,10 +76,12 @@ class Field:
 
 class Preset:
     """A press of a button that shows something striking: what differs from the form's first values. `subject` is what it
-    shows that no control holds: an example picture, a map, lanes."""
+    shows that no control holds: an example picture, a map, lanes. `look` is a sentence about what to look at, `place` the
+    CSS selector of where; tests/test_claims.py draws what the sentence says."""
 
-    def __init__(self, title: str, subject: Any = None, **values: Any) -> None:
+    def __init__(self, title: str, subject: Any = None, *, look: str = "", place: str = "", **values: Any) -> None:
         self.title, self.subject, self.values = title, subject, values
+        self.look, self.place = look, place
 
 
 def reads(condition: str) -> Callable[[Model], bool]:

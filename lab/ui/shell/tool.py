@@ -12,7 +12,7 @@ from lab.catalog import Model
 from lab.requests.base import LabError, Request
 from lab.requests.sampling import SamplingRequest
 from lab.settings import Settings
-from lab.ui.shell import widgets
+from lab.ui.shell import pointer, widgets
 from lab.ui.shell.form import Field, Form, Preset
 from lab.ui.shell.runs import Runs
 from lab.ui.shell.share import NOTHING, Panel
@@ -34,6 +34,7 @@ class Tool(ABC):
     fields: ClassVar[Sequence[Field]]
     presets: ClassVar[Sequence[Preset]]
     last_run_s: ClassVar[int] = 3600  # how long the page keeps it
+    untouched: ClassVar[Sequence[str]] = ()  # controls that presets leave as they are
 
     runs: Runs
     share: Panel
@@ -49,6 +50,7 @@ class Tool(ABC):
         tab = cls(backend, settings)
         tab.lay_out()
         tab.wire(page)
+        pointer.wire(tab.name, tab.compared, tab.share.code)
         return tab
 
     # Layout
@@ -57,6 +59,7 @@ class Tool(ABC):
         """Everything of the tab below its head, from its presets to its words."""
         self.lay_out_memory()
         self.buttons = widgets.preset_row(self.name, [preset.title for preset in self.offered])
+        pointer.lay_out(self.name, self.offered, [self.compared_values(preset) for preset in self.offered])
         opening = self.form.preset(self.offered[0])
         with widgets.grid():
             with widgets.stage():
@@ -77,6 +80,22 @@ class Tool(ABC):
     @abstractmethod
     def lay_out_controls(self, opening: dict[str, Any]) -> None:
         """Run and Stop, the form with the values of the first preset, and the ways to share."""
+
+    # Whether the controls are as a preset has them
+
+    @property
+    def compared(self) -> list[Any]:
+        """The components that tell: those of the form that a link holds and presets set."""
+        return [self.form[name] for name in self._compared_names]
+
+    def compared_values(self, preset: Preset) -> list[Any]:
+        """What a preset sets them to, in the order of `compared`."""
+        now = self.form.preset(preset)
+        return [now[name] for name in self._compared_names]
+
+    @property
+    def _compared_names(self) -> list[str]:
+        return [name for name, one in self.form.fields.items() if one.linked and name not in self.untouched]
 
     # Wiring
 

@@ -158,7 +158,7 @@ class Board:
         of a sketch, a pose or an example file)."""
         sources, update = FIRST, Update()
         for annotator, name in starters:
-            now = now | {"control": "pose" if annotator in (HAND, "pose") else "edges"}
+            now = now | {"control": kind_of([(annotator, name)])}
             update = self.make(now, sources, now["control"], self._model_maps(now).begin(annotator, name))
             sources = update[self.sources]
         return now, update
@@ -210,6 +210,11 @@ class Board:
 
     def _now(self, values: dict[Any, Any]) -> tuple[dict[str, Any], Sources]:
         return self.form.read(values), values[self.sources]
+
+
+def kind_of(starters: Sequence[tuple[str, str]]) -> str:
+    """The control whose map the last of some starters, (annotator, name), is."""
+    return "pose" if starters[-1][0] in (HAND, "pose") else "edges"
 
 
 def maps_for_capsule(request: SamplingRequest, sources: Sources) -> dict[str, dict[str, Any]]:

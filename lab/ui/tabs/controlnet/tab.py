@@ -22,7 +22,7 @@ from lab.ui.shell.runs import STOPPED, Run, Runs, Stops
 from lab.ui.shell.tool import NO_PICTURE, QUIET, Tool
 from lab.ui.shell.widgets import Update
 from lab.ui.tabs.controlnet import charts, experiments, maps, view
-from lab.ui.tabs.controlnet.board import LATEST, Board, maps_for_capsule
+from lab.ui.tabs.controlnet.board import LATEST, Board, kind_of, maps_for_capsule
 from lab.ui.tabs.controlnet.experiments import EXPERIMENTS, Dials, ExperimentPlan, Finished
 from lab.ui.tabs.controlnet.maps import HAND, KINDS
 
@@ -65,14 +65,30 @@ FORM = (
     Field("negative",   gr.Textbox,  "Negative prompt", offered=lambda model: model.guided, stays=True, options={"max_length": widgets.MAX_TYPED}),
 )
 PRESETS = (  # the subject is a map or two: (annotator, name of a sketch, a pose or an example file)
-    Preset("How hard to hold",       [("canny", "fox-3d")],                       prompt="dog face"),
-    Preset("Draw an emoji",          [("scribble", "heart")],                     prompt="red heart", strengths="1", live=True, model="student"),
-    Preset("Same lines, other words", [("canny", "red-apple-glossy")],            prompt="tangerine", strengths="0, 0.7, 1.4"),
-    Preset("Strike a pose",          [(HAND, "jumping")],                         prompt=f"{WORN}, green background", live=True),
-    Preset("From a photograph",      [("pose", "arms-raised")],                   prompt=f"{WORN}, white background", strengths="0, 0.5, 1"),
-    Preset("When is shape decided?", [("scribble", "star")],                      prompt="star", experiment="windows", seed=2, count=1),
-    Preset("Edges and pose",         [("scribble", "house"), (HAND, "waving")],   prompt=WORN, experiment="pairs", strengths="0, 0.5, 1", count=1),
-    Preset("Without words",          [("canny", "butterfly-blob")],               strengths="0, 0.5, 1", count=1, guess=True),
+    Preset("How hard to hold",       [("canny", "fox-3d")],                       prompt="dog face",
+           look="Read a row from left to right: ears and cheeks move to the lines of the fox. F1 in the corners says how well they are found again.",
+           place="#controlnet-stage"),
+    Preset("Draw an emoji",          [("scribble", "heart")],                     prompt="red heart", strengths="1", live=True, model="student",
+           look="Draw on the map: the picture follows your strokes, four calls of the model each.",
+           place="#controlnet-editor"),
+    Preset("Same lines, other words", [("canny", "red-apple-glossy")],            prompt="tangerine", strengths="0, 0.7, 1.4",
+           look="Compare the columns: with the strength the outline becomes the apple's, while the colours stay with the words.",
+           place="#controlnet-stage"),
+    Preset("Strike a pose",          [(HAND, "jumping")],                         prompt=f"{WORN}, green background", live=True,
+           look="Read IoU in the corners: it leaps from strength 0 to 0.5, where the person begins to jump, and hardly grows after that.",
+           place="#controlnet-stage"),
+    Preset("From a photograph",      [("pose", "arms-raised")],                   prompt=f"{WORN}, white background", strengths="0, 0.5, 1",
+           look="Compare the arms with the photograph's: at strength 1 both are raised. IoU in the corners grows with the strength.",
+           place="#controlnet-stage"),
+    Preset("When is shape decided?", [("scribble", "star")],                      prompt="star", experiment="windows", seed=2, count=1,
+           look="In the first row the lines end later and later, in the last column they begin later and later: compare F1 in the corners.",
+           place="#controlnet-stage"),
+    Preset("Edges and pose",         [("scribble", "house"), (HAND, "waving")],   prompt=WORN, experiment="pairs", strengths="0, 0.5, 1", count=1,
+           look="The edges of a house get stronger to the right, the pose downwards. F1 and IoU in the corners say which of them is followed.",
+           place="#controlnet-stage"),
+    Preset("Without words",          [("canny", "butterfly-blob")],               strengths="0, 0.5, 1", count=1, guess=True,
+           look="No prompt at all: the lines alone bring a butterfly. The row in guess mode follows them less closely: compare F1 at 0.5 and 1.",
+           place="#controlnet-stage"),
 )
 # fmt: on
 
@@ -164,6 +180,11 @@ class ControlNet(Tool):
     def on_model(self, values: dict[Any, Any]) -> Update:
         """What the model is run with until somebody says otherwise, and maps as large as its pictures."""
         return super().on_model(values) | self.board.resize(values)
+
+    def compared_values(self, preset: Preset) -> list[Any]:
+        """As Tool's, with the kind of map that the preset's own one is."""
+        now = dict(zip(self._compared_names, super().compared_values(preset), strict=True))
+        return list((now | {"control": kind_of(preset.subject)}).values())
 
     def preset_handler(self, preset: Preset) -> Callable[..., Update]:
         """A slow preset (a pose sought in a photograph) gives way to one pressed meanwhile."""

@@ -48,14 +48,30 @@ FORM = (
           options={"show_label": False, "container": False, "elem_classes": "segments", "elem_id": "noising-chart-choice"}),
 )
 PRESETS = (  # the subject is an example picture, by its file's name
-    Preset("Half gone",             "fox-3d"),
-    Preset("Invisible, not lost",   "red-apple-glossy",  t=620),
-    Preset("Linear against cosine", "butterfly-blob",    t=500, rival="cosine"),
-    Preset("Same log-SNR",          "chelsea",           t=300, rival="cosine", align=SAME_LEVEL, side=128),
-    Preset("Detail drowns first",   "astronaut",         t=120, chart="frequencies", side=256),
-    Preset("Values turn normal",    "coffee",            t=600, chart="values", side=256),
-    Preset("The leak at t = T",     "sunflower-sticker", t=1000, schedule="scaled_linear", rival=ZERO),
-    Preset("Only ten steps",        "sailboat-flat",     t=3, schedule="cosine", T=10),
+    Preset("Half gone",             "fox-3d",
+           look="Look below the large picture: at t = 260 of 1000 ᾱ, the share of the picture in the variance, is 0.498.",
+           place="#noising-jump"),
+    Preset("Invisible, not lost",   "red-apple-glossy",  t=620,
+           look="The eye finds nothing in x_t. Look at the picture named Recovered: the whole apple.",
+           place="#noising-recovered"),
+    Preset("Linear against cosine", "butterfly-blob",    t=500, rival="cosine",
+           look="Both stand at t = 500. Read ᾱ below each picture: cosine has kept 49 % of the variance, linear 8 %.",
+           place="#noising-pictures"),
+    Preset("Same log-SNR",          "chelsea",           t=300, rival="cosine", align=SAME_LEVEL, side=128,
+           look="Two schedules, two values of t, one log-SNR: compare the two large pictures. They are all but the same.",
+           place="#noising-pictures"),
+    Preset("Detail drowns first",   "astronaut",         t=120, chart="frequencies", side=256,
+           look="Look at the chart: in the shaded part the noise is stronger than the picture. Those are the fine scales.",
+           place="#noising-chart"),
+    Preset("Values turn normal",    "coffee",            t=600, chart="values", side=256,
+           look="Look at the chart: whatever the photograph was, its values are close to the dotted bell of pure noise.",
+           place="#noising-chart"),
+    Preset("The leak at t = T",     "sunflower-sticker", t=1000, schedule="scaled_linear", rival=ZERO,
+           look="Look at the second row of the film: the sunflower comes back even from t = T, since ᾱ is 0.005 there and not 0.",
+           place="#noising-film"),
+    Preset("Only ten steps",        "sailboat-flat",     t=3, schedule="cosine", T=10,
+           look="Ten steps in place of a thousand: each is a leap. Look at the film, whose frames are one or two steps apart.",
+           place="#noising-film"),
 )
 # fmt: on
 SCENE = ("schedule", "zero", "seed", "side", "rival", "align")  # what makes another scene as soon as it is set
@@ -78,6 +94,7 @@ class Noising(Tool):
     """A picture drowns in noise, and everything that can be seen of it. `last_run` is the Subject."""
 
     name, about, fields, presets, last_run_s = "noising", ABOUT, FORM, PRESETS, 7200
+    untouched = ("seed",)
 
     def __init__(self, backend: Any, settings: Settings) -> None:
         super().__init__(backend, settings)

@@ -55,6 +55,11 @@ class Rows:
         return updates
 
 
+def values_of(lanes: Sequence[Lane]) -> list[Any]:
+    """What the rows' components are set to, in the order of `Rows.parts`."""
+    return [value for lane in _all_rows(lanes) for value in lane]
+
+
 def samplers_of(lanes: Sequence[Lane]) -> list[str]:
     """Their names, each once."""
     return list(dict.fromkeys(lane.sampler for lane in lanes))

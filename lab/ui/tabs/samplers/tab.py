@@ -23,7 +23,7 @@ from lab.ui.shell.runs import Run, Runs
 from lab.ui.shell.tool import QUIET, Tool
 from lab.ui.shell.widgets import Update
 from lab.ui.tabs.samplers import charts, inversion, requests, view, words
-from lab.ui.tabs.samplers.lanes import JUMPS, MAX_COMPARED, Lane, Rows, from_capsule, lanes_for, samplers_of
+from lab.ui.tabs.samplers.lanes import JUMPS, MAX_COMPARED, Lane, Rows, from_capsule, lanes_for, samplers_of, values_of
 from lab.ui.tabs.samplers.replay import BESIDE, PAINT_EVERY_S, Replay
 
 DECODING = "The pictures are there. Their steps are being decoded for the replay …"
@@ -68,17 +68,39 @@ def _preset(title: str, lanes: tuple[Lane, ...], **values: Any) -> Preset:
 
 # fmt: off
 PRESETS = (
-    _preset("DDPM against DDIM",    PAIR,    group="animals-nature", seed=11),
-    _preset("The eta dial",         DIALS,   group="food-drink"),
-    _preset("Eight ways down",      EIGHT,   seed=12),
-    _preset("How few steps?",       FEWER,   group="travel-places", seed=5, reference=200),
-    _preset("Who converges first?", SOLVERS, group="animals-nature", seed=5, reference=200, experiment="grid"),
-    _preset("Walk between seeds",   (Lane("ddim", 25),), group="smileys-emotion", seed=8, experiment="between"),
-    _preset("There and back",       (Lane("ddim", 50),), experiment="invert", picture=str(ASSETS / "images" / "red-apple-glossy.png")),
-    _preset("A model that learned", LEARNED, model="text-to-image", prompt="red heart", seed=1, guidance=5.0),
-    _preset("One step or eight?",   JUMPS,   model="student", prompt="red heart", seed=1),
-    _preset("Few steps, noise or none", NOISES, model="pixel", group="smileys-emotion", seed=2, reference=200, experiment="grid"),
-    _preset("Learned or perfect?",  PAIR,    model="pixel", group="smileys-emotion", seed=2, guidance=1.0, versus=True),
+    _preset("DDPM against DDIM",    PAIR,    group="animals-nature", seed=11,
+            look="One start, two ends. Drag the slider under the pictures back to the middle: there the two guesses part.",
+            place="#samplers-stage"),
+    _preset("The eta dial",         DIALS,   group="food-drink",
+            look="The same start, with more noise on the way from lane to lane. Read the nearest picture under each: five lanes end in four pictures.",
+            place="#samplers-stage"),
+    _preset("Eight ways down",      EIGHT,   seed=12,
+            look="One start, eight samplers, three ends: the three that add noise on the way end in one picture, the five that add none in two.",
+            place="#samplers-stage"),
+    _preset("How few steps?",       FEWER,   group="travel-places", seed=5, reference=200,
+            look="Read “RMS to reference” under each lane: from 20 steps on it is the picture of the run with 200.",
+            place="#samplers-stage"),
+    _preset("Who converges first?", SOLVERS, group="animals-nature", seed=5, reference=200, experiment="grid",
+            look="Find the first lion in each row: Heun has it in 5 steps, but calls the model twice in each.",
+            place="#samplers-stage"),
+    _preset("Walk between seeds",   (Lane("ddim", 25),), group="smileys-emotion", seed=8, experiment="between",
+            look="From one seed to the other, row by row: the pictures jump, since a finite set has nothing in between.",
+            place="#samplers-stage"),
+    _preset("There and back",       (Lane("ddim", 50),), experiment="invert", picture=str(ASSETS / "images" / "red-apple-glossy.png"),
+            look="Compare the first picture with the third, drawn again from its own x_T. The fourth is bright where they differ.",
+            place="#samplers-stage"),
+    _preset("A model that learned", LEARNED, model="text-to-image", prompt="red heart", seed=1, guidance=5.0,
+            look="Three samplers, one start, a learned model: compare the outlines. All three end in nearly the same heart.",
+            place="#samplers-stage"),
+    _preset("One step or eight?",   JUMPS,   model="student", prompt="red heart", seed=1,
+            look="Compare the first heart, made in one call, with the last, made in eight: one call leaves it rough.",
+            place="#samplers-stage"),
+    _preset("Few steps, noise or none", NOISES, model="pixel", group="smileys-emotion", seed=2, reference=200, experiment="grid",
+            look="Read each row from left to right: DDIM's face stays the same, DDPM's is another at each number of steps.",
+            place="#samplers-stage"),
+    _preset("Learned or perfect?",  PAIR,    model="pixel", group="smileys-emotion", seed=2, guidance=1.0, versus=True,
+            look="From the same noise, the learned score first and then the perfect one: only the perfect one ends in pictures of the set.",
+            place="#samplers-stage"),
 )
 # fmt: on
 
@@ -148,6 +170,15 @@ class Samplers(Tool):
         self.runs.stop.click(self.runs.on_stop, None, None, **quiet)
 
     # Controls
+
+    @property
+    def compared(self) -> list[Any]:
+        """As Tool's, and the lanes."""
+        return [*super().compared, *self.rows.parts]
+
+    def compared_values(self, preset: Preset) -> list[Any]:
+        """As Tool's, and the lanes."""
+        return [*super().compared_values(preset), *values_of(preset.subject)]
 
     def on_preset(self, preset: Preset) -> Update:
         model = self.form.model(preset.values)

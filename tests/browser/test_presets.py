@@ -1,0 +1,65 @@
+"""What a press of a preset says in a real browser: its sentence, where to look, and for how long."""
+
+import pytest
+from playwright.sync_api import expect
+
+from lab.ui import TABS
+from tests.browser.conftest import fill
+
+expect.set_options(timeout=60_000)  # two cores, perhaps busy
+TOOLS = [tab for tab in TABS if tab.presets]
+
+POINTED_JS = """() => {
+  window.places = [];
+  new MutationObserver((changes) => {
+    for (const { target } of changes) if (target.classList.contains("pointed")) window.places.push(`#${target.id}`);
+  }).observe(document.body, { subtree: true, attributes: true, attributeFilter: ["class"] });
+}"""
+
+# How high the line stands with each of its sentences, and which places are not in the page.
+LINE_JS = """(line) => {
+  const { presets } = JSON.parse(line.dataset.presets), before = line.innerHTML;
+  const heights = ["", ...presets.map((one) => one.look)].map((look) => { line.innerHTML = look; return line.offsetHeight; });
+  line.innerHTML = before;
+  return [[...new Set(heights)].length, presets.map((one) => one.place).filter((place) => !document.querySelector(place))];
+}"""
+
+CHANGES = {  # a control, what it has by the second preset, and something else
+    "noising": ("#noising-T input", "1000", "500"),
+    "samplers": ("#samplers-seed input", "0", "3"),
+    "guidance": ("#guidance-scales :is(input, textarea)", "0, 1, 2, 3, 5, 7.5, 10, 15", "1, 2"),
+    "controlnet": ("#controlnet-prompt :is(input, textarea)", "red heart", "star"),
+}
+
+
+@pytest.mark.parametrize("tab", TOOLS, ids=lambda tab: tab.title)
+def test_a_preset_says_what_to_look_at_until_a_control_differs(page, tab):
+    page.get_by_role("tab", name=tab.title).click()
+    line, pressed = (
+        page.locator(f"#{tab.name}-pointer .pointer"),
+        page.locator(f"#{tab.name}-presets [aria-pressed=true]"),
+    )
+    expect(pressed).to_have_text(tab.presets[0])
+    expect(page.locator(f"#tab-{tab.name} .stage img").first).to_be_visible()
+    for width in (1366, 820, 390):
+        page.set_viewport_size({"width": width, "height": 844})
+        assert line.evaluate(LINE_JS) == [1, []], width
+    page.set_viewport_size({"width": 1366, "height": 768})
+
+    before = line.inner_text()
+    page.evaluate(POINTED_JS)
+    page.locator(f"#{tab.name}-presets").get_by_role("button", name=tab.presets[1], exact=True).click()
+    expect(pressed).to_have_text(tab.presets[1])
+    expect(line).not_to_have_text(before)
+    place = line.evaluate("(line) => JSON.parse(line.dataset.presets).presets[1].place")
+    page.wait_for_function("(place) => window.places.includes(place)", arg=place)
+    sentence = line.inner_text()
+
+    control, own, other = CHANGES[tab.name]
+    assert page.locator(control).first.input_value() == own
+    fill(page.locator(control).first, other)
+    expect(line).to_have_text("")
+    expect(pressed).to_have_count(0)
+    fill(page.locator(control).first, own)
+    expect(line).to_have_text(sentence)
+    expect(pressed).to_have_text(tab.presets[1])
