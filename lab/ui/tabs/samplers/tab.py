@@ -93,7 +93,7 @@ PRESETS = (
             look="Three samplers, one start, a learned model: compare the outlines. All three end in nearly the same heart.",
             place="#samplers-stage"),
     _preset("One step or eight?",   JUMPS,   model="student", prompt="red heart", seed=1,
-            look="Compare the first heart, made in one call, with the last, made in eight: one call leaves it rough.",
+            look="The same heart in one call of the model, in two, in four and in eight: compare the first with the last.",
             place="#samplers-stage"),
     _preset("Few steps, noise or none", NOISES, model="pixel", group="smileys-emotion", seed=2, reference=200, experiment="grid",
             look="Read each row from left to right: DDIM's face stays the same, DDPM's is another at each number of steps.",
