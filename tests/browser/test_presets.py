@@ -25,7 +25,7 @@ LINE_JS = """(line) => {
 }"""
 
 CHANGES = {  # a control, what it has by the second preset, and something else
-    "noising": ("#noising-T input", "1000", "500"),
+    "noising": ("#noising-t input[type=number]", "620", "300"),
     "samplers": ("#samplers-seed input", "0", "3"),
     "guidance": ("#guidance-scales :is(input, textarea)", "0, 1, 2, 3, 5, 7.5, 10, 15", "1, 2"),
     "controlnet": ("#controlnet-prompt :is(input, textarea)", "red heart", "star"),
