@@ -1,11 +1,8 @@
-"""What stands beneath a prompt: names while one types, words that a model never saw, the nearest names, the dice."""
+"""What stands beneath a prompt: names while one types, words that a model never saw, the nearest names."""
 
-import re
-
-import pytest
 from playwright.sync_api import expect
 
-from lab.vocabulary import LEARNED_STYLES, PEOPLE, known, nearest, read_emoji, unknown_words
+from lab.vocabulary import known, nearest, read_emoji, unknown_words
 from tests.browser.conftest import fill
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
@@ -75,18 +72,3 @@ def test_the_page_reads_prompts_as_the_lab_does(page):
         == []
     )
     assert page.evaluate("all => all.map(text => labVocabulary.read(text))", [one.emoji for one in known()]) == names
-
-
-@pytest.mark.parametrize("tab", ["guidance"])
-def test_the_dice_draws_what_the_model_knows(page, tab):
-    page.get_by_role("tab", name=tab.title()).click()
-    prompt = prompt_of(page, tab)
-    captions = {
-        *PEOPLE,
-        *(one.name for one in known()),
-        *(f"{one.name}, {style} style" for one in known() for style in LEARNED_STYLES),
-    }
-    prompt.fill("")
-    page.locator(f"#{tab}-prompt").get_by_role("button", name="Random").click()
-    expect(prompt).to_have_value(re.compile("."))
-    assert prompt.input_value() in captions

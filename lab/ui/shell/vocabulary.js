@@ -214,13 +214,6 @@ window.labVocabulary = {
     place.root.closest(".block").hidden = place.models[model] === undefined;
     place.later();
   },
-  async random(tab) {
-    const place = places.get(tab), any = (list) => list[Math.floor(Math.random() * list.length)];
-    await load(place.root.dataset.words);
-    if (place.kind === "learned" && Math.random() < 0.3) return any(known.people);
-    const { name } = any(known.things);
-    return place.kind === "learned" && Math.random() < 0.5 ? `${name}, ${any(known.learnedStyles)} style` : name;
-  },
   unknown: (prompt) => unknownWords(prompt), nearest: (prompt) => nearest(prompt), read: (prompt) => readEmoji(prompt)[0], matches: (prompt) => matches(prompt),
 };
 

@@ -31,11 +31,6 @@ COLUMNS, CELL, SHEET_CELL = 27, 24, 32  # of the thumbnails, in pixels; columns 
 PROMPT = {"elem_classes": "lab-prompt"}  # options of a prompt's row in a form
 
 
-def random_caption(tab: str) -> str:
-    """The expression of a prompt's dice (`Field.dice`): a caption of what the tab's model knows."""
-    return f"window.labVocabulary.random({json.dumps(tab)})"
-
-
 def kind(model: Model) -> str | None:
     """How a model knows words: "exact", "learned", "" where it knows more than the lab can tell, None where it takes none."""
     if "prompt" not in model.conditions:
@@ -105,7 +100,7 @@ def _words() -> str:
     return json.dumps(
         {
             "things": [(one.name, one.emoji, one.keywords) for one in known()], "heldOut": held_out, "people": PEOPLE,
-            "learned": [*GRAMMAR, "style", *LEARNED_STYLES], "learnedStyles": LEARNED_STYLES, "styles": STYLES, "media": MEDIA,
+            "learned": [*GRAMMAR, "style", *LEARNED_STYLES], "styles": STYLES, "media": MEDIA,
             "columns": COLUMNS,
         },
         ensure_ascii=False, separators=(",", ":"),

@@ -32,12 +32,15 @@ class Board:
         self.settings, self.form = settings, form
         self.maps = Maps(backend, settings, next(iter(form.models.values())).size)
 
-    def lay_out(self, opening: dict[str, Any], note: gr.HTML) -> None:
-        """From the map, which stays in view beside the pictures, to one's own picture. `note` says what went wrong."""
+    def lay_out_map(self, note: gr.HTML) -> None:
+        """The map, which stays in view beside the pictures. `note` says what went wrong."""
         self.note = note
         self.sources = gr.State(FIRST, time_to_live=7200)
         empty = maps.editor("edges", FIRST["edges"], self.maps.side)
         self.editor = gr.HTML(empty, js_on_load=view.EDITOR_JS, elem_id="controlnet-editor")
+
+    def lay_out_sources(self, opening: dict[str, Any]) -> None:
+        """What the map is of and what it is made from, down to one's own picture."""
         with gr.Row(elem_classes="map-choice"):
             self.form.lay_out("control", values=opening)
             self.annotator = gr.Radio(

@@ -123,9 +123,10 @@ class ControlNet(Tool):
     def lay_out_controls(self, opening: dict[str, Any]) -> None:
         lay_out = partial(self.form.lay_out, values=opening)
         self.runs = Runs("controlnet")
+        self.board.lay_out_map(self.runs.note)
         lay_out("prompt")
         vocabulary.line(self.form, opening)
-        self.board.lay_out(opening, self.runs.note)
+        self.board.lay_out_sources(opening)
         lay_out("experiment")
         with gr.Row():
             lay_out("strengths", "pose_strengths", "starts", "ends")

@@ -38,7 +38,7 @@ CURVES, ANATOMY = "Curves over the scale", "Anatomy of a step"
 FORM = (
     Field("experiment", gr.Radio,    "Experiment",      "sweep", choices=EXPERIMENTS),
     Field("model",      gr.Dropdown, "Model"),
-    Field("prompt",     gr.Textbox,  "Prompt",          offered=reads("prompt"), stays=True, dice=vocabulary.random_caption("guidance"), options={"max_length": widgets.MAX_TYPED, **vocabulary.PROMPT}),
+    Field("prompt",     gr.Textbox,  "Prompt",          offered=reads("prompt"), stays=True, options={"max_length": widgets.MAX_TYPED, **vocabulary.PROMPT}),
     Field("negative",   gr.Textbox,  "Negative prompt", offered=reads("prompt"), stays=True, options={"max_length": widgets.MAX_TYPED, "placeholder": "what to move away from"}),
     Field("group",      gr.Dropdown, "Group",           offered=reads("group"), choices=[("All pictures", ""), *((title, name) for name, title in GROUPS.items())]),
     Field("scales",     gr.Textbox,  "Guidance scales", "0, 1, 2, 3, 5, 7.5, 15, 30", options={"max_length": widgets.MAX_TYPED}),

@@ -35,7 +35,7 @@ FORM = (
     Field("experiment", gr.Radio,    "Experiment",  "compare", choices=EXPERIMENTS),
     Field("model",      gr.Dropdown, "Model"),
     Field("versus",     gr.Checkbox, "The perfect score beside it, from the same x_T", False, offered=lambda model: bool(model.perfect)),
-    Field("prompt",     gr.Textbox,  "Prompt",      None, offered=reads("prompt"), stays=True, dice=vocabulary.random_caption("samplers"), options={"placeholder": "apple, cat, fire engine … or leave empty", "max_length": widgets.MAX_TYPED, **vocabulary.PROMPT}),
+    Field("prompt",     gr.Textbox,  "Prompt",      None, offered=reads("prompt"), stays=True, options={"placeholder": "apple, cat, fire engine … or leave empty", "max_length": widgets.MAX_TYPED, **vocabulary.PROMPT}),
     Field("group",      gr.Dropdown, "Group",       offered=reads("group"), choices=[("All pictures", ""), *((title, name) for name, title in GROUPS.items())]),
     Field("seed",       gr.Number,   "Seed",        0, dice=RANDOM_SEED, options={"minimum": 0}),
     Field("mix_seed",   gr.Number,   "Second seed", 2, when=one_of("experiment", "between"), options={"minimum": 0}),
