@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 import threading
+from contextlib import suppress
 from math import inf, nan
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ import pytest
 from PIL import Image
 
 from lab.capsules import recordings
+from lab.capsules.capsule import from_json, to_json
 from lab.catalog import MODELS, SAMPLERS, samplers_for
 from lab.requests.base import LabError, Note
 from lab.requests.inversion import InversionRequest, InversionResult
@@ -70,6 +72,21 @@ def run(tab, **changes):
     for update in tab.on_run(values_of(tab, **changes), VISITOR):
         last |= update
     return last
+
+
+@pytest.mark.parametrize("experiment", ["compare", "steps"])
+def test_a_row_that_no_run_reads_may_hold_anything(experiment):
+    """The last row has no sampler in a comparison, and in the other experiments no row is read at all."""
+    tab = make_tab()
+    first = values_of(tab, experiment=experiment)
+    others = [list(lane) for lane in tab.rows.read(first)][:-1]
+    for part in tab.rows.rows[-1]:
+        for value in (None, nan, inf, -1, 10**400, True, "", "\ud800\x00", [], [[[[]]]], {}, b"x"):
+            values = first | {part: value}
+            with suppress(LabError):
+                capsule = tab.capsule(values, tab.request(values))
+                assert capsule.values["lanes"][:-1] == others
+                assert from_json(to_json(capsule).encode()) == capsule
 
 
 def test_the_opening_controls_ask_for_the_first_preset():

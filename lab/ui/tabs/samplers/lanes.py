@@ -74,15 +74,25 @@ def lanes_for(model: Model, samplers: Sequence[str]) -> Sequence[Lane]:
 
 def from_capsule(rows: Any, model: Model) -> list[Lane]:
     """The lanes in a capsule from anywhere, as the model could have them; none where they cannot be read."""
+    rows = rows[:MAX_COMPARED] if isinstance(rows, list) else []
+    if not all(isinstance(row, list) and len(row) == len(Lane._fields) for row in rows):
+        return []
+    possible = [lane for row in rows if (lane := fitting(row, model)) is not None]
+    return possible if any(lane.sampler for lane in possible) else []
+
+
+def to_capsule(lanes: Sequence[Lane], model: Model) -> list[list[Any]]:
+    """The rows as a capsule keeps them. A row that no run reads may hold anything: what is no lane leaves an empty row."""
+    return [list(fitting(lane, model) or Lane()) for lane in lanes]
+
+
+def fitting(row: Sequence[Any], model: Model) -> Lane | None:
+    """The row's values as a lane of the model; None where one of them is none."""
     kinds: tuple[Kind, ...] = (
         Choice(("", *samplers_for(model))), Range(1, 1000, whole=True), Range(0, 1), Choice(tuple(SPACINGS))
     )  # fmt: skip
-    rows = rows[:MAX_COMPARED] if isinstance(rows, list) else []
-    if not all(isinstance(row, list) and len(row) == len(kinds) for row in rows):
-        return []
-    lanes = [Lane(*map(fitted, row, kinds)) for row in rows]
-    possible = [lane for lane in lanes if None not in lane]
-    return possible if any(lane.sampler for lane in possible) else []
+    lane = Lane(*map(fitted, row, kinds))
+    return None if None in lane else lane
 
 
 def _row(index: int, lane: Lane, model: Model) -> tuple[gr.Dropdown, gr.Number, gr.Number, gr.Dropdown]:

@@ -23,7 +23,17 @@ from lab.ui.shell.runs import Run, Runs
 from lab.ui.shell.tool import QUIET, Tool
 from lab.ui.shell.widgets import Update
 from lab.ui.tabs.samplers import charts, inversion, requests, view, words
-from lab.ui.tabs.samplers.lanes import JUMPS, MAX_COMPARED, Lane, Rows, from_capsule, lanes_for, samplers_of, values_of
+from lab.ui.tabs.samplers.lanes import (
+    JUMPS,
+    MAX_COMPARED,
+    Lane,
+    Rows,
+    from_capsule,
+    lanes_for,
+    samplers_of,
+    to_capsule,
+    values_of,
+)
 from lab.ui.tabs.samplers.replay import BESIDE, PAINT_EVERY_S, Replay
 
 DECODING = "The pictures are there. Their steps are being decoded for the replay …"
@@ -304,7 +314,8 @@ class Samplers(Tool):
 
     def capsule(self, values: dict[Any, Any], request: SamplingRequest) -> Capsule:
         """All that makes a run again, lane by lane."""
-        return self.share.make(values, request, lanes=[list(lane) for lane in self.rows.read(values)])
+        model = self.form.model(self.form.read(values))
+        return self.share.make(values, request, lanes=to_capsule(self.rows.read(values), model))
 
     def scripts(self, values: dict[Any, Any]) -> Iterator[tuple[str, str]]:
         """A script a lane."""
