@@ -8,6 +8,10 @@ from tests.browser.conftest import keep, wait_for_address
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
 BEFORE = "head => getComputedStyle(head, '::before').content.replaceAll(/[\" ]/g, '').replace('redheart', 'red heart')"
+ABOVE_RUN = """() => {
+  const box = (id) => document.getElementById(id).getBoundingClientRect();
+  return box("guidance-stage").bottom <= box("guidance-run").top;
+}"""
 TOOLS = [tab.title for tab in TABS if tab.presets]
 
 
@@ -67,8 +71,7 @@ def test_on_stage_the_prompt_is_read_and_arrow_keys_go_through_the_presets(page)
     for key, index in (("ArrowRight", 1), ("ArrowLeft", 0), ("ArrowLeft", len(presets) - 1)):
         page.keyboard.press(key)
         expect(title).to_have_text(presets[index])
-    box = page.locator("#guidance-stage").bounding_box()
-    assert box["y"] + box["height"] <= page.locator("#guidance-run").bounding_box()["y"]
+    page.wait_for_function(ABOVE_RUN)  # fitted once the pictures of the last preset are there
     page.keyboard.press("p")
     expect(page.locator(".presenter")).to_be_hidden()
 
