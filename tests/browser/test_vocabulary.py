@@ -25,7 +25,7 @@ def prompt_of(page, tab):
     page.wait_for_function("window.labVocabulary")
     prompt.focus()
     page.wait_for_function(
-        "window.labVocabulary.random && performance.getEntriesByType('resource').some(r => /vocabulary-.*json/.test(r.name))"
+        "performance.getEntriesByType('resource').some(one => /vocabulary-.*json/.test(one.name) && one.responseEnd)"
     )
     return prompt
 
