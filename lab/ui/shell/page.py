@@ -18,6 +18,7 @@ from gradio.blocks import Block, BlockFunction
 from gradio.state_holder import SessionState, StateHolder
 
 from lab.requests.base import LabError
+from lab.ui.shell.arrivals import arrives
 
 MOST_TOLD = 300  # characters of a refusal: Gradio repeats the value that it refuses, whatever its length
 UNREADABLE = "The page sent something that the lab cannot read. Reload the page and try again."
@@ -32,6 +33,7 @@ class Page(gr.Blocks):
 
     async def preprocess_data(self, block_fn: BlockFunction, *positional: Any, **named: Any) -> list[Any]:
         """As Blocks.preprocess_data; values that no component takes come from hand-made calls mostly."""
+        arrives()  # before what the visitor has here is read
         try:
             values = await super().preprocess_data(block_fn, *positional, **named)
             for block, value in zip(block_fn.inputs, values, strict=True):

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from math import inf
@@ -11,30 +12,57 @@ import gradio as gr
 from lab.requests.base import Event, LabError, Note, Waiting
 from lab.requests.sampling import LaneResult, Step
 from lab.ui.shell import lane_view, widgets
+from lab.ui.shell.arrivals import arrival
 from lab.ui.shell.widgets import Update
 
 Work = Callable[[threading.Event], Generator[Update, None, Update]]  # of a run, from the event that stops it
 
+MOST_VISITORS = 4096  # whose last press is remembered
 STOPPED = "Stopped. What was made stays."
 FILM_S = 2.5  # a run that is shorter is shown as a film
 PATIENCE_S = 1.0  # from its first event on, before the pace of a run is judged
 
 
 class Stops:
-    """One stop event for each visitor's run, so that Stop never reaches another visitor. Thread-safe."""
+    """One stop event for each visitor's run, so that Stop never reaches another visitor. Thread-safe.
+
+    A run that was pressed for before another one, and begins after it, is out of date from the start: on a busy machine the
+    opening of a tab, or the picture of a stroke, may be later than the press that is to take its place.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._events: dict[str, threading.Event] = {}
+        self._latest: OrderedDict[str, int] = OrderedDict()  # arrivals; visitors who pressed last are last
 
     def fresh(self, request: gr.Request) -> threading.Event:
-        """The event of a run that begins now; a run of the same visitor still under way is told to stop."""
+        """The event of a run that begins now; a run of the same visitor still under way is told to stop. Where the visitor
+        has pressed something else meanwhile it is this one that is told so, and that never owns the page."""
         event = threading.Event()
         with self._lock:
+            if not self._arrive(_session(request)):
+                event.set()
+                return event
             if before := self._events.get(_session(request)):
                 before.set()
             self._events[_session(request)] = event
         return event
+
+    def overtaken(self, request: gr.Request) -> bool:
+        """Whether something that this visitor did later has had its turn before what is handled now."""
+        with self._lock:
+            return arrival() < self._latest.get(_session(request), 0)
+
+    def _arrive(self, session: str) -> bool:
+        """Whether nothing of this visitor that arrived later has had its turn."""
+        now = arrival()
+        if now < self._latest.get(session, 0):
+            return False
+        self._latest[session] = now
+        self._latest.move_to_end(session)
+        if len(self._latest) > MOST_VISITORS:
+            self._latest.popitem(last=False)
+        return True
 
     @contextmanager
     def turn(self, request: gr.Request) -> Iterator[threading.Event]:
@@ -55,7 +83,7 @@ class Stops:
     def end(self, request: gr.Request) -> None:
         """Tell this visitor's run to stop, and take the page from it: something else is shown now."""
         with self._lock:
-            if event := self._events.pop(_session(request), None):
+            if self._arrive(_session(request)) and (event := self._events.pop(_session(request), None)):
                 event.set()
 
     def busy(self, request: gr.Request) -> bool:
@@ -109,6 +137,9 @@ class Runs:
         """
         first: Update = {self.note: widgets.note(start)} if start else {}
         with self.stops.turn(request) as stop:
+            if not self.stops.owns(request, stop):
+                yield {self.note: gr.skip()}  # nothing at all would be an error of Gradio's
+                return
             yield first | {self.run: gr.update(interactive=False), self.stop: gr.update(interactive=True)}
             last = yield from self._updates(request, work, stop)
             if last is not None or not self.stops.busy(request):

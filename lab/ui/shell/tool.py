@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any, ClassVar
 
 import gradio as gr
@@ -122,8 +121,13 @@ class Tool(ABC):
             then(button.click(self.preset_handler(preset), inputs, list(outputs), **({"queue": False, **QUIET} | how)))
 
     def preset_handler(self, preset: Preset) -> Callable[..., Any]:
-        """What a press of a preset's button calls."""
-        return partial(self.on_preset, preset)
+        """What a press of a preset's button calls. Whatever is under way has the page no more."""
+
+        def pressed(request: gr.Request) -> Update:
+            self.runs.stops.end(request)
+            return self.on_preset(preset)
+
+        return pressed
 
     def on_preset(self, preset: Preset) -> Update:
         """The controls as a preset has them."""
@@ -139,14 +143,14 @@ class Tool(ABC):
 
     def on_open(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
         """A visitor who opens the tab for the first time finds it moving."""
-        if values[self.last_run] is not None or self.share.has_target(values) or self.busy(request):
+        if values[self.last_run] is not None or self.share.has_target(values) or self.taken(request):
             yield {self.runs.note: gr.skip()}  # nothing at all would be an error of Gradio's
             return
         yield from self.opening(values, request)
 
-    def busy(self, request: gr.Request) -> bool:
-        """Whether something of this visitor's is under way."""
-        return self.runs.stops.busy(request)
+    def taken(self, request: gr.Request) -> bool:
+        """Whether the page is another event's of this visitor, which is under way or arrived later."""
+        return self.runs.stops.busy(request) or self.runs.stops.overtaken(request)
 
     @abstractmethod
     def opening(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:

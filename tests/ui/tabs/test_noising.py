@@ -162,7 +162,7 @@ def test_a_page_that_leaves_at_the_first_update_leaves_nothing(tab, values, star
     updates = getattr(tab, start)(values, VISITOR)
     next(updates)
     updates.close()
-    assert not tab.busy(VISITOR)
+    assert not tab.taken(VISITOR)
 
 
 def test_stop_of_another_visitor_does_nothing(tab, values):

@@ -191,6 +191,7 @@ class ControlNet(Tool):
         """A slow preset (a pose sought in a photograph) gives way to one pressed meanwhile."""
 
         def pressed(request: gr.Request) -> Update:
+            self.runs.stops.end(request)
             with self.presses.turn(request) as press:
                 update = self.on_preset(preset)
                 return update if self.presses.owns(request, press) else {self.runs.note: gr.skip()}

@@ -227,8 +227,8 @@ class Noising(Tool):
         """The first preset."""
         yield from self.preset_handler(self.offered[0])(values, request)
 
-    def busy(self, request: gr.Request) -> bool:
-        return super().busy(request) or self.scenes.busy(request)
+    def taken(self, request: gr.Request) -> bool:
+        return super().taken(request) or self.scenes.busy(request) or self.scenes.overtaken(request)
 
     def preset_handler(self, preset: Preset) -> Callable[..., Iterator[Update]]:
         """Sets the picture and all controls but the seed. Not a partial of a method: to that Gradio passes no request."""
@@ -257,6 +257,9 @@ class Noising(Tool):
         the tab and presses a preset in one go."""
         self.runs.stops.end(request)
         with self.scenes.turn(request) as turn:
+            if not self.scenes.owns(request, turn):
+                yield {self.runs.note: gr.skip()}
+                return
             if marks:
                 yield marks
             for update in self.runs.answers(self._scene(now, *names)):
