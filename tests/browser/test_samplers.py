@@ -39,6 +39,10 @@ def test_the_tab_moves_when_it_is_opened_and_ends_in_two_pictures(tab):
     expect(stage(tab).locator("img").last).to_be_visible()
     finished(tab)
     assert len(pictures(tab)) >= 2
+    tab.get_by_role("button", name="About these samplers").click()
+    about = tab.locator("#samplers-equations")
+    expect(about.locator(".katex-display")).to_have_count(2)  # DDPM's step and DDIM's
+    assert not about.locator(".katex-error").count()
 
 
 def test_the_replay_slider_goes_back_to_the_same_noise(tab):

@@ -22,7 +22,7 @@ from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of, reads, titles_
 from lab.ui.shell.runs import Run, Runs
 from lab.ui.shell.tool import QUIET, Tool
 from lab.ui.shell.widgets import Update
-from lab.ui.tabs.samplers import charts, inversion, requests, view, words
+from lab.ui.tabs.samplers import charts, equations, inversion, requests, view, words
 from lab.ui.tabs.samplers.lanes import (
     JUMPS,
     MAX_COMPARED,
@@ -134,6 +134,13 @@ class Samplers(Tool):
         self.plot = widgets.plot("Distance to the reference run", visible=False, elem_id="samplers-plot")
         with widgets.more("Numbers"):
             self.table = gr.HTML("Press Run first.")
+        with widgets.more("About these samplers"):
+            self.equations = gr.Markdown(
+                "Press Run first.",
+                elem_classes="lab-words",
+                elem_id="samplers-equations",
+                latex_delimiters=widgets.LATEX,
+            )
 
     def lay_out_controls(self, opening: dict[str, Any]) -> None:
         self.runs = Runs("samplers", beneath=self._lay_out_transport)
@@ -157,7 +164,7 @@ class Samplers(Tool):
     def wire(self, page: gr.Tab) -> None:
         running, runs = self.running, self.runs
         self.restorable = [*self.controls, *self.rows.parts]
-        self.replayable = [self.stage, self.words, self.plot, self.table, runs.note, self.last_run]
+        self.replayable = [self.stage, self.words, self.plot, self.table, self.equations, runs.note, self.last_run]
         inputs = {*self.restorable, self.last_run, self.second}
         outputs = [*self.replayable, runs.run, runs.stop, *self.share.run_outputs]
         gr.on([runs.run.click, *self.form.submits], self.on_run, inputs, outputs, **running)
@@ -255,6 +262,7 @@ class Samplers(Tool):
             self.last_run: replay,
             self.plot: gr.update(visible=True, value=figure) if figure else gr.update(visible=False),
             self.table: view.table(replay.recording),
+            self.equations: equations.describe(lane.sampler for lane in replay.recording.request.lanes),
         }
 
     def _invert(self, values: dict[Any, Any], client: str, stop: threading.Event) -> Generator[Update, None, Update]:
@@ -286,6 +294,7 @@ class Samplers(Tool):
             **words_update,
             self.stage: lane_view.panels(inversion.panels(results[-1], latent)),
             self.runs.note: run.sentence(error),
+            self.equations: equations.describe([equations.INVERSION, "ddim"]),
             self.last_run: None,
         }
 

@@ -15,7 +15,7 @@ $$x_{s} = \sqrt{\bar\alpha_{s}}\,\hat x_0 + \sqrt{1-\bar\alpha_{s}-\sigma^2}\,\h
 
 $$\sigma = \eta\sqrt{\tfrac{1-\bar\alpha_s}{1-\bar\alpha_t}}\sqrt{1-\tfrac{\bar\alpha_t}{\bar\alpha_s}}$$
 
-What each of them does:
+What each of them does; its equation stands under *About these samplers* after a run:
 
 """ + "\n".join(f"- *{row.title}* ({widgets.paper(row)}): {row.about}" for row in SAMPLERS.values())
 
