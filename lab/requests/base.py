@@ -103,12 +103,15 @@ class LabError(Exception):
     """An error whose text is meant for the visitor: what is wrong and what to do."""
 
 
-FIELDS = {
+FIELDS = {  # as the controls are labelled
     "negative": "negative prompt",
     "mix_seed": "second seed",
     "low": "low threshold",
     "high": "high threshold",
     "scales": "guidance scales",
+    "reference_steps": "steps of the reference run",
+    "zero_snr": "zero terminal SNR",
+    "at_log_snr": "log-SNR",
 }
 
 
@@ -119,6 +122,8 @@ PROBLEMS = {  # the beginning of pydantic's type of an error -> what is wrong, f
     "bool": "must be yes or no",
     "string_too_long": "may have at most {max_length} characters",
     "string": "must be text",
+    "tuple": "must be a list",
+    "model": "must be a set of settings with their names",
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
     "too_short": "must have at least {min_length}",
@@ -134,8 +139,10 @@ def explain(error: ValidationError) -> str:
     if not first["loc"]:
         text = first["msg"].removeprefix("Value error, ")
         return f"{text[:1].upper()}{text[1:]}."
-    problem = next((words for kind, words in PROBLEMS.items() if first["type"].startswith(kind)), "")
-    if not problem:
+    problem = next(
+        (words for kind, words in PROBLEMS.items() if first["type"].startswith(kind)), "is not possible here"
+    )
+    if first["type"] == "value_error":
         return f"{_field(first['loc'])}: {first['msg'].removeprefix('Value error, ')}."
     numbers = {name: f"{bound:.10g}" for name, bound in first.get("ctx", {}).items() if isinstance(bound, int | float)}
     empty = "is empty; it " if first["input"] is None else ""

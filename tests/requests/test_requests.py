@@ -1,7 +1,9 @@
 """Requests: frozen, picklable, and never satisfied with nonsense; whatever comes in, only LabError comes out."""
 
+import itertools
 import math
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -131,6 +133,42 @@ def test_nonsense_is_refused_in_words(kind, values, message):
     text = str(caught.value)
     assert text.endswith(".") and "\n" not in text and len(text) < 300
     assert not any(word in text for word in ("Value error", "pydantic", "Input should", "Field required"))
+
+
+WRONG = (
+    None,
+    "",
+    "x",
+    -1,
+    1.5,
+    10**30,
+    math.nan,
+    math.inf,
+    True,
+    b"x",
+    [],
+    [None],
+    ["x"],
+    [[1]],
+    {},
+    {"a": 1},
+    (1, 2, 3),
+    object(),
+)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: type(sample).__name__)
+def test_every_field_refuses_every_wrong_type_in_words(sample):
+    """One sentence that begins with a field in words, and none of pydantic's."""
+    good = {name: getattr(sample, name) for name in type(sample).model_fields}
+    for name, value in itertools.product(good, WRONG):
+        try:
+            make_request(type(sample), **{**good, name: value})
+        except LabError as error:
+            assert re.fullmatch(r"[A-Za-z].*\.", str(error)), (name, value)
+            assert not any(word in str(error) for word in ("Input should", "valid", "instance", "Value error")), str(
+                error
+            )
 
 
 def test_long_names_are_cut_in_messages():

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from copy import copy
 from datetime import datetime
 from html import escape
-from math import isfinite
 from typing import Any
 
 import gradio as gr
@@ -18,10 +17,10 @@ from gradio.blocks import Block, BlockFunction
 from gradio.state_holder import SessionState, StateHolder
 
 from lab.requests.base import LabError
+from lab.ui.shell import refusals
 from lab.ui.shell.arrivals import arrives
 
 MOST_TOLD = 300  # characters of a refusal: Gradio repeats the value that it refuses, whatever its length
-UNREADABLE = "The page sent something that the lab cannot read. Reload the page and try again."
 
 
 class Page(gr.Blocks):
@@ -31,18 +30,22 @@ class Page(gr.Blocks):
     lab's, so the log has no traceback of it.
     """
 
-    async def preprocess_data(self, block_fn: BlockFunction, *positional: Any, **named: Any) -> list[Any]:
+    async def preprocess_data(
+        self, block_fn: BlockFunction, inputs: list[Any], state: SessionState | None, *positional: Any, **named: Any
+    ) -> list[Any]:
         """As Blocks.preprocess_data; values that no component takes come from hand-made calls mostly."""
         arrives()  # before what the visitor has here is read
         try:
-            values = await super().preprocess_data(block_fn, *positional, **named)
-            for block, value in zip(block_fn.inputs, values, strict=True):
-                _check(block, value)
-            return values
-        except gr.Error as error:
-            raise _refusal(error.message) from error
+            values = await super().preprocess_data(block_fn, inputs, state, *positional, **named)
         except Exception as error:
-            raise _refusal(UNREADABLE) from error
+            blocks = [state[block._id] if state is not None and block._id in state else block for block in block_fn.inputs]
+            wrong = [pair for pair in zip(blocks, inputs, strict=False) if not refusals.accepts(*pair)]
+            text = error.message if isinstance(error, gr.Error) else refusals.UNREADABLE
+            raise _refusal(refusals.sentence(*wrong[0]) if wrong else text) from error
+        for block, value in zip(block_fn.inputs, values, strict=True):
+            if not refusals.holds(block, value):
+                raise _refusal(refusals.sentence(block, value))
+        return values
 
     async def call_function(self, *positional: Any, **named: Any) -> Any:
         """As Blocks.call_function."""
@@ -92,22 +95,6 @@ class Page(gr.Blocks):
         if simple_format or final or not before:
             return whole
         return [[] if new == old else [["replace", [], new]] for old, new in zip(before, whole, strict=True)]
-
-
-def _check(block: Any, value: Any) -> None:
-    """Raise ValueError for what Gradio's own components accept and no page sends: None in a Dropdown or Radio that had a
-    value, a list in a Dropdown of one choice or no list in one of several, a Checkbox that is no bool, a Slider that is not
-    finite, text with lone surrogates."""
-    if isinstance(value, str):
-        value.encode()  # raises at a lone surrogate
-    wrong = (
-        (isinstance(block, gr.Dropdown | gr.Radio) and value is None and block.value is not None)
-        or (isinstance(block, gr.Dropdown) and isinstance(value, list) != bool(block.multiselect))
-        or (isinstance(block, gr.Checkbox) and not isinstance(value, bool))
-        or (isinstance(block, gr.Slider) and isinstance(value, float) and not isfinite(value))
-    )
-    if wrong:
-        raise ValueError(f"{block.label} is not one of the values it can have")
 
 
 def _refusal(text: str) -> gr.Error:

@@ -97,9 +97,9 @@ def test_what_was_offered_to_a_visitor_stays_taken():
         values = {"kind": kind_now, "names": names_now, "mine": 9}
         assert taken(here, **values) == [values[name] for name in order]
     for refused in ({"kind": "pose"}, {"names": ["threshold"]}):  # nobody else is offered it
-        with pytest.raises(gr.Error, match="not in the list"):
+        with pytest.raises(gr.Error, match="is not possible"):
             taken(elsewhere, **{"kind": "canny", "names": [], "mine": 1} | refused)
-    with pytest.raises(gr.Error, match="not in the list"):
+    with pytest.raises(gr.Error, match="is not possible"):
         taken(here, kind="never", names=[], mine=1)
 
 
