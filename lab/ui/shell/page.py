@@ -38,7 +38,9 @@ class Page(gr.Blocks):
         try:
             values = await super().preprocess_data(block_fn, inputs, state, *positional, **named)
         except Exception as error:
-            blocks = [state[block._id] if state is not None and block._id in state else block for block in block_fn.inputs]
+            blocks = [
+                state[block._id] if state is not None and block._id in state else block for block in block_fn.inputs
+            ]
             wrong = [pair for pair in zip(blocks, inputs, strict=False) if not refusals.accepts(*pair)]
             text = error.message if isinstance(error, gr.Error) else refusals.UNREADABLE
             raise _refusal(refusals.sentence(*wrong[0]) if wrong else text) from error

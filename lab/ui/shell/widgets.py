@@ -13,6 +13,7 @@
 `note`, `picture` and `table` escape their text: it may come from a visitor. `words` takes the lab's own markup.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any, Protocol
@@ -192,6 +193,12 @@ def picture(
         f'<figure class="lab-pic"><div class="box">{image}</div>'
         f"<figcaption>{dot}<b>{subscripts(title)}</b><span>{subscripts(caption)}</span></figcaption></figure>"
     )
+
+
+def typeset(text: str) -> str:
+    """Markdown in which x_t, x_0, eps_u and their like are mathematics."""
+    names = {"x": "x", "eps": r"\epsilon"}
+    return re.sub(r"\b(x|eps)_(\w)\b", lambda found: f"${names[found[1]]}_{found[2]}$", text)
 
 
 def subscripts(text: str) -> str:

@@ -84,7 +84,7 @@ above 1 the prompt is overstated: pictures fit it better up to a point, seeds lo
 as the values leave the range that the model knows. With exact scores hardly anything burns: both halves come to agree on one picture of the
 set, and guidance decides on which. The rules try to keep the fidelity and to spare you the burn:
 
-""" + "\n".join(f"- *{row.title}* ({widgets.paper(row)}): {row.about}" for row in GUIDANCE.values())
+""" + "\n".join(f"- *{row.title}* ({widgets.paper(row)}): {widgets.typeset(row.about)}" for row in GUIDANCE.values())
 
 WORDS = {
     "sweep": "Scales across, seeds down; a row starts from one x<sub>T</sub>. Click a picture to take its steps apart.",

@@ -83,7 +83,7 @@ def values(processes: Sequence[Process]) -> PlotData:
     traces.append(plots.line(GAUSS_X, GAUSS_Y, "N(0, 1)", theme.NEUTRAL, line={"dash": "dot"}))
     return plots.figure(
         traces,
-        xaxis={"title": {"text": "value in x_t (the picture lies between -1 and 1)"}, "range": [-4, 4]},
+        xaxis={"title": {"text": "value in x<sub>t</sub> (the picture lies between -1 and 1)"}, "range": [-4, 4]},
         yaxis={"title": {"text": "density"}, "range": [0, 1.2]},
     )
 
@@ -99,7 +99,9 @@ def frequencies(processes: Sequence[Process]) -> PlotData:
         plots.line(radii, noise, "noise", theme.NOISE),
     ]
     for one in processes:
-        traces.append(plots.line(radii, one.frame.spectrum[1:], f"x_t, {one.name}", one.colour, line={"width": 1.5}))
+        traces.append(
+            plots.line(radii, one.frame.spectrum[1:], f"x<sub>t</sub>, {one.name}", one.colour, line={"width": 1.5})
+        )
     shade = {"type": "rect", "xref": "x", "yref": "paper", "x0": start, "x1": end, "y0": 0, "y1": 1,
              "fillcolor": _faint(theme.NOISE), "line": {"width": 0}, "layer": "below"}  # fmt: skip
     return plots.figure(

@@ -35,7 +35,7 @@ def divergence(recording: Recording) -> Any:
         ]
         row = SAMPLERS[lane.sampler]
         series.append((f"{row.title}, {lane_view.describe(lane)}", row.colour, points))
-    return plots.lines(series, plots.LOG_SNR, "RMS, learned to perfect x_0")
+    return plots.lines(series, plots.LOG_SNR, "RMS, learned to perfect x<sub>0</sub>")
 
 
 def convergence(recording: Recording) -> Any:

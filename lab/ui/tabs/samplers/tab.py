@@ -129,7 +129,12 @@ class Samplers(Tool):
         lanes = [LaneSettings(seed=opening["seed"], **lane._asdict()) for lane in self.offered[0].subject]
         empty = lane_view.cards(lane_view.View(lanes, {}, {}))
         self.stage = gr.HTML(empty, js_on_load=reel.REEL_JS, elem_id="samplers-stage")
-        self.second = gr.Radio(list(BESIDE), value=BESIDE[0], label="Beside the prediction", elem_id="samplers-second")
+        self.second = gr.Radio(
+            [(name.replace("x_t", "xₜ"), name) for name in BESIDE],
+            value=BESIDE[0],
+            label="Beside the prediction",
+            elem_id="samplers-second",
+        )
         self.words = gr.HTML(words.under_stage("compare", opening["model"]))
         self.plot = widgets.plot("Distance to the reference run", visible=False, elem_id="samplers-plot")
         with widgets.more("Numbers"):

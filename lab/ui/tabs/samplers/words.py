@@ -17,7 +17,7 @@ $$\sigma = \eta\sqrt{\tfrac{1-\bar\alpha_s}{1-\bar\alpha_t}}\sqrt{1-\tfrac{\bar\
 
 What each of them does; its equation stands under *About these samplers* after a run:
 
-""" + "\n".join(f"- *{row.title}* ({widgets.paper(row)}): {row.about}" for row in SAMPLERS.values())
+""" + "\n".join(f"- *{row.title}* ({widgets.paper(row)}): {widgets.typeset(row.about)}" for row in SAMPLERS.values())
 
 WORDS = {  # by experiment
     "compare": "Large, predicted x<sub>0</sub>: the guess that is made from x<sub>t</sub>, the noisy picture beside it.",
