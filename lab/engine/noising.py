@@ -201,16 +201,17 @@ class Scene:
         return MarkovChain(x, self.table, self.seed)
 
     @cached_property
-    def _spectra(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def spectra(self) -> np.ndarray:
+        """Radial mean power of x_0, of eps, and their cross term, (3, radii)."""
         x_0, eps = (torch.fft.rfft2(x, norm="ortho") for x in (self.x_0, self.eps))
         cross = (x_0 * eps.conj()).real
-        return tuple(radial_mean(power.mean(0)) for power in (x_0.abs().square(), eps.abs().square(), cross))  # type: ignore[return-value]
+        return np.stack([radial_mean(power.mean(0)) for power in (x_0.abs().square(), eps.abs().square(), cross)])
 
     def numbers(self, t: int, x_t: Tensor) -> Numbers:
         """PSNR, histogram and spectra of x_t. The transform is linear, so the spectrum of x_t comes from those of
         x_0 and eps and their cross term: exact, and no transform per frame."""
         a = float(self.table[t])
-        x_0, eps, cross = self._spectra
+        x_0, eps, cross = self.spectra
         power = a * x_0 + (1 - a) * eps + 2 * (a * (1 - a)) ** 0.5 * cross
         return Numbers(psnr(x_t, self.x_0), histogram(x_t), power, a * x_0, 1 - a)
 

@@ -40,6 +40,8 @@ def noising(request: NoisingRequest, house: House) -> Iterator[Event]:
         spectrum=numbers.spectrum,
         spectrum_signal=numbers.signal_power,
         spectrum_noise=numbers.noise_power,
+        spectra=scene.spectra,
+        noise_seed=forward_process.stream_seed(request.seed, 0),
         recovered=recovered,
         server_ms=(time.perf_counter() - began) * 1000,
     )

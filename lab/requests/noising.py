@@ -53,6 +53,8 @@ class NoisingFrame(Event):
     spectrum: np.ndarray  # (radii,) radial mean power of x_t
     spectrum_signal: np.ndarray  # (radii,) of the signal part sqrt(alpha_bar) x_0
     spectrum_noise: float  # flat expected power of the noise part
+    spectra: np.ndarray  # (3, radii) radial mean power of x_0, of eps, and their cross term: those of x_t at every t
+    noise_seed: int  # of torch's CPU generator, whose first normal numbers are eps, (3, height, width)
     recovered: np.ndarray | None  # predicted x_0, where asked
     server_ms: float
 

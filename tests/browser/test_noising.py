@@ -1,16 +1,55 @@
 """The Forward noising tab in a real browser."""
 
+import base64
+import json
 import re
 
+import gradio as gr
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from lab.settings import ASSETS
+from lab.backends.local import LocalBackend
+from lab.settings import ASSETS, Settings
+from lab.ui.shell import media
+from lab.ui.tabs.noising import charts, view
+from lab.ui.tabs.noising import tab as noising
 from tests.browser.conftest import wait_for_address
 
 expect.set_options(timeout=30_000)  # two cores, perhaps busy
 
 PHOTO = ASSETS / "images" / "rocket.jpg"
+
+# A new t in every frame, from one to another: how many of them x_t stood at in the next frame.
+FRAMES_JS = """async ([from, to, count]) => {
+  const slider = document.querySelector('#noising-t input[type=range]'), jump = document.querySelector('#noising-jump');
+  let painted = 0;
+  for (let i = 1; i <= count; i += 1) {
+    const t = Math.round(from + (to - from) * i / count);
+    slider.value = t;
+    slider.dispatchEvent(new Event('input', {bubbles: true}));
+    await new Promise(requestAnimationFrame);
+    painted += jump.querySelector('canvas') && jump.querySelector('figcaption').textContent.includes(`t = ${t} `) ? 1 : 0;
+  }
+  return painted;
+}"""
+# The pictures and captions of the page at these t, without a rest.
+PAINTED_JS = """async (ts) => {
+  const slider = document.querySelector('#noising-t input[type=range]'), painted = [];
+  for (const t of ts) {
+    slider.value = t;
+    slider.dispatchEvent(new Event('input', {bubbles: true}));
+    await new Promise(requestAnimationFrame);
+    painted.push([...document.querySelectorAll('#noising-jump, #noising-other')].filter((one) => one.querySelector('canvas')).map((one) => {
+      const canvas = one.querySelector('canvas');
+      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      let bytes = '';
+      for (const byte of data) bytes += String.fromCharCode(byte);
+      return { side: canvas.width, pixels: btoa(bytes), figures: one.querySelector('figcaption span').textContent };
+    }));
+  }
+  return painted;
+}"""
 
 
 @pytest.fixture
@@ -46,13 +85,96 @@ def test_the_first_sight_is_a_picture_half_gone(tab):
 
 
 def test_a_drag_moves_all_pictures_and_keeps_their_places(tab):
-    before = {name: source(tab, name) for name in ("jump", "chain")}
-    boxes = [tab.locator(f"#noising-{name}").bounding_box() for name in ("jump", "chain", "recovered", "film")]
+    before = {name: source(tab, name) for name in ("jump", "chain", "recovered")}
+    places = ("jump", "chain", "recovered", "film", "chart")
+    boxes = [tab.locator(f"#noising-{name}").bounding_box() for name in places]
     drag(tab, 800)
+    expect(tab.locator("#noising-chain figcaption")).to_contain_text("800 small steps")
     assert all(source(tab, name) != picture for name, picture in before.items())
-    assert boxes == [tab.locator(f"#noising-{name}").bounding_box() for name in ("jump", "chain", "recovered", "film")]
-    drag(tab, 260)
+    assert boxes == [tab.locator(f"#noising-{name}").bounding_box() for name in places]
+    tab.locator("#noising-film button").nth(3).click()
+    expect(caption(tab)).to_contain_text("t = 260 ")
+    expect(tab.locator("#noising-jump canvas")).to_have_count(0)
     assert source(tab, "jump") == before["jump"]  # same seed, same picture
+
+
+def test_every_frame_of_a_drag_is_painted_and_the_server_is_asked_once_t_rests(tab):
+    drag(tab, 300)  # all is there
+    expect(tab.locator("#noising-chain figcaption")).to_contain_text("300 small steps")
+    wait_for_address(tab, "t", 300)
+    asked = []
+    # The page asks by itself how long the line is, "/line".
+    tab.on("request", lambda one: asked.append(one.url) if one.url.startswith("http") and not one.url.endswith("/line") else None)  # fmt: skip
+    assert tab.evaluate(FRAMES_JS, [300, 900, 120]) == 120
+    during = list(asked)
+    assert during == []
+    expect(tab.locator("#noising-chain figcaption")).to_contain_text("900 small steps")
+    wait_for_address(tab, "t", 900)
+    calls = [url for url in asked if "/gradio_api/" in url]
+    assert len(calls) == 1
+    tab.locator("#noising-t input[type=range]").focus()
+    for _ in range(3):
+        tab.keyboard.press("ArrowLeft")
+    expect(caption(tab)).to_contain_text("t = 897 ")
+    expect(tab.locator("#noising-chain figcaption")).to_contain_text("897 small steps")
+    assert tab.locator("#noising-pictures[data-behind]").count() == 0
+
+
+@pytest.mark.parametrize(
+    "title", ["Linear against cosine", "Same log-SNR", "Detail drowns first", "Values turn normal"]
+)
+def test_what_the_page_draws_is_what_the_server_would(tab, title):
+    with gr.Blocks():
+        server = noising.Noising(LocalBackend(Settings()), Settings())
+        server.lay_out()
+    preset = next(one for one in noising.PRESETS if one.title == title)
+    picture = next(one for one in media.examples() if one.path.stem == preset.subject)
+    now = server.form.preset(preset) | {"subject": noising.Subject(media.open_picture(picture.path, Settings()))}
+    tab.get_by_role("button", name=title).click()
+    expect(caption(tab)).to_contain_text(f"t = {now['t']} ")
+    ts = [0, 1, 2, 7, *range(30, 1000, 97), 998, 999, 1000]
+    for t, shown in zip(ts, tab.evaluate(PAINTED_JS, [5, *ts])[1:], strict=True):
+        processes = server._processes(now | {"t": t})
+        assert len(shown) == len(processes)
+        for one, process in zip(shown, processes, strict=True):
+            pixels = np.frombuffer(base64.b64decode(one["pixels"]), np.uint8).reshape(one["side"], one["side"], 4)
+            assert np.abs(pixels[..., :3].astype(int) - process.frame.x_t).max() <= 1
+            assert one["figures"] == view.figures(process.frame)
+    expect(tab.locator("#noising-chain figcaption")).to_contain_text("1000 small steps")
+    drag(tab, 437)
+    expect(tab.locator("#noising-chain figcaption")).to_contain_text("437 small steps")
+    drawn = tab.locator("#noising-chart .js-plotly-plot").evaluate(
+        "one => ({data: one.data, shapes: one.layout.shapes})"
+    )
+    figure = json.loads(charts.CHARTS[now["chart"]][1](server._processes(now | {"t": 437})).plot)
+    for mine, theirs in zip(drawn["data"], figure["data"], strict=True):
+        for axis in ("x", "y"):
+            one, other = (np.array(trace[axis], float) for trace in (mine, theirs))
+            assert np.allclose(one, other, rtol=1e-3, atol=5e-4, equal_nan=True), mine["name"]
+        assert mine.get("marker", {}).get("symbol") == theirs.get("marker", {}).get("symbol")
+    assert [one["x0"] for one in drawn["shapes"] or []] == [one["x0"] for one in figure["layout"].get("shapes", [])]
+
+
+def test_an_answer_for_a_t_that_is_left_is_dropped(tab):
+    drag(tab, 300)
+    expect(tab.locator("#noising-chain figcaption")).to_contain_text("300 small steps")
+    tab.evaluate("""() => {
+      window.steps = [];
+      const chain = document.querySelector('#noising-chain');
+      new MutationObserver(() => window.steps.push(chain.textContent.match(/\\d+/)[0])).observe(chain, {subtree: true, childList: true, characterData: true, attributes: true});
+    }""")
+    late = []
+    tab.route("**/gradio_api/run/predict*", lambda route: late.append(route), times=1)
+    drag(tab, 800)
+    for _ in range(100):
+        tab.wait_for_timeout(100)
+        if late:
+            break
+    drag(tab, 500)
+    expect(tab.locator("#noising-pictures[data-behind]")).to_have_count(1)
+    late[0].continue_()
+    expect(tab.locator("#noising-chain figcaption")).to_contain_text("500 small steps")
+    assert set(tab.evaluate("window.steps")) == {"500"}
 
 
 def test_play_moves_and_stop_stops_half_way(tab):

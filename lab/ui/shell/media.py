@@ -207,10 +207,10 @@ def save_plain(pixels: np.ndarray, path: Path) -> Path:
     return path
 
 
-def exact_uri(pixels: np.ndarray) -> str:
-    """A uint8 picture as a data URI of a PNG, whatever its size."""
+def exact_uri(pixels: np.ndarray, quick: bool = False) -> str:
+    """A uint8 picture as a data URI of a PNG, whatever its size; `quick` takes a tenth of the time and some more bytes."""
     stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG", optimize=True)
+    Image.fromarray(pixels).save(stream, "PNG", **({"compress_level": 3} if quick else {"optimize": True}))
     return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 

@@ -8,22 +8,19 @@ import io
 import json
 from collections.abc import Callable
 from functools import cache
-from hashlib import blake2b
 from html import escape
 from typing import Any
 
 import gradio as gr
 import numpy as np
 from PIL import Image
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
 from lab.captions import MEDIA
 from lab.catalog import STYLES, Model
 from lab.settings import ASSETS
 from lab.ui.shell.form import Form
-from lab.ui.shell.sources import beside
+from lab.ui.shell.sources import beside, digest, route
 from lab.vocabulary import GRAMMAR, LEARNED_STYLES, PEOPLE, drawings, known, sheet_cells
 
 SCRIPT = beside(__file__, "vocabulary.js")
@@ -41,7 +38,7 @@ def kind(model: Model) -> str | None:
 def line(form: Form, opening: dict[str, Any]) -> None:
     """The place beneath the prompt of a form with a model; stands where it is called."""
     models = {name: kind(row) for name, row in form.models.items() if kind(row) is not None}
-    words, sheet, script = (f"{stem}-{_digest(text)}.{end}" for stem, text, end in _files())
+    words, sheet, script = (f"{stem}-{digest(text)}.{end}" for stem, text, end in _files())
     gr.HTML(
         f'<div class="lab-known" data-tab="{escape(form.tab)}" data-models="{escape(json.dumps(models))}" '
         f'data-model="{escape(form.model(opening).name)}" data-words="{words}" data-sheet="{sheet}">'
@@ -66,7 +63,7 @@ def routes() -> list[Route]:
         ("application/json", lambda: _words().encode()), ("image/webp", thumbnails), ("text/javascript", SCRIPT.encode),
     )  # fmt: skip
     return [
-        _route(f"/{stem}-{_digest(text)}.{end}", media, make)
+        route(f"/{stem}-{digest(text)}.{end}", media, make)
         for (stem, text, end), (media, make) in zip(_files(), makers, strict=True)
     ]
 
@@ -105,15 +102,3 @@ def _words() -> str:
         },
         ensure_ascii=False, separators=(",", ":"),
     )  # fmt: skip
-
-
-@cache
-def _digest(text: str) -> str:
-    return blake2b(text.encode(), digest_size=6).hexdigest()
-
-
-def _route(path: str, media: str, make: Callable[[], bytes]) -> Route:
-    def answer(_request: Request) -> Response:
-        return Response(make(), media_type=media, headers={"Cache-Control": "public, max-age=31536000, immutable"})
-
-    return Route(path, answer)

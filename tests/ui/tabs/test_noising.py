@@ -1,7 +1,9 @@
 """The forward-noising tab without a browser: what its handlers answer, to good input and to bad."""
 
+import base64
 import json
 import re
+from html import unescape
 from math import inf, nan
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +11,7 @@ from types import SimpleNamespace
 import gradio as gr
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from lab.backends.local import LocalBackend
@@ -58,13 +61,49 @@ def press(tab, preset, values, request=VISITOR):
     return tab.preset_handler(preset)(values | {tab.form["seed"]: 7}, request)
 
 
-def test_a_drag_paints_both_pictures_and_moves_the_marker(tab, values):
-    painted = tab.on_drag(values, VISITOR)
+def test_a_scene_paints_both_pictures_and_the_marker(tab, values):
+    painted = next(tab.on_scene(values, VISITOR))
     assert "t = 300" in painted[tab.jump]
     assert painted[tab.jump].count("<img") == painted[tab.chain].count("<img") == 1
-    marker = json.loads(painted[tab.plot].plot)["data"][-1]
-    assert marker["x"] == [300]
-    assert tab.on_drag(values | {tab.form["t"]: 700}, VISITOR)[tab.jump] != painted[tab.jump]
+    assert json.loads(painted[tab.plot].plot)["data"][-1]["x"] == [300]
+
+
+def source(update, tab):
+    """What a scene's first update tells the page."""
+    return json.loads(unescape(re.search(r'data-source="([^"]*)"', update[tab.source]).group(1)))
+
+
+@pytest.mark.parametrize("rival, aligned", [("", False), ("cosine", False), (noising.ZERO, True)])
+def test_the_page_has_all_that_x_t_is_made_of(tab, values, rival, aligned):
+    """x_t = sqrt(alpha-bar) x_0 + sqrt(1 - alpha-bar) eps, from what the page was sent, is the server's at every t."""
+    align = noising.SAME_LEVEL if aligned else noising.SAME_T
+    now = values | {tab.form["rival"]: rival, tab.form["align"]: align, tab.form["seed"]: 5}
+    content = source(next(tab.on_scene(now, VISITOR)), tab)
+    assert (content["aligned"], len(content["bars"])) == (aligned, 2 if rival else 1)
+    x_0 = media.from_uri(content["picture"]).transpose(2, 0, 1) / 127.5 - 1
+    eps = torch.randn(x_0.shape, generator=torch.Generator().manual_seed(content["seed"])).numpy()
+    for t in (0, 1, 260, 1000):
+        for bars, process in zip(content["bars"], tab._processes(tab._now(now | {tab.form["t"]: t})), strict=True):
+            bar = np.frombuffer(base64.b64decode(bars))[process.frame.t]
+            x_t = bar**0.5 * x_0 + (1 - bar) ** 0.5 * eps
+            shown = (x_t * 127.5 + 128).clip(0, 255).astype(np.uint8).transpose(1, 2, 0).astype(int)
+            assert np.abs(shown - process.frame.x_t).max() <= 1
+            power, own, cross = map(np.array, content["spectra"])
+            whole = bar * power + (1 - bar) * own + 2 * (bar * (1 - bar)) ** 0.5 * cross
+            # A number of seven digits has an error of 5e-8 of itself; the terms may cancel.
+            assert np.allclose(whole, process.frame.spectrum, rtol=1e-6, atol=1e-6 * power.max())
+
+
+def test_t_at_rest_is_answered_with_what_the_page_cannot_know(tab, values):
+    rested = tab.on_rest(values | {tab.form["t"]: 700}, VISITOR)
+    answer = json.loads(rested[tab.answer])
+    assert answer["key"] == source(next(tab.on_scene(values, VISITOR)), tab)["key"]
+    assert answer["t"] == 700 and "700 small steps" in answer["chain"] and 'data-t="700"' in answer["recovered"]
+    assert rested[tab.share.capsule].values["t"] == 700
+    other = json.loads(tab.on_rest(values | {tab.form["seed"]: 1}, VISITOR)[tab.answer])
+    assert other["key"] != answer["key"]
+    beyond = tab.on_rest(values | {tab.form["T"]: 10}, VISITOR)  # t is 300
+    assert json.loads(beyond[tab.answer])["t"] == 10
 
 
 @pytest.mark.parametrize("chart", noising_charts.CHARTS)
@@ -114,7 +153,7 @@ def test_bad_values_get_a_sentence_and_keep_the_page(tab, values, field, bad):
     broken = values | {tab.last_run if field == "picture" else tab.form[field]: bad}
     list(tab.on_scene(broken, VISITOR))
     saved = tab.share.save(tab.save_png, broken)
-    answers = [tab.on_drag(broken, VISITOR), *tab.on_play(broken, VISITOR), saved]
+    answers = [tab.on_rest(broken, VISITOR), *tab.on_play(broken, VISITOR), saved]
     said = [answer[note] for answer in answers for note in (tab.runs.note, tab.share.note) if note in answer]
     assert all('class="lab-note bad' in note and "Traceback" not in note for note in said)
     assert len(said) == 3
@@ -135,7 +174,7 @@ def test_play_moves_t_until_it_is_stopped(tab, values):
 NEWER = {
     "a preset": lambda tab, values: list(press(tab, noising.PRESETS[1], values)),
     "another schedule": lambda tab, values: list(tab.on_scene(values | {tab.form["schedule"]: "cosine"}, VISITOR)),
-    "a drag": lambda tab, values: tab.on_drag(values | {tab.form["t"]: 700}, VISITOR),
+    "a drag": lambda tab, values: tab.on_rest(values | {tab.form["t"]: 700}, VISITOR),
     "a step of the strip": lambda tab, values: tab.on_frame(values, SimpleNamespace(pick=40), VISITOR),
 }
 
@@ -187,7 +226,7 @@ def test_what_of_a_file_is_not_in_the_picture_is_said_as_long_as_the_picture_is_
     for update in tab.on_upload(values | {tab.upload: str(tmp_path / "a.png")}, VISITOR):
         values = settled(values, update)
     assert values[tab.last_run].picture.shape == (60, 60, 3)
-    for said in (values, tab.on_drag(values | {tab.form["t"]: 500}, VISITOR)):
+    for said in (values, tab.on_rest(values | {tab.form["t"]: 500}, VISITOR)):
         assert (
             "Its middle is used, 60 × 60 of 90 × 60 pixels. Its transparent parts are filled with white."
             in said[tab.runs.note]

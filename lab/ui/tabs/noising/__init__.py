@@ -2,7 +2,7 @@
 
 from lab.ui.shell.instrument import Instrument
 from lab.ui.shell.sources import beside
-from lab.ui.tabs.noising import tab
+from lab.ui.tabs.noising import drag, tab
 from lab.ui.tabs.noising.lesson import LESSON
 
 TAB = Instrument(
@@ -19,4 +19,5 @@ TAB = Instrument(
     presets=tuple(preset.title for preset in tab.PRESETS),
     stage="#noising-pictures",
     style=beside(__file__, "style.css"),
+    routes=drag.ROUTES,
 )

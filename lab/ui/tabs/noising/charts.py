@@ -1,4 +1,5 @@
-"""The three charts of the forward-noising tab: pure functions from frames to figures."""
+"""The three charts of the forward-noising tab: pure functions from frames to figures. `curves.js` moves them to another t: by
+the order of their traces, and by `meta`, their names in CHARTS."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ def schedule(processes: Sequence[Process]) -> PlotData:
         yaxis={"title": {"text": "signal left, ᾱ"}, "range": [-0.03, 1.05]},
         yaxis2={"title": {"text": plots.LOG_SNR}, "range": span, "overlaying": "y", "side": "right", "showgrid": False},
         showlegend=len(processes) > 1,
+        meta="schedule",
     )
 
 
@@ -85,6 +87,7 @@ def values(processes: Sequence[Process]) -> PlotData:
         traces,
         xaxis={"title": {"text": "value in x<sub>t</sub> (the picture lies between -1 and 1)"}, "range": [-4, 4]},
         yaxis={"title": {"text": "density"}, "range": [0, 1.2]},
+        meta="values",
     )
 
 
@@ -107,6 +110,7 @@ def frequencies(processes: Sequence[Process]) -> PlotData:
     return plots.figure(
         traces,
         shapes=[shade],
+        meta="frequencies",
         xaxis={"title": {"text": "cycles per picture: coarse shapes left, fine detail right"}, "type": "log",
                "range": [0, float(np.log10(end))], "tickvals": [1, 2, 4, 8, 16, 32, 64, 128, 256]},
         yaxis={"title": {"text": "power"}, "type": "log", "range": [-4, 4]},

@@ -21,9 +21,9 @@ from lab.ui.shell.form import Field, Preset, titled
 from lab.ui.shell.runs import Runs, Stops, clock
 from lab.ui.shell.tool import QUIET, Tool
 from lab.ui.shell.widgets import Update
-from lab.ui.tabs.noising import view
+from lab.ui.tabs.noising import drag, view
 from lab.ui.tabs.noising.charts import CHARTS, Process
-from lab.ui.tabs.noising.words import ABOUT, CHART_WORDS, RECOVERED_WORDS
+from lab.ui.tabs.noising.words import ABOUT, CHART_WORDS
 
 RECOVER = "exact"  # the model that says what can still be recovered
 FILM_AT = (0, 0.08, 0.16, 0.26, 0.38, 0.5, 0.62, 0.8, 1)  # of T; closer together where more is lost
@@ -117,6 +117,8 @@ class Noising(Tool):
         self.form.lay_out("chart", values=opening)
         self.plot = widgets.plot("Chart of the forward process", elem_id="noising-chart")
         self.chart_words = gr.HTML(widgets.words(CHART_WORDS[opening["chart"]]))
+        self.source = gr.HTML(visible="hidden", js_on_load=drag.LOAD_JS, elem_id="noising-source")
+        self.answer = gr.Textbox(visible="hidden", label="What the server shows at rest", elem_id="noising-answer")
 
     def lay_out_controls(self, opening: Now) -> None:
         self.gallery = gr.HTML(view.gallery(self.examples), js_on_load=widgets.PICK_JS, elem_id="noising-examples")
@@ -143,15 +145,31 @@ class Noising(Tool):
         latest = {**quiet, "trigger_mode": "always_last"}
         inputs = {*self.controls, self.last_run}
         chart = [self.plot, self.chart_words, runs.note]
+        drawn = [self.jump, self.other, self.plot]
         frame = [self.jump, self.other, self.chain, *chart]
         place = [*frame, form["t"], self.guess]
-        scene = [*place, self.film, form["align"]]
-        self.restorable = everything = [*frame, self.guess, self.film, *self.controls, self.last_run, self.gallery]
+        scene = [*place, self.source, self.film, form["align"]]
+        self.restorable = everything = [
+            *frame,
+            self.guess,
+            self.source,
+            self.film,
+            *self.controls,
+            self.last_run,
+            self.gallery,
+        ]
         scenes = [form["T"].submit, form["T"].blur, *(form[name].input for name in SCENE)]
 
-        # Dragging goes past the queue: its bookkeeping costs more than a frame does.
-        form["t"].input(self.on_drag, inputs, frame, queue=False, **latest)
-        form["t"].input(self.on_recover, inputs, self.guess, queue=False, **latest)
+        # While t is dragged the page draws by itself; it tells when t rests.
+        rested = [self.answer, runs.note, *self.share.run_outputs]
+        self.source.click(None, drawn, drawn, js=drag.SETTLED_JS, api_visibility="private")
+        self.source.click(self.on_rest, inputs, rested, queue=False, **latest).then(
+            None,
+            [self.answer, self.chain, self.guess],
+            [self.chain, self.guess],
+            js=drag.ANSWERED_JS,
+            api_visibility="private",
+        )
         events = [
             form["chart"].input(self.on_chart, inputs, chart, **latest),
             gr.on(scenes, self.on_scene, inputs, scene, **latest),
@@ -168,22 +186,25 @@ class Noising(Tool):
         self.share.saves(self.gif, partial(self.save_film, film.save_gif, "noising.gif"), inputs)
         self.share.saves(self.mp4, partial(self.save_film, film.save_mp4, "noising.mp4"), inputs)
         # Nothing here is run, so the address follows what is set; while t is dragged or played it waits for the end.
-        for then in (form["t"].release, *(event.then for event in events)):
-            then(self.on_share, inputs, self.share.run_outputs, queue=False, **quiet)
+        for event in events:
+            event.then(self.on_share, inputs, self.share.run_outputs, queue=False, **quiet)
 
     # Another t, another chart
 
-    def on_drag(self, values: dict[Any, Any], request: gr.Request) -> Update:
-        """t was dragged: all that follows it at once."""
+    def on_rest(self, values: dict[Any, Any], request: gr.Request) -> Update:
+        """t was dragged and rests: what the page cannot draw itself, and the link of what it shows."""
         self.runs.stops.end(request)
-        return self.runs.answer(lambda: self._paint(self._now(values)))
 
-    def on_recover(self, values: dict[Any, Any]) -> Update:
-        """t was dragged: what follows it later."""
-        try:
-            return self._recover(self._now(values))
-        except LabError:
-            return {self.guess: gr.skip()}  # on_drag says so
+        def answer() -> Update:
+            now = self._bounded(self._now(values))
+            frame = self._frame(now, chain=True, recover=RECOVER)
+            shown = {"chain": view.chain(frame), "recovered": view.recovered(frame)}
+            return {
+                self.answer: drag.answer(self._request(now), **shown),
+                self.runs.note: widgets.note(now["subject"].remark),
+            } | self.on_share(values)
+
+        return self.runs.answer(answer)
 
     def on_frame(self, values: dict[Any, Any], event: gr.EventData, request: gr.Request) -> Update:
         """A frame of the film is a t to go to."""
@@ -269,8 +290,8 @@ class Noising(Tool):
 
     def _scene(self, now: Now, *names: str) -> Iterator[Update]:
         """What is shown of all that is set, quickest first; with the first of it the controls of these names, or all."""
-        now = now | {"t": min(_forward(now).T, lists.whole(now["t"], "t"))}
-        yield self.runs.answer(lambda: self._paint(now)) | self.form.show(now, *names)
+        now = self._bounded(now)
+        yield self.runs.answer(lambda: self._paint(now) | self._source(now)) | self.form.show(now, *names)
         yield self.runs.answer(lambda: self._recover(now))
         yield self.runs.answer(lambda: {self.film: view.film(self._frames(now, FILM_AT, FILM_SIDE, recover=RECOVER))})
 
@@ -368,13 +389,22 @@ class Noising(Tool):
             self.other: other | {"visible": bool(rivals)},
         }
 
+    def _source(self, now: Now) -> Update:
+        """What the page draws other t from."""
+        frames = [process.frame for process in self._processes(now)]
+        return {self.source: drag.source(self._request(now), frames, now["align"] == SAME_LEVEL)}
+
     def _chart(self, now: Now, processes: list[Process]) -> Update:
         draw = CHARTS[now["chart"]][1]
         return {self.plot: draw(processes), self.chart_words: widgets.words(CHART_WORDS[now["chart"]])}
 
     def _recover(self, now: Now) -> Update:
         frame = self._frame(now, recover=RECOVER)
-        return {self.guess: widgets.picture(frame.recovered, "Recovered x_0", RECOVERED_WORDS)}
+        return {self.guess: view.recovered(frame)}
+
+    def _bounded(self, now: Now) -> Now:
+        """With t at most T, which may have become smaller."""
+        return now | {"t": min(_forward(now).T, lists.whole(now["t"], "t"))}
 
 
 def _forward(now: Now) -> Forward:

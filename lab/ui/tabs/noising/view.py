@@ -8,14 +8,18 @@ from pathlib import Path
 from lab.requests.noising import NoisingFrame
 from lab.settings import Settings
 from lab.ui.shell import media, widgets
+from lab.ui.tabs.noising import drag
 from lab.ui.tabs.noising.charts import Process
+from lab.ui.tabs.noising.words import RECOVERED_WORDS
 
 EMPTY = '<span class="frame"><span class="box"></span><span class="box"></span><small>&nbsp;</small></span>'
 
 
 def jump(process: Process, title: str, moving: bool = False) -> str:
     """x_t in one jump, and its level in figures."""
-    return widgets.picture(process.frame.x_t, title, _level(process.frame), colour=process.colour, moving=moving)
+    level = figures(process.frame)
+    picture = widgets.picture(process.frame.x_t, title, level, colour=process.colour, moving=moving)
+    return drag.stamped(picture, process.frame.t)
 
 
 def chain(frame: NoisingFrame, moving: bool = False) -> str:
@@ -25,10 +29,15 @@ def chain(frame: NoisingFrame, moving: bool = False) -> str:
     )
     if frame.chain is not None and len(frame.chain) < len(frame.x_t):
         steps += f" Walked at {len(frame.chain)} px."
-    return widgets.picture(frame.chain, "Step by step", steps, moving=moving)
+    return drag.stamped(widgets.picture(frame.chain, "Step by step", steps, moving=moving), frame.t)
 
 
-def _level(frame: NoisingFrame) -> str:
+def recovered(frame: NoisingFrame) -> str:
+    """What can be recovered from x_t."""
+    return drag.stamped(widgets.picture(frame.recovered, "Recovered x_0", RECOVERED_WORDS), frame.t)
+
+
+def figures(frame: NoisingFrame) -> str:
     """The noise level of a frame in figures."""
     if isinf(frame.log_snr) and frame.log_snr > 0:
         return f"t = {frame.t} · the picture itself"
