@@ -1,17 +1,25 @@
 // Runs as gr.HTML's js_on_load: `element` is given. `labPointers` of the tab is told what the controls are set to, and last
 // the code of the link of what is shown, which is new as soon as that is there.
-const line = element.querySelector(".pointer"), { tab, base, presets } = JSON.parse(line.dataset.presets);
+const line = element.querySelector(".pointer"), { tab, base, presets, paths } = JSON.parse(line.dataset.presets);
+const EARLIER = "These pictures were made with other settings. Press Run for pictures with these.";
 const words = (values) => JSON.stringify(values.map((value) => value ?? ""));
 const wanted = presets.map(({ changes }) => words(base.map((value, index) => (index in changes ? changes[index] : value))));
 const linked = new URL(performance.getEntriesByType("navigation")[0].name).searchParams.has("c") && performance.now() < 15000;
 
+// what the controls are set to; what the pictures were made with; whether a map was changed since, and whether a run
+// that is under way has shown something
+let set = base, made = null, touched = false, painted = false;
 let pressed = linked ? -1 : 0, settled = true, now = wanted[0], code = "", due = false, sentence = line.innerHTML;
 
 const chips = () => [...document.querySelectorAll(`#${tab}-presets button`)];
 const holds = () => pressed >= 0 && (!settled || now === wanted[pressed]);
+const stage = () => document.getElementById(`${tab}-stage`);
+const running = () => document.getElementById(`${tab}-stop`)?.disabled === false;
+const earlier = () => made !== null && !(running() && painted) && (touched || made.some((value, i) => value !== undefined && words([value]) !== words([set[i]])));
 const show = () => {
-  const next = holds() ? presets[pressed].look : "";
-  for (const [index, chip] of chips().entries()) chip.setAttribute("aria-pressed", String(next !== "" && index === pressed));
+  const stale = earlier(), next = holds() ? presets[pressed].look : stale && !running() ? EARLIER : "";
+  stage()?.closest(".stage").classList.toggle("earlier", stale);
+  for (const [index, chip] of chips().entries()) chip.setAttribute("aria-pressed", String(holds() && index === pressed));
   if (next !== sentence) line.innerHTML = sentence = next; // a reader says it once
 };
 const point = () => {
@@ -24,19 +32,50 @@ const point = () => {
   setTimeout(() => place.classList.remove("pointed"), 1400);
 };
 
+// The code of a link is the run's settings, compressed (lab/capsules/capsule.py).
+const unpack = async (text) => {
+  const bytes = Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (one) => one.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).json();
+};
+const take = (text) => {
+  made = null;
+  touched = painted = false;
+  if (text && paths.length) unpack(text).then(({ values }) => {
+    if (text !== code) return;
+    made = paths.map((path) => path.reduce((part, key) => part?.[key], values));
+    show();
+  });
+};
+let observed = false;
+const observe = () => {
+  if (observed || !stage()) return;
+  observed = true;
+  new MutationObserver(() => {
+    if (!running()) return;
+    painted = true;
+    touched = false;
+    show();
+  }).observe(stage(), { childList: true, subtree: true });
+};
+
 window.labPointers = window.labPointers || {};
 window.labPointers[tab] = (values) => {
   const shown = values.pop();
+  observe();
+  set = values;
   now = words(values);
+  painted &&= running();
   settled ||= now === wanted[pressed];
   show();
   if (shown !== code && due && holds()) point();
-  code = shown;
+  if (shown !== code) take((code = shown));
 };
 
 const away = (event) => {
   const place = event.target.closest?.(`#tab-${tab}, .tabitem`);
-  if (!place?.contains(element) || pressed < 0) return;
+  if (!place?.contains(element)) return;
+  touched = true;
+  if (pressed < 0) return show();
   if (event.target.closest(presets[pressed].place)) return; // what the sentence says to do
   pressed = -1;
   show();

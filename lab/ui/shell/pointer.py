@@ -1,7 +1,8 @@
 """What to look at after a press of a preset: its sentence beneath the presets, its button pressed, the place outlined.
 
 All of it is the page's own: it compares what the controls are set to with what the presets set. The sentence and the
-pressed button go as soon as a control differs, and come back with its value.
+pressed button go as soon as a control differs, and come back with its value. Pictures that were made with other settings
+than those of the controls, which the code of their link tells, are dimmed.
 """
 
 import json
@@ -19,9 +20,12 @@ POINTER_JS = beside(__file__, "pointer.js")
 VALUES_JS = "(...values) => window.labPointers?.TAB?.(values)"
 
 
-def lay_out(tab: str, presets: Sequence[Preset], values: Sequence[Sequence[Any]]) -> gr.HTML:
+def lay_out(
+    tab: str, presets: Sequence[Preset], values: Sequence[Sequence[Any]], paths: Sequence[Sequence[str | int]]
+) -> gr.HTML:
     """The line of a tab's presets, with the first one's sentence. `values` are what each preset sets, in the order of the
-    components that `wire` is given."""
+    components that `wire` is given, and `paths` where the values of a run's capsule have them; none where pictures follow
+    the controls at once."""
     base = values[0]
     rows = [
         {
@@ -31,7 +35,7 @@ def lay_out(tab: str, presets: Sequence[Preset], values: Sequence[Sequence[Any]]
         }
         for preset, own in zip(presets, values, strict=True)
     ]
-    data = escape(json.dumps({"tab": tab, "base": base, "presets": rows}, ensure_ascii=False))
+    data = escape(json.dumps({"tab": tab, "base": base, "presets": rows, "paths": paths}, ensure_ascii=False))
     line = f'<p class="pointer" role="status" aria-live="polite" data-presets="{data}">{rows[0]["look"]}</p>'
     return gr.HTML(line, js_on_load=POINTER_JS, elem_id=f"{tab}-pointer", padding=False)
 

@@ -58,7 +58,8 @@ class Tool(ABC):
         """Everything of the tab below its head, from its presets to its words."""
         self.lay_out_memory()
         self.buttons = widgets.preset_row(self.name, [preset.title for preset in self.offered])
-        pointer.lay_out(self.name, self.offered, [self.compared_values(preset) for preset in self.offered])
+        values = [self.compared_values(preset) for preset in self.offered]
+        pointer.lay_out(self.name, self.offered, values, self.compared_paths)
         opening = self.form.preset(self.offered[0])
         with widgets.grid():
             with widgets.stage():
@@ -91,6 +92,11 @@ class Tool(ABC):
         """What a preset sets them to, in the order of `compared`."""
         now = self.form.preset(preset)
         return [now[name] for name in self._compared_names]
+
+    @property
+    def compared_paths(self) -> list[list[str | int]]:
+        """Where a capsule's values have them, in the order of `compared`."""
+        return [[name] for name in self._compared_names]
 
     @property
     def _compared_names(self) -> list[str]:

@@ -42,7 +42,7 @@ def test_the_page_compares_with_what_a_press_sets(tool):
 def test_the_line_says_what_differs_from_the_first_preset():
     presets = [Preset("Here", look="Look at x_t.", place="#a-stage"), Preset("There", look="And <here>.", place="#a-b")]
     with gr.Blocks():
-        line = pointer.lay_out("a", presets, [[1, None, "x"], [1, 2.5, "x"]])
+        line = pointer.lay_out("a", presets, [[1, None, "x"], [1, 2.5, "x"]], [["n"], ["m"], ["lanes", 0, 0]])
     data = loads(unescape(re.search('data-presets="([^"]*)"', line.value)[1]))
     assert data["tab"] == "a" and data["base"] == [1, None, "x"]
     assert [row["changes"] for row in data["presets"]] == [{}, {"1": 2.5}]

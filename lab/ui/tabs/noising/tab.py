@@ -251,6 +251,11 @@ class Noising(Tool):
     def taken(self, request: gr.Request) -> bool:
         return super().taken(request) or self.scenes.busy(request) or self.scenes.overtaken(request)
 
+    @property
+    def compared_paths(self) -> list[list[str | int]]:
+        """None: the pictures follow the controls at once."""
+        return []
+
     def preset_handler(self, preset: Preset) -> Callable[..., Iterator[Update]]:
         """Sets the picture and all controls but the seed. Not a partial of a method: to that Gradio passes no request."""
 

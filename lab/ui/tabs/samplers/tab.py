@@ -202,6 +202,14 @@ class Samplers(Tool):
         """As Tool's, and the lanes."""
         return [*super().compared_values(preset), *values_of(preset.subject)]
 
+    @property
+    def compared_paths(self) -> list[list[str | int]]:
+        """As Tool's, and the lanes row by row."""
+        return [
+            *super().compared_paths,
+            *(["lanes", row, i] for row in range(MAX_COMPARED) for i in range(len(Lane._fields))),
+        ]
+
     def on_preset(self, preset: Preset) -> Update:
         model = self.form.model(preset.values)
         return super().on_preset(preset) | self.rows.show(preset.subject, model)
