@@ -22,11 +22,14 @@ def test_a_lesson_is_walked_to_its_end(page):
     panel, show = page.locator("#noising-lesson"), page.locator("#noising-lesson-show")
     for index, step in enumerate(LESSON):
         expect(panel).to_contain_text(f"step {index + 1} of {len(LESSON)}")
+        covered = page.locator("#noising-jump")  # what a tab opens with is the answer to the first question
+        expect(covered).to_be_visible(visible=index > 0)
         expect(show).to_be_disabled()
         expect(panel.locator("label")).to_have_text(list(step.answers))  # its own answers, none of an earlier step's
         expect(panel.locator("input:checked")).to_have_count(0)
         panel.get_by_text(step.answers[step.right], exact=True).click()
         show.click()
+        expect(covered).to_be_visible()
         expect(page.locator("#noising-lesson-told")).to_contain_text("You guessed right.")
         chosen = page.locator("#noising-presets").get_by_role("button", name=step.preset, exact=True)
         expect(chosen).to_be_visible()

@@ -4,7 +4,7 @@ The package of a tab holds its own, `TAB`; `TABS` in `lab/ui/__init__.py` is the
 through all tabs (head, lesson, card, papers, presenting, style, address) reads these records and keeps no list of tabs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,8 @@ from lab.settings import Settings
 
 @dataclass(frozen=True)
 class Question:
-    """One step of a lesson: predict, then see. `look` is said while the preset runs, `truth` after it; tests/test_claims.py
-    draws what `truth` says."""
+    """One step of a lesson: predict, then see. `look` is said while the preset runs, `truth` after it; `wrong` says of each
+    other answer what speaks against it. tests/test_claims.py draws what `truth` says."""
 
     ask: str
     answers: tuple[str, ...]
@@ -25,6 +25,7 @@ class Question:
     preset: str  # title of a preset of the tab
     look: str
     truth: str
+    wrong: Mapping[int, str]  # by the index of the answer
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ class Lesson:
             gr.HTML(heads.html(instrument), js_on_load=heads.UNFOLD_JS)
             self.toggle = gr.Button(OPEN, size="sm", scale=0, elem_id=f"{tab}-lesson-open")
         with gr.Column(visible=False, elem_classes="lesson", elem_id=f"{tab}-lesson") as self.panel:
-            self.ask = gr.HTML(self._asked(0))
+            self.ask = gr.HTML(self._asked(Place()))
             with gr.Row(elem_classes="lesson-row"):
                 self.answers = gr.Radio(
                     _choices(first), label="Your guess", show_label=False, container=False, elem_classes="segments",
@@ -124,7 +124,7 @@ class Lesson:
             self.place: place,
             self.panel: gr.update(visible=place.opened),
             self.toggle: CLOSE if place.opened else OPEN,
-            self.ask: self._asked(place.step),
+            self.ask: self._asked(place),
             self.answers: gr.update(choices=_choices(step), value=guess, interactive=not answered),
             self.show: gr.update(interactive=answered, value="Show it again" if answered else "Show me"),
             self.back: gr.update(interactive=place.step > 0),
@@ -134,10 +134,12 @@ class Lesson:
             else _verdict(step, guess, self._score(place) if place.step == last else ""),
         }
 
-    def _asked(self, step: int) -> str:
+    def _asked(self, place: Place) -> str:
+        """The question. What a tab opens with is the answer to the first one, so the page covers it until a guess is there."""
+        covers = " data-covers" if place.step == 0 and place.guess() is None else ""
         return (
-            f'<p class="count">Lesson, step {step + 1} of {len(self.steps)}</p>'
-            f'<p class="ask">{widgets.subscripts(self.steps[step].ask)}</p>'
+            f'<p class="count"{covers}>Lesson, step {place.step + 1} of {len(self.steps)}</p>'
+            f'<p class="ask">{widgets.subscripts(self.steps[place.step].ask)}</p>'
         )
 
     def _score(self, place: Place) -> str:
@@ -151,11 +153,11 @@ def _choices(step: Question) -> list[tuple[str, int]]:
 
 def _verdict(step: Question, guess: int, score: str) -> str:
     """Where to look, and then whether the guess was right and why."""
-    verdict = "You guessed right." if guess == step.right else f"Good guess, but it is: {step.answers[step.right]}."
+    verdict = "You guessed right." if guess == step.right else f"Not “{step.answers[guess]}”: {step.wrong[guess]}"
     end = f" {escape(score)}" if score else ""
     return _status(
         f"<p><b>Look at:</b> {widgets.subscripts(step.look)}</p>"
-        f'<p class="truth"><b>{escape(verdict)}</b> {widgets.subscripts(step.truth)}{end}</p>'
+        f'<p class="truth"><b>{widgets.subscripts(verdict)}</b> {widgets.subscripts(step.truth)}{end}</p>'
     )
 
 

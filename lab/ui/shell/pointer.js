@@ -22,10 +22,17 @@ const show = () => {
   for (const [index, chip] of chips().entries()) chip.setAttribute("aria-pressed", String(holds() && index === pressed));
   if (next !== sentence) line.innerHTML = sentence = next; // a reader says it once
 };
+// In a lesson, to what the question is about.
+const lead = (place) => {
+  const { top, bottom } = place.getBoundingClientRect();
+  if (top >= 0 && bottom <= innerHeight) return;
+  place.scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+};
 const point = () => {
   due = false;
   const place = document.querySelector(presets[pressed].place);
   if (!place?.offsetParent) return;
+  if (document.querySelector(`#${tab}-lesson`)?.offsetParent) lead(place);
   place.classList.remove("pointed");
   void place.offsetWidth; // so that the fade begins anew
   place.classList.add("pointed");

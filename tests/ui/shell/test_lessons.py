@@ -22,6 +22,11 @@ def test_a_lesson_has_three_to_five_steps_on_presets_that_are_there(tab):
     assert 3 <= len(steps) <= 5 and len({step.preset for step in steps}) == len(steps)
     for step in steps:
         assert step.preset in presets and step.ask.endswith("?") and step.look[-1] in ".?" and step.truth.endswith(".")
+        assert step.wrong.keys() == set(range(len(step.answers))) - {step.right}
+        assert all(
+            said[0].islower() | said[0].isdigit() | (said[0] in "ᾱIDF") and said[-1] == "."
+            for said in step.wrong.values()
+        )
         assert 2 <= len(set(step.answers)) == len(step.answers) <= 4 and 0 <= step.right < len(step.answers)
     assert len({step.right for step in steps}) > 1 or len(steps[0].answers) == 2  # not always the same place
 
@@ -64,6 +69,8 @@ def test_a_lesson_from_its_first_guess_to_its_score(lesson):
         update = lesson.on_show(place, guess)
         assert update[lesson.run] == f"samplers {step.preset}"
         assert ("You guessed right." in update[lesson.verdict]) == (index % 2 == 1)
+        assert ("Not “" in update[lesson.verdict]) == (index % 2 == 0)
+        assert ("data-covers" in before[lesson.ask]) == (index == 0) and "data-covers" not in update[lesson.ask]
         assert step.truth.split(".")[0].split("_")[0][:20] in update[lesson.verdict]
         assert lesson.on_show(update[lesson.place], 1 - guess)[lesson.place] == update[lesson.place]  # one guess counts
         place = update[lesson.place]

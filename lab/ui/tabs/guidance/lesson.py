@@ -8,20 +8,24 @@ LESSON = (
              ("It only gets better", "It appears, then it burns", "Nothing much"), 1, "From vague to burnt",
              "The row from left to right, then the curves of saturation and clipped pixels.",
              "At 0, without words, something else comes; at 1 a pale heart, from 2 on a plain one; at 30 saturation and clipped "
-             "pixels are at their highest, and heart and paper are blotched: burnt."),
+             "pixels are at their highest, and heart and paper are blotched: burnt.",
+             {0: "from some scale on it gets worse.", 2: "compare the ends of the row."}),
     Question("Now a denoiser that makes no errors. Does guidance still burn the picture at scale 15?",
              ("Yes, all the same", "Hardly: every picture stays clean"), 1, "Perfect scores, too",
              "The last column: look for harsh colours.",
              "Hardly. Every cell is a clean picture of the set, whatever the scale: both halves come to agree on one, and "
-             "guidance decides on which."),
+             "guidance decides on which.",
+             {0: "here no cell is burnt."}),
     Question("Four seeds, four cats at scale 1, each its own. What do they look like at scale 15?",
              ("Even more different", "More alike"), 1, "All seeds alike",
              "The columns from top to bottom, and the curve of diversity.",
-             "More alike: a strong pull towards the words leaves less to chance. Fidelity is paid for with diversity."),
+             "More alike: a strong pull towards the words leaves less to chance. Fidelity is paid for with diversity.",
+             {0: "compare the columns of 1 and 15."}),
     Question("The prompt says heart, the negative prompt says red. Which hearts come?",
              ("Red ones", "None at all", "Hearts in other colours"), 2, "Anything but",
              "The colours, from scale 1 to 7.5.",
              "Hearts in other colours. The negative prompt takes the place of the empty one, so each step moves away from "
-             "it."),
+             "it.",
+             {0: "red is what it is pushed away from.", 1: "they come, in other colours."}),
 )
 # fmt: on
