@@ -1,6 +1,7 @@
 """The Forward noising tab in a real browser."""
 
 import base64
+import csv
 import json
 import re
 
@@ -254,6 +255,30 @@ def test_the_frame_is_exported(tab):
     tab.get_by_text("Export").click()
     tab.click("#noising-png")
     expect(tab.locator("#noising-file")).to_contain_text(".png")
+
+
+def test_the_chart_is_a_table_and_a_file(tab):
+    """Both say what the closed form of the schedule says: alpha-bar after every tenth of its steps, and log-SNR there."""
+    tab.get_by_text("The curves as a table").click()
+    cells = tab.locator("#noising-chart-table tr")
+    expect(cells.first).to_have_text("curvetsignal left, ᾱlog-SNR, base e")
+    tab.get_by_text("Export").click()
+    with tab.expect_download() as download:
+        tab.click("#noising-csv")
+    with open(download.value.path(), encoding="utf-8-sig", newline="") as file:
+        head, *rows = csv.reader(file)
+    assert download.value.suggested_filename == "noising-chart.csv"
+    table = cells.evaluate_all("rows => rows.map(row => [...row.cells].map(cell => cell.textContent))")
+    assert table == [head, *rows]
+    alpha_bar = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))
+    bars = {int(t): float(bar) for curve, t, bar, _ in rows if curve == "Linear"}
+    levels = {int(t): float(level) for curve, t, _, level in rows if curve == "Linear, log-SNR"}
+    assert len(bars) == 101
+    for t in range(10, 1001, 10):
+        a = alpha_bar[t - 1]
+        assert bars[t] == pytest.approx(a, rel=1e-4) and levels[t] == pytest.approx(
+            np.log(a / (1 - a)), rel=1e-4, abs=1e-4
+        )
 
 
 def test_on_a_phone_the_picture_comes_first_and_nothing_overflows(tab):

@@ -84,6 +84,10 @@ def test_the_grid_plots_the_distance_to_the_reference(tab):
     finished(tab, "25 pictures")
     expect(tab.locator("#samplers-plot .js-plotly-plot")).to_be_visible()
     assert len(pictures(tab)) == 25
+    tab.get_by_text("The curves as a table").click()
+    rows = tab.locator("#samplers-plot-table tr")
+    expect(rows).to_have_count(1 + 25)  # a row a picture: both distances stand in it
+    expect(rows.filter(has_text="below 0.0001").first).to_be_visible()
 
 
 def test_an_uploaded_photograph_is_inverted(tab, tmp_path):

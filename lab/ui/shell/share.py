@@ -163,6 +163,10 @@ class Panel:
         outputs = [self.files, self.note]
         button.click(partial(self.save, files), inputs, outputs, api_visibility="private", show_progress_on=self.files)
 
+    def saves_chart(self, button: gr.Button, of: str) -> None:
+        """Have a button save the numbers of the chart with the id `of`, which the page itself does."""
+        button.click(None, None, self.note, js=widgets.save_chart_js(of), api_visibility="private")
+
     def opens(self, page: gr.Tab, handler: Any, inputs: set[Any], outputs: list[Any], **how: Any) -> Any:
         """Have `handler` fill the tab whenever it is opened; `has_target` says whether something else does."""
         fields = sorted({*inputs, self.restored, self.by_preset}, key=lambda part: part._id)  # as Gradio sorts them

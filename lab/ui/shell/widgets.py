@@ -13,6 +13,7 @@
 `note`, `picture` and `table` escape their text: it may come from a visitor. `words` takes the lab's own markup.
 """
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -100,8 +101,30 @@ def preset_row(tab: str, titles: Sequence[str]) -> list[gr.Button]:
 
 
 def plot(label: str, **options: Any) -> gr.Plot:
-    """A chart; feed it what `lab.ui.shell.plots` makes. Figures fix their own height, so nothing jumps."""
-    return gr.Plot(label=label, show_label=False, container=False, **options)
+    """A chart; feed it what `lab.ui.shell.plots` makes. Figures fix their own height, so nothing jumps. Its numbers unfold
+    beneath it as a table, which the page makes of what the chart was given."""
+    with gr.Column(elem_classes="chart", min_width=0):
+        component = gr.Plot(label=label, show_label=False, container=False, **options)
+        chart_table(options["elem_id"], label)
+    return component
+
+
+CHART_JS = beside(__file__, "chart.js")
+NO_CHART = "There is no chart with a curve yet: press Run first."
+
+
+def chart_table(of: str, label: str) -> gr.HTML:
+    """The numbers of the chart with the id `of`, to unfold: for screen readers, and for everybody who wants them."""
+    region = f'<div class="chart-table" tabindex="0" role="region" aria-label="{escape(label)}, numbers"></div>'
+    return gr.HTML(
+        f'<details data-of="{of}"><summary>The curves as a table</summary>{region}</details>',
+        js_on_load=CHART_JS, elem_id=f"{of}-table", elem_classes="chart-numbers", padding=False,
+    )  # fmt: skip
+
+
+def save_chart_js(of: str) -> str:
+    """For a button's `js`: saves the numbers of the chart with the id `of` as CSV, and says a note, or why it cannot."""
+    return f"() => window.labCharts?.save({json.dumps(of)}) ? {json.dumps(note(''))} : {json.dumps(note(NO_CHART, bad=True))}"
 
 
 LATEX: list[dict[str, str | bool]] = [  # for gr.Markdown(latex_delimiters=...)

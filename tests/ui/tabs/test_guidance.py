@@ -325,6 +325,10 @@ def test_points_of_the_curves_are_pictures():
     tab = make_tab()
     markup = run(tab)[tab.curves]
     assert markup.count('data-key="cfg-2-3"') == 4  # CLIP score, saturation, clipped, contrast
+    diversity = 'data-chart="diversity" data-curve="Classifier-free" data-across="guidance scale" data-points="'
+    points = [point.split(",") for point in markup.split(diversity)[1].split('"')[0].split()]
+    assert [scale for scale, _ in points] == ["0", "1", "3"]  # for the table of the chart, and not on their axis
+    assert float(points[0][1]) == pytest.approx(10 / 255, rel=1e-4)
     assert "needs two seeds" not in markup and "needs two seeds" in run(tab, seeds="4")[tab.curves]
 
 

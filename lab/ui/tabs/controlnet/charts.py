@@ -59,7 +59,7 @@ def _curves(done: Finished) -> PlotData | None:
             traces.append(plots.line(at, means, name, colour, mode="lines+markers", line=dash))
             dots = {"color": colour, "size": 6, "opacity": 0.45}
             traces.append({"type": "scatter", "mode": "markers", "x": [p[0] for p in points],
-                           "y": [round(p[1], 4) for p in points], "marker": dots, "showlegend": False, "hoverinfo": "skip"})  # fmt: skip
+                           "y": [round(p[1], 4) for p in points], "marker": dots, "name": f"{name}, one picture", "showlegend": False, "hoverinfo": "skip"})  # fmt: skip
     if not traces:
         return None
     return plots.figure(

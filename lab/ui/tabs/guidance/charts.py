@@ -69,6 +69,13 @@ class Chart:
         size = f'viewBox="0 0 {self.width} {HEIGHT}" role="img" aria-label="{escape(self.title)}"'
         return f"<figure>{caption}<svg {size}>{self._body()}</svg></figure>"
 
+    def _numbers(self, curve: Curve) -> str:
+        """What the line of a curve says, for the table of the chart: `widgets.chart_table` reads it."""
+        at = dict(self.ticks)  # on a scale's own axis stand the numbers of its ticks
+        points = " ".join(f"{at.get(p.x, f'{p.x:.5g}')},{p.y:.5g}" for p in curve.line)
+        names = {"chart": self.title, "curve": curve.name, "across": self.across, "points": points}
+        return " ".join(f'data-{name}="{escape(text, quote=True)}"' for name, text in names.items())
+
     def _body(self) -> str:
         ys = [point.y for curve in self.curves for point in (*curve.line, *curve.dots)]
         low, high = _range(ys)
@@ -98,9 +105,9 @@ class Chart:
         middle = (LEFT + self.width - RIGHT) / 2
         body.append(f'<text x="{middle:.0f}" y="{HEIGHT - 5}" text-anchor="middle">{escape(self.across)}</text>')
         for curve in self.curves:
-            if len(curve.line) > 1:
+            if curve.line:
                 points = " L".join(f"{px(p.x):.1f} {py(p.y):.1f}" for p in curve.line)
-                body.append(f'<path d="M{points}" stroke="{curve.colour}"/>')
+                body.append(f'<path d="M{points}" stroke="{curve.colour}" {self._numbers(curve)}/>')
         many = len(self.curves) > 1
         at = (-inf, -inf)
         for curve in self.curves:

@@ -130,6 +130,7 @@ class Guidance(Tool):
         )  # fmt: skip
         with gr.Column(elem_classes="lower") as self.curves_box:
             self.curves = gr.HTML(charts.curves(empty), js_on_load=view.CURVES_JS, elem_id="guidance-curves")
+            widgets.chart_table("guidance-curves", "Curves over the guidance scale")
             with gr.Row(elem_classes="files"):
                 self.csv = gr.DownloadButton("Curves, CSV", interactive=False, size="sm", elem_id="guidance-csv")
         with gr.Column(elem_classes="lower", visible=False) as self.anatomy_box:
@@ -139,6 +140,7 @@ class Guidance(Tool):
         self.step = gr.Slider(1, steps, 1, step=1, label="Step, from noise to picture", elem_id="guidance-step")
         self.look = gr.HTML(view.look(None, 0, empty.plan.scales), js_on_load=view.LOOK_JS, elem_id="guidance-look")
         self.norms = gr.HTML(charts.norms(None), elem_id="guidance-norms")
+        widgets.chart_table("guidance-norms", "Sizes of eps over the steps")
         gr.HTML(widgets.words(ANATOMY_WORDS))
         with gr.Row(elem_classes="files"):
             self.png = gr.DownloadButton(

@@ -135,6 +135,7 @@ class Noising(Tool):
                     gr.Button(title, size="sm", min_width=90, elem_id=f"noising-{title[-3:].lower()}")
                     for title in ("Frame, PNG", "Film, GIF", "Film, MP4")
                 )
+                self.chart_file = gr.Button("Chart, CSV", size="sm", min_width=90, elem_id="noising-csv")
             self.share = self.panel()
 
     # Wiring
@@ -183,6 +184,7 @@ class Noising(Tool):
         runs.stop.click(runs.on_stop, None, None, queue=False, **QUIET)
         self.share.wire(inputs, now=self.on_share)
         self.share.saves(self.png, self.save_png, inputs)
+        self.share.saves_chart(self.chart_file, "noising-chart")
         self.share.saves(self.gif, partial(self.save_film, film.save_gif, "noising.gif"), inputs)
         self.share.saves(self.mp4, partial(self.save_film, film.save_mp4, "noising.mp4"), inputs)
         # Nothing here is run, so the address follows what is set; while t is dragged or played it waits for the end.

@@ -159,6 +159,7 @@ class Samplers(Tool):
             with gr.Row():
                 self.png = gr.Button("Pictures, PNG", size="sm", min_width=90, elem_id="samplers-png")
                 self.steps_file = gr.Button("Recording", size="sm", min_width=90, elem_id="samplers-record")
+                self.chart_file = gr.Button("Chart, CSV", size="sm", min_width=90, elem_id="samplers-csv")
             self.share = self.panel()
 
     def _lay_out_transport(self) -> None:
@@ -179,6 +180,7 @@ class Samplers(Tool):
         vocabulary.wire(self.form)
         self.share.wire({self.last_run}, self.scripts)
         self.share.saves(self.png, self.pictures, {self.last_run, self.share.capsule})
+        self.share.saves_chart(self.chart_file, "samplers-plot")
         self.share.saves(self.steps_file, self.recording, {self.last_run, self.share.capsule})
 
     def _wire_controls(self) -> None:
