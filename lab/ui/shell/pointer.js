@@ -75,7 +75,10 @@ window.labPointers[tab] = (values) => {
   settled ||= now === wanted[pressed];
   show();
   if (shown !== code && due && holds()) point();
-  if (shown !== code) take((code = shown));
+  if (shown !== code) {
+    code = shown;
+    take(code);
+  }
 };
 
 const away = (event) => {

@@ -207,10 +207,10 @@ class Samplers(Tool):
     @property
     def compared_paths(self) -> list[list[str | int]]:
         """As Tool's, and the lanes row by row."""
-        return [
-            *super().compared_paths,
-            *(["lanes", row, i] for row in range(MAX_COMPARED) for i in range(len(Lane._fields))),
+        lanes: list[list[str | int]] = [
+            ["lanes", row, i] for row in range(MAX_COMPARED) for i in range(len(Lane._fields))
         ]
+        return [*super().compared_paths, *lanes]
 
     def on_preset(self, preset: Preset) -> Update:
         model = self.form.model(preset.values)
