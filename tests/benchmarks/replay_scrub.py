@@ -67,9 +67,7 @@ def seconds(page: Page, script: str, argument: object = None) -> float:
 def main() -> None:
     shown = replay()
     recording = shown.recording
-    answers = [
-        json.dumps([view.paint("compare", recording, 100 * position / reel.LAST)]) for position in range(reel.LAST + 1)
-    ]
+    answers = [json.dumps([view.paint("compare", recording, position)]) for position in range(reel.LAST + 1)]
     sent = len(json.dumps([shown.film(plays=False)])) - len(json.dumps([shown.stage()]))
     compare("replay of two lanes, bytes for all positions", sent, sum(map(len, answers)), "at most 0.5")
     with (

@@ -22,9 +22,9 @@ PICTURE_JS = """((stage) => {
   const at = getComputedStyle(canvas).display === 'none' ? -1 : canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
   return {foot: stage.querySelector('.foot').textContent.split(' · ')[0], sum: at === -1 ? -1 : at.reduce((a, b, i) => (a * 31 + b * (i % 97)) % 1000003, 7)};
 })"""
-WATCH_JS = """() => {
+WATCH_JS = """(tab) => {
   window.seen = [];
-  const stage = document.querySelector('#samplers-stage'), began = performance.now();
+  const stage = document.querySelector(`#${tab}-stage`), began = performance.now();
   const look = () => {
     const reel = stage.querySelector('.reel');
     if (reel) window.seen.push([performance.now() - began, reel.dataset.reel, reel.classList.contains('waits') ? 'waits' : reel.dataset.at]);
@@ -34,19 +34,34 @@ WATCH_JS = """() => {
 }"""
 
 
-def opened(page, still=False):
+SAYS = {  # when the run that a tab opens with has ended
+    "samplers": ("Samplers", "2 pictures, 100 denoiser calls"),
+    "guidance": ("Guidance", "16 pictures"),
+    "controlnet": ("ControlNet", "8 pictures in"),
+}
+
+
+def opened(page, tab="samplers", still=False):
     if still:
         page.emulate_media(reduced_motion="reduce")
-    page.get_by_role("tab", name="Samplers").click()
-    expect(page.locator("#samplers-note").get_by_text("2 pictures, 100 denoiser calls")).to_be_visible()
+    title, words = SAYS[tab]
+    page.get_by_role("tab", name=title).click()
+    expect(page.locator(f"#{tab}-note").get_by_text(words)).to_be_visible()
+    expect(page.locator(f"#{tab}-run")).to_be_enabled()
     expect(page.get_by_role("button", name="Play", exact=True)).to_be_enabled()
     return page
 
 
-def test_scrubbing_shows_every_position_as_its_own_and_asks_the_server_nothing(page):
-    opened(page)
+def watch_requests(page):
+    """The addresses that the page asks for from now on."""
     requests = []
     page.on("request", lambda request: requests.append(request.url) if request.url.startswith("http") else None)
+    return requests
+
+
+def test_scrubbing_shows_every_position_as_its_own_and_asks_the_server_nothing(page):
+    opened(page)
+    requests = watch_requests(page)
     forth = page.evaluate(SCRUB_JS.replace("PICTURE_JS", PICTURE_JS))
     again = page.evaluate(SCRUB_JS.replace("PICTURE_JS", PICTURE_JS))
     assert [url for url in requests if not url.endswith("/line")] == []  # the lab's own count of who waits
@@ -58,12 +73,16 @@ def test_scrubbing_shows_every_position_as_its_own_and_asks_the_server_nothing(p
     assert len(by_call) == len({one["sum"] for one in forth}) == 50, "each call has one x_t, and its own"
 
 
-def test_a_preset_plays_from_noise_to_picture_and_escape_skips(page):
-    opened(page)
-    page.evaluate(WATCH_JS)
-    page.get_by_role("button", name="DDPM against DDIM").click()
+@pytest.mark.parametrize(
+    ("tab", "preset"),
+    [("samplers", "DDPM against DDIM"), ("guidance", "From vague to burnt"), ("controlnet", "How hard to hold")],
+)
+def test_a_preset_plays_from_noise_to_picture_and_escape_skips(page, tab, preset):
+    opened(page, tab)
+    page.evaluate(WATCH_JS, tab)
+    page.get_by_role("button", name=preset).click()
     expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
-    expect(page.locator("#samplers-scrub").get_by_text("Escape skips to the picture")).to_be_visible()
+    expect(page.locator(f"#{tab}-scrub")).to_contain_text("Escape skips to the picture")
     expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
     seen = page.evaluate("window.seen")
     film = [(at_ms, place) for at_ms, key, place in seen if key == seen[-1][1]]
@@ -72,15 +91,49 @@ def test_a_preset_plays_from_noise_to_picture_and_escape_skips(page):
     page.get_by_role("button", name="Play", exact=True).click()
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible(timeout=1000)
-    assert page.locator("#samplers-scrub input").input_value() == "200"
+    assert page.locator(f"#{tab}-scrub input").input_value() == "200"
 
 
-@pytest.mark.parametrize("size", [(1280, 720), (1366, 768)])
-def test_pictures_run_play_and_slider_are_in_sight_together(page, size):
-    page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
-    opened(page, still=True)
-    assert page.locator("#samplers-stage canvas").first.is_hidden(), "nothing plays by itself"
-    page.evaluate("scrollTo(0, 0)")
-    for place in ("#samplers-run", "#samplers-replay", "#samplers-scrub input", "#samplers-stage .pair >> nth=-1"):
-        box = page.locator(place).bounding_box()
-        assert box["y"] >= 0 and box["y"] + box["height"] <= size[1]
+@pytest.mark.parametrize(
+    ("tab", "cell", "opens"),
+    [
+        ("guidance", "button[data-key]", "#guidance-look .large img"),
+        ("controlnet", "figure[data-key]", ".held-full img"),
+    ],
+)
+def test_a_grid_is_scrubbed_without_a_request_and_its_pictures_open_all_the_same(page, tab, cell, opens):
+    opened(page, tab, still=True)
+    pictures, frames = page.locator(f"#{tab}-stage img"), page.locator(f"#{tab}-stage canvas:visible")
+    expect(frames).to_have_count(0)
+    requests = watch_requests(page)
+    page.locator(f"#{tab}-scrub input").press("Home")
+    expect(frames).to_have_count(pictures.count())
+    page.locator(f"#{tab}-scrub input").press("End")
+    expect(frames).to_have_count(0)
+    assert [url for url in requests if not url.endswith("/line")] == []  # the lab's own count of who waits
+    page.locator(f"#{tab}-scrub input").press("Home")
+    first = page.locator(f"#{tab}-stage {cell}").first
+    assert first.get_attribute("aria-label") and first.locator("img").get_attribute("alt")
+    source = first.locator("img").get_attribute("src")
+    first.click()
+    expect(page.locator(opens)).to_have_attribute("src", source)
+
+
+SIGHT = {  # what stands in one window with Run, Play and the slider
+    "samplers": "#samplers-stage .pair >> nth=-1",
+    "guidance": "#guidance-stage img >> nth=-1",
+    "controlnet": "#controlnet-editor .board",
+}
+
+
+@pytest.mark.parametrize("tab", SIGHT)
+def test_pictures_run_play_and_slider_are_in_sight_together(page, tab):
+    opened(page, tab, still=True)
+    assert page.locator(f"#{tab}-stage canvas").first.is_hidden(), "nothing plays by itself"
+    for width, height in ((1280, 720), (1366, 768)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate("scrollTo(0, 0)")
+        for place in (f"#{tab}-run", f"#{tab}-replay", f"#{tab}-scrub input", SIGHT[tab]):
+            box = page.locator(place).bounding_box()
+            assert box["y"] >= 0 and box["y"] + box["height"] <= height and box["x"] + box["width"] <= width
+            assert box["width"] >= 60, "wide enough to take hold of"

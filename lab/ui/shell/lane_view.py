@@ -19,10 +19,11 @@ from lab.ui.shell import media
 from lab.ui.shell.widgets import subscripts
 
 
-def image(picture: np.ndarray, alt: str, part: str = "") -> str:
-    """An <img>; decoded in step with the page, so that a new frame never flashes empty. `part` is its name in a reel."""
+def image(picture: np.ndarray, alt: str, part: str = "", moving: bool = False) -> str:
+    """An <img>; decoded in step with the page, so that a new frame never flashes empty. `part` is its name in a reel; one
+    that is `moving` is packed as a frame of a film is."""
     name = f' data-part="{part}"' if part else ""
-    return f'<img decoding="sync" alt="{escape(alt, quote=True)}" src="{media.data_uri(picture)}"{name}>'
+    return f'<img decoding="sync" alt="{escape(alt, quote=True)}" src="{media.data_uri(picture, moving)}"{name}>'
 
 
 def describe(lane: LaneSettings) -> str:

@@ -10,7 +10,7 @@ from math import inf
 import gradio as gr
 
 from lab.requests.base import Event, LabError, Note, Waiting
-from lab.requests.sampling import LaneResult, Step
+from lab.requests.sampling import Decoded, LaneResult, Step
 from lab.ui.shell import lane_view, widgets
 from lab.ui.shell.arrivals import arrival
 from lab.ui.shell.widgets import Update
@@ -201,8 +201,8 @@ class Run:
     @property
     def fast(self) -> bool:
         """Whether the run, by its pace so far, ends before FILM_S: then its film is shown in place of what comes of it. Once
-        it has been slower, it stays so."""
-        if self._began_s is not None and not self._slow:
+        it has been slower, it stays so. Decoding its steps for the film does not make it slower."""
+        if self._began_s is not None and not self._slow and not isinstance(self.latest, Decoded):
             lanes = [step.i / step.n for step in self.steps.values()]
             way = sum(lanes) / len(lanes) if lanes else 0
             self._slow = time.monotonic() - self._began_s > max(PATIENCE_S, FILM_S * way)

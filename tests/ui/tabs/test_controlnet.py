@@ -25,7 +25,7 @@ from lab.operations import OPERATIONS
 from lab.requests.annotate import AnnotateRequest, ConditioningMap
 from lab.requests.sampling import LaneResult, SamplingRequest, Step
 from lab.settings import ASSETS, Settings
-from lab.ui.shell import media
+from lab.ui.shell import media, reel
 from lab.ui.tabs.controlnet import board
 from lab.ui.tabs.controlnet import charts as controlnet_charts
 from lab.ui.tabs.controlnet import experiments as controlnet_run
@@ -130,6 +130,19 @@ def test_the_first_visit_runs_the_first_preset_and_a_second_does_not():
         last |= update
     assert tab.backend.request.condition.prompt == controlnet.PRESETS[0].values["prompt"]
     assert unchanged(tab, tab.on_open(values_of(tab, last_run=last[tab.last_run]), VISITOR))
+
+
+def test_run_and_presets_play_and_what_follows_the_pen_shows_its_end_at_once():
+    tab = make_tab()
+    values = with_map(tab, live=True)
+    for handler, plays, frames in ((tab.on_run, True, reel.FRAMES), (tab.on_live, False, 0)):
+        updates = list(handler(values, VISITOR))
+        stages = [update[tab.stage] for update in updates if tab.stage in update]
+        assert ('class="reel waits"' in stages[-1]) == plays and tab.backend.request.replay == frames
+        assert not any("waits" in stage for stage in stages[:-1])
+    finished = values | {tab.last_run: next(update[tab.last_run] for update in updates if tab.last_run in update)}
+    other = tab.on_view(finished | {tab.view: controlnet_view.VIEWS[1]})[tab.stage]
+    assert "data-frames" in other and "waits" not in other, "another view can be scrubbed, and does not play"
 
 
 def test_a_run_is_strengths_by_seeds():

@@ -1,6 +1,8 @@
 """The Guidance tab without a browser: what it asks for, what it keeps, what it paints, what it says to bad input."""
 
 import csv
+import html
+import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +19,7 @@ from lab.requests.anatomy import Anatomy, AnatomyRequest
 from lab.requests.base import LabError
 from lab.requests.sampling import LaneResult, LaneSettings, Step
 from lab.settings import Settings, at_hand
+from lab.ui.shell import reel
 from lab.ui.tabs.guidance import charts as guidance_charts
 from lab.ui.tabs.guidance import tab as guidance
 from lab.ui.tabs.guidance import view as guidance_view
@@ -141,6 +144,48 @@ def test_adding_scales_or_seeds_computes_only_the_new_cells():
     asked = len(tab.backend.requests)
     again = run(tab, last[tab.last_run])  # all of the first grid is still there
     assert len(tab.backend.requests) == asked and "there already" in again[tab.runs.note]
+
+
+def film_of(stage):
+    """What the page's script reads of a stage with a reel."""
+    return json.loads(html.unescape(re.search(r'data-frames="([^"]+)"', stage).group(1)))
+
+
+def test_a_fast_sweep_is_a_film_of_all_its_cells_those_of_before_among_them():
+    tab = make_tab()
+    stages = [update[tab.stage] for update in tab.on_run(values_of(tab, **QUICK), VISITOR) if tab.stage in update]
+    assert len(stages) == 1, "nothing is painted before the film"
+    kept = run(tab)[tab.last_run]
+    for scales, count, asked in (("0, 1, 3", 6, 0), ("0, 1, 3, 7.5", 8, 1), ("1, 3", 4, 0)):
+        before = len(tab.backend.requests)
+        stage = run(tab, kept, scales=scales)[tab.stage]
+        film = film_of(stage)
+        assert film["film"] and len(tab.backend.requests) - before == asked
+        assert list(film["pictures"]) and set(film["pictures"]) == set(re.findall(r'data-key="([^"]+)"', stage))
+        assert len(film["pictures"]) == count == len(re.findall(r'<img [^>]*data-part="', stage))
+
+
+def test_a_sweep_that_was_stopped_does_not_play_and_moves_only_what_has_a_picture(monkeypatch):
+    monkeypatch.setattr(guidance, "PAINT_EVERY_S", 0)
+    tab = make_tab()
+    last = {}
+    for painted, update in enumerate(tab.on_run(values_of(tab, **QUICK), VISITOR)):
+        last |= update
+        if painted == 5:  # in the second lane
+            tab.on_stop(VISITOR)
+    film = film_of(last[tab.stage])
+    assert not film["film"] and set(film["pictures"]) == set(re.findall(r'data-part="([^"]+)"', last[tab.stage]))
+    kept = last[tab.last_run]
+    shown = run(tab, kept, seeds="1", scales="3, 30")[
+        tab.stage
+    ]  # of a cell that was stopped and gone there is nothing left
+    assert set(film_of(shown)["pictures"]) == set(re.findall(r'data-part="([^"]+)"', shown))
+
+
+def test_a_film_of_many_cells_stays_within_its_pixels(monkeypatch):
+    monkeypatch.setattr(reel, "MOST_PIXELS", 10 * 64)  # of 8 x 8
+    tab = make_tab()
+    assert 0 < run(tab)[tab.last_run].film.pixels <= reel.MOST_PIXELS
 
 
 @pytest.mark.parametrize("change", [{"prompt": "dog"}, {"negative": "red"}, {"steps": 4}, {"sampler": "euler"}])

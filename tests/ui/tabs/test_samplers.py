@@ -274,11 +274,11 @@ def test_replay_aligns_lanes_by_log_snr_not_by_index():
             1: (*(step(1, i, 4, level) for i, level in enumerate((-4.0, -2.0, 0.0, 4.0))), step(1, 4, 4, inf)),
         },
     )
-    noisiest = samplers_view.at_level(recording, 0)
+    noisiest = reel.at_position(recording, 0)
     assert {lane: s.i for lane, s in noisiest.items()} == {0: 0, 1: 0}
-    middle = samplers_view.at_level(recording, 50)  # log-SNR 0
+    middle = reel.at_position(recording, reel.LAST / 2)  # log-SNR 0
     assert {lane: s.i for lane, s in middle.items()} == {0: 1, 1: 2}
-    end = samplers_view.at_level(recording, 100)
+    end = reel.at_position(recording, reel.LAST)
     assert {lane: s.i for lane, s in end.items()} == {0: 2, 1: 4}
 
 
@@ -332,7 +332,7 @@ def test_every_position_of_the_slider_shows_what_the_server_would(experiment):
     reel_, markup = film_of(recording, experiment)
     assert reel_["film"] and "waits" in markup and reel_["caption"] == reel.CAPTION
     for position in range(0, reel.LAST, 7):
-        wanted = samplers_view.parts(experiment, recording, 100 * position / reel.LAST)
+        wanted = samplers_view.parts(experiment, recording, position)
         for name, pixels in ((name, one) for name, one in wanted.items() if not isinstance(one, str)):
             track = reel_["pictures"][name]
             k = sum(start <= position for start in track["starts"]) - 1
@@ -355,7 +355,7 @@ def test_a_reel_of_many_pictures_is_thinned_evenly_and_says_so(monkeypatch):
 
 
 def test_a_reel_of_latents_shows_previews_as_large_as_pictures():
-    track = reel.sheet([MOSAIC, GREY])
+    track = reel.sheet([MOSAIC, GREY], media.noisy_uri)
     preview, picture = frames_of(track | {"starts": [0, 1]})
     assert preview.shape == picture.shape == GREY.shape and (preview == alone(np.full_like(GREY, 9))).all()
 

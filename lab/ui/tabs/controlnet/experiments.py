@@ -1,6 +1,6 @@
 """A run of the ControlNet tab: which pictures it makes and where they stand, and how well they follow their maps."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from lab.measures import edge_f1, edges_of, foreground, near, overlap
 from lab.requests.base import LabError, make_request
 from lab.requests.sampling import MAX_STRENGTH, ControlWindow, LaneResult, LaneSettings, SamplingRequest, Step
-from lab.ui.shell import lists, media
+from lab.ui.shell import lists, media, reel
 
 WITHIN = 0.1  # of the picture's side: a joint this near is found again
 LIMB = 0.045  # half a limb's width, of the picture's side: what a skeleton covers once it has flesh
@@ -109,6 +109,7 @@ class Finished:
     guesses: dict[int, Step]  # the step of each lane whose x_0 is shown
     results: dict[int, LaneResult]
     agreements: dict[int, Agreement]
+    film: reel.Film = field(default_factory=reel.Film)  # its elements are named by the number of the lane
 
 
 def agreement(plan: ExperimentPlan, picture: np.ndarray) -> Agreement:

@@ -1,6 +1,6 @@
 // A click on a result shows it as large as the screen; arrows go on, Escape or a click goes back.
 // Runs as gr.HTML's js_on_load: `element` and `trigger` are given.
-function show(figure) {
+function enlarge(figure) {
   document.querySelector('.held-full')?.remove();
   const image = figure.querySelector('img');
   if (!image) return;
@@ -26,7 +26,7 @@ function show(figure) {
 function pick(figure) {
   for (const one of element.querySelectorAll('figure[aria-pressed=true]')) one.setAttribute('aria-pressed', 'false');
   figure.setAttribute('aria-pressed', 'true');
-  show(figure);
+  enlarge(figure);
   trigger('click', {pick: figure.dataset.key});
 }
 element.addEventListener('click', (event) => {

@@ -11,12 +11,13 @@ import gradio as gr
 
 from lab.capsules import script
 from lab.capsules.capsule import Capsule
+from lab.capsules.recordings import Collector
 from lab.catalog import CONTROLS, MODELS, Model
 from lab.requests.base import Event, LabError, make_request
 from lab.requests.fields import Condition, Forward
-from lab.requests.sampling import SamplingRequest, Step
+from lab.requests.sampling import Decoded, SamplingRequest, Step
 from lab.settings import Settings, at_hand
-from lab.ui.shell import media, share, vocabulary, widgets
+from lab.ui.shell import media, reel, share, vocabulary, widgets
 from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of
 from lab.ui.shell.runs import STOPPED, Run, Runs, Stops
 from lab.ui.shell.tool import NO_PICTURE, QUIET, Tool
@@ -122,7 +123,7 @@ class ControlNet(Tool):
 
     def lay_out_controls(self, opening: dict[str, Any]) -> None:
         lay_out = partial(self.form.lay_out, values=opening)
-        self.runs = Runs("controlnet")
+        self.runs = Runs("controlnet", more=partial(gr.HTML, reel.transport("controlnet"), elem_classes="transport"))
         self.board.lay_out_map(self.runs.note)
         lay_out("prompt")
         vocabulary.line(self.form, opening)
@@ -221,7 +222,7 @@ class ControlNet(Tool):
             self.runs.stops.end(request)
             yield self._blank()
         else:
-            yield from self.on_run(values, request)
+            yield from self._run_stream(values, request, follows=True)
 
     def _blank(self) -> Update:
         """The stage while there is nothing on the map: no picture of what was there before."""
@@ -237,26 +238,40 @@ class ControlNet(Tool):
 
     def on_run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
         """Stream a run; ends early at Stop and keeps what is there."""
-        yield from self.runs.stream(request, partial(self._sample, values, request.session_hash or ""))
+        yield from self._run_stream(values, request, follows=False)
 
-    def _sample(self, values: dict[Any, Any], client: str, stop: threading.Event) -> Generator[Update, None, Update]:
+    def _run_stream(self, values: dict[Any, Any], request: gr.Request, follows: bool) -> Iterator[Update]:
+        """A run; one that `follows` the pen or a joint shows its end at once, without a film."""
+        yield from self.runs.stream(request, partial(self._sample, values, request.session_hash or "", follows))
+
+    def _sample(
+        self, values: dict[Any, Any], client: str, follows: bool, stop: threading.Event
+    ) -> Generator[Update, None, Update]:
         plan, sources = self._plan(values), values[self.board.sources]
+        request = plan.request.model_copy(update={"replay": 0 if follows else reel.FRAMES})
+        collector = Collector(request)
         run = Run(
             PAINT_EVERY_S * max(1.0, len(plan.places) / 12),
             [sources[control.name].note for control in plan.request.controls],
         )
         done = Finished(plan, run.steps, run.guesses, run.results, {})
 
-        def measure(event: Event) -> None:
+        def take(event: Event) -> None:
+            collector.add(event)
             if isinstance(event, Step) and event.i == event.n:
                 done.agreements[event.lane] = experiments.agreement(plan, event.x_0)
 
         def paint() -> Update:
-            return {self.stage: view.grid(done), self.runs.note: widgets.note(view.progress(done))}
+            progress = reel.DECODING if isinstance(run.latest, Decoded) else view.progress(done)
+            shown = {} if run.fast else {self.stage: view.grid(done)}
+            return shown | {self.runs.note: widgets.note(progress)}
 
-        yield from run.updates(self.backend.run(plan.request, stop, client), self.runs.note, paint, measure)
+        yield from run.updates(self.backend.run(request, stop, client), self.runs.note, paint, take)
+        done = replace(done, film=reel.guesses(collector.recording(), [str(lane) for lane in range(len(plan.places))]))
+        plays = run.fast and not follows and not stop.is_set()
         if not stop.is_set():
-            yield {self.stage: view.grid(done, values[self.view])}
+            if not plays:
+                yield {self.stage: view.grid(done, values[self.view])}
             try:
                 self._seek_people(done)
             except LabError as error:
@@ -264,7 +279,7 @@ class ControlNet(Tool):
         ended = STOPPED if stop.is_set() else charts.summary(done)
         selection = max(run.results, default=None, key=lambda lane: plan.request.lanes[lane].windows[0].strength)
         return self.share.show(self.capsule(values, plan.request)) | {
-            self.stage: view.grid(done, values[self.view], selection),
+            self.stage: view.film(done, values[self.view], selection, plays),
             self.runs.note: run.sentence(ended),
             self.last_run: done,
             self.selection: selection,
@@ -315,7 +330,9 @@ class ControlNet(Tool):
 
     def on_view(self, values: dict[Any, Any]) -> Update:
         run, words = values[self.last_run], {self.view_words: widgets.words(view.view_words(values[self.view]))}
-        return words | ({self.stage: view.grid(run, values[self.view], values[self.selection])} if run else {})
+        return words | (
+            {self.stage: view.film(run, values[self.view], values[self.selection], plays=False)} if run else {}
+        )
 
     def on_chart(self, values: dict[Any, Any]) -> Update:
         run: Finished | None = values[self.last_run]

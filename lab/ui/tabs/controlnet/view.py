@@ -18,7 +18,7 @@ from lab.measures import edges_of, near
 from lab.requests.base import LabError
 from lab.requests.sampling import Step
 from lab.settings import ASSETS, Settings
-from lab.ui.shell import lane_view, media, theme, widgets
+from lab.ui.shell import lane_view, media, reel, theme, widgets
 from lab.ui.shell.sources import beside
 from lab.ui.tabs.controlnet.experiments import Agreement, Finished, lines_of
 
@@ -65,7 +65,7 @@ _ICONS = {
     "mirror": ("Mirror", '<path d="M12 4v3M12 10.500v3M12 17v3M8.500 7L4 17h4.500zM15.500 7L20 17h-4.500z"/>'),
 }  # fmt: skip
 
-EDITOR_JS, STAGE_JS = beside(__file__, "editor.js"), beside(__file__, "stage.js")
+EDITOR_JS, STAGE_JS = beside(__file__, "editor.js"), beside(__file__, "stage.js") + reel.REEL_JS
 
 
 # The map, to draw on
@@ -266,6 +266,11 @@ def grid(done: Finished, view: str = VIEWS[0], selection: int | None = None) -> 
     return f'<div class="held" style="--columns:{len(plan.columns)};--rows:{len(plan.rows)}">{"".join(cells)}</div>'
 
 
+def film(done: Finished, view: str, selection: int | None, plays: bool) -> str:
+    """The grid of a run that has ended, with its reel; where it `plays`, the page begins by itself."""
+    return done.film.wrap(grid(done, view, selection), plays)
+
+
 def empty_grid(rows: int, columns: int) -> str:
     """The boxes of a run before there is one."""
     cells = '<figure><div class="box"></div><figcaption>&nbsp;</figcaption></figure>' * columns
@@ -286,7 +291,7 @@ def _cell(done: Finished, lane: int, view: str, is_selected: bool) -> str:
     body = ""
     if step is not None:
         guess = done.guesses[lane]
-        body = lane_view.image(_view_picture(done, lane, guess, view), words)
+        body = lane_view.image(_view_picture(done, lane, guess, view), words, str(lane), moving=step.i < step.n)
         if not guess.decoded:
             body += "<small>latent</small>"
         if step.i < step.n:

@@ -12,14 +12,15 @@ import numpy as np
 
 from lab.capsules import script
 from lab.capsules.capsule import Capsule, Choice
+from lab.capsules.recordings import Collector
 from lab.catalog import GROUPS, GUIDANCE, MODELS, SAMPLERS, STYLES, rules_for, samplers_for
 from lab.measures import picture_measures
 from lab.requests.anatomy import Anatomy, AnatomyRequest
 from lab.requests.base import Event, LabError, make_request
 from lab.requests.fields import Condition, Forward
-from lab.requests.sampling import LaneResult, LaneSettings, SamplingRequest, Step
+from lab.requests.sampling import Decoded, LaneResult, LaneSettings, SamplingRequest, Step
 from lab.settings import Settings, at_hand
-from lab.ui.shell import media, share, vocabulary, widgets
+from lab.ui.shell import media, reel, share, vocabulary, widgets
 from lab.ui.shell.form import Field, Preset, one_of, reads, titles_of
 from lab.ui.shell.runs import Run, Runs, Stops
 from lab.ui.shell.tool import NO_PICTURE, QUIET, Tool
@@ -149,7 +150,7 @@ class Guidance(Tool):
             self.norms_csv = gr.DownloadButton("Norms, CSV", interactive=False, size="sm", elem_id="guidance-norms-csv")
 
     def lay_out_controls(self, opening: dict[str, Any]) -> None:
-        self.runs = Runs("guidance")
+        self.runs = Runs("guidance", beneath=partial(gr.HTML, reel.transport("guidance"), elem_classes="transport"))
         self.form.lay_out("experiment", "model", "prompt", values=opening)
         vocabulary.line(self.form, opening)
         self.form.lay_out("negative", "group", "scales", "seeds", "rules", values=opening)
@@ -215,20 +216,28 @@ class Guidance(Tool):
         now = self.form.read(values)
         plan, before = self._plan(now), values[self.last_run]
         sweep = before.with_plan(plan) if before else Sweep(plan)
-        lanes, painter, run = sweep.new_lanes(), SweepPainter(sweep), Run(PAINT_EVERY_S)
+        lanes, painter = sweep.new_lanes(), SweepPainter(sweep)
+        request, run = plan.request.model_copy(update={"lanes": lanes}), Run(_every_s(plan))
+        collector = Collector(request)
         base = {self.last_run: sweep, self.words: _words(now["experiment"], plan.request.model)}
         began = time.monotonic()
 
         def paint() -> Update:
-            return base | {self.stage: painter.grid(), self.runs.note: widgets.note(painter.progress(lanes))}
+            progress = reel.DECODING if isinstance(run.latest, Decoded) else painter.progress(lanes)
+            shown = {} if run.fast else {self.stage: painter.grid()}
+            return base | shown | {self.runs.note: widgets.note(progress)}
 
-        events = self.backend.run(plan.request.model_copy(update={"lanes": lanes}), stop, client) if lanes else ()
-        yield from run.updates(events, self.runs.note, paint, partial(_add, painter, lanes))
-        done = Sweep(plan, painter.cells)
+        def take(event: Event) -> None:
+            collector.add(event)
+            _add(painter, lanes, event)
+
+        events = self.backend.run(request, stop, client) if lanes else ()
+        yield from run.updates(events, self.runs.note, paint, take)
+        done = Sweep(plan, painter.cells, painter.film(collector.recording()))
         file = charts.save_sweep(done, media.scratch_file("guidance.csv"))
         return self.share.show(self.capsule(values, plan.request)) | {
             **base,
-            self.stage: painter.grid(stopped=True),
+            self.stage: done.film.wrap(painter.grid(stopped=True), plays=run.fast and not stop.is_set()),
             self.runs.note: run.sentence(painter.ended(lanes, time.monotonic() - began)),
             self.last_run: done,
             self.curves: charts.curves(done),
@@ -342,6 +351,7 @@ class Guidance(Tool):
             "negative": now["negative"] if "prompt" in row.conditions else "",
             "forward": Forward(schedule=row.schedules[0]),
             "measure": True,
+            "replay": reel.FRAMES,
         }
         return make_plan(rules, seeds, scales, {"sampler": now["sampler"], "steps": now["steps"]}, shared)
 
@@ -361,6 +371,11 @@ def _words(experiment: str, model: str) -> str:
     """What there is to see of an experiment on a model."""
     more = EXACT_WORDS[experiment] if MODELS[model].family == "exact" else ""
     return widgets.words(f"{WORDS[experiment]} {more}".strip())
+
+
+def _every_s(plan: SweepPlan) -> float:
+    """How often a grid is painted at most: one of many pictures less often."""
+    return PAINT_EVERY_S * max(1.0, len(plan.request.lanes) / 8)
 
 
 def _anatomy_lane(sweep: Sweep, selection: LaneSettings | None) -> LaneSettings:

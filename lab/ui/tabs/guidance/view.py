@@ -16,8 +16,8 @@ from lab.catalog import GUIDANCE, MODELS
 from lab.requests.anatomy import Anatomy, AnatomyRequest
 from lab.requests.base import make_request
 from lab.requests.fields import MAX_SEED
-from lab.requests.sampling import LaneSettings, SamplingRequest, Step
-from lab.ui.shell import lane_view, lists, media
+from lab.requests.sampling import LaneSettings, Recording, SamplingRequest, Step
+from lab.ui.shell import lane_view, lists, media, reel
 from lab.ui.shell.sources import beside
 from lab.ui.shell.widgets import subscripts
 
@@ -29,7 +29,7 @@ RAMP = ((0, "#8b93a1"), (1, "#4c8df6"), (3, "#2fa58e"), (7.5, "#efb118"), (15, "
 
 
 # A click picks a cell; its identity and not its place travels, since the grid may have changed meanwhile.
-STAGE_JS = beside(__file__, "stage.js")
+STAGE_JS = beside(__file__, "stage.js") + reel.REEL_JS
 
 # Hovering over a point of a curve shows its picture and lights its cell; a click picks it.
 CURVES_JS = beside(__file__, "curves.js")
@@ -87,16 +87,18 @@ class Cell:
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a visitor's page keeps: the plan that the grid shows, and finished cells by everything that decides them."""
+    """What a visitor's page keeps: the plan that the grid shows, finished cells by everything that decides them, and how
+    the cells of the plan came about."""
 
     plan: SweepPlan
     cells: Mapping[LaneSettings, Cell] = field(default_factory=dict)
+    film: reel.Film = field(default_factory=reel.Film)  # its elements are named by `key`
 
     def with_plan(self, plan: SweepPlan) -> "Sweep":
         """The new plan with those finished cells that still are what it asks for; the rest are forgotten."""
         if _origin(plan.request) != _origin(self.plan.request):
             return Sweep(plan)
-        return Sweep(plan, dict(list(self.cells.items())[-MAX_CELLS:]))
+        return Sweep(plan, dict(list(self.cells.items())[-MAX_CELLS:]), self.film)
 
     def new_lanes(self) -> tuple[LaneSettings, ...]:
         """The lanes of the plan that have no finished cell."""
@@ -145,7 +147,7 @@ class SweepPainter:
     """Paints a sweep while it runs. A picture is encoded once for each step that is new."""
 
     def __init__(self, sweep: Sweep) -> None:
-        self.plan, self.cells = sweep.plan, dict(sweep.cells)
+        self.plan, self.cells, self.before = sweep.plan, dict(sweep.cells), sweep.film
         self.steps: dict[LaneSettings, Step] = {}  # the latest of each lane
         self.guesses: dict[LaneSettings, Step] = {}  # whose x_0 is shown
         self._uris: dict[LaneSettings, tuple[Step, str]] = {}
@@ -154,6 +156,12 @@ class SweepPainter:
         """Take in a step of a lane."""
         self.steps[lane] = step
         self.guesses[lane] = lane_view.guess(self.guesses.get(lane), step)
+
+    def film(self, recording: Recording) -> reel.Film:
+        """How the pictures of the grid came about: those of a run that ends here, and as far as they fit those from before."""
+        lanes, whole = recording.request.lanes, self.plan.request.lanes
+        frames = reel.guesses(recording, [key(lane) for lane in lanes], reel.MOST_PIXELS * len(lanes) // len(whole))
+        return frames.join(self.before, {key(lane) for lane in whole if lane in self.cells})
 
     def grid(self, stopped: bool = False) -> str:
         several = len({rule for rule, _ in self.plan.rows}) > 1
@@ -177,11 +185,11 @@ class SweepPainter:
         step, cell = self.steps.get(lane), self.cells.get(lane)
         body, part = "", False
         if cell is not None:
-            body = _image(cell.uri, title) + f"<small>seed {lane.seed} · {lane.guidance_scale:g}</small>"
+            body = _image(cell.uri, title, key(lane)) + f"<small>seed {lane.seed} · {lane.guidance_scale:g}</small>"
         elif step is not None:
             guess = self.guesses[lane]
             latent = "" if guess.decoded else "latent, "
-            body = _image(self._uri(lane, guess), f"{title}, {latent}step {guess.i} of {guess.n}")
+            body = _image(self._uri(lane, guess), f"{title}, {latent}step {guess.i} of {guess.n}", key(lane))
             if stopped and step.i < step.n:
                 part = True
                 body += f"<small>{latent}{guess.i}/{guess.n}</small>"
@@ -224,8 +232,9 @@ class SweepPainter:
         return entry[1]
 
 
-def _image(uri: str, alt: str) -> str:
-    return f'<img decoding="sync" draggable="false" alt="{escape(alt, quote=True)}" src="{uri}">'
+def _image(uri: str, alt: str, part: str = "") -> str:
+    name = f' data-part="{part}"' if part else ""  # in a reel
+    return f'<img decoding="sync" draggable="false" alt="{escape(alt, quote=True)}" src="{uri}"{name}>'
 
 
 # One cell, taken apart

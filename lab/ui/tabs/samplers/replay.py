@@ -37,26 +37,16 @@ class Replay(NamedTuple):
 
     def stage(self, second: str = BESIDE[0]) -> str:
         """The last step of all lanes, marked where it is of a recording."""
-        return self._mark + view.paint(self.experiment, self.recording, 100, second)
+        return self._mark + view.paint(self.experiment, self.recording, second=second)
 
     def film(self, second: str = BESIDE[0], *, plays: bool) -> str:
         """As `stage`, with all steps before it for the page to scrub; with `plays` it begins by itself."""
-        return reel.wrap(self.stage(second), self._changes(), partial(self._parts, second), plays)
+        frames = reel.film(reel.changes(self.recording), partial(self._parts, second))
+        return frames.wrap(self.stage(second), plays)
 
     @property
     def _mark(self) -> str:
         return f'<p class="lab-recorded">{escape(self.origin)}</p>' if self.origin else ""
 
     def _parts(self, second: str, position: int) -> reel.Parts:
-        return view.parts(self.experiment, self.recording, 100 * position / reel.LAST, second)
-
-    def _changes(self) -> list[int]:
-        """The positions of the slider at which a lane shows another step than at the position before; the last one always."""
-        changes, before = [], None
-        for position in range(reel.LAST + 1):
-            steps = view.at_level(self.recording, 100 * position / reel.LAST)
-            now = {lane: step.i for lane, step in steps.items()}
-            if now != before or position == reel.LAST:
-                changes.append(position)
-            before = now
-        return changes
+        return view.parts(self.experiment, self.recording, position, second)

@@ -36,7 +36,6 @@ from lab.ui.tabs.samplers.lanes import (
 )
 from lab.ui.tabs.samplers.replay import BESIDE, PAINT_EVERY_S, Replay
 
-DECODING = "The pictures are there. Their steps are being decoded for the replay …"
 STOPPED = "Stopped. What was made stays and can be replayed."
 # fmt: off
 EXPERIMENTS = (("Compare lanes", "compare"), ("Samplers × steps", "grid"), ("Between two seeds", "between"), ("Invert a picture", "invert"))
@@ -256,7 +255,7 @@ class Samplers(Tool):
 
         def paint() -> Update:
             replay = Replay(now["experiment"], collector.recording())
-            progress = DECODING if isinstance(run.latest, Decoded) else view.progress(request, run.steps.values())
+            progress = reel.DECODING if isinstance(run.latest, Decoded) else view.progress(request, run.steps.values())
             shown = {} if run.fast else {self.stage: replay.stage(second), self.words: replay.words}
             return shown | {self.runs.note: widgets.note(progress)}
 

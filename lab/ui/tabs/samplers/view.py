@@ -1,28 +1,12 @@
 """What the Samplers tab shows of a recording: lanes at one noise level, and numbers."""
 
 from collections.abc import Collection, Sequence
-from math import isinf
 
 import numpy as np
 
 from lab.catalog import MODELS, SAMPLERS
 from lab.requests.sampling import LaneSettings, Recording, SamplingRequest, Step
 from lab.ui.shell import lane_view, reel, widgets
-
-
-def at_level(recording: Recording, percent: float) -> dict[int, Step]:
-    """The step of every lane at one log-SNR: `percent` of the way from the noisiest level to the cleanest one.
-
-    A lane shows the last step it took at or before that level, so lanes are aligned by noise and not by index.
-    """
-    levels = [step.log_snr for steps in recording.steps.values() for step in steps if not isinf(step.log_snr)]
-    if percent >= 100 or not levels:
-        return {lane: steps[-1] for lane, steps in recording.steps.items()}
-    level = min(levels) + (max(levels) - min(levels)) * percent / 100 + 1e-6
-    return {
-        lane: next((step for step in reversed(steps) if step.log_snr <= level), steps[0])
-        for lane, steps in recording.steps.items()
-    }
 
 
 def lanes_of(request: SamplingRequest) -> tuple[tuple[LaneSettings, ...], tuple[str, ...]]:
@@ -34,9 +18,9 @@ def lanes_of(request: SamplingRequest) -> tuple[tuple[LaneSettings, ...], tuple[
     return request.lanes * 2, ("learned score",) * len(request.lanes) + ("perfect score",) * len(request.lanes)
 
 
-def paint(experiment: str, recording: Recording, percent: float = 100, second: str = "x_t") -> str:
-    """The stage of an experiment, all lanes `percent` of the way from noise to picture."""
-    lanes, view = recording.request.lanes, _view(recording, percent)
+def paint(experiment: str, recording: Recording, position: float = reel.LAST, second: str = "x_t") -> str:
+    """The stage of an experiment, all lanes at a `position` of the reel."""
+    lanes, view = recording.request.lanes, _view(recording, position)
     if experiment == "grid":
         samplers = list(dict.fromkeys(lane.sampler for lane in lanes))
         return lane_view.grid(view, samplers, list(dict.fromkeys(lane.steps for lane in lanes)))
@@ -45,20 +29,20 @@ def paint(experiment: str, recording: Recording, percent: float = 100, second: s
     return lane_view.cards(view, _beside(recording, view, second))
 
 
-def parts(experiment: str, recording: Recording, percent: float, second: str = "x_t") -> reel.Parts:
-    """What of `paint` changes with `percent`, by the names of its elements."""
-    view = _view(recording, percent)
+def parts(experiment: str, recording: Recording, position: float, second: str = "x_t") -> reel.Parts:
+    """What of `paint` changes with `position`, by the names of its elements."""
+    view = _view(recording, position)
     if experiment == "compare":
         return lane_view.card_parts(view, _beside(recording, view, second))
     return lane_view.cell_parts(view, _labels(experiment, recording.request.lanes))
 
 
-def _view(recording: Recording, percent: float) -> lane_view.View:
+def _view(recording: Recording, position: float) -> lane_view.View:
     lanes, marks = lanes_of(recording.request)
-    steps = at_level(recording, percent)
-    guesses = {lane: _guess(recording.steps[lane], step) for lane, step in steps.items()}
+    steps = reel.at_position(recording, position)
+    guesses = {lane: reel.guess(recording.steps[lane], step) for lane, step in steps.items()}
     latent = MODELS[recording.request.model].latent
-    return lane_view.View(lanes, steps, recording.results if percent >= 100 else {}, marks, guesses, latent)
+    return lane_view.View(lanes, steps, recording.results if position >= reel.LAST else {}, marks, guesses, latent)
 
 
 def _labels(experiment: str, lanes: Sequence[LaneSettings]) -> list[str]:
@@ -66,12 +50,6 @@ def _labels(experiment: str, lanes: Sequence[LaneSettings]) -> list[str]:
     if experiment == "between":
         return [f"{lane.mix:.0%}" for lane in lanes]
     return [f"{SAMPLERS[lane.sampler].title}, {lane.steps} steps" for lane in lanes]
-
-
-def _guess(steps: Sequence[Step], shown: Step) -> Step:
-    """The step of a lane whose predicted x_0 is shown while `shown` is: the latest that is decoded, itself mostly."""
-    earlier = [step for step in steps if step.decoded and step.i <= shown.i]
-    return earlier[-1] if earlier else shown
 
 
 def _beside(recording: Recording, view: lane_view.View, second: str) -> dict[int, tuple[np.ndarray, str]] | None:
