@@ -75,7 +75,7 @@ def test_scrubbing_shows_every_position_as_its_own_and_asks_the_server_nothing(p
 
 @pytest.mark.parametrize(
     ("tab", "preset"),
-    [("samplers", "DDPM against DDIM"), ("guidance", "From vague to burnt"), ("controlnet", "How hard to hold")],
+    [("samplers", "DDPM against DDIM"), ("guidance", "From vague to burnt"), ("controlnet", "Draw an emoji")],
 )
 def test_a_preset_plays_from_noise_to_picture_and_escape_skips(page, tab, preset):
     opened(page, tab)

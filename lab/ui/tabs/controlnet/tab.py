@@ -156,7 +156,8 @@ class ControlNet(Tool):
         ]  # fmt: skip
         settings = [*self.controls, *board.outputs]
 
-        board.wire(inputs, lambda event: event.then(self.on_live, inputs, outputs, **running))
+        # Multiple: once, Gradio's own way, would drop a stroke that ends while the run of the one before is under way.
+        board.wire(inputs, lambda event: event.then(self.on_live, inputs, outputs, trigger_mode="multiple", **running))
         form["model"].input(self.on_model, inputs, [*board.outputs, *form.model_parts], queue=False, **QUIET)
         form["experiment"].input(self.on_experiment, inputs, form.others_parts, **LATEST)
         gr.on([runs.run.click, *self.form.submits], self.on_run, inputs, outputs, **running)
