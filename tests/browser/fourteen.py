@@ -97,7 +97,7 @@ def instrument(title: str, group: str) -> Instrument:
         build=build,
         card="One of seven that stand in for those to come.",
         papers=("Denoising Diffusion Probabilistic Models",),
-        equation="x<sub>t</sub> = x<sub>0</sub> + σ ε",
+        equation=("x<sub>t</sub> = x<sub>0</sub> + σ ε",),
         spoken="x t equals x 0 plus sigma times epsilon",
         lesson=tuple(Question(f"{i}?", ("Yes", "No"), 0, f"Preset {i}", "The picture.", "Yes.") for i in range(4)),
         presets=tuple(preset.title for preset in Dummy.presets),

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lab.ui import TABS
+from lab.ui.shell.instrument import Term
 from tests.browser.conftest import fill
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
@@ -69,3 +70,25 @@ def test_a_preset_says_what_to_look_at_until_a_control_differs(page, tab):
     expect(line).to_have_text(sentence)
     expect(pressed).to_have_text(tab.presets[1])
     expect(page.locator(".stage.earlier")).to_have_count(0)
+
+
+@pytest.mark.parametrize("tab", TOOLS, ids=lambda tab: tab.title)
+def test_the_equation_and_what_it_means_light_each_other_up(page, tab):
+    """Each part by keyboard; and a picture or a control under the pointer lights up its part."""
+    page.get_by_role("tab", name=tab.title).click()
+    expect(page.locator(f"#tab-{tab.name} .stage img").first).to_be_visible()
+    expect(page.locator(f"#{tab.name}-run, #noising-film img").first).to_be_enabled()
+    parts = page.locator(f"#tab-{tab.name} .term")
+    terms = [one for one in tab.equation if isinstance(one, Term)]
+    assert parts.count() == len(terms) >= 5
+    for part, term in zip(parts.all(), terms, strict=True):
+        expect(part).to_have_accessible_name(f"{term.spoken}: {term.meaning}")
+        part.focus()
+        lit = page.locator(f"#tab-{tab.name} .meant:not(.term)")
+        assert lit.count() and any(one.is_visible() for one in lit.all()), term.spoken
+        place = next(one for one in lit.all() if one.is_visible()).element_handle()
+        part.blur()
+        expect(lit).to_have_count(0)
+        place.hover()
+        assert "meant" in part.get_attribute("class"), term.spoken
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")

@@ -29,6 +29,16 @@ class Question:
 
 
 @dataclass(frozen=True)
+class Term:
+    """A part of a head's equation. `places` are the CSS selectors of where its tab shows what it means, or sets it."""
+
+    html: str
+    spoken: str
+    meaning: str
+    places: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Instrument:
     """A tab. `build(backend, settings, page)` lays it out on its gr.Tab and wires it.
 
@@ -46,7 +56,7 @@ class Instrument:
         ""  # HTML above the card's question where the lab has no picture of the tab; the equation if not given
     )
     papers: tuple[str, ...] = ()  # titles in lab/papers.py
-    equation: str = ""  # HTML of the lab's own
+    equation: tuple[str | Term, ...] = ()  # HTML of the lab's own
     spoken: str = ""  # the equation in words, for screen readers
     lesson: tuple[Question, ...] = ()
     presets: tuple[str, ...] = ()  # titles

@@ -54,7 +54,7 @@ class Lesson:
         first = steps[0]
         self.place = gr.State(Place(), time_to_live=7200)
         with gr.Row(elem_classes="lab-head-row"):
-            gr.HTML(heads.html(instrument), js_on_load=heads.UNFOLD_JS)
+            gr.HTML(heads.html(instrument), js_on_load=heads.HEAD_JS)
             self.toggle = gr.Button(OPEN, size="sm", scale=0, elem_id=f"{tab}-lesson-open")
         with gr.Column(visible=False, elem_classes="lesson", elem_id=f"{tab}-lesson") as self.panel:
             self.ask = gr.HTML(self._asked(Place()))

@@ -34,7 +34,7 @@ def test_a_lesson_has_three_to_five_steps_on_presets_that_are_there(tab):
 @pytest.mark.parametrize("tab", TAUGHT)
 def test_the_head_names_papers_that_the_lab_lists(tab):
     html = heads.html(tab)
-    assert tab.question in html and 'role="math"' in html
+    assert tab.question in html and 'class="term"' in html
     for title in tab.papers:
         assert next(row.link for row in PAPERS if row.title == title) in html
 

@@ -1,6 +1,6 @@
 """The tab Samplers."""
 
-from lab.ui.shell.instrument import Instrument
+from lab.ui.shell.instrument import Instrument, Term
 from lab.ui.tabs.samplers import tab
 from lab.ui.tabs.samplers.lesson import LESSON
 
@@ -12,7 +12,37 @@ TAB = Instrument(
     build=tab.build,
     card="DDPM, DDIM and the solvers since start from the same noise. Watch where they part.",
     papers=("Denoising Diffusion Probabilistic Models", "Denoising Diffusion Implicit Models"),
-    equation="x<sub>s</sub> = √<u>ᾱ<sub>s</sub></u> x̂<sub>0</sub> + √<u>1 − ᾱ<sub>s</sub> − σ²</u> ε̂ + σz",
+    equation=(
+        Term("x<sub>s</sub>", "x s", "the picture after the step", ("#samplers-stage .pair figure:first-child",)),
+        " = ",
+        Term(
+            "√<u>ᾱ<sub>s</sub></u>",
+            "the root of alpha-bar s",
+            "how much of the picture is in it by then",
+            ("#samplers-stage .lane .bar", "#samplers-steps"),
+        ),
+        " ",
+        Term(
+            "x̂<sub>0</sub>",
+            "predicted x 0",
+            "the clean picture that the model predicts",
+            ("#samplers-stage .pair figure:last-child",),
+        ),
+        " + ",
+        Term(
+            "√<u>1 − ᾱ<sub>s</sub> − σ²</u> ε̂",
+            "the root of 1 minus alpha-bar s minus sigma squared, times predicted epsilon",
+            "the noise that the model predicts, as much of it as is left at s",
+            ("#samplers-stage .pair figure:first-child",),
+        ),
+        " + ",
+        Term(
+            "σz",
+            "sigma times z",
+            "fresh noise in every step: DDPM's, none in DDIM",
+            ("#samplers-samplers", "#samplers-seed"),
+        ),
+    ),
     spoken=(
         "x s equals the root of alpha-bar s times predicted x 0, plus the root of 1 minus alpha-bar s minus sigma squared "
         "times predicted epsilon, plus sigma times z"

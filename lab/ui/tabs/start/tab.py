@@ -20,6 +20,7 @@ from lab.capsules import recordings
 from lab.capsules.recordings import Recorded
 from lab.requests.sampling import Recording
 from lab.settings import ASSETS, Settings
+from lab.ui.shell import heads
 from lab.ui.shell.instrument import Instrument
 from lab.ui.shell.openers import opener
 from lab.ui.shell.sources import beside
@@ -126,7 +127,7 @@ def _hero(live: str) -> str:
 def _card(tab: Instrument) -> str:
     """A tab as a question, below its picture in assets/recordings or else its emblem."""
     picture = FOLDER / f"{tab.name}.webp"
-    head = f'<div class="emblem" aria-hidden="true">{tab.emblem or tab.equation}</div>'
+    head = f'<div class="emblem" aria-hidden="true">{tab.emblem or heads.plain(tab)}</div>'
     if picture.exists():
         head = f'<img alt="" src="{_uri(picture)}">'
     return (
