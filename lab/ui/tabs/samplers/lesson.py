@@ -6,7 +6,7 @@ from lab.ui.shell.instrument import Question
 LESSON = (
     Question("DDPM and DDIM start from the very same noise, with the same perfect denoiser. Where do they end?",
              ("In the same picture", "In two different pictures"), 1, "DDPM against DDIM",
-             "Drag the slider below the pictures back to the middle: there the two guesses part.",
+             "Drag the slider back to the middle: there the two guesses part.",
              "In two pictures. DDPM adds fresh noise on its way and is carried elsewhere; DDIM adds none, so the start alone "
              "decides where it ends.",
              {0: "the start is the same, the way is not."}),

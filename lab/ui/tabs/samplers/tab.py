@@ -78,7 +78,7 @@ def _preset(title: str, lanes: tuple[Lane, ...], **values: Any) -> Preset:
 # fmt: off
 PRESETS = (
     _preset("DDPM against DDIM",    PAIR,    group="animals-nature", seed=11,
-            look="One start, two ends. Drag the slider under the pictures back to the middle: there the two guesses part.",
+            look="One start, two ends. Drag the slider beside the pictures back to the middle: there the two guesses part.",
             place="#samplers-stage"),
     _preset("The eta dial",         DIALS,   group="food-drink",
             look="The same start, with more noise on the way from lane to lane. Read the nearest picture under each: five lanes end in four pictures.",
