@@ -140,6 +140,7 @@ def test_what_the_page_draws_is_what_the_server_would(tab, title):
         for one, process in zip(shown, processes, strict=True):
             pixels = np.frombuffer(base64.b64decode(one["pixels"]), np.uint8).reshape(one["side"], one["side"], 4)
             assert np.abs(pixels[..., :3].astype(int) - process.frame.x_t).max() <= 1
+            assert (pixels[..., 3] == 255).all()  # what is not opaque has its colour, and nobody sees it
             assert one["figures"] == view.figures(process.frame)
     expect(tab.locator("#noising-chain figcaption")).to_contain_text("1000 small steps")
     drag(tab, 437)

@@ -20,8 +20,8 @@ function canvasOf(shown) {
   const canvas = Object.assign(document.createElement("canvas"), { width: source.side, height: source.side });
   canvas.classList.toggle("crisp", box.querySelector("img").classList.contains("crisp"));
   canvas.setAttribute("aria-hidden", "true");
-  const pen = canvas.getContext("2d", { alpha: false });
-  canvas.plane = pen.getImageData(0, 0, source.side, source.side); // opaque black
+  canvas.plane = new ImageData(source.side, source.side);
+  canvas.plane.data.fill(255); // opaque
   box.append(canvas);
   return canvas;
 }
