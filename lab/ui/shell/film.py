@@ -1,11 +1,33 @@
-"""Films of a run as files: GIF that plays everywhere, MP4 (H.264) for slides."""
+"""Films as files: GIF that plays everywhere, MP4 (H.264) for slides."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
+
+LEAST_SIDE = 256  # px of a picture in a film: players smooth what they enlarge
+GAP, LINE, TEXT = 8, 30, 18  # px between pictures, of a line of words, of its letters
+PAPER, INK = (255, 255, 255), (20, 20, 24)
+
+
+def frame(pictures: Sequence[np.ndarray], titles: Sequence[str], words: str) -> np.ndarray:
+    """One frame of a film: pictures (height, width, 3) uint8 of one size side by side, enlarged crisply to at least 256 px,
+    each under its title, and `words` about all of them beneath. Sides are even, as video wants them."""
+    times = -(-LEAST_SIDE // pictures[0].shape[0])
+    large = [Image.fromarray(picture.repeat(times, 0).repeat(times, 1)) for picture in pictures]
+    width, height = large[0].size
+    heads = LINE if any(titles) else 0
+    across, down = len(large) * (width + GAP) - GAP, heads + height + LINE
+    whole = Image.new("RGB", (across + across % 2, down + down % 2), PAPER)
+    draw, font = ImageDraw.Draw(whole), ImageFont.load_default(TEXT)
+    for i, (picture, title) in enumerate(zip(large, titles, strict=True)):
+        left = i * (width + GAP)
+        whole.paste(picture, (left, heads))
+        draw.text((left + 4, heads / 2), title, INK, font, anchor="lm")
+    draw.text((4, heads + height + LINE / 2), words, INK, font, anchor="lm")
+    return np.asarray(whole)
 
 
 def save_gif(frames: Iterable[np.ndarray], path: Path, fps: float) -> Path:
@@ -19,8 +41,8 @@ def save_gif(frames: Iterable[np.ndarray], path: Path, fps: float) -> Path:
 def save_mp4(frames: Iterable[np.ndarray], path: Path, fps: float) -> Path:
     """Frames (height, width, 3) uint8 as H.264 in yuv420p, which every player and slide program opens.
 
-    Small pictures are enlarged crisply to at least 512 px: players smooth what they enlarge, and yuv420p halves
-    the resolution of colour.
+    Small frames are enlarged crisply to at least 512 px: players smooth what they enlarge, and yuv420p halves the resolution
+    of colour.
     """
     writer = None
     try:

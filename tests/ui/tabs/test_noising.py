@@ -21,6 +21,7 @@ from lab.settings import Settings
 from lab.ui.shell import film, media
 from lab.ui.tabs.noising import charts as noising_charts
 from lab.ui.tabs.noising import tab as noising
+from lab.ui.tabs.noising import view
 from tests.ui.values import first_values, set_to, settled
 
 VISITOR = SimpleNamespace(session_hash="visitor")
@@ -247,14 +248,29 @@ def test_the_exported_png_is_exact_and_carries_its_settings(tab, values):
     assert np.array_equal(np.asarray(image), frame.x_t)
 
 
-def test_films_open_and_have_their_frames(tab, values):
+@pytest.mark.parametrize(("rival", "pictures"), [("", 1), ("cosine", 2)])
+def test_films_open_and_have_their_frames(tab, values, rival, pictures):
+    """Each shows x_t at 256 px, beside the rival's; its first frame is the picture itself, its last one x_T."""
+    values = values | {tab.form["rival"]: rival}
     gif = Image.open(*tab.save_film(film.save_gif, "noising.gif", values))
-    assert gif.n_frames == noising.EXPORT_FRAMES
+    assert gif.n_frames == noising.EXPORT_FRAMES and gif.size == (
+        pictures * 256 + (pictures - 1) * film.GAP,
+        256 + 2 * film.LINE,
+    )
     import cv2
 
     video = cv2.VideoCapture(*map(str, tab.save_film(film.save_mp4, "noising.mp4", values)))
     assert int(video.get(cv2.CAP_PROP_FRAME_COUNT)) == noising.EXPORT_FRAMES
-    assert video.read()[1].shape == (512, 512, 3)
+    assert min(video.read()[1].shape[:2]) >= 512
+    now = tab._now(values)
+    for t in (0, 1000):
+        processes = tab._processes(now | {"t": t})
+        frame = view.film_frame(processes)
+        for i, process in enumerate(processes):
+            left = i * (256 + film.GAP)
+            inside = frame[film.LINE : film.LINE + 256, left : left + 256]
+            assert np.array_equal(inside[::4, ::4], process.frame.x_t), (t, i)
+        assert (frame[film.LINE + 256 :] < 100).any()  # t and the share are written beneath
 
 
 def test_a_newer_preset_ends_an_older_one(tab, values):

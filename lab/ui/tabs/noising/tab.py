@@ -326,9 +326,12 @@ class Noising(Tool):
         return [share.save_png(frame.x_t, media.scratch_file(f"x_{frame.t}.png"), self._capsule(values))]
 
     def save_film(self, save: Callable[..., Path], name: str, values: dict[Any, Any]) -> list[Path]:
-        """x_t from t = 0 to T, as a file of this name."""
-        frames = self._frames(self._now(values), np.linspace(0, 1, EXPORT_FRAMES), EXPORT_SIDE)
-        return [save([frame.x_t for frame in frames], media.scratch_file(name), EXPORT_FPS)]
+        """x_t from t = 0 to T beside the rival's, with t beneath, as a file of this name."""
+        now = self._now(values)
+        T, small = _forward(now).T, now | {"side": min(int(now["side"]), EXPORT_SIDE)}
+        levels = sorted({round(share * T) for share in np.linspace(0, 1, EXPORT_FRAMES)})
+        frames = [view.film_frame(self._processes(small | {"t": t})) for t in levels]
+        return [save(frames, media.scratch_file(name), EXPORT_FPS)]
 
     def on_share(self, values: dict[Any, Any]) -> Update:
         """What is shown now, for a link or a file."""

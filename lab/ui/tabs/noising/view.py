@@ -5,8 +5,11 @@ from functools import cache
 from math import isinf
 from pathlib import Path
 
+import numpy as np
+
 from lab.requests.noising import NoisingFrame
 from lab.settings import Settings
+from lab.ui.shell import film as films
 from lab.ui.shell import media, widgets
 from lab.ui.tabs.noising import drag
 from lab.ui.tabs.noising.charts import Process
@@ -55,6 +58,13 @@ def gallery(examples: Sequence[media.Example], name: str = "") -> str:
 @cache
 def _thumb(path: Path) -> str:
     return media.data_uri(media.resize(media.open_picture(path, Settings()), 96), moving=True)
+
+
+def film_frame(processes: Sequence[Process]) -> np.ndarray:
+    """The picture of a process, and beside it its rival's, as a frame (height, width, 3) uint8 of a film to keep."""
+    titles = [f"{one.name}, t = {one.frame.t}" for one in processes]
+    shares = " and ".join(f"{one.frame.alpha_bar:.3f}" for one in processes)
+    return films.frame([one.frame.x_t for one in processes], titles, f"signal share of variance {shares}")
 
 
 def film(frames: Sequence[NoisingFrame], room: int = 0) -> str:
