@@ -225,7 +225,7 @@ def test_limits_hold_for_direct_calls(attacker):
         assert end["success"] and words in notes(text)[-1] and "bad" in notes(text)[-1], (values, notes(text))
     seed = attacker.tab.controls["Seed"]
     ((end, _),) = attacker.call([(run, attacker.tab.data({seed: -1}), None)])
-    assert not end["success"] and "minimum" in end["output"]["error"]
+    assert not end["success"] and "from 0 up" in end["output"]["error"]
 
 
 def test_a_prompt_of_markup_is_shown_as_text(attacker):
