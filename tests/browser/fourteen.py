@@ -99,7 +99,10 @@ def instrument(title: str, group: str) -> Instrument:
         papers=("Denoising Diffusion Probabilistic Models",),
         equation=("x<sub>t</sub> = x<sub>0</sub> + σ ε",),
         spoken="x t equals x 0 plus sigma times epsilon",
-        lesson=tuple(Question(f"{i}?", ("Yes", "No"), 0, f"Preset {i}", "The picture.", "Yes.") for i in range(4)),
+        lesson=tuple(
+            Question(f"{i}?", ("Yes", "No"), 0, f"Preset {i}", "The picture.", "Yes.", {1: "it does."})
+            for i in range(4)
+        ),
         presets=tuple(preset.title for preset in Dummy.presets),
         stage=f"#{name}-stage",
     )
