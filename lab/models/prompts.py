@@ -1,6 +1,7 @@
 """Prompts as latent diffusion reads them: by one text encoder (Rombach et al. 2022), or by SDXL's two (Podell et al. 2023)."""
 
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -37,11 +38,14 @@ class Window:
     """What a text encoder reads of a text: its first `limit` tokens, start and end included.
 
     The limit is the tokenizer's `model_max_length`; where its folder names none, the encoder's number of positions.
-    Raises LabError where the tokenizer has tokens that the encoder does not know.
+    Safe to share: a fast tokenizer keeps padding and truncation of the call under way in itself, so a call by another thread
+    would change the length of what is read; here they take turns. Raises LabError where the tokenizer has tokens that the
+    encoder does not know.
     """
 
     def __init__(self, tokenizer: Any, text: Any) -> None:
         self.tokenizer, config = tokenizer, text.config
+        self._turn = threading.Lock()
         config = getattr(config, "text_config", config)
         self.limit = min(tokenizer.model_max_length, 2**31)
         if self.limit == 2**31:  # transformers has a huge number for none
@@ -54,11 +58,11 @@ class Window:
 
     def tokens(self, text: str, **options: Any) -> Any:
         """The tokens that are read, as the tokenizer gives them."""
-        return self.tokenizer(text, max_length=self.limit, truncation=True, return_tensors="pt", **options)
+        return self._call(text, max_length=self.limit, truncation=True, return_tensors="pt", **options)
 
     def read(self, text: str, ending: str = "") -> int:
         """How many characters of `text` are read, where `ending` stands behind what is read of it."""
-        whole = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        whole = self._call(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         starts = [start for start, _ in whole.offset_mapping]
         room = self.limit - self.tokenizer.num_special_tokens_to_add()
         if not ending:
@@ -67,7 +71,11 @@ class Window:
         return next((cut for cut in reversed(cuts) if self._length(text[:cut].rstrip() + ending) <= room), 0)
 
     def _length(self, text: str) -> int:
-        return len(self.tokenizer(text, add_special_tokens=False, verbose=False).input_ids)
+        return len(self._call(text, add_special_tokens=False, verbose=False).input_ids)
+
+    def _call(self, text: str, **options: Any) -> Any:
+        with self._turn:
+            return self.tokenizer(text, **options)
 
 
 def first_unread(text: str, read: int) -> str:
