@@ -165,20 +165,25 @@ def test_a_fast_sweep_is_a_film_of_all_its_cells_those_of_before_among_them():
         assert len(film["pictures"]) == count == len(re.findall(r'<img [^>]*data-part="', stage))
 
 
-def test_a_sweep_that_was_stopped_does_not_play_and_moves_only_what_has_a_picture(monkeypatch):
+def stopped(monkeypatch):
+    """A tab whose run was stopped in its second lane, and the last value of each component."""
     monkeypatch.setattr(guidance, "PAINT_EVERY_S", 0)
     tab = make_tab()
     last = {}
     for painted, update in enumerate(tab.on_run(values_of(tab, **QUICK), VISITOR)):
         last |= update
-        if painted == 5:  # in the second lane
+        if painted == 5:
             tab.on_stop(VISITOR)
+    return tab, last
+
+
+def test_a_sweep_that_was_stopped_does_not_play_and_moves_only_what_has_a_picture(monkeypatch):
+    tab, last = stopped(monkeypatch)
     film = film_of(last[tab.stage])
     assert not film["film"] and set(film["pictures"]) == set(re.findall(r'data-part="([^"]+)"', last[tab.stage]))
     kept = last[tab.last_run]
-    shown = run(tab, kept, seeds="1", scales="3, 30")[
-        tab.stage
-    ]  # of a cell that was stopped and gone there is nothing left
+    # of a cell that was stopped and gone there is nothing left
+    shown = run(tab, kept, seeds="1", scales="3, 30")[tab.stage]
     assert set(film_of(shown)["pictures"]) == set(re.findall(r'data-part="([^"]+)"', shown))
 
 
@@ -208,13 +213,7 @@ def test_a_rule_shares_its_cells_with_the_sweep():
 
 
 def test_stop_keeps_the_finished_cells_and_the_next_run_makes_the_rest(monkeypatch):
-    monkeypatch.setattr(guidance, "PAINT_EVERY_S", 0)
-    tab = make_tab()
-    last = {}
-    for painted, update in enumerate(tab.on_run(values_of(tab, **QUICK), VISITOR)):
-        last |= update
-        if painted == 5:  # in the second lane
-            tab.on_stop(VISITOR)
+    tab, last = stopped(monkeypatch)
     assert "Stopped. 1 finished" in last[tab.runs.note] and len(last[tab.last_run].cells) == 1
     assert (
         last[tab.runs.run]["interactive"] is True
