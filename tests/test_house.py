@@ -448,3 +448,11 @@ def test_defaults_are_valid_and_documented():
 
 def test_the_readme_has_the_table_of_settings():
     assert lab_settings.table() in (ROOT / "README.md").read_text()
+
+
+def test_tests_run_coroutines_in_one_place():
+    """After the browser tests a loop runs in the tests' thread: `asyncio.run` there fails, in the whole suite alone."""
+    runs = re.compile(r"asyncio\.run\(|asyncio\.Runner|run_until_complete|anyio\.run\(")
+    files = [path for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__)]
+    assert [str(path) for path in files if runs.search(path.read_text())] == []
+    assert "asyncio.run" in (ROOT / "tests" / "loops.py").read_text()

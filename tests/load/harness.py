@@ -18,7 +18,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from html import unescape
@@ -33,6 +32,7 @@ from lab.backends.local import LocalBackend
 from lab.catalog import MODELS, samplers_for
 from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import LaneResult, LaneSettings, SamplingRequest
+from tests.loops import complete
 
 ROOT = Path(__file__).parents[2]
 START_S = 300  # two cores, perhaps busy
@@ -347,9 +347,8 @@ async def visit(server: Server, visitors: int, seconds: float, seed: int, ask: A
 
 
 def crowd(server: Server, visitors: int, seconds: float, seed: int, ask: Ask = some_request) -> list[Ended]:
-    """`visit`, in a thread of its own: Playwright, after the browser tests, leaves a loop in this one."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, visit(server, visitors, seconds, seed, ask)).result()
+    """`visit`, to its end."""
+    return complete(visit(server, visitors, seconds, seed, ask))
 
 
 # The same runs alone

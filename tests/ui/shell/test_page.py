@@ -1,8 +1,6 @@
 """The page's own bookkeeping: frames cost what they mention, visitors keep nothing but their values."""
 
-import asyncio
 import copy
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -14,6 +12,7 @@ from lab.backends.deferred import Deferred
 from lab.settings import Settings
 from lab.ui import build
 from lab.ui.shell.page import Page, _Session, _Sessions
+from tests.loops import complete
 
 
 @pytest.fixture
@@ -27,11 +26,7 @@ def page():
 def told(page, predictions, session=None, function=None):
     """What a handler's answer becomes on the way to the browser."""
     function = function or next(iter(page.fns.values()))
-    # In a thread of its own: Playwright, after the browser tests, leaves a loop running in this one.
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(
-            asyncio.run, page.postprocess_data(function, predictions, session or _Session(page))
-        ).result()
+    return complete(page.postprocess_data(function, predictions, session or _Session(page)))
 
 
 def test_a_frame_updates_what_it_mentions_and_skips_the_rest(page):
@@ -89,8 +84,7 @@ def test_what_was_offered_to_a_visitor_stays_taken():
 
     def taken(session, **values):
         sent = [values.get(name, block.value) for name, block in zip(order, function.inputs, strict=True)]
-        with ThreadPoolExecutor(1) as thread:
-            return thread.submit(asyncio.run, demo.preprocess_data(function, sent, session)).result()
+        return complete(demo.preprocess_data(function, sent, session))
 
     order = [{kind: "kind", names: "names", mine: "mine"}[block] for block in function.inputs]
     for kind_now, names_now in (("canny", ["threshold"]), ("pose", ["cfg", "apg"])):

@@ -1,7 +1,5 @@
 """What no control can hold is refused in a sentence that names the control and says what it takes."""
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from math import inf, nan
 from types import SimpleNamespace
 
@@ -16,6 +14,7 @@ from lab.ui.tabs.controlnet import tab as controlnet
 from lab.ui.tabs.guidance import tab as guidance
 from lab.ui.tabs.noising import tab as noising
 from lab.ui.tabs.samplers import tab as samplers
+from tests.loops import complete
 from tests.ui.values import first_values
 
 WRONG = (None, "", "x", "\ud800", -1, 1.5, 10**30, nan, inf, True, [], [None], ["x"], {}, {"a": 1})
@@ -35,8 +34,7 @@ def refusals_of(page, part):
     async def all_said():
         return [await said(value) for value in WRONG]
 
-    with ThreadPoolExecutor(1) as thread:  # Playwright, after the browser tests, leaves a loop running in this one
-        return thread.submit(asyncio.run, all_said()).result()
+    return complete(all_said())
 
 
 @pytest.mark.parametrize("tab", [noising, samplers, guidance, controlnet], ids=lambda tab: tab.__name__.split(".")[-2])
@@ -75,6 +73,6 @@ def test_markup_stays_text_and_what_is_long_is_cut():
     with Page() as page:
         part = gr.Dropdown(["a"], value="a", label="Model")
     function = SimpleNamespace(inputs=[part], preprocess=True, component_prop_inputs=[], name="test")
-    with ThreadPoolExecutor(1) as thread, pytest.raises(gr.Error) as caught:
-        thread.submit(asyncio.run, page.preprocess_data(function, ["<b>" + 10_000 * "x"], None)).result()
+    with pytest.raises(gr.Error) as caught:
+        complete(page.preprocess_data(function, ["<b>" + 10_000 * "x"], None))
     assert caught.value.message.startswith("Model: “&lt;b&gt;xxx") and len(caught.value.message) < 120

@@ -11,6 +11,7 @@ import pytest
 from lab.ui.shell import runs
 from lab.ui.shell.arrivals import arrival, arrives
 from lab.ui.shell.page import Page
+from tests.loops import complete
 
 VISITOR, OTHER = (SimpleNamespace(session_hash=name) for name in ("one", "other"))
 
@@ -92,5 +93,5 @@ def test_the_page_numbers_events_before_it_reads_what_a_visitor_has():
         await page.process_api(0, ["second"])
         await first
 
-    asyncio.run(both())
+    complete(both())
     assert numbers["first"] < numbers["second"]
