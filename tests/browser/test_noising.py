@@ -179,18 +179,78 @@ def test_an_answer_for_a_t_that_is_left_is_dropped(tab):
     assert set(tab.evaluate("window.steps")) == {"500"}
 
 
-def test_play_moves_and_stop_stops_half_way(tab):
+# What stands under x_t at each change of it, from now on.
+CAPTIONS_JS = """() => {
+  const jump = document.querySelector('#noising-jump');
+  window.captions = [];
+  new MutationObserver(() => {
+    const caption = jump.querySelector('figcaption span').textContent;
+    if (caption !== window.captions.at(-1)) window.captions.push(caption);
+  }).observe(jump, {subtree: true, childList: true, characterData: true});
+}"""
+
+
+def played(tab):
+    """Every t that was shown while something played."""
+    return [int(re.search(r"t = (\d+)", one)[1]) for one in tab.evaluate("window.captions")]
+
+
+def test_play_runs_t_to_T_in_the_page_and_asks_the_server_once_it_is_there(tab):
     drag(tab, 0)
-    before = source(tab, "jump")
+    expect(tab.locator("#noising-chain figcaption")).to_contain_text("0 small steps")
+    wait_for_address(tab, "t", 0)
+    calls = []
+    tab.on("request", lambda one: calls.append(one.url) if "/gradio_api/" in one.url else None)
+    tab.evaluate(CAPTIONS_JS)
     tab.click("#noising-play")
     expect(caption(tab)).to_contain_text(re.compile(r"t = [1-9]\d"))
-    tab.click("#noising-stop")
-    expect(tab.locator("#noising-play")).to_be_enabled()
-    stopped = caption(tab).inner_text()
-    assert source(tab, "jump") != before
-    tab.wait_for_timeout(1000)
-    assert caption(tab).inner_text() == stopped
-    assert "t = 1000 " not in stopped
+    assert calls == [] and tab.locator("#noising-play").inner_text() == "Pause"
+    expect(caption(tab)).to_contain_text("t = 1000 ")
+    shown = played(tab)
+    assert shown == sorted(shown) and len(shown) > 40  # in six seconds
+    expect(tab.locator("#noising-chain figcaption")).to_contain_text("1000 small steps")
+    expect(tab.locator("#noising-play")).to_have_text("Play")
+    wait_for_address(tab, "t", 1000)
+    assert len([url for url in calls if "/run/predict" in url or "/queue/join" in url]) == 1
+
+
+@pytest.mark.parametrize("by", ["the button", "Escape", "a preset", "another schedule"])
+def test_play_gives_way_to_whatever_is_done_next(tab, by):
+    drag(tab, 0)
+    tab.click("#noising-play")
+    expect(caption(tab)).to_contain_text(re.compile(r"t = [1-9]\d"))
+    if by == "the button":
+        tab.click("#noising-play")
+    elif by == "Escape":
+        tab.keyboard.press("Escape")
+    elif by == "a preset":
+        tab.get_by_role("button", name="Values turn normal").click()
+    else:
+        tab.locator("#noising-schedule input").click()
+        tab.get_by_role("option", name="Cosine").click()
+    expect(tab.locator("#noising-play")).to_have_text("Play")
+    t = 600 if by == "a preset" else int(tab.locator("#noising-t input[type=range]").input_value())
+    expect(tab.locator("#noising-chain figcaption")).to_contain_text(f"{t} small steps")
+    expect(caption(tab)).to_contain_text(f"t = {t} ")
+    assert t < 1000
+    wait_for_address(tab, "t", t)
+
+
+def test_where_motion_is_not_wanted_play_shows_ten_stills(tab):
+    tab.emulate_media(reduced_motion="reduce")
+    drag(tab, 0)
+    tab.evaluate(CAPTIONS_JS)
+    tab.click("#noising-play")
+    expect(caption(tab)).to_contain_text("t = 1000 ")
+    assert set(played(tab)) <= set(range(0, 1001, 100))
+
+
+def test_the_dice_draws_other_noise_at_once(tab):
+    before = source(tab, "jump")
+    tab.locator("#noising-seed").get_by_role("button", name="Random").click()
+    expect(tab.locator("#noising-seed input")).not_to_have_value("0")
+    expect(tab.locator("#noising-jump img")).not_to_have_attribute("src", before)
+    wait_for_address(tab, "seed", int(tab.locator("#noising-seed input").input_value()))
 
 
 def test_an_uploaded_photograph_takes_the_place_of_the_example(tab):

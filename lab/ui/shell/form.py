@@ -116,6 +116,7 @@ class Form:
         self.fields = {one.name: one for one in fields}
         self.models = {model.name: model for model in models}
         self.parts: dict[str, Any] = {}
+        self.dice: dict[str, Any] = {}  # by control: the event of its dice, once its value is there
 
     def __getitem__(self, name: str) -> Any:
         """The component of a control, once it is laid out."""
@@ -130,7 +131,7 @@ class Form:
                 value=values[one.name], **look | ({"buttons": [dice]} if dice else {})
             )
             if dice:
-                dice.click(None, None, part, js=f"() => {one.dice}", api_visibility="private")
+                self.dice[one.name] = dice.click(None, None, part, js=f"() => {one.dice}", api_visibility="private")
 
     # Values
 

@@ -104,29 +104,46 @@ class Stops:
                 del self._events[_session(request)]
 
 
-class Runs:
-    """Run, Stop and the sentence beside them: how a tab streams what a press of Run makes. Laid out where it is made.
+class Answers:
+    """The sentence to a visitor beneath what is always at hand, and how a tab says in it why it cannot answer. Laid out where
+    it is made: `at_hand` lays out what stands above it."""
 
-    `label` is what Run is called, and its id; `more` lays out what else stands in the row, of the CSS class `row`, and
-    `beneath` what stands below it.
-    """
+    def __init__(self, tab: str, at_hand: Callable[[], object]) -> None:
+        with widgets.dock():
+            at_hand()
+            self.note = gr.HTML(widgets.note(""), elem_id=f"{tab}-note")
+        self.stops = Stops()
+
+    def answer(self, work: Callable[[], Update]) -> Update:
+        """What `work` paints, or a sentence about why it cannot; the page keeps what it shows."""
+        try:
+            return work()
+        except LabError as error:
+            return {self.note: widgets.refusal(error)}
+
+    def answers(self, updates: Iterable[Update]) -> Iterator[Update]:
+        """`updates`, and where they cannot go on a sentence about why."""
+        try:
+            yield from updates
+        except LabError as error:
+            yield {self.note: widgets.refusal(error)}
+
+
+class Runs(Answers):
+    """Run, Stop and the sentence beside them: how a tab streams what a press of Run makes. `more` lays out what else stands in
+    the row of the buttons, `beneath` what stands below it."""
 
     def __init__(
-        self,
-        tab: str,
-        label: str = "Run",
-        more: Callable[[], object] = lambda: None,
-        row: str | None = None,
-        beneath: Callable[[], object] = lambda: None,
+        self, tab: str, more: Callable[[], object] = lambda: None, beneath: Callable[[], object] = lambda: None
     ) -> None:
-        with widgets.dock():
-            with gr.Row(elem_classes=row):
-                self.run = widgets.go(label, elem_id=f"{tab}-{label.lower()}")
+        def buttons() -> None:
+            with gr.Row():
+                self.run = widgets.go("Run", elem_id=f"{tab}-run")
                 self.stop = widgets.stop(interactive=False, elem_id=f"{tab}-stop")
                 more()
             beneath()
-            self.note = gr.HTML(widgets.note(""), elem_id=f"{tab}-note")
-        self.stops = Stops()
+
+        super().__init__(tab, buttons)
 
     def stream(self, request: gr.Request, work: Work, start: str = "Starting …") -> Iterator[Update]:
         """The updates of `work(stop)` until it ends, Stop is pressed or something newer of this page takes over.
@@ -161,20 +178,6 @@ class Runs:
             except LabError as error:
                 last = {self.note: widgets.refusal(error)}
         return last if self.stops.owns(request, stop) else None
-
-    def answer(self, work: Callable[[], Update]) -> Update:
-        """What `work` paints, or a sentence about why it cannot; the page keeps what it shows."""
-        try:
-            return work()
-        except LabError as error:
-            return {self.note: widgets.refusal(error)}
-
-    def answers(self, updates: Iterable[Update]) -> Iterator[Update]:
-        """`updates`, and where they cannot go on a sentence about why."""
-        try:
-            yield from updates
-        except LabError as error:
-            yield {self.note: widgets.refusal(error)}
 
     def on_stop(self, request: gr.Request) -> None:
         """Stop was pressed: this visitor's run ends at its next step."""
@@ -242,20 +245,6 @@ class Run:
             self.results[event.lane] = event
         elif isinstance(event, Note):
             self.notes.append(event.text)
-
-
-def clock(start: int, end: int, whole_s: float, fps: float, stop: threading.Event) -> Iterator[int]:
-    """Counts from `start` to `end` by the clock, at most `fps` times a second, as fast as from 0 to `end` in `whole_s`; ends
-    early at `stop`. A count that is late leaves out what it missed."""
-    began = time.monotonic()
-    count = start
-    while True:
-        due = time.monotonic() + 1 / fps
-        yield count
-        if count >= end or stop.is_set():
-            return
-        stop.wait(max(0.0, due - time.monotonic()))
-        count = min(end, int(start + (time.monotonic() - began) / whole_s * end))
 
 
 def _session(request: gr.Request) -> str:

@@ -13,7 +13,7 @@ from lab.requests.sampling import SamplingRequest
 from lab.settings import Settings
 from lab.ui.shell import pointer, widgets
 from lab.ui.shell.form import Field, Form, Preset
-from lab.ui.shell.runs import Runs
+from lab.ui.shell.runs import Answers
 from lab.ui.shell.share import NOTHING, Panel
 from lab.ui.shell.widgets import Update
 
@@ -35,7 +35,7 @@ class Tool(ABC):
     last_run_s: ClassVar[int] = 3600  # how long the page keeps it
     untouched: ClassVar[Sequence[str]] = ()  # controls that presets leave as they are
 
-    runs: Runs
+    runs: Answers
     share: Panel
 
     def __init__(self, backend: Any, settings: Settings, models: Sequence[Model] = ()) -> None:

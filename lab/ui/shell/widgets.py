@@ -203,7 +203,6 @@ def picture(
     *,
     alt: str = "",
     colour: str = "",
-    moving: bool = False,
 ) -> str:
     """A square picture with a bold title and a caption below; enlarged crisply when it is small."""
     dot = f'<i class="dot" style="background:{escape(colour)}"></i>' if colour else ""
@@ -211,7 +210,7 @@ def picture(
     if pixels is not None:
         crisp = ' class="crisp"' if max(pixels.shape[:2]) <= 128 else ""
         text = escape(alt or f"{title} {caption}".strip(), quote=True)
-        image = f'<img{crisp} alt="{text}" src="{media.data_uri(pixels, moving)}" decoding="sync" draggable="false">'
+        image = f'<img{crisp} alt="{text}" src="{media.data_uri(pixels)}" decoding="sync" draggable="false">'
     return (
         f'<figure class="lab-pic"><div class="box">{image}</div>'
         f"<figcaption>{dot}<b>{subscripts(title)}</b><span>{subscripts(caption)}</span></figcaption></figure>"

@@ -154,40 +154,11 @@ def test_bad_values_get_a_sentence_and_keep_the_page(tab, values, field, bad):
     broken = values | {tab.last_run if field == "picture" else tab.form[field]: bad}
     list(tab.on_scene(broken, VISITOR))
     saved = tab.share.save(tab.save_png, broken)
-    answers = [tab.on_rest(broken, VISITOR), *tab.on_play(broken, VISITOR), saved]
+    answers = [tab.on_rest(broken, VISITOR), saved]
     said = [answer[note] for answer in answers for note in (tab.runs.note, tab.share.note) if note in answer]
     assert all('class="lab-note bad' in note and "Traceback" not in note for note in said)
-    assert len(said) == 3
+    assert len(said) == 2
     assert not any(tab.jump in answer for answer in answers)
-
-
-def test_play_moves_t_until_it_is_stopped(tab, values):
-    playing = tab.on_play(values | {tab.form["t"]: 0}, VISITOR)
-    next(playing)
-    seen = [next(playing)[tab.form["t"]] for _ in range(3)]
-    assert seen[0] == 0 < seen[1] < seen[2]
-    tab.runs.on_stop(VISITOR)
-    rest = list(playing)
-    assert len(rest) <= 3
-    assert rest[-1][tab.runs.run] == gr.update(interactive=True)
-
-
-NEWER = {
-    "a preset": lambda tab, values: list(press(tab, noising.PRESETS[1], values)),
-    "another schedule": lambda tab, values: list(tab.on_scene(values | {tab.form["schedule"]: "cosine"}, VISITOR)),
-    "a drag": lambda tab, values: tab.on_rest(values | {tab.form["t"]: 700}, VISITOR),
-    "a step of the strip": lambda tab, values: tab.on_frame(values, SimpleNamespace(pick=40), VISITOR),
-}
-
-
-@pytest.mark.parametrize("newer", NEWER)
-@pytest.mark.parametrize("played", [1, 2, 4])
-def test_play_paints_nothing_over_what_is_newer(tab, values, newer, played):
-    playing = tab.on_play(values | {tab.form["t"]: 0}, VISITOR)
-    for _ in range(played):
-        next(playing)
-    NEWER[newer](tab, values)
-    assert [sorted(update, key=id) for update in playing] == [sorted([tab.runs.run, tab.runs.stop], key=id)]
 
 
 def test_a_scene_paints_nothing_over_a_newer_one(tab, values):
@@ -197,20 +168,11 @@ def test_a_scene_paints_nothing_over_a_newer_one(tab, values):
     assert list(older) == []
 
 
-@pytest.mark.parametrize("start", ["on_play", "on_scene"])
-def test_a_page_that_leaves_at_the_first_update_leaves_nothing(tab, values, start):
-    updates = getattr(tab, start)(values, VISITOR)
+def test_a_page_that_leaves_at_the_first_update_leaves_nothing(tab, values):
+    updates = tab.on_scene(values, VISITOR)
     next(updates)
     updates.close()
     assert not tab.taken(VISITOR)
-
-
-def test_stop_of_another_visitor_does_nothing(tab, values):
-    playing = tab.on_play(values | {tab.form["t"]: 0}, VISITOR)
-    next(playing), next(playing)
-    tab.runs.on_stop(SimpleNamespace(session_hash="somebody else"))
-    assert next(playing)[tab.form["t"]] > 0
-    playing.close()
 
 
 def test_a_bad_upload_leaves_the_picture(tab, values, tmp_path):

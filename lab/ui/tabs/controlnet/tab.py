@@ -97,6 +97,7 @@ PRESETS = (  # the subject is a map or two: (annotator, name of a sketch, a pose
 class ControlNet(Tool):
     """A map of lines or of a pose, the pictures that follow it, and how well they do."""
 
+    runs: Runs
     name, about, fields, presets = "controlnet", view.ABOUT, FORM, PRESETS
 
     def __init__(self, backend: Any, settings: Settings) -> None:

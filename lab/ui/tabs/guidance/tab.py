@@ -105,6 +105,7 @@ ANATOMY_WORDS = (
 class Guidance(Tool):
     """One prompt at many scales, by several rules, and every step of it taken apart."""
 
+    runs: Runs
     name, about, fields, presets = "guidance", ABOUT, FORM, PRESETS
 
     def __init__(self, backend: Any, settings: Settings) -> None:

@@ -1,5 +1,5 @@
-// While t is dragged, x_t, its level and the chart are drawn here, in canvases above the pictures of the server, which is
-// asked for nothing. Once t rests, what was drawn becomes the value of its component, and the server is asked for the rest:
+// While t is dragged or plays, x_t, its level and the chart are drawn here, in canvases above the pictures of the server, which
+// is asked for nothing. Once t rests, what was drawn becomes the value of its component, and the server is asked for the rest:
 // the chain and what can be recovered. An answer for another t than the slider's is dropped.
 import { moved } from "./curves.js";
 import { figures, Source } from "./process.js";
@@ -11,7 +11,11 @@ const slider = () => named("t").querySelector("input[type=range]");
 const figure = (k) => named(k ? "other" : "jump")?.querySelector("figure");
 const stamp = (name) => Number(named(name).querySelector("figure").dataset.t);
 
-let source = null, states = [], moving = false, frame = 0, still = 0, chartDue = 0, chartSeen = false, ask;
+const PLAY_MS = 6000; // from t = 0 to T
+const STILLS = 10; // that t plays in where motion is not wanted
+const reduced = matchMedia("(prefers-reduced-motion: reduce)");
+
+let source = null, states = [], moving = false, frame = 0, still = 0, chartDue = 0, chartSeen = false, playing = 0, ask;
 
 function canvasOf(shown) {
   const box = shown.querySelector(".box"), before = box.querySelector("canvas");
@@ -70,7 +74,6 @@ function tick() {
 function begin() {
   moving = true;
   named("pictures").dataset.behind = ""; // the chain, and what can be recovered, are those of another t
-  if (!named("stop").disabled) ask(); // whatever plays gives way
 }
 
 function rest() {
@@ -78,8 +81,42 @@ function rest() {
   ask();
 }
 
+// Play moves the slider, and everything follows as it does when a hand moves it.
+function play() {
+  const T = Number(slider().max), t = Number(slider().value), from = t < T ? t : 0, began = performance.now();
+  const next = (now) => {
+    const way = Math.min(1, from / T + Math.max(0, now - began) / PLAY_MS);
+    set(Math.round(T * (reduced.matches ? Math.floor(way * STILLS) / STILLS : way)));
+    if (way === 1 || !named("pictures").offsetParent) pause(); else playing = requestAnimationFrame(next);
+  };
+  playing = requestAnimationFrame(next);
+  label();
+}
+
+function pause() {
+  cancelAnimationFrame(playing);
+  playing = 0;
+  label();
+}
+
+function label() {
+  named("play").textContent = playing ? "Pause" : "Play";
+}
+
+function set(t) {
+  slider().value = t;
+  slider().dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+// Whatever a person sets by hand has the page, but for the choice of the chart, which shows what plays.
+function handled({ target, isTrusted }) {
+  if (!playing || !isTrusted || !target.closest("button, input, label") || target.closest("#noising-play, #noising-chart-choice")) return;
+  if (target.closest("[role=tabpanel]")?.contains(named("pictures"))) pause();
+}
+
 async function take(text) {
   source = null;
+  if (playing) pause();
   if (!text) return;
   const content = JSON.parse(text), next = await Source.of(content);
   if (text === current()) source = next;
@@ -115,8 +152,13 @@ export function attach(element, trigger, watch) {
   watch("value", () => take(current()));
   take(current());
   for (const kind of ["input", "click", "focusout"]) named("t").addEventListener(kind, look);
-  const away = ({ target }) => { if (moving && !named("t").contains(target)) rest(); };
+  const away = ({ target }) => { if (moving && !playing && !named("t").contains(target)) rest(); };
   for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, away, true);
+  for (const kind of ["pointerdown", "click", "input"]) document.addEventListener(kind, handled, true);
+  document.addEventListener("click", ({ target }) => {
+    if (target.closest("#noising-play")) (playing ? pause : play)();
+  });
+  document.addEventListener("keydown", ({ key }) => { if (key === "Escape" && playing) pause(); });
   new IntersectionObserver((seen) => { chartSeen = seen.at(-1).isIntersecting; }).observe(named("chart"));
   const beside = named("chain").parentElement;
   new MutationObserver(() => {

@@ -1,7 +1,6 @@
 """Tab: the forward process. A picture drowns in noise, and everything that can be seen of it."""
 
-import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,8 +16,8 @@ from lab.requests.fields import MAX_SEED, MAX_T, MIN_T, Forward
 from lab.requests.noising import NoisingFrame, NoisingRequest
 from lab.settings import Settings
 from lab.ui.shell import film, lists, media, share, widgets
-from lab.ui.shell.form import Field, Preset, titled
-from lab.ui.shell.runs import Runs, Stops, clock
+from lab.ui.shell.form import RANDOM_SEED, Field, Preset, titled
+from lab.ui.shell.runs import Answers, Stops
 from lab.ui.shell.tool import QUIET, Tool
 from lab.ui.shell.widgets import Update
 from lab.ui.tabs.noising import drag, view
@@ -28,7 +27,6 @@ from lab.ui.tabs.noising.words import ABOUT, CHART_WORDS
 RECOVER = "exact"  # the model that says what can still be recovered
 FILM_AT = (0, 0.08, 0.16, 0.26, 0.38, 0.5, 0.62, 0.8, 1)  # of T; closer together where more is lost
 FILM_SIDE = 128
-PLAY_S, PLAY_FPS, PLAY_CHART_EVERY = 6, 12, 4
 EXPORT_FPS, EXPORT_FRAMES, EXPORT_SIDE = 12, 60, 256
 SAME_T, SAME_LEVEL = "the same t", "the same log-SNR"
 ZERO = "zero"  # as rival: the same schedule with zero terminal SNR
@@ -39,7 +37,7 @@ FORM = (
     Field("rival",    gr.Dropdown, "Compare with",          choices=[("Nothing", ""), *titled(SCHEDULES), ("The same with zero terminal SNR", ZERO)]),
     Field("align",    gr.Radio,    "at",                    SAME_T,     choices=[(SAME_T, SAME_T), (SAME_LEVEL, SAME_LEVEL)], when=lambda now: bool(now["rival"])),
     Field("T",        gr.Number,   "T, steps (10 to 4000)", 1000,       kind=Range(MIN_T, MAX_T, whole=True), options={"min_width": 120}),
-    Field("seed",     gr.Number,   "Seed",                  0,          kind=Range(0, MAX_SEED, whole=True), options={"min_width": 120}),
+    Field("seed",     gr.Number,   "Seed",                  0,          dice=RANDOM_SEED, kind=Range(0, MAX_SEED, whole=True), options={"min_width": 120}),
     Field("t",        gr.Slider,   "t: how far down the picture has gone", 260, bounds=lambda now: {"maximum": int(now["T"])}, kind=Range(0, MAX_T, whole=True),
           options={"minimum": 0, "step": 1, "scale": 6}),
     Field("side",     gr.Dropdown, "Picture size",          64,         choices=[(f"{side} × {side} pixels", side) for side in (64, 128, 256, 512)]),
@@ -99,7 +97,7 @@ class Noising(Tool):
     def __init__(self, backend: Any, settings: Settings) -> None:
         super().__init__(backend, settings)
         self.examples = media.examples()
-        self.scenes = Stops()  # a newer scene takes the page from an older one; whatever is shown ends Play, the `runs`
+        self.scenes = Stops()  # a newer scene takes the page from an older one; one goes on beneath another t
 
     # Layout
 
@@ -110,7 +108,7 @@ class Noising(Tool):
             with gr.Column(elem_classes="beside", min_width=100):
                 self.chain = gr.HTML(widgets.picture(None, "Step by step"), elem_id="noising-chain")
                 self.guess = gr.HTML(widgets.picture(None, "Recovered x_0"), elem_id="noising-recovered")
-        self.runs = Runs("noising", "Play", partial(self.form.lay_out, "t", values=opening), row="transport")
+        self.runs = Answers("noising", partial(self._lay_out_transport, opening))
         # Its maximum follows T; a request under way may carry a t of before, which _request answers itself.
         self.form["t"].preprocess = lambda payload: payload
         self.film = gr.HTML(view.film([], room=len(FILM_AT)), js_on_load=widgets.PICK_JS, elem_id="noising-film")
@@ -119,6 +117,11 @@ class Noising(Tool):
         self.chart_words = gr.HTML(widgets.words(CHART_WORDS[opening["chart"]]))
         self.source = gr.HTML(visible="hidden", js_on_load=drag.LOAD_JS, elem_id="noising-source")
         self.answer = gr.Textbox(visible="hidden", label="What the server shows at rest", elem_id="noising-answer")
+
+    def _lay_out_transport(self, opening: Now) -> None:
+        with gr.Row(elem_classes="transport"):
+            widgets.go("Play", elem_id="noising-play")  # in the page alone
+            self.form.lay_out("t", values=opening)
 
     def lay_out_controls(self, opening: Now) -> None:
         self.gallery = gr.HTML(view.gallery(self.examples), js_on_load=widgets.PICK_JS, elem_id="noising-examples")
@@ -142,7 +145,7 @@ class Noising(Tool):
 
     def wire(self, page: gr.Tab) -> None:
         form, runs = self.form, self.runs
-        quiet, limit = {**QUIET, "concurrency_limit": None}, {**QUIET, "concurrency_limit": self.settings.most_pressed}
+        quiet = {**QUIET, "concurrency_limit": None}
         latest = {**quiet, "trigger_mode": "always_last"}
         inputs = {*self.controls, self.last_run}
         chart = [self.plot, self.chart_words, runs.note]
@@ -174,20 +177,19 @@ class Noising(Tool):
         events = [
             form["chart"].input(self.on_chart, inputs, chart, **latest),
             gr.on(scenes, self.on_scene, inputs, scene, **latest),
+            form.dice["seed"].then(self.on_scene, inputs, scene, **latest),
             self.film.click(self.on_frame, inputs, place, **quiet),
             self.gallery.click(self.on_example, inputs, everything, **quiet),
             self.upload.input(self.on_upload, inputs | {self.upload}, everything, **quiet),
-            runs.run.click(self.on_play, inputs, [*place, runs.run, runs.stop], **limit),
             self.share.opens(page, self.on_open, inputs, everything, **quiet),
         ]
         self.wire_presets(everything, events.append, inputs, queue=True, **quiet)
-        runs.stop.click(runs.on_stop, None, None, queue=False, **QUIET)
         self.share.wire(inputs, now=self.on_share)
         self.share.saves(self.png, self.save_png, inputs)
         self.share.saves_chart(self.chart_file, "noising-chart")
         self.share.saves(self.gif, partial(self.save_film, film.save_gif, "noising.gif"), inputs)
         self.share.saves(self.mp4, partial(self.save_film, film.save_mp4, "noising.mp4"), inputs)
-        # Nothing here is run, so the address follows what is set; while t is dragged or played it waits for the end.
+        # Nothing here is run, so the address follows what is set; while t is dragged or plays it waits for the end.
         for event in events:
             event.then(self.on_share, inputs, self.share.run_outputs, queue=False, **quiet)
 
@@ -302,22 +304,6 @@ class Noising(Tool):
         yield self.runs.answer(lambda: self._recover(now))
         yield self.runs.answer(lambda: {self.film: view.film(self._frames(now, FILM_AT, FILM_SIDE, recover=RECOVER))})
 
-    def on_play(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
-        """Run t up to T in PLAY_S seconds, from where it stands or from 0; frames too late are dropped. Once something
-        newer is shown, nothing more is painted."""
-        yield from self.runs.stream(request, partial(self._play, self._now(values)), start="")
-
-    def _play(self, now: Now, stop: threading.Event) -> Generator[Update, None, Update]:
-        """The frames of Play until T or `stop`; where it ends, what can be recovered there."""
-        T, start = _forward(now).T, lists.whole(now["t"], "t")
-        for i, t in enumerate(clock(start if 0 <= start < T else 0, T, PLAY_S, PLAY_FPS, stop)):
-            now = now | {"t": t}
-            update = self._paint(now, moving=True) | {self.form["t"]: t}
-            if i % PLAY_CHART_EVERY:  # a chart costs the browser more than all pictures
-                del update[self.plot]
-            yield update
-        return self._paint(now) | self._recover(now)
-
     # Files and links
 
     def save_png(self, values: dict[Any, Any]) -> list[Path]:
@@ -388,13 +374,13 @@ class Noising(Tool):
         rival = _forward(now).model_copy(update=change)
         return [first, Process.of(rival, self._frame(now, forward=rival, at_log_snr=level))]
 
-    def _paint(self, now: Now, moving: bool = False) -> Update:
+    def _paint(self, now: Now) -> Update:
         """Everything that follows t within a few milliseconds."""
         first, *rivals = processes = self._processes(now, chain=True)
-        other = gr.update(value=view.jump(rivals[0], rivals[0].name, moving)) if rivals else gr.update()
+        other = gr.update(value=view.jump(rivals[0], rivals[0].name)) if rivals else gr.update()
         return self._chart(now, processes) | {
-            self.jump: view.jump(first, first.name if rivals else "x_t in one jump", moving),
-            self.chain: view.chain(first.frame, moving),
+            self.jump: view.jump(first, first.name if rivals else "x_t in one jump"),
+            self.chain: view.chain(first.frame),
             self.runs.note: widgets.note(now["subject"].remark),
             self.other: other | {"visible": bool(rivals)},
         }

@@ -18,21 +18,21 @@ from lab.ui.tabs.noising.words import RECOVERED_WORDS
 EMPTY = '<span class="frame"><span class="box"></span><span class="box"></span><small>&nbsp;</small></span>'
 
 
-def jump(process: Process, title: str, moving: bool = False) -> str:
+def jump(process: Process, title: str) -> str:
     """x_t in one jump, and its level in figures."""
     level = figures(process.frame)
-    picture = widgets.picture(process.frame.x_t, title, level, colour=process.colour, moving=moving)
+    picture = widgets.picture(process.frame.x_t, title, level, colour=process.colour)
     return drag.stamped(picture, process.frame.t)
 
 
-def chain(frame: NoisingFrame, moving: bool = False) -> str:
+def chain(frame: NoisingFrame) -> str:
     """x_t step by step."""
     steps = (
         f"{frame.t} small step{'' if frame.t == 1 else 's'}, each with its own noise: other grains, same statistics."
     )
     if frame.chain is not None and len(frame.chain) < len(frame.x_t):
         steps += f" Walked at {len(frame.chain)} px."
-    return drag.stamped(widgets.picture(frame.chain, "Step by step", steps, moving=moving), frame.t)
+    return drag.stamped(widgets.picture(frame.chain, "Step by step", steps), frame.t)
 
 
 def recovered(frame: NoisingFrame) -> str:

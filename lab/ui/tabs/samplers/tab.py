@@ -117,6 +117,7 @@ PRESETS = (
 class Samplers(Tool):
     """Lanes that differ in their sampler, replayed at equal noise levels; a grid, a walk and DDIM inversion."""
 
+    runs: Runs
     name, about, fields, presets = "samplers", words.ABOUT, FORM, PRESETS
 
     def __init__(self, backend: Any, settings: Settings) -> None:
