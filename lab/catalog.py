@@ -4,7 +4,7 @@ Adding a sampler is adding a row to SAMPLERS; adding a model of a known family i
 and HELPERS are what a cache can lease (`leasable`): their names are unique over all three.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -33,6 +33,18 @@ class Model:
     perfect: str = ""  # the exact denoiser that lives in the same space: its perfect score beside the learned one
 
 
+def _once(steps: int) -> int:
+    return steps
+
+
+def _twice_but_last(steps: int) -> int:
+    return 2 * steps - 1
+
+
+def _one_more(steps: int) -> int:
+    return steps + (steps > 1)
+
+
 @dataclass(frozen=True)
 class Sampler:
     """A sampler of the lab: a diffusers scheduler with the options that make it the paper's algorithm."""
@@ -50,6 +62,7 @@ class Sampler:
     consistency: bool = False  # meant only for models distilled for it
     learned_variance: bool = False  # needs a model that learned its variance
     options: dict[str, Any] = field(default_factory=dict)
+    calls: Callable[[int], int] = _once  # of the model, for a number of steps
 
 
 @dataclass(frozen=True)
@@ -76,6 +89,7 @@ class Guidance:
     arxiv: str
     about: str
     pixels_only: bool = False  # needs an x_0 whose values are pixels in [-1, 1]
+    part_time: bool = False  # asks for both predictions at some noise levels only
 
 
 @dataclass(frozen=True)
@@ -164,7 +178,7 @@ HELPERS = _by_name(
 GUIDANCE = _by_name(
     Guidance("cfg",       "Classifier-free",       "ClassifierFree",       "#4269d0", "Ho & Salimans 2022",       "2207.12598", "eps_u + s (eps_c - eps_u) at every step."),
     Guidance("rescaled",  "Rescaled",              "Rescaled",             "#3ca951", "Lin et al. 2023",          "2305.08891", "Guided, then brought back to the contrast of the conditional prediction."),
-    Guidance("interval",  "Interval",              "Interval",             "#efb118", "Kynkäänniemi et al. 2024", "2404.07724", "Guided only at middle noise levels, plain conditional elsewhere."),
+    Guidance("interval",  "Interval",              "Interval",             "#efb118", "Kynkäänniemi et al. 2024", "2404.07724", "Guided only at middle noise levels, plain conditional elsewhere.", part_time=True),
     Guidance("threshold", "Dynamic thresholding",  "DynamicThresholding",  "#ff725c", "Saharia et al. 2022",      "2205.11487", "The predicted x_0 is squeezed back into the range of pixels.", pixels_only=True),
     Guidance("apg",       "Adaptive projected",    "AdaptiveProjected",    "#a463f2", "Sadat et al. 2024",        "2410.02416", "Only the part of the difference that is orthogonal to the prediction, with negative momentum."),
 )
@@ -173,10 +187,10 @@ SAMPLERS = _by_name(
     Sampler("ddpm",      "DDPM",            "DDPMScheduler",                   "#ff725c", "Ho et al. 2020",      "2006.11239", "Ancestral sampling: a noisy step down the chain that was run up.", stochastic=True, options={"variance_type": "fixed_small", "clip_sample": False}),
     Sampler("ddpm_learned", "DDPM, learned variance", "DDPMScheduler",            "#d95f8c", "Nichol & Dhariwal 2021", "2102.09672", "The model itself says how much noise each step needs.", stochastic=True, learned_variance=True, options={"variance_type": "learned_range", "clip_sample": False}),
     Sampler("ddim",      "DDIM",            "DDIM",                            "#4269d0", "Song et al. 2021",    "2010.02502", "Deterministic at eta 0, DDPM-like at eta 1.", eta=True, options={"clip_sample": False, "set_alpha_to_one": True}),
-    Sampler("pndm",      "PNDM",            "PNDM",                            "#9c6b4e", "Liu et al. 2022",     "2202.09778", "Pseudo linear multistep on the DDIM flow.", options={"skip_prk_steps": True, "set_alpha_to_one": True}),
+    Sampler("pndm",      "PNDM",            "PNDM",                            "#9c6b4e", "Liu et al. 2022",     "2202.09778", "Pseudo linear multistep on the DDIM flow.", options={"skip_prk_steps": True, "set_alpha_to_one": True}, calls=_one_more),
     Sampler("euler",     "Euler",           "EulerDiscreteScheduler",          "#3ca951", "Karras et al. 2022",  "2206.00364", "One Euler step of the probability-flow ODE in sigma."),
     Sampler("euler_a",   "Euler ancestral", "EulerAncestralDiscreteScheduler", "#efb118", "Karras et al. 2022",  "2206.00364", "Euler down too far, then fresh noise back up.", stochastic=True),
-    Sampler("heun",      "Heun",            "HeunDiscreteScheduler",           "#6cc5b0", "Karras et al. 2022",  "2206.00364", "Second order: looks ahead, then averages; two calls a step."),
+    Sampler("heun",      "Heun",            "HeunDiscreteScheduler",           "#6cc5b0", "Karras et al. 2022",  "2206.00364", "Second order: looks ahead, then averages; two calls a step.", calls=_twice_but_last),
     Sampler("dpmpp_2m",  "DPM++ 2M",        "DPMSolverMultistepScheduler",     "#a463f2", "Lu et al. 2022",      "2211.01095", "Second-order multistep solver in log-SNR; the usual fast choice.", options={"algorithm_type": "dpmsolver++", "final_sigmas_type": "zero"}),
     Sampler("dpmpp_sde", "DPM++ 2M SDE",    "DPMSolverMultistepScheduler",     "#ff8ab7", "Lu et al. 2022",      "2211.01095", "The same solver for the reverse SDE: noise at every step.", stochastic=True, options={"algorithm_type": "sde-dpmsolver++", "final_sigmas_type": "zero"}),
     Sampler("unipc",     "UniPC",           "UniPCMultistepScheduler",         "#97bbf5", "Zhao et al. 2023",    "2302.04867", "Predictor and corrector from the same calls.", options={"final_sigmas_type": "zero"}),

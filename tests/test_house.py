@@ -48,6 +48,7 @@ MAY_IMPORT = {
     "launching": {"settings"},
     "memory": set(),
     "catalog": set(),
+    "architecture": {"catalog", "settings", "store"},
     "papers": set(),
     "captions": set(),
     "vocabulary": {"captions", "settings"},
@@ -84,6 +85,7 @@ MAY_IMPORT = {
     },
     "ui": {
         "annotators",
+        "architecture",
         "measures",
         "requests",
         "catalog",
@@ -114,6 +116,7 @@ MUST_NOT_IMPORT = {room: {"gradio"} for room in MAY_IMPORT if room != "ui"} | {
     "settings": HEAVY | {"gradio"},
     "store": HEAVY | {"gradio"},
     "catalog": HEAVY | {"gradio", "numpy", "pydantic"},
+    "architecture": HEAVY | {"gradio"},
     "captions": HEAVY | {"gradio"},
     "vocabulary": HEAVY | {"gradio"},
     "requests": HEAVY | {"gradio"},

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import AliasChoices, Field, model_validator
 
-from lab.catalog import MODELS, SCORER, control_of
+from lab.catalog import GUIDANCE, MODELS, SAMPLERS, SCORER, control_of
 from lab.requests.base import Event, Key, Load, Request, Rest
 from lab.requests.fields import (
     Condition,
@@ -69,6 +69,19 @@ class LaneSettings(Request):
     guess: bool = False
     mix_seed: Seed | None = None
     mix: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+    @property
+    def calls(self) -> int:
+        """How often the model is asked on the way from x_T to the picture: once a step, by some samplers more often."""
+        return SAMPLERS[self.sampler].calls(self.steps)
+
+    @property
+    def halves(self) -> tuple[int, int]:
+        """Predictions that a call of a guided model needs, at least and at most: both, with the prompt and without, unless
+        the scale leaves one of them out."""
+        if self.guidance_scale in (0, 1):
+            return 1, 1
+        return (1 if GUIDANCE[self.rule].part_time else 2), 2
 
 
 class SamplingRequest(Request):

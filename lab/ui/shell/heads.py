@@ -6,7 +6,7 @@ wait for its script. Who points at a part of one, or steps to it, sees in the ta
 
 from html import escape
 
-from lab.papers import PAPERS, Paper
+from lab.papers import PAPERS
 from lab.ui.shell import widgets
 from lab.ui.shell.instrument import Instrument, Term
 from lab.ui.shell.sources import beside
@@ -16,7 +16,7 @@ HEAD_JS = beside(__file__, "unfold.js") + beside(__file__, "terms.js")
 
 def html(tab: Instrument) -> str:
     """The head of a tab, for gr.HTML with HEAD_JS."""
-    links = " · ".join(_link(_paper(title)) for title in tab.papers)
+    links = " · ".join(map(link, tab.papers))
     return (
         f'<div class="lab-head"><h2>{escape(tab.question)}</h2><details open><summary>Paper and equation</summary>'
         f'<p><span>{links}</span><span class="lab-math" role="group" aria-label="{escape(tab.spoken)}">{_equation(tab)}</span>'
@@ -43,10 +43,8 @@ def _term(term: Term) -> str:
     )
 
 
-def _paper(title: str) -> Paper:
-    return next(row for row in PAPERS if row.title == title)
-
-
-def _link(row: Paper) -> str:
+def link(title: str) -> str:
+    """The way to the paper of this title, by its authors and its year."""
+    row = next(row for row in PAPERS if row.title == title)
     text = f"{row.authors} {row.year}"
     return f'<a href="{escape(row.link)}" title="{escape(row.title)}" target="_blank" rel="noopener">{escape(text)}</a>'

@@ -11,7 +11,7 @@ import gradio as gr
 
 from lab.requests.base import Event, LabError, Note, Waiting
 from lab.requests.sampling import Decoded, LaneResult, Step
-from lab.ui.shell import lane_view, widgets
+from lab.ui.shell import lane_view, pipeline, widgets
 from lab.ui.shell.arrivals import arrival
 from lab.ui.shell.widgets import Update
 
@@ -152,7 +152,7 @@ class Runs(Answers):
         succession the page keeps the last. They come back without it where the run was ended and no newer one has them.
         `start` is said until the first update, if it is not empty.
         """
-        first: Update = {self.note: widgets.note(start)} if start else {}
+        first: Update = {self.note: pipeline.at_work(widgets.note(start), pipeline.BEFORE)} if start else {}
         with self.stops.turn(request) as stop:
             if not self.stops.owns(request, stop):
                 yield {self.note: gr.skip()}  # nothing at all would be an error of Gradio's
@@ -230,7 +230,14 @@ class Run:
             self._began_s = self._began_s or time.monotonic()
             if time.monotonic() - last_paint_s > self.every_s:
                 last_paint_s = time.monotonic()
-                yield paint()
+                yield self._at_work(paint(), note)
+
+    def _at_work(self, update: Update, note: gr.HTML) -> Update:
+        """An update whose note says which part of the pipeline is at work."""
+        if not isinstance(text := update.get(note), str):
+            return update
+        steps = [(step.i, step.n) for step in self.steps.values()]
+        return update | {note: pipeline.at_work(text, *pipeline.place(steps, isinstance(self.latest, Decoded)))}
 
     def sentence(self, *first: str) -> str:
         """`first` and the run's notes, each once, as a note."""

@@ -11,8 +11,8 @@ from gradio.themes.utils.sizes import radius_lg, spacing_md, text_md
 from lab.ui.shell.sources import beside
 
 SHEETS = (
-    "theme", "header", "strip", "lane_view", "reel", "share", "heads", "lessons", "pointer", "ahead", "presenting",
-    "vocabulary",
+    "theme", "header", "strip", "lane_view", "reel", "share", "heads", "lessons", "pointer", "pipeline", "ahead",
+    "presenting", "vocabulary",
 )  # fmt: skip
 CSS = "\n".join(beside(__file__, f"{name}.css") for name in SHEETS)
 

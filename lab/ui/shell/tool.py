@@ -11,7 +11,7 @@ from lab.catalog import Model
 from lab.requests.base import LabError, Request
 from lab.requests.sampling import SamplingRequest
 from lab.settings import Settings
-from lab.ui.shell import pointer, widgets
+from lab.ui.shell import pipeline, pointer, widgets
 from lab.ui.shell.form import Field, Form, Preset
 from lab.ui.shell.runs import Answers
 from lab.ui.shell.share import NOTHING, Panel
@@ -50,6 +50,9 @@ class Tool(ABC):
         tab.lay_out()
         tab.wire(page)
         pointer.wire(tab.name, tab.compared, tab.share.code)
+        tab.pipeline.value = tab.on_flow(tab.first_values())
+        gr.on([part.change for part in tab.flowing], tab.on_flow, tab.asked, tab.pipeline, trigger_mode="always_last",
+              queue=False, **QUIET)  # fmt: skip
         return tab
 
     # Layout
@@ -61,6 +64,7 @@ class Tool(ABC):
         values = [self.compared_values(preset) for preset in self.offered]
         pointer.lay_out(self.name, self.offered, values, self.compared_paths)
         opening = self.form.preset(self.offered[0])
+        self.pipeline = pipeline.lay_out(self.name, self.flow_of_opening(opening))
         with widgets.grid():
             with widgets.stage():
                 self.lay_out_stage(opening)
@@ -101,6 +105,40 @@ class Tool(ABC):
     @property
     def _compared_names(self) -> list[str]:
         return [name for name, one in self.form.fields.items() if one.linked and name not in self.untouched]
+
+    # The pipeline
+
+    @property
+    def asked(self) -> set[Any]:
+        """The components that `request` reads."""
+        return {*self.controls}
+
+    def first_values(self) -> dict[Any, Any]:
+        """What they are set to before anybody does anything."""
+        return dict(zip(self.compared, self.compared_values(self.offered[0]), strict=True))
+
+    @property
+    def flowing(self) -> list[Any]:
+        """The components that change the pipeline: what `request` reads, and the link of a run that has ended."""
+        return [*self.compared, self.share.code]
+
+    def flow_of_opening(self, opening: dict[str, Any]) -> pipeline.Flow:
+        """The pipeline of the first preset, before anything is asked."""
+        return pipeline.of_model(self.form.model(opening))
+
+    def flow(self, values: dict[Any, Any]) -> pipeline.Flow:
+        """The pipeline of what the controls ask for. Raises LabError where they cannot be met."""
+        request = self.request(values)
+        return pipeline.of_model(
+            self.form.model(self.form.read(values)), request if isinstance(request, SamplingRequest) else None
+        )
+
+    def on_flow(self, values: dict[Any, Any]) -> str:
+        """The line follows the controls; where they ask for nothing that can be, it is that of the model."""
+        try:
+            return pipeline.html(self.name, self.flow(values))
+        except LabError:
+            return pipeline.html(self.name, self.flow_of_opening(self.form.read(values)))
 
     # Wiring
 

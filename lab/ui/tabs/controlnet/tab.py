@@ -17,7 +17,7 @@ from lab.requests.base import Event, LabError, make_request
 from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import Decoded, SamplingRequest, Step
 from lab.settings import Settings, at_hand
-from lab.ui.shell import media, reel, share, vocabulary, widgets
+from lab.ui.shell import media, pipeline, reel, share, vocabulary, widgets
 from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of
 from lab.ui.shell.runs import STOPPED, Run, Runs, Stops
 from lab.ui.shell.tool import NO_PICTURE, QUIET, Tool
@@ -147,6 +147,19 @@ class ControlNet(Tool):
             self.share = self.panel()
 
     # Wiring
+
+    @property
+    def asked(self) -> set[Any]:
+        """As Tool's, and the maps."""
+        return {*super().asked, self.board.sources}
+
+    def first_values(self) -> dict[Any, Any]:
+        """As Tool's, with empty maps."""
+        return super().first_values() | {self.board.sources: self.board.sources.value}
+
+    def flow_of_opening(self, opening: dict[str, Any]) -> pipeline.Flow:
+        """As Tool's, with the ControlNets whose maps are still empty."""
+        return pipeline.of_model(self.form.model(opening), controls=_kinds(opening))
 
     def wire(self, page: gr.Tab) -> None:
         form, board, runs, running = self.form, self.board, self.runs, self.running
@@ -309,7 +322,7 @@ class ControlNet(Tool):
     def _plan(self, values: dict[Any, Any]) -> ExperimentPlan:
         now, sources = self.form.read(values), values[self.board.sources]
         experiment, model = now["experiment"], self.form.model(now)
-        names = ("edges", "pose") if experiment == "pairs" else (now["control"],)
+        names = _kinds(now)
         request = {
             "model": model.name,
             "condition": make_request(Condition, prompt=now["prompt"]),
@@ -400,6 +413,11 @@ class ControlNet(Tool):
 
 
 build = ControlNet.build
+
+
+def _kinds(now: dict[str, Any]) -> tuple[str, ...]:
+    """The kinds of map that the experiment follows."""
+    return ("edges", "pose") if now["experiment"] == "pairs" else (now["control"],)
 
 
 def _models(settings: Settings) -> list[Model]:

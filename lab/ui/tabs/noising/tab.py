@@ -15,7 +15,7 @@ from lab.requests.base import LabError, make_request
 from lab.requests.fields import MAX_SEED, MAX_T, MIN_T, Forward
 from lab.requests.noising import NoisingFrame, NoisingRequest
 from lab.settings import Settings
-from lab.ui.shell import film, lists, media, share, widgets
+from lab.ui.shell import film, lists, media, pipeline, share, widgets
 from lab.ui.shell.form import RANDOM_SEED, Field, Preset, titled
 from lab.ui.shell.runs import Answers, Stops
 from lab.ui.shell.tool import QUIET, Tool
@@ -142,6 +142,19 @@ class Noising(Tool):
             self.share = self.panel()
 
     # Wiring
+
+    @property
+    def flowing(self) -> list[Any]:
+        """The picture's size and T: nothing is asked while t is dragged."""
+        return [self.form["side"], self.form["T"]]
+
+    def flow_of_opening(self, opening: Now) -> pipeline.Flow:
+        """The forward process."""
+        return pipeline.of_noise(opening["side"], opening["T"])
+
+    def flow(self, values: dict[Any, Any]) -> pipeline.Flow:
+        """The forward process, as large and as long as the controls say."""
+        return self.flow_of_opening(self.form.read(values))
 
     def wire(self, page: gr.Tab) -> None:
         form, runs = self.form, self.runs

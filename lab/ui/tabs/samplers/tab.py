@@ -17,7 +17,7 @@ from lab.requests.fields import MAX_T, MIN_T
 from lab.requests.inversion import InversionResult
 from lab.requests.sampling import Decoded, LaneSettings, SamplingRequest
 from lab.settings import ASSETS, Settings, at_hand
-from lab.ui.shell import lane_view, media, reel, share, vocabulary, widgets
+from lab.ui.shell import lane_view, media, pipeline, reel, share, vocabulary, widgets
 from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of, reads, titles_of
 from lab.ui.shell.runs import Run, Runs
 from lab.ui.shell.tool import QUIET, Tool
@@ -194,6 +194,18 @@ class Samplers(Tool):
         self.runs.stop.click(self.runs.on_stop, None, None, **quiet)
 
     # Controls
+
+    @property
+    def asked(self) -> set[Any]:
+        """As Tool's, and the lanes."""
+        return {*super().asked, *self.rows.parts}
+
+    def flow(self, values: dict[Any, Any]) -> pipeline.Flow:
+        """As Tool's, of inversion too."""
+        now = self.form.read(values)
+        if now["experiment"] == "invert":
+            return pipeline.of_inversion(self.form.model(now), now["steps"])
+        return super().flow(values)
 
     @property
     def compared(self) -> list[Any]:
