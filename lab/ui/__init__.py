@@ -7,7 +7,7 @@ import gradio as gr
 
 from lab.catalog import add_hub_models
 from lab.settings import ASSETS, Settings
-from lab.ui.shell import address, ahead, lessons, presenting, share, theme, vocabulary
+from lab.ui.shell import address, ahead, lessons, presenting, reader, share, theme, vocabulary
 from lab.ui.shell.header import header
 from lab.ui.shell.instrument import Instrument
 from lab.ui.shell.openers import OPEN_JS
@@ -48,6 +48,7 @@ def build(backend: Any, settings: Settings) -> gr.Blocks:
         for script in (address.ADDRESS_JS, OPEN_JS, presenting.PRESENT_JS):
             demo.load(None, js=script)
         ahead.notice()
+        reader.voice()
     return demo
 
 

@@ -49,7 +49,7 @@ def run(page, words="pictures", **fields):
 
 def begin(page):
     """Press Run and wait until what was said before is gone, so that no end is mistaken for this one's."""
-    page.locator("#guidance-note [role=status]").evaluate("note => { note.id = 'said-before'; }")
+    page.locator("#guidance-note .lab-note").evaluate("note => { note.id = 'said-before'; }")
     page.locator("#guidance-run").click()
     expect(page.locator("#said-before")).to_have_count(0)
 

@@ -9,17 +9,21 @@ const plotly = (plot) => plot.data.flatMap((trace) => {
   const value = (i) => (trace.text?.[i]?.startsWith("below") ? trace.text[i] : trace.y[i]); // what lies under the axis
   return [...trace.x].map((at, i) => ({ curve, [x || "x"]: at, [y || "y"]: value(i) }));
 });
-const drawn = (path) => path.dataset.points.split(" ").map((point) => {
-  const { chart, curve, across } = path.dataset, [x, y] = point.split(",").map(Number);
-  return { chart, curve, [across]: x, value: y };
-});
+const drawn = (svg) => { // the lines of its curves, and the pictures around them
+  const paths = [...svg.querySelectorAll("[data-points]")], { chart, across } = paths[0]?.dataset ?? {};
+  const row = (curve, point) => ({ chart, curve, [across]: Number(point.split(",")[0]), value: Number(point.split(",")[1]) });
+  return [
+    ...paths.flatMap((path) => path.dataset.points.split(" ").map((point) => row(path.dataset.curve, point))),
+    ...[...svg.querySelectorAll("[data-point]")].map((dot) => row(dot.dataset.words.replace(/ · [^·]*$/, ""), dot.dataset.point)),
+  ];
+};
 const source = (name) => {
   const place = document.getElementById(name), plot = place?.querySelector(".js-plotly-plot");
   return plot?.data ?? place?.querySelector("svg");
 };
 const rows = (name) => {
   const place = document.getElementById(name), plot = place?.querySelector(".js-plotly-plot");
-  const all = plot?.data ? plotly(plot) : [...(place?.querySelectorAll("[data-points]") ?? [])].flatMap(drawn);
+  const all = plot?.data ? plotly(plot) : [...(place?.querySelectorAll("svg") ?? [])].flatMap(drawn);
   const known = all.filter((row) => Object.values(row).every((value) => value !== null && value !== undefined));
   const head = [...new Set(known.flatMap(Object.keys))], merged = new Map();
   for (const row of known) { // what two axes say of one place is one row
@@ -30,6 +34,13 @@ const rows = (name) => {
   }
   const short = (value) => (typeof value === "number" ? Number(value.toPrecision(5)) : value ?? "");
   return [head, ...[...merged.values()].flat().map((row) => head.map((key) => short(row[key])))];
+};
+
+const call = () => { // as a whole: Plotly's drawings have no names
+  const place = document.getElementById(id);
+  if (!place || place.role) return;
+  place.role = "figure";
+  place.ariaLabel = region.getAttribute("aria-label").replace(/, numbers$/, "");
 };
 
 let shown = null;
@@ -52,7 +63,11 @@ details.addEventListener("toggle", () => {
   shown = null;
   show();
 });
-const timer = setInterval(() => (details.isConnected ? show() : clearInterval(timer)), 400); // a new figure takes the place of the old
+const timer = setInterval(() => {
+  if (!details.isConnected) return clearInterval(timer);
+  call();
+  show();
+}, 400); // a new figure takes the place of the old
 
 window.labCharts = {
   save(name) {

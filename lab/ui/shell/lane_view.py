@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from lab.catalog import SAMPLERS
-from lab.requests.sampling import LaneResult, LaneSettings, Step
+from lab.catalog import CONTROLS, MODELS, SAMPLERS
+from lab.requests.sampling import LaneResult, LaneSettings, SamplingRequest, Step
 from lab.ui.shell import media
 from lab.ui.shell.widgets import subscripts
 
@@ -36,6 +36,21 @@ def describe(lane: LaneSettings) -> str:
     if lane.guidance_scale != 1:
         words.append(f"guidance {lane.guidance_scale:g}")
     return " · ".join(words)
+
+
+def common(request: SamplingRequest) -> str:
+    """What all pictures of a run have in common, as the name of their group for those who hear the page: model, prompts,
+    control maps, and steps where they are the same for all."""
+    prompt, negative, steps = request.condition.prompt, request.negative, {lane.steps for lane in request.lanes}
+    words = [MODELS[request.model].title, f"prompt “{prompt}”" if prompt else "no prompt"]
+    words += [f"negative prompt “{negative}”"] if negative else []
+    words += [f"{CONTROLS[control.name].title.lower()} as a map" for control in request.controls]
+    return ", ".join(words + [f"{min(steps)} steps"] * (len(steps) == 1))
+
+
+def group(request: SamplingRequest | None) -> str:
+    """The attributes of an element that holds the pictures of a run; none where there is no run yet."""
+    return f' role="group" aria-label="{escape(common(request), quote=True)}"' if request else ""
 
 
 def level(step: Step) -> str:
@@ -60,6 +75,7 @@ class View:
     marks: Sequence[str] = ()  # what tells lanes of equal settings apart: whose score they follow
     guesses: Mapping[int, Step] = field(default_factory=dict)  # whose x_0 is shown, where that is not the lane's step
     latent: bool = False  # the model works on latents: x_t is one, shown by a linear map
+    request: SamplingRequest | None = None  # of the run, for the name of the whole
 
 
 def guess(before: Step | None, step: Step) -> Step:
@@ -90,7 +106,7 @@ def cards(view: View, second: Second | None = None) -> str:
     pairs = count in (1, 4)  # these fill the stage side by side; other counts get one large picture with an inset
     body = "".join(_card(view, index, (second or {}).get(index)) for index in range(count))
     size = f"--columns:{columns};--rows:{-(-count // columns)}"
-    return f'<div class="lanes{" pairs" if pairs else " compact"}" style="{size}">{body}</div>'
+    return f'<div class="lanes{" pairs" if pairs else " compact"}" style="{size}"{group(view.request)}>{body}</div>'
 
 
 def card_parts(view: View, second: Second | None = None) -> dict[str, np.ndarray | str]:
@@ -130,6 +146,7 @@ def _card(view: View, index: int, second: tuple[np.ndarray, str] | None) -> str:
     lane, step = view.lanes[index], view.steps.get(index)
     row = SAMPLERS[lane.sampler]
     words = f"{view.marks[index]} · {describe(lane)}" if view.marks else describe(lane)
+    name = f"{row.title}, {words.replace(' · ', ', ')}"
     parts = {
         "left-words": subscripts(second[1] if second else "x_t, latent" if view.latent else "x_t"),
         "right-words": subscripts("predicted x_0"), "bar": '<i style="width:0%"></i>', "foot": "&nbsp;",
@@ -137,10 +154,10 @@ def _card(view: View, index: int, second: tuple[np.ndarray, str] | None) -> str:
     finished = step is not None and step.i == step.n
     attribute = ' class="same"' if finished and second is None else ""  # x_t is the picture now: no inset of itself
     return (
-        f'<section class="lane" style="--lane:{row.colour}" aria-label="{escape(row.title)} {escape(words)}">'
+        f'<section class="lane" style="--lane:{row.colour}" aria-label="{escape(name)}">'
         f"<header><b>{escape(row.title)}</b><span>{escape(words)}</span></header>"
-        f'<div class="pair"><figure{attribute}>{_half(parts, index, "left", row.title)}</figure>'
-        f"<figure>{_half(parts, index, 'right', row.title)}</figure></div>"
+        f'<div class="pair"><figure{attribute}>{_half(parts, index, "left", name)}</figure>'
+        f"<figure>{_half(parts, index, 'right', name)}</figure></div>"
         f'<div class="bar" data-part="{index}-bar">{parts["bar"]}</div>'
         f'<div class="foot" data-part="{index}-foot">{parts["foot"]}</div></section>'
     )
@@ -172,13 +189,13 @@ def grid(view: View, samplers: Sequence[str], steps: Sequence[int]) -> str:
         row = SAMPLERS[name]
         cells.append(f'<span class="row" style="--lane:{row.colour}">{escape(row.title)}</span>')
         cells += [_cell(view, i * len(steps) + j, f"{row.title}, {count} steps") for j, count in enumerate(steps)]
-    return f'<div class="cells" style="--columns:{len(steps)};--rows:{len(samplers)}">{"".join(cells)}</div>'
+    return f'<div class="cells" style="--columns:{len(steps)};--rows:{len(samplers)}"{group(view.request)}>{"".join(cells)}</div>'
 
 
 def strip(view: View, labels: Iterable[str]) -> str:
     """Lanes to be read like text, each with its label."""
     cells = [_cell(view, index, label) for index, label in enumerate(labels)]
-    return f'<div class="strip" style="--columns:4;--rows:{-(-len(cells) // 4)}">{"".join(cells)}</div>'
+    return f'<div class="strip" style="--columns:4;--rows:{-(-len(cells) // 4)}"{group(view.request)}>{"".join(cells)}</div>'
 
 
 def cell_parts(view: View, labels: Iterable[str]) -> dict[str, np.ndarray | str]:

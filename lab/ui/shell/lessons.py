@@ -156,10 +156,10 @@ def _verdict(step: Question, guess: int, score: str) -> str:
     verdict = "You guessed right." if guess == step.right else f"Not “{step.answers[guess]}”: {step.wrong[guess]}"
     end = f" {escape(score)}" if score else ""
     return _status(
-        f"<p><b>Look at:</b> {widgets.subscripts(step.look)}</p>"
-        f'<p class="truth"><b>{widgets.subscripts(verdict)}</b> {widgets.subscripts(step.truth)}{end}</p>'
+        f'<p class="told" data-aloud><b>Look at:</b> {widgets.subscripts(step.look)}</p>'
+        f'<p class="truth" data-aloud><b>{widgets.subscripts(verdict)}</b> {widgets.subscripts(step.truth)}{end}</p>'
     )
 
 
 def _status(html: str) -> str:
-    return f'<div role="status" aria-live="polite">{html}</div>'
+    return f'<div class="verdict">{html}</div>'

@@ -36,7 +36,7 @@ def lay_out(
         for preset, own in zip(presets, values, strict=True)
     ]
     data = escape(json.dumps({"tab": tab, "base": base, "presets": rows, "paths": paths}, ensure_ascii=False))
-    line = f'<p class="pointer" role="status" aria-live="polite" data-presets="{data}">{rows[0]["look"]}</p>'
+    line = f'<p class="pointer" data-aloud data-presets="{data}">{rows[0]["look"]}</p>'
     return gr.HTML(line, js_on_load=POINTER_JS, elem_id=f"{tab}-pointer", padding=False)
 
 

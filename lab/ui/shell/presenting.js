@@ -26,7 +26,8 @@
   // What is read from the last row: the prompt, as the control of the tab has it.
   const prompt = () => document.querySelector(`#${window.labTabs.shown()}-prompt :is(textarea, input)`)?.value || "";
   const say = () => {
-    title.textContent = chips()[at()]?.textContent || "";
+    const words = chips()[at()]?.textContent || "";
+    if (title.textContent !== words) title.textContent = words; // it is said at every change
     body.style.setProperty("--prompt", JSON.stringify(prompt()));
     body.classList.toggle("presenting-prompt", on() && !!prompt());
   };

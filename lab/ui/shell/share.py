@@ -404,7 +404,7 @@ class Door:
 
     def _say(self, text: str, bad: bool = False) -> Update:
         """The bar with a sentence, and nothing to restore."""
-        line = f'<p role="status"{" class=bad" if bad else ""}>{escape(text)}</p>'
+        line = f"<p data-aloud{' class=bad' if bad else ''}>{escape(text)}</p>"
         return {
             self.bar: gr.update(visible=True), self.words: line, self.offered: None, self.yes: gr.update(visible=False)
         }  # fmt: skip

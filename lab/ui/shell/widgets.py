@@ -154,8 +154,13 @@ def words(html: str) -> str:
 
 
 def note(text: str, bad: bool = False) -> str:
-    """A sentence to the visitor, for gr.HTML; screen readers speak it. Empty text clears it."""
-    return f'<div role="status" aria-live="polite" class="lab-note{" bad" if bad else ""}">{escape(text)}</div>'
+    """A sentence to the visitor, for gr.HTML; `reader` speaks it. Empty text clears it."""
+    return f'<div data-aloud class="lab-note{" bad" if bad else ""}">{escape(text)}</div>'
+
+
+def progress(text: str) -> str:
+    """How far a run is, as a note: read by those who see it, and spoken only where a run takes long."""
+    return f'<div data-aloud class="lab-note passing">{escape(text)}</div>'
 
 
 def refusal(error: LabError) -> str:
@@ -166,8 +171,8 @@ def refusal(error: LabError) -> str:
 def waiting(event: Waiting) -> str:
     """What a run waits for, as a note."""
     if event.text or not event.position:
-        return note(event.text or "Next in line …")
-    return note(f"Place {event.position} in the line, about {max(1, round(event.seconds))} s.")
+        return progress(event.text or "Next in line …")
+    return progress(f"Place {event.position} in the line, about {max(1, round(event.seconds))} s.")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -113,21 +113,24 @@ function lift() {
 }
 element.addEventListener('pointerup', lift);
 element.addEventListener('pointercancel', lift);
-element.addEventListener('dblclick', (event) => {
-  const skeleton = event.target.closest('.board > svg');
-  const index = skeleton ? nearest(place(event, skeleton)) : null;
-  if (index === null) return;
+function turn(index) {
   const places = joints();
   places[index][2] = 1 - places[index][2];
   put(places);
   hand({joints: places});
+}
+element.addEventListener('dblclick', (event) => {
+  const skeleton = event.target.closest('.board > svg');
+  const index = skeleton ? nearest(place(event, skeleton)) : null;
+  if (index !== null) turn(index);
 });
 element.addEventListener('keydown', (event) => {
-  const step = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[event.key];
+  const step = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1], Enter: null, ' ': null}[event.key];
   const circle = event.target.closest('circle[data-joint]');
-  if (!step || !circle) return;
+  if (step === undefined || !circle) return;
   event.preventDefault();
   const index = Number(circle.dataset.joint), [x, y] = joints()[index];
+  if (!step) { turn(index); return; }
   move(index, x + step[0] * 0.015, y + step[1] * 0.015);
   hand({joints: joints()});
 });

@@ -8,6 +8,7 @@ function enlarge(figure) {
   full.className = 'held-full';
   full.tabIndex = -1;
   full.setAttribute('role', 'dialog');
+  full.setAttribute('aria-modal', 'true');
   full.setAttribute('aria-label', 'Full-size view');
   const large = image.cloneNode(), words = document.createElement('p');
   words.textContent = figure.getAttribute('aria-label');
@@ -15,7 +16,7 @@ function enlarge(figure) {
   const close = () => { full.remove(); figure.focus({preventScroll: true}); };
   full.addEventListener('click', close);
   full.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape') close();
+    if (/^(Escape|Enter| |Tab)$/.test(event.key)) { event.preventDefault(); close(); }
     const all = [...element.querySelectorAll('figure[data-key]')].filter((one) => one.querySelector('img'));
     const step = {ArrowRight: 1, ArrowLeft: -1}[event.key];
     if (step) pick(all[(all.indexOf(figure) + step + all.length) % all.length]);

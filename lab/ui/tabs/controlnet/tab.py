@@ -279,7 +279,7 @@ class ControlNet(Tool):
         def paint() -> Update:
             progress = reel.DECODING if isinstance(run.latest, Decoded) else view.progress(done)
             shown = {} if run.fast else {self.stage: view.grid(done)}
-            return shown | {self.runs.note: widgets.note(progress)}
+            return shown | {self.runs.note: widgets.progress(progress)}
 
         yield from run.updates(self.backend.run(request, stop, client), self.runs.note, paint, take)
         done = replace(done, film=reel.guesses(collector.recording(), [str(lane) for lane in range(len(plan.places))]))

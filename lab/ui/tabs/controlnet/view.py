@@ -98,8 +98,8 @@ def skeleton_editor(joints: np.ndarray, visible: np.ndarray | None, under: np.nd
         for (a, b), colour in zip(LIMBS, COLOURS, strict=False)
     )
     dots = "".join(
-        f'<circle data-joint="{i}" data-on="{int(visibility[i])}" tabindex="0" cx="{x:.0f}" cy="{y:.0f}" r="13" '
-        f'fill="rgb{colour}" aria-label="{name}"><title>{name}</title></circle>'
+        f'<circle data-joint="{i}" data-on="{int(visibility[i])}" tabindex="0" role="button" cx="{x:.0f}" cy="{y:.0f}" r="13" '
+        f'fill="rgb{colour}" aria-label="{name}" aria-description="Arrow keys move it, Enter hides it or shows it"><title>{name}</title></circle>'
         for i, ((x, y), name, colour) in enumerate(zip(places, JOINTS, COLOURS, strict=True))
     )
     return _editor(("mirror",), f'{back}<svg viewBox="0 0 1000 1000">{limbs}{dots}</svg>', caption)
@@ -263,7 +263,8 @@ def grid(done: Finished, view: str = VIEWS[0], selection: int | None = None) -> 
         for column in range(len(plan.columns)):
             lane = lane_at.get((row, column))
             cells.append('<div class="void">ends before<br>it starts</div>' if lane is None else _cell(done, lane, view, lane == selection))  # fmt: skip
-    return f'<div class="held" style="--columns:{len(plan.columns)};--rows:{len(plan.rows)}">{"".join(cells)}</div>'
+    size = f"--columns:{len(plan.columns)};--rows:{len(plan.rows)}"
+    return f'<div class="held" style="{size}"{lane_view.group(plan.request)}>{"".join(cells)}</div>'
 
 
 def film(done: Finished, view: str, selection: int | None, plays: bool) -> str:

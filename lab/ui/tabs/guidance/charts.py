@@ -76,6 +76,12 @@ class Chart:
         names = {"chart": self.title, "curve": curve.name, "across": self.across, "points": points}
         return " ".join(f'data-{name}="{escape(text, quote=True)}"' for name, text in names.items())
 
+    def _number(self, curve: Curve, point: Point) -> str:
+        """What a dot says beyond its curve's line, for the table too."""
+        if point in curve.line:
+            return ""
+        return f' data-point="{dict(self.ticks).get(point.x, f"{point.x:.5g}")},{point.y:.5g}"'
+
     def _body(self) -> str:
         ys = [point.y for curve in self.curves for point in (*curve.line, *curve.dots)]
         low, high = _range(ys)
@@ -115,7 +121,7 @@ class Chart:
                 x, y = px(point.x), py(point.y)
                 labelled = self.labelled and not many and dist((x, y), at) > CLOSEST
                 at = (x, y) if labelled else at
-                body.append(_dot(point, curve.colour if many else "", x, y, labelled))
+                body.append(_dot(point, curve.colour if many else "", x, y, labelled, self._number(curve, point)))
         if not ys:
             body.append(
                 f'<text x="{middle:.0f}" y="{HEIGHT / 2 - 14}" text-anchor="middle">{escape(self.lacking)}</text>'
@@ -123,14 +129,14 @@ class Chart:
         return "".join(body)
 
 
-def _dot(point: Point, hue: str, x: float, y: float, labelled: bool) -> str:
+def _dot(point: Point, hue: str, x: float, y: float, labelled: bool, number: str) -> str:
     """A picture as a point, in the colour of its curve, or of its scale where there is one curve only."""
     lane = point.lane
     assert lane is not None  # dots are pictures
     label = f'<text x="{x + 7:.1f}" y="{y - 5:.1f}">{lane.guidance_scale:g}</text>' if labelled else ""
     return (
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{hue or colour(lane.guidance_scale)}" '
-        f'data-key="{key(lane)}" data-words="{escape(words(lane), quote=True)} · {point.y:.3f}"/>{label}'
+        f'data-key="{key(lane)}" data-words="{escape(words(lane), quote=True)} · {point.y:.3f}"{number}/>{label}'
     )
 
 

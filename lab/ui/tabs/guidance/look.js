@@ -7,12 +7,16 @@ element.addEventListener('click', (event) => {
   full.className = 'look-full';
   full.tabIndex = -1;
   full.setAttribute('role', 'dialog');
+  full.setAttribute('aria-modal', 'true');
   full.setAttribute('aria-label', 'Full-size view');
   const words = document.createElement('p');
   words.textContent = image.alt;
   full.append(image.cloneNode(), words);
-  full.addEventListener('click', () => full.remove());
-  full.addEventListener('keydown', (pressed) => { if (pressed.key === 'Escape') full.remove(); });
+  const close = () => { full.remove(); box.focus({preventScroll: true}); };
+  full.addEventListener('click', close);
+  full.addEventListener('keydown', (pressed) => {
+    if (/^(Escape|Enter| |Tab)$/.test(pressed.key)) { pressed.preventDefault(); close(); }
+  });
   (element.closest('.gradio-container') || document.body).append(full);
   full.focus();
 });

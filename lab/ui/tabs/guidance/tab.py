@@ -226,7 +226,7 @@ class Guidance(Tool):
         def paint() -> Update:
             progress = reel.DECODING if isinstance(run.latest, Decoded) else painter.progress(lanes)
             shown = {} if run.fast else {self.stage: painter.grid()}
-            return base | shown | {self.runs.note: widgets.note(progress)}
+            return base | shown | {self.runs.note: widgets.progress(progress)}
 
         def take(event: Event) -> None:
             collector.add(event)

@@ -177,7 +177,8 @@ class SweepPainter:
             for column in range(len(self.plan.scales)):
                 body.append(self._cell(row * len(self.plan.scales) + column, stopped))
         size = f"--columns:{len(self.plan.scales)};--rows:{len(self.plan.rows)}"
-        return f'<div class="sweep-box"><div class="sweep" style="{size}">{"".join(body)}</div></div>'
+        named = lane_view.group(self.plan.request)
+        return f'<div class="sweep-box"><div class="sweep" style="{size}"{named}>{"".join(body)}</div></div>'
 
     def _cell(self, index: int, stopped: bool) -> str:
         lane = self.plan.request.lanes[index]
@@ -319,8 +320,11 @@ def _apart(step: Anatomy | None, scales: Sequence[float], own: float, latent: bo
 
 
 def _figure(image: str, title: str, under: str, kind: str = "", more: str = "") -> str:
+    box = f'<div class="box">{image}</div>'
+    if kind == "large" and image:
+        box = f'<button type="button" class="box" aria-label="{escape(title)}, as large as the screen">{image}</button>'
     return (
-        f'<figure class="{kind}"><div class="box">{image}</div>'
+        f'<figure class="{kind}">{box}'
         f"<figcaption><b>{subscripts(title)}</b>{subscripts(under)}</figcaption>{more}</figure>"
     )
 

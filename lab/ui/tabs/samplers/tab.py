@@ -270,7 +270,7 @@ class Samplers(Tool):
             replay = Replay(now["experiment"], collector.recording())
             progress = reel.DECODING if isinstance(run.latest, Decoded) else view.progress(request, run.steps.values())
             shown = {} if run.fast else {self.stage: replay.stage(second), self.words: replay.words}
-            return shown | {self.runs.note: widgets.note(progress)}
+            return shown | {self.runs.note: widgets.progress(progress)}
 
         yield from run.updates(self.backend.run(request, stop, client), self.runs.note, paint, collector.add)
         replay = Replay(now["experiment"], collector.recording())
@@ -307,7 +307,7 @@ class Samplers(Tool):
             step = run.steps[max(run.steps)]
             panels = inversion.step_panels(step, run.guesses[step.lane], latent)
             progress = f"{inversion.way(step)}, call {step.i} of {step.n}"
-            return words_update | {self.stage: lane_view.panels(panels), self.runs.note: widgets.note(progress)}
+            return words_update | {self.stage: lane_view.panels(panels), self.runs.note: widgets.progress(progress)}
 
         def take(event: Event) -> None:
             if isinstance(event, InversionResult):

@@ -42,7 +42,9 @@ def _view(recording: Recording, position: float) -> lane_view.View:
     steps = reel.at_position(recording, position)
     guesses = {lane: reel.guess(recording.steps[lane], step) for lane, step in steps.items()}
     latent = MODELS[recording.request.model].latent
-    return lane_view.View(lanes, steps, recording.results if position >= reel.LAST else {}, marks, guesses, latent)
+    return lane_view.View(
+        lanes, steps, recording.results if position >= reel.LAST else {}, marks, guesses, latent, recording.request
+    )
 
 
 def _labels(experiment: str, lanes: Sequence[LaneSettings]) -> list[str]:
