@@ -91,10 +91,10 @@ class ExactData:
                 self._supports.popitem(last=False)
             return self._supports[key]
 
-    def knowing(self, x_0: Tensor) -> Support:
-        """The whole set and x_0 (channels, height, width) as one more picture of it, unless it is there already. Shares the
-        set's tensors: nothing of it is copied."""
-        more, whole = x_0.reshape(1, -1).to(self.centred) - self.mean, self.everything
+    def knowing(self, x_0: Tensor, support: Support | None = None) -> Support:
+        """`support`, or the whole set, and x_0 (channels, height, width) as one more picture of it, unless it is there already.
+        Shares the set's tensors: nothing of it is copied."""
+        more, whole = x_0.reshape(1, -1).to(self.centred) - self.mean, support or self.everything
         half_norm, apart = more.square().sum() / 2, SAME_RMS * more.numel() ** 0.5
         reach = (2 * half_norm).sqrt() * apart + apart**2 / 2 + 1e-5 * half_norm  # by Cauchy and Schwarz, and rounding
         alike = torch.nonzero((whole.half_norms - half_norm).abs() <= reach).flatten()

@@ -68,9 +68,9 @@ class LoadedModel(Protocol):
         """What of the words of a condition is not read, in sentences; none where all are."""
         ...
 
-    def knowing(self, x_0: Tensor) -> Any:
-        """`unconditional()` of the model that knows x_0 (channels, height, width) as well. A network knows what it was
-        trained on: there it is `unconditional()`."""
+    def knowing(self, x_0: Tensor, conditioning: Any = None) -> Any:
+        """`conditioning`, or `unconditional()` where it is None, of the model that knows x_0 (channels, height, width) as well.
+        A network knows what it was trained on, and nothing is changed."""
         ...
 
     def to_values(self, x_0: Tensor) -> Tensor:
@@ -127,8 +127,8 @@ class LoadedExact:
     def unread(self, condition: Condition, negative: str = "") -> Sequence[str]:
         return ()
 
-    def knowing(self, x_0: Tensor) -> Support:
-        return self.data.knowing(x_0)
+    def knowing(self, x_0: Tensor, conditioning: Support | None = None) -> Support:
+        return self.data.knowing(x_0, conditioning)
 
     def to_values(self, x_0: Tensor) -> Tensor:
         return x_0.float().cpu()

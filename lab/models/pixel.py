@@ -87,8 +87,8 @@ class LoadedPixel:
     def unread(self, condition: Condition, negative: str = "") -> Sequence[str]:
         return ()
 
-    def knowing(self, x_0: Tensor) -> int:
-        return self.unconditional()
+    def knowing(self, x_0: Tensor, conditioning: int | None = None) -> int:
+        return self.unconditional() if conditioning is None else conditioning
 
     def to_values(self, x_0: Tensor) -> Tensor:
         return x_0.float().cpu()

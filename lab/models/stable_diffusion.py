@@ -438,8 +438,8 @@ class LoadedStableDiffusion:
             if not values.isfinite().all():
                 raise LabError(f"Its {part} gives values that are not finite: its weights are damaged.")
 
-    def knowing(self, x_0: Tensor) -> TextRow:
-        return self.unconditional()
+    def knowing(self, x_0: Tensor, conditioning: TextRow | None = None) -> TextRow:
+        return self.unconditional() if conditioning is None else conditioning
 
     def to_values(self, x_0: Tensor) -> Tensor:
         return _decoding(os.getpid()).submit(self._decoded, x_0).result()

@@ -31,8 +31,10 @@ def inversion(request: InversionRequest, house: House) -> Iterator[Event]:
     with house.lease(request.model) as model:
         denoiser = model.denoiser(request.forward)
         yield from unread_notes(model, request.condition)
-        conditional = model.conditioning(request.condition)
         x_0 = model.from_picture(request.picture)
+        conditional = model.conditioning(request.condition)
+        if request.known:
+            conditional = model.knowing(x_0, conditional)
         noise = StepNoise(request.seed)
 
         def scheduler(name: str) -> Any:

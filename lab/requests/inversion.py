@@ -18,7 +18,8 @@ class InversionRequest(Request):
     """DDIM inversion (Song et al. 2021, section 4.3): run the ODE up from `picture` to x_T, then down again.
 
     The start is the picture as it is at the lowest timestep of the run, with that level's trace of noise drawn from
-    `seed`: data never is without it there, and the exact denoiser's flow loses what it does not see.
+    `seed`: data never is without it there, and the exact denoiser's flow loses what it does not see. With `known` the exact
+    denoiser's set holds the picture, too; a network knows what it was trained on.
     """
 
     picture: Picture
@@ -27,6 +28,7 @@ class InversionRequest(Request):
     forward: Forward = Forward()
     steps: Annotated[int, Field(ge=2, le=1000)] = 50
     seed: Seed = 0
+    known: bool = False
 
     @model_validator(mode="after")
     def _steps_fit(self) -> "InversionRequest":

@@ -18,7 +18,8 @@ from tests.browser.setup import find
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / ".artifacts"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+         "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]  # fmt: skip
 START_S = 180  # two cores, perhaps busy
 
 
@@ -42,6 +43,13 @@ def fill(control: Locator, text: str) -> None:
         if control.input_value() == text:
             return
     pytest.fail(f"the control does not keep {text!r}")
+
+
+def bring(page: Page, gallery: str, path: Path) -> None:
+    """Choose a file of one's own in a gallery of examples."""
+    with page.expect_file_chooser() as chooser:
+        page.click(f"{gallery} [data-bring=choose]")
+    chooser.value.set_files(path)
 
 
 def wait_for_address(page: Page, name: str, value: object) -> None:

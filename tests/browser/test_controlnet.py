@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lab.settings import ASSETS
-from tests.browser.conftest import fill, keep
+from tests.browser.conftest import bring, fill, keep
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
 
@@ -153,10 +153,8 @@ def test_an_empty_canvas_is_answered(tab):
 
 
 def test_an_uploaded_photograph_becomes_edges_and_a_text_file_is_refused(tab, tmp_path):
-    tab.get_by_role("button", name="Your own picture").click()
-    upload = tab.locator("#controlnet-upload [data-testid=file-upload]")
     before = tab.locator("#controlnet-editor canvas").get_attribute("data-src")
-    upload.set_input_files(ASSETS / "images" / "chelsea.jpg")
+    bring(tab, "#controlnet-gallery", ASSETS / "images" / "chelsea.jpg")
     canvas = tab.locator("#controlnet-editor canvas")
     expect(canvas).not_to_have_attribute("data-src", before)
     wait_until_lit(tab, 21)
@@ -166,8 +164,35 @@ def test_an_uploaded_photograph_becomes_edges_and_a_text_file_is_refused(tab, tm
     wait_until_lit(tab, 0, photograph - 1)  # a higher threshold keeps fewer edges
     tab.get_by_label("Clear").last.click()
     (tmp_path / "notes.png").write_text("not a picture")
-    upload.set_input_files(tmp_path / "notes.png")
+    bring(tab, "#controlnet-gallery", tmp_path / "notes.png")
     expect(note(tab).get_by_text("not a picture")).to_be_visible()
+
+
+def test_a_stroke_that_ends_before_the_server_knows_the_one_before_is_not_lost(tab):
+    tab.get_by_role("button", name="Clear", exact=True).first.click()
+    wait_until_lit(tab, 0, 0)
+    tab.wait_for_timeout(1000)  # that has been told
+    strokes = []
+
+    def hold(route):
+        if "drawn" in (route.request.post_data or ""):
+            strokes.append((route, route.request.post_data_json["event_data"]["drawn"]))
+        else:
+            route.continue_()
+
+    tab.route("**/gradio_api/run/predict*", hold)
+    for height in (0.2, 0.5, 0.8):
+        draw(tab, (0.2, height), (0.8, height))
+    for _ in range(100):
+        tab.wait_for_timeout(100)
+        if len(strokes) == 3:
+            break
+    whole = tab.locator("#controlnet-editor canvas").evaluate("canvas => canvas.toDataURL('image/png')")
+    assert [drawn == whole for _, drawn in strokes] == [False, False, True]
+    for route, _ in reversed(strokes):  # whichever way they arrive
+        route.continue_()
+    tab.wait_for_timeout(1500)
+    assert tab.locator("#controlnet-editor canvas").evaluate("canvas => canvas.toDataURL('image/png')") == whole
 
 
 def test_a_dragged_joint_moves_the_skeleton(tab):

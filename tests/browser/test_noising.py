@@ -8,14 +8,16 @@ import re
 import gradio as gr
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from lab.backends.local import LocalBackend
+from lab.capsules.capsule import make, to_json
 from lab.settings import ASSETS, Settings
 from lab.ui.shell import media
 from lab.ui.tabs.noising import charts, view
 from lab.ui.tabs.noising import tab as noising
-from tests.browser.conftest import wait_for_address
+from tests.browser.conftest import bring, wait_for_address
 
 expect.set_options(timeout=30_000)  # two cores, perhaps busy
 
@@ -255,17 +257,57 @@ def test_the_dice_draws_other_noise_at_once(tab):
 
 def test_an_uploaded_photograph_takes_the_place_of_the_example(tab):
     before = source(tab, "jump")
-    tab.get_by_text("Your own picture").click()
-    tab.set_input_files("#noising-upload input[type=file]", PHOTO)
-    expect(tab.locator("#noising-examples button[aria-pressed=true]")).to_have_count(0)
+    bring(tab, "#noising-examples", PHOTO)
+    expect(tab.locator("#noising-note")).to_contain_text("342 × 342 of 512 × 342")
     expect(tab.locator("#noising-jump img")).not_to_have_attribute("src", before)
+    pressed, mine = tab.locator("#noising-examples button[aria-pressed=true]"), tab.locator("#noising-examples .mine")
+    expect(pressed).to_have_attribute("aria-label", "Your own picture")
+    assert source(tab, "jump").startswith("data:image/jpeg")  # 256 px, and not the 64 of before
+    tab.get_by_role("button", name="Half gone").click()
+    expect(pressed).to_have_attribute("aria-label", "Fox, 3D")
+    expect(mine).to_have_attribute("aria-pressed", "false")  # one of the examples from now on
+    mine.click()
+    expect(tab.locator("#noising-note")).to_contain_text("342 × 342 of 512 × 342")
+    expect(mine).to_have_attribute("aria-pressed", "true")
+
+
+GIVE_JS = """async ([selector, kind, bytes]) => {
+  const content = Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0)), transfer = new DataTransfer();
+  transfer.items.add(new File([content], 'mine.png', {type: 'image/png'}));
+  const event = kind === 'paste' ? new ClipboardEvent(kind, {bubbles: true, cancelable: true, clipboardData: transfer})
+    : new DragEvent(kind, {bubbles: true, cancelable: true, dataTransfer: transfer});
+  document.querySelector(selector).dispatchEvent(event);
+}"""
+
+
+def give(tab, selector, kind, path):
+    """Drop or paste a picture on an element."""
+    tab.evaluate(GIVE_JS, [selector, kind, base64.b64encode(path.read_bytes()).decode()])
+
+
+def test_a_picture_is_dropped_pasted_or_taken_and_one_with_settings_opens_them(tab, tmp_path):
+    mine = tab.locator("#noising-examples .mine")
+    for kind, side in (("drop", 90), ("paste", 80)):
+        Image.new("RGB", (100, side), "red").save(tmp_path / "mine.png")
+        give(tab, "#noising-jump", kind, tmp_path / "mine.png")
+        expect(tab.locator("#noising-note")).to_contain_text(f"{side} × {side} of 100 × {side}")
+        expect(mine).to_have_attribute("aria-pressed", "true")
+    tab.click("#noising-examples [data-bring=camera]")
+    tab.get_by_role("button", name="Take picture").click()
+    expect(tab.locator("#noising-note")).to_contain_text("480 × 480 of 640 × 480")  # of Chromium's own camera
+    expect(tab.locator("dialog.camera")).to_have_count(0)
+    media.save_png(np.zeros((64, 64, 3), np.uint8), tmp_path / "made.png", to_json(make("noising", {"t": 123})))
+    give(tab, "#noising-jump", "drop", tmp_path / "made.png")
+    expect(tab.get_by_text("This file holds a run of the tab Forward noising")).to_be_visible()
+    expect(tab.locator("#noising-note")).to_contain_text("480 × 480")
+    give(tab, "#noising-examples .gallery", "drop", tmp_path / "made.png")  # there it is to be one of the pictures
+    expect(tab.locator("#noising-note")).not_to_contain_text("480 × 480")
 
 
 def test_a_text_file_is_refused_in_words_and_the_picture_stays(tab, tmp_path):
     before = source(tab, "jump")
     (tmp_path / "holiday.png").write_text("not a picture")
-    tab.get_by_text("Your own picture").click()
-    tab.set_input_files("#noising-upload input[type=file]", tmp_path / "holiday.png")
+    bring(tab, "#noising-examples", tmp_path / "holiday.png")
     expect(tab.locator("#noising-note")).to_contain_text("not a picture")
     assert source(tab, "jump") == before
 

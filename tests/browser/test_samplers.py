@@ -7,8 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from lab.settings import ASSETS
-from tests.browser.conftest import fill
+from tests.browser.conftest import bring, fill
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
 
@@ -92,14 +91,17 @@ def test_the_grid_plots_the_distance_to_the_reference(tab):
 
 def test_an_uploaded_photograph_is_inverted(tab, tmp_path):
     finished(tab)
-    pixels = np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)
-    photo = next((ASSETS / "images").glob("*.jpg"), None)
-    if photo is None:
-        photo = tmp_path / "photo.png"
-        Image.fromarray(pixels).save(photo)
+    photo = tmp_path / "photo.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)).save(photo)
     tab.get_by_text("Invert a picture").click()
-    tab.locator("input[type=file]:visible, [data-testid=file-upload]").last.set_input_files(photo)
-    expect(tab.locator("img[alt]:visible").last).to_be_visible()
+    bring(tab, "#samplers-examples", photo)
+    expect(tab.locator("#samplers-examples [aria-pressed=true]")).to_have_attribute("aria-label", "Your own picture")
     tab.get_by_role("button", name="Run", exact=True).click()
     finished(tab, "Came back with an RMS error")
     assert len(pictures(tab)) == 4
+    tab.get_by_label("The exact denoiser knows this picture, too").check()
+    tab.get_by_role("button", name="Run", exact=True).click()
+    finished(tab, "Came back with an RMS error of below 0.001")
+    tab.get_by_role("button", name="There and back").click()
+    expect(tab.locator("#samplers-examples [aria-pressed=true]")).to_have_attribute("aria-label", "Red apple, glossy")
+    finished(tab, "Came back with an RMS error of 0.0")

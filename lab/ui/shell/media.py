@@ -265,6 +265,12 @@ def examples(folder: Path = ASSETS / "images") -> tuple[Example, ...]:
         )
 
 
+@cache
+def thumbnail(path: Path, side: int) -> str:
+    """The middle of a picture that ships with the lab, `side` pixels wide, as a data URI."""
+    return noisy_uri(resize(open_picture(path, Settings()), side))
+
+
 class _Scratch:
     """A folder of this process for files that visitors download; its end removes it. Thread-safe.
 

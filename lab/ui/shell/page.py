@@ -18,13 +18,16 @@ from gradio.state_holder import SessionState, StateHolder
 
 from lab.requests.base import LabError
 from lab.ui.shell import refusals
-from lab.ui.shell.arrivals import arrives
+from lab.ui.shell.arrivals import arrival, arrives
 
 MOST_TOLD = 300  # characters of a refusal: Gradio repeats the value that it refuses, whatever its length
 
 
 class Page(gr.Blocks):
     """A gr.Blocks whose handlers pay for the outputs that they mention and for no others.
+
+    Of the events of a handler that says what was clicked or drawn, the last one has the page: an answer to an earlier one that
+    comes after it changes nothing.
 
     What a component refuses, and a LabError that a handler lets through, is told to the visitor; it is no fault of the
     lab's, so the log has no traceback of it.
@@ -35,6 +38,8 @@ class Page(gr.Blocks):
     ) -> list[Any]:
         """As Blocks.preprocess_data; values that no component takes come from hand-made calls mostly."""
         arrives()  # before what the visitor has here is read
+        if block_fn.collects_event_data and isinstance(state, _Session):
+            state.latest[block_fn._id] = arrival()
         try:
             values = await super().preprocess_data(block_fn, inputs, state, *positional, **named)
         except Exception as error:
@@ -63,7 +68,8 @@ class Page(gr.Blocks):
     ) -> list[Any]:
         """As Blocks.postprocess_data; outputs that a dict leaves out are skipped without a look at them: all of them where
         it is empty, which Gradio would take for the value of a handler's only output."""
-        if isinstance(predictions, dict) and not predictions:
+        late = isinstance(state, _Session) and state.latest.get(block_fn._id, 0) > arrival()
+        if late or (isinstance(predictions, dict) and not predictions):
             return [None if block.stateful else gr.skip() for block in block_fn.outputs]
         if not (isinstance(predictions, dict) and all(isinstance(key, Block) for key in predictions)):
             return await super().postprocess_data(block_fn, predictions, state)
@@ -113,6 +119,7 @@ class _Session(SessionState):
         self.config_values: dict[int, Any] = {}
         self.state_data: dict[int, Any] = {}
         self._state_ttl: dict[int, Any] = {}
+        self.latest: dict[int, int] = {}  # by handler: the arrival of its last event
         self.is_closed = False
         # A tab that lost its connection comes back as the same visitor, so what a closed tab had, four megabytes commonly,
         # is kept for five minutes (Gradio: an hour), and for a second in tests.

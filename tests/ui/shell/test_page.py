@@ -140,6 +140,7 @@ def test_a_visitor_is_kept_as_gradio_keeps_one(page, tested, monkeypatch):
     """Gradio's own __init__ is not called, for what it costs: whatever else it sets is set here too."""
     monkeypatch.setenv("GRADIO_IS_E2E_TEST", tested)
     ours, theirs = vars(_Session(page)), vars(SessionState(page))
+    assert ours.pop("latest") == {}  # what only this page keeps
     assert ours.keys() == theirs.keys()
     same = ours.keys() - {"blocks_config", "config_values", "STATE_TTL_WHEN_CLOSED"}
     assert {key: ours[key] for key in same} == {key: theirs[key] for key in same}

@@ -8,9 +8,12 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
+from lab.backends.deferred import Deferred
+from lab.settings import Settings
+from lab.ui import build
 from lab.ui.shell import runs
 from lab.ui.shell.arrivals import arrival, arrives
-from lab.ui.shell.page import Page
+from lab.ui.shell.page import Page, _Session
 from tests.loops import complete
 
 VISITOR, OTHER = (SimpleNamespace(session_hash=name) for name in ("one", "other"))
@@ -95,3 +98,40 @@ def test_the_page_numbers_events_before_it_reads_what_a_visitor_has():
 
     complete(both())
     assert numbers["first"] < numbers["second"]
+
+
+def test_every_click_that_says_what_was_clicked_reaches_the_server_with_its_own_data():
+    """Gradio drops one that comes while the one before is under way, or sends that one's data again."""
+    handlers = [one for one in build(Deferred(), Settings()).fns.values() if one.fn and one.collects_event_data]
+    assert len(handlers) > 6
+    assert {one.trigger_mode for one in handlers} == {"multiple"}
+
+
+def test_an_answer_to_a_click_that_comes_after_that_of_a_later_one_changes_nothing():
+    release, entered = threading.Event(), threading.Event()
+
+    def on_click(pick: gr.EventData):
+        if pick.number == 1:
+            entered.set()
+            assert release.wait(60)
+        return {note: f"picture {pick.number}", mine: pick.number}
+
+    with Page() as page:
+        note, mine, button = gr.HTML(), gr.State(0), gr.Button()
+        button.click(on_click, None, [note, mine])
+
+    async def click(session, number):
+        data = gr.EventData(None, {"number": number})
+        return (await page.process_api(0, [], session, event_data=data))["data"][0]
+
+    async def both(here, elsewhere):
+        first = asyncio.create_task(click(here, 1))
+        await asyncio.to_thread(entered.wait, 60)
+        answers = [await click(here, 2), await click(elsewhere, 3)]
+        release.set()
+        return [*answers, await first]
+
+    here, elsewhere = _Session(page), _Session(page)
+    *answers, late = complete(both(here, elsewhere))
+    assert answers == ["picture 2", "picture 3"] and late == gr.skip()
+    assert (here[mine._id], elsewhere[mine._id]) == (2, 3)

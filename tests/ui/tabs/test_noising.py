@@ -18,7 +18,7 @@ from lab.backends.local import LocalBackend
 from lab.capsules.capsule import from_file
 from lab.requests.noising import NoisingRequest
 from lab.settings import Settings
-from lab.ui.shell import film, media
+from lab.ui.shell import film, media, own
 from lab.ui.tabs.noising import charts as noising_charts
 from lab.ui.tabs.noising import tab as noising
 from lab.ui.tabs.noising import view
@@ -180,8 +180,27 @@ def test_a_bad_upload_leaves_the_picture(tab, values, tmp_path):
     (answer,) = tab.on_upload(values | {tab.upload: str(tmp_path / "a.png")}, VISITOR)
     assert list(answer) == [tab.runs.note]
     assert "not a picture" in answer[tab.runs.note]
-    (cleared,) = tab.on_upload(values | {tab.upload: None}, VISITOR)
-    assert list(cleared) == [tab.runs.note]
+    (lost,) = tab.on_upload(values | {tab.upload: None}, VISITOR)
+    assert list(lost) == [tab.runs.note] and own.LOST in lost[tab.runs.note]
+
+
+# an example's name or the width and height of a visitor's file, and the side of the picture that drowns
+@pytest.mark.parametrize(
+    ("picture", "side"),
+    [("fox-3d", 64), ("house-line-drawing", 64), ("astronaut", 256), ("chelsea", 256), ((20, 30), 64), ((64, 900), 64),
+     ((127, 127), 64), ((128, 200), 128), ((255, 400), 128), ((256, 256), 256), ((3000, 2000), 256)],
+)  # fmt: skip
+def test_a_picture_comes_at_the_side_that_suits_it(tab, values, tmp_path, picture, side):
+    values = values | {tab.form["side"]: 512 if side == 64 else 64}
+    if isinstance(picture, str):
+        index = next(i for i, one in enumerate(tab.examples) if one.path.stem == picture)
+        updates = list(tab.on_example(values, SimpleNamespace(pick=index), VISITOR))
+    else:
+        Image.new("RGB", picture, "red").save(tmp_path / "mine.png")
+        updates = list(tab.on_upload(values | {tab.upload: str(tmp_path / "mine.png")}, VISITOR))
+    for update in updates:
+        values = settled(values, update)
+    assert values[tab.form["side"]] == side and tab.request(values).picture.shape == (side, side, 3)
 
 
 def test_what_of_a_file_is_not_in_the_picture_is_said_as_long_as_the_picture_is_shown(tab, values, tmp_path):

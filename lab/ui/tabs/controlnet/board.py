@@ -12,9 +12,9 @@ from lab.capsules.capsule import Capsule
 from lab.requests.base import LabError
 from lab.requests.sampling import SamplingRequest
 from lab.settings import Settings
-from lab.ui.shell import media, share, widgets
+from lab.ui.shell import media, own, share, widgets
 from lab.ui.shell.form import Form
-from lab.ui.shell.tool import QUIET
+from lab.ui.shell.tool import PICKED, QUIET
 from lab.ui.shell.widgets import Update
 from lab.ui.tabs.controlnet import maps, view
 from lab.ui.tabs.controlnet.maps import FIRST, HAND, KINDS, Maps, Source, Sources
@@ -49,13 +49,10 @@ class Board:
             )  # fmt: skip
         # Its choices follow the control; a click under way may carry one of before, which on_annotator answers itself.
         self.annotator.preprocess = lambda payload: payload
-        self.gallery = gr.HTML(view.gallery("edges"), js_on_load=widgets.PICK_JS, elem_id="controlnet-gallery")
+        self.gallery = own.gallery_of(view.gallery("edges"), elem_id="controlnet-gallery")
+        self.upload = own.carrier("controlnet-upload")
         with gr.Row() as self.canny:
             self.form.lay_out("low", "high", "blur", values=opening)
-        with widgets.more("Your own picture"):
-            self.upload = widgets.picture_input(
-                "Upload, paste or take a picture", height=240, elem_id="controlnet-upload"
-            )
 
     def wire(self, inputs: set[Any], then: Callable[[Any], Any]) -> None:
         """Connect what was laid out; `then(event)` chains what follows a stroke or a new sketch."""
@@ -64,9 +61,9 @@ class Board:
         gr.on(sliders, self.on_canny, inputs, [self.sources, self.editor, self.note], **LATEST)
         form["control"].input(self.on_control, inputs, outputs, **LATEST)
         self.annotator.input(self.on_annotator, inputs, outputs, **LATEST)
-        self.upload.input(self.on_upload, {*inputs, self.upload}, outputs, **QUIET)
-        then(self.gallery.click(self.on_starter, inputs, outputs, queue=False, **QUIET))
-        then(self.editor.input(self.on_edit, inputs, outputs, **LATEST))
+        then(own.wire(self.gallery, self.upload).then(self.on_upload, {*inputs, self.upload}, outputs, **PICKED))
+        then(self.gallery.click(self.on_starter, inputs, outputs, queue=False, **PICKED))
+        then(self.editor.input(self.on_edit, inputs, outputs, queue=False, **PICKED))
 
     @property
     def inputs(self) -> set[Any]:
@@ -115,13 +112,12 @@ class Board:
 
     def on_upload(self, values: dict[Any, Any]) -> Update:
         """Take the visitor's picture; one that cannot be read leaves the old map where it is."""
-        if values[self.upload] is None:
-            return {self.note: widgets.note("")}
         now, sources = self._now(values)
 
         def take() -> Update:
-            upload = media.open_upload(values[self.upload], self.settings)
-            return self.make(now, sources, now["control"], self._from_upload(now, sources, upload))
+            upload = own.opened(values[self.upload], self.settings)
+            update = self.make(now, sources, now["control"], self._from_upload(now, sources, upload))
+            return update | {self.gallery: view.gallery(now["control"], own_token=own.token(values[self.upload]))}
 
         return self._answer(take)
 

@@ -20,7 +20,7 @@ from lab.settings import Settings, at_hand
 from lab.ui.shell import media, pipeline, reel, share, vocabulary, widgets
 from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of
 from lab.ui.shell.runs import STOPPED, Run, Runs, Stops
-from lab.ui.shell.tool import NO_PICTURE, QUIET, Tool
+from lab.ui.shell.tool import NO_PICTURE, PICKED, QUIET, Tool
 from lab.ui.shell.widgets import Update
 from lab.ui.tabs.controlnet import charts, experiments, maps, view
 from lab.ui.tabs.controlnet.board import LATEST, Board, kind_of, maps_for_capsule
@@ -189,7 +189,7 @@ class ControlNet(Tool):
         run = {self.last_run, self.selection}
         self.view.input(self.on_view, {self.view, *run}, [self.stage, self.view_words], **LATEST)
         self.chart.input(self.on_chart, {self.chart, *run}, [self.plot, self.chart_words], **LATEST)
-        self.stage.click(self.on_pick, {self.chart, self.last_run}, [self.selection, self.plot], queue=False, **QUIET)
+        self.stage.click(self.on_pick, {self.chart, self.last_run}, [self.selection, self.plot], queue=False, **PICKED)
         self.share.saves(self.png, self.save_picture, {*run, self.share.capsule})
         self.share.saves(self.map_png, self.save_map, {self.board.sources, self.form["control"]})
         self.share.saves(self.csv, self.save_numbers, {self.last_run})

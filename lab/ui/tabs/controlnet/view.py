@@ -17,8 +17,8 @@ from lab.annotators.joints import COLOURS, JOINTS, LIMBS, POSES
 from lab.measures import edges_of, near
 from lab.requests.base import LabError
 from lab.requests.sampling import Step
-from lab.settings import ASSETS, Settings
-from lab.ui.shell import lane_view, media, reel, theme, widgets
+from lab.settings import ASSETS
+from lab.ui.shell import lane_view, media, own, reel, theme
 from lab.ui.shell.sources import beside
 from lab.ui.tabs.controlnet.experiments import Agreement, Finished, lines_of
 
@@ -194,19 +194,17 @@ def starters(control: str) -> tuple[Starter, ...]:
         folder = ASSETS / "images"
     return (
         *own,
-        *(Starter(one.title, _thumb(one.path), "picture", one.path, one.credit) for one in media.examples(folder)),
+        *(
+            Starter(one.title, f'<img alt="" src="{media.thumbnail(one.path, 80)}">', "picture", one.path, one.credit)
+            for one in media.examples(folder)
+        ),
     )
 
 
-def gallery(control: str, selection: int | None = None) -> str:
-    """The starters of a control as buttons."""
+def gallery(control: str, selection: int | None = None, own_token: str = "") -> str:
+    """The starters of a control as buttons, the one with this number marked, or the visitor's own picture."""
     cells = ((one.title, one.credit, one.thumb) for one in starters(control))
-    return widgets.gallery("To begin with", cells, selection, "map-starters")
-
-
-def _thumb(path: Path) -> str:
-    picture = media.resize(media.open_picture(path, Settings()), 80)
-    return f'<img alt="" src="{media.data_uri(picture, moving=True)}">'
+    return own.gallery("To begin with", cells, selection, "map-starters", own_token)
 
 
 def _small_skeleton(joints: np.ndarray) -> str:

@@ -23,7 +23,7 @@ from lab.settings import Settings, at_hand
 from lab.ui.shell import media, reel, share, vocabulary, widgets
 from lab.ui.shell.form import Field, Preset, one_of, reads, titles_of
 from lab.ui.shell.runs import Run, Runs, Stops
-from lab.ui.shell.tool import NO_PICTURE, QUIET, Tool
+from lab.ui.shell.tool import NO_PICTURE, PICKED, QUIET, Tool
 from lab.ui.shell.widgets import Update
 from lab.ui.tabs.guidance import charts, view
 from lab.ui.tabs.guidance.view import Cell, Look, Sweep, SweepPainter, SweepPlan, make_plan
@@ -182,7 +182,7 @@ class Guidance(Tool):
                 self.on_follow, inputs, anatomy, **running
             ),
         )
-        self.stage.click(self.on_pick, inputs, [*anatomy, *boxes], **running)
+        self.stage.click(self.on_pick, inputs, [*anatomy, *boxes], **running | PICKED)
         self.section.input(self.on_section, self.section, boxes, queue=False, **QUIET).then(
             self.on_follow, inputs, anatomy, **running
         )

@@ -15,10 +15,10 @@ from lab.requests.base import LabError, make_request
 from lab.requests.fields import MAX_SEED, MAX_T, MIN_T, Forward
 from lab.requests.noising import NoisingFrame, NoisingRequest
 from lab.settings import Settings
-from lab.ui.shell import film, lists, media, pipeline, share, widgets
+from lab.ui.shell import film, lists, media, own, pipeline, share, widgets
 from lab.ui.shell.form import RANDOM_SEED, Field, Preset, titled
 from lab.ui.shell.runs import Answers, Stops
-from lab.ui.shell.tool import QUIET, Tool
+from lab.ui.shell.tool import PICKED, QUIET, Tool
 from lab.ui.shell.widgets import Update
 from lab.ui.tabs.noising import drag, view
 from lab.ui.tabs.noising.charts import CHARTS, Process
@@ -28,6 +28,8 @@ RECOVER = "exact"  # the model that says what can still be recovered
 FILM_AT = (0, 0.08, 0.16, 0.26, 0.38, 0.5, 0.62, 0.8, 1)  # of T; closer together where more is lost
 FILM_SIDE = 128
 EXPORT_FPS, EXPORT_FRAMES, EXPORT_SIDE = 12, 60, 256
+SIDES = (64, 128, 256, 512)  # px of the picture that drowns
+SUITS = 256  # and of a photograph, unless another side is chosen: its detail is there, and t still follows the hand
 SAME_T, SAME_LEVEL = "the same t", "the same log-SNR"
 ZERO = "zero"  # as rival: the same schedule with zero terminal SNR
 
@@ -40,7 +42,7 @@ FORM = (
     Field("seed",     gr.Number,   "Seed",                  0,          dice=RANDOM_SEED, kind=Range(0, MAX_SEED, whole=True), options={"min_width": 120}),
     Field("t",        gr.Slider,   "t: how far down the picture has gone", 260, bounds=lambda now: {"maximum": int(now["T"])}, kind=Range(0, MAX_T, whole=True),
           options={"minimum": 0, "step": 1, "scale": 6}),
-    Field("side",     gr.Dropdown, "Picture size",          64,         choices=[(f"{side} × {side} pixels", side) for side in (64, 128, 256, 512)]),
+    Field("side",     gr.Dropdown, "Picture size",          64,         choices=[(f"{side} × {side} pixels", side) for side in SIDES]),
     Field("zero",     gr.Checkbox, "Zero terminal SNR",     False,      options={"info": "Rescale so that x_T is pure noise"}),
     Field("chart",    gr.Radio,    "Chart",                 "schedule", choices=[(title, name) for name, (title, _) in CHARTS.items()],
           options={"show_label": False, "container": False, "elem_classes": "segments", "elem_id": "noising-chart-choice"}),
@@ -78,11 +80,20 @@ FOLLOWERS = ("t", "align")  # controls that a scene changes
 
 @dataclass(frozen=True)
 class Subject:
-    """The picture that drowns, (side, side, 3) uint8; what of a visitor's file is not in it; the example's name, if it is one."""
+    """The picture that drowns, (side, side, 3) uint8; what of a visitor's file is not in it; the example's name, if it is one,
+    or the `token` of the visitor's own. A `drawing` has no finer detail than SIDES[0] pixels show."""
 
     picture: np.ndarray
     remark: str = ""
     example: str = ""
+    token: str = ""
+    drawing: bool = False
+
+    @property
+    def side(self) -> int:
+        """The side that suits it, in pixels: as fine as it is, up to SUITS."""
+        most = SIDES[0] if self.drawing else min(SUITS, len(self.picture))
+        return max((side for side in SIDES if side <= most), default=SIDES[0])
 
 
 Now = dict[str, Any]  # all that is set: the controls' values by name, and the `subject`, a Subject or None
@@ -124,9 +135,8 @@ class Noising(Tool):
             self.form.lay_out("t", values=opening)
 
     def lay_out_controls(self, opening: Now) -> None:
-        self.gallery = gr.HTML(view.gallery(self.examples), js_on_load=widgets.PICK_JS, elem_id="noising-examples")
-        with widgets.more("Your own picture"):
-            self.upload = widgets.picture_input("Upload, paste or take a picture", height=240, elem_id="noising-upload")
+        self.gallery = own.gallery_of(view.gallery(self.examples), elem_id="noising-examples")
+        self.upload = own.carrier("noising-upload")
         self.form.lay_out("schedule", "rival", "align", values=opening)
         with gr.Row():
             self.form.lay_out("T", "seed", values=opening)
@@ -191,9 +201,11 @@ class Noising(Tool):
             form["chart"].input(self.on_chart, inputs, chart, **latest),
             gr.on(scenes, self.on_scene, inputs, scene, **latest),
             form.dice["seed"].then(self.on_scene, inputs, scene, **latest),
-            self.film.click(self.on_frame, inputs, place, **quiet),
-            self.gallery.click(self.on_example, inputs, everything, **quiet),
-            self.upload.input(self.on_upload, inputs | {self.upload}, everything, **quiet),
+            self.film.click(self.on_frame, inputs, place, **quiet | PICKED),
+            self.gallery.click(self.on_example, inputs, everything, **quiet | PICKED),
+            own.wire(self.gallery, self.upload).then(
+                self.on_upload, inputs | {self.upload}, everything, **quiet | PICKED
+            ),
             self.share.opens(page, self.on_open, inputs, everything, **quiet),
         ]
         self.wire_presets(everything, events.append, inputs, queue=True, **quiet)
@@ -251,11 +263,9 @@ class Noising(Tool):
 
     def on_upload(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
         """Take the visitor's picture; one that cannot be read leaves the old one where it is."""
-        if values[self.upload] is None:  # cleared: what is shown stays (to yield nothing would empty the page)
-            yield {self.runs.note: widgets.note("")}
-            return
+        path = values[self.upload]
         try:
-            subject = Subject(*media.open_upload(values[self.upload], self.settings).square())
+            subject = Subject(*own.opened(path, self.settings).square(), token=own.token(path))
         except LabError as error:
             yield {self.runs.note: widgets.refusal(error)}
             return
@@ -284,16 +294,17 @@ class Noising(Tool):
         return on_preset
 
     def _take(self, values: dict[Any, Any], subject: Subject, request: gr.Request) -> Iterator[Update]:
-        """Another picture; the controls stay."""
-        now = self._now(values) | {"subject": subject}
-        yield from self._show(now, self._marks(subject), request, *FOLLOWERS)
+        """Another picture, at the side that suits it; the other controls stay."""
+        now = self._now(values) | {"subject": subject, "side": subject.side}
+        yield from self._show(now, self._marks(subject), request, "side", *FOLLOWERS)
 
     def _example(self, example: media.Example) -> Subject:
-        return Subject(media.open_picture(example.path, self.settings), example=example.path.stem)
+        picture = media.open_picture(example.path, self.settings)
+        return Subject(picture, example=example.path.stem, drawing=example.kind == "drawing")
 
     def _marks(self, subject: Subject) -> Update:
         """What says which picture is shown."""
-        return {self.last_run: subject, self.gallery: view.gallery(self.examples, subject.example)}
+        return {self.last_run: subject, self.gallery: view.gallery(self.examples, subject.example, subject.token)}
 
     def _show(self, now: Now, marks: Update, request: gr.Request, *names: str) -> Iterator[Update]:
         """Show a scene with its `marks`, as `_scene`, unless another one is asked for meanwhile: a link into the lab opens

@@ -1,16 +1,13 @@
 """What the Forward noising tab shows, as markup: pictures with their level, and example pictures and a film to click."""
 
 from collections.abc import Sequence
-from functools import cache
 from math import isinf
-from pathlib import Path
 
 import numpy as np
 
 from lab.requests.noising import NoisingFrame
-from lab.settings import Settings
 from lab.ui.shell import film as films
-from lab.ui.shell import media, widgets
+from lab.ui.shell import media, own, widgets
 from lab.ui.tabs.noising import drag
 from lab.ui.tabs.noising.charts import Process
 from lab.ui.tabs.noising.words import RECOVERED_WORDS
@@ -48,16 +45,11 @@ def figures(frame: NoisingFrame) -> str:
     return f"t = {frame.t} · ᾱ {frame.alpha_bar:.3f} · log-SNR {snr} · PSNR {frame.psnr_db:.1f} dB"
 
 
-def gallery(examples: Sequence[media.Example], name: str = "") -> str:
-    """Example pictures to click, the one of this name marked."""
-    cells = ((one.title, one.credit, f'<img alt="" src="{_thumb(one.path)}">') for one in examples)
+def gallery(examples: Sequence[media.Example], name: str = "", own_token: str = "") -> str:
+    """Example pictures to click, the one of this name marked, or the visitor's own."""
+    cells = ((one.title, one.credit, f'<img alt="" src="{media.thumbnail(one.path, 96)}">') for one in examples)
     index = next((i for i, one in enumerate(examples) if one.path.stem == name), None)
-    return widgets.gallery("Example pictures", cells, index)
-
-
-@cache
-def _thumb(path: Path) -> str:
-    return media.data_uri(media.resize(media.open_picture(path, Settings()), 96), moving=True)
+    return own.gallery("Example pictures", cells, index, shown=own_token)
 
 
 def film_frame(processes: Sequence[Process]) -> np.ndarray:

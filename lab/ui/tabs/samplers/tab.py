@@ -1,5 +1,6 @@
 """Tab: samplers side by side, from the same x_T and with the same noise at the same noise level."""
 
+import filecmp
 import threading
 from collections.abc import Generator, Iterator
 from functools import partial
@@ -17,10 +18,10 @@ from lab.requests.fields import MAX_T, MIN_T
 from lab.requests.inversion import InversionResult
 from lab.requests.sampling import Decoded, LaneSettings, SamplingRequest
 from lab.settings import ASSETS, Settings, at_hand
-from lab.ui.shell import lane_view, media, pipeline, reel, share, vocabulary, widgets
+from lab.ui.shell import lane_view, media, own, pipeline, reel, share, vocabulary, widgets
 from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of, reads, titles_of
 from lab.ui.shell.runs import Run, Runs
-from lab.ui.shell.tool import QUIET, Tool
+from lab.ui.shell.tool import PICKED, QUIET, Tool
 from lab.ui.shell.widgets import Update
 from lab.ui.tabs.samplers import charts, equations, inversion, requests, view, words
 from lab.ui.tabs.samplers.lanes import (
@@ -50,7 +51,8 @@ FORM = (
     Field("mix_seed",   gr.Number,   "Second seed", 2, when=one_of("experiment", "between"), options={"minimum": 0}),
     Field("samplers",   gr.Dropdown, "Samplers",    ["ddim"], choices=titles_of(samplers_for), stays=True, when=one_of("experiment", "compare", "grid"),
           kind=Choice(tuple(SAMPLERS), most=MAX_COMPARED), options={"multiselect": True, "max_choices": MAX_COMPARED}),
-    Field("picture",    widgets.picture_input, "Picture", None, when=one_of("experiment", "invert"), linked=False, options={"height": 220}),
+    Field("picture",    widgets.picture_input, "Picture", None, linked=False, options={"visible": "hidden"}),
+    Field("known",      gr.Checkbox, "The exact denoiser knows this picture, too", False, offered=lambda model: not model.trained, when=one_of("experiment", "invert")),
     Field("steps",      gr.Slider,   "Steps",       20, when=one_of("experiment", "compare", "between", "invert"), options={"minimum": 1, "maximum": 200, "step": 1}),
     Field("style",      gr.Dropdown, "Style",       offered=reads("style"), choices=[("All styles", ""), *((style, style) for style in STYLES)]),
     Field("schedule",   gr.Dropdown, "Schedule",    lambda model: model.schedules[0], choices=titles_of(lambda model: {name: SCHEDULES[name] for name in model.schedules}),
@@ -149,7 +151,10 @@ class Samplers(Tool):
 
     def lay_out_controls(self, opening: dict[str, Any]) -> None:
         self.runs = Runs("samplers", beneath=self._lay_out_transport)
-        self.form.lay_out("experiment", "model", "versus", "prompt", values=opening)
+        self.form.lay_out("experiment", values=opening)
+        self.examples = media.examples()
+        self.gallery = own.gallery_of("", elem_id="samplers-examples", visible="hidden")
+        self.form.lay_out("known", "model", "versus", "prompt", values=opening)
         vocabulary.line(self.form, opening)
         self.form.lay_out("group", "seed", "mix_seed", "samplers", "picture", "steps", values=opening)
         self.rows = Rows(self.offered[0].subject, self.form.model(opening))
@@ -169,9 +174,9 @@ class Samplers(Tool):
 
     def wire(self, page: gr.Tab) -> None:
         running, runs = self.running, self.runs
-        self.restorable = [*self.controls, *self.rows.parts]
+        self.restorable = [*self.controls, *self.rows.parts, self.gallery]
         self.replayable = [self.stage, self.words, self.plot, self.table, self.equations, runs.note, self.last_run]
-        inputs = {*self.restorable, self.last_run, self.second}
+        inputs = {*self.controls, *self.rows.parts, self.last_run, self.second}
         outputs = [*self.replayable, runs.run, runs.stop, *self.share.run_outputs]
         gr.on([runs.run.click, *self.form.submits], self.on_run, inputs, outputs, **running)
         self.share.opens(page, self.on_open, inputs, outputs, **running)
@@ -186,11 +191,15 @@ class Samplers(Tool):
     def _wire_controls(self) -> None:
         """What answers at once: the bookkeeping of the queue costs more than a frame does."""
         form, inputs, quiet = self.form, {*self.controls}, {"queue": False, **QUIET}
-        places = [*form.others_parts, self.rows.box, self.second, self.transport]
+        places = [*form.others_parts, self.rows.box, self.gallery, self.second, self.transport]
         form["model"].input(self.on_model, inputs, [*form.model_parts, *self.rows.parts], **quiet)
         form["experiment"].change(self.on_experiment, inputs, places, **quiet)
         gr.on([form[name].input for name in ("samplers", "steps")], self.on_choose, inputs, self.rows.parts, **quiet)
         self.second.input(self.on_second, [self.last_run, self.second], self.stage, trigger_mode="always_last", **quiet)
+        self.gallery.click(self.on_example, None, [form["picture"], self.gallery], **quiet | PICKED)
+        own.wire(self.gallery, form["picture"]).then(
+            self.on_own, form["picture"], [self.gallery, self.runs.note], **quiet
+        )
         self.runs.stop.click(self.runs.on_stop, None, None, **quiet)
 
     # Controls
@@ -226,7 +235,8 @@ class Samplers(Tool):
 
     def on_preset(self, preset: Preset) -> Update:
         model = self.form.model(preset.values)
-        return super().on_preset(preset) | self.rows.show(preset.subject, model)
+        shown = self._gallery(preset.values.get("picture"), preset.values.get("experiment", ""))
+        return super().on_preset(preset) | self.rows.show(preset.subject, model) | {self.gallery: shown}
 
     def on_model(self, values: dict[Any, Any]) -> Update:
         """Offer what the model can do: its samplers, conditions and forward process."""
@@ -240,9 +250,31 @@ class Samplers(Tool):
         experiment = values[self.form["experiment"]]
         return super().on_experiment(values) | {
             self.rows.box: gr.update(visible=experiment == "compare"),
+            self.gallery: self._gallery(values[self.form["picture"]], experiment),
             self.second: gr.update(visible=experiment == "compare"),
             self.transport: gr.update(visible=experiment in DRAWN),
         }
+
+    def on_example(self, event: gr.EventData) -> Update:
+        """An example picture was clicked: it is what will be inverted."""
+        path = str(self.examples[widgets.picked(event) % len(self.examples)].path)
+        return {self.form["picture"]: path, self.gallery: self._gallery(path)}
+
+    def on_own(self, path: str | None) -> Update:
+        """The visitor's own picture has come, or was lost on its way."""
+        return {self.gallery: self._gallery(path), self.runs.note: widgets.note("" if path else own.LOST, bad=not path)}
+
+    def _gallery(self, path: str | None, experiment: str = "invert") -> dict[str, Any]:
+        """The example pictures, the one at this path marked, or the visitor's own; there where a picture is inverted. The page
+        has them from then on, and not before."""
+        if experiment != "invert":
+            return gr.update(visible="hidden")
+        index = next((i for i, one in enumerate(self.examples) if path and _same(one.path, Path(path))), None)
+        cells = (
+            (one.title, one.credit, f'<img alt="" src="{media.thumbnail(one.path, 96)}">') for one in self.examples
+        )
+        token = own.token(path) if path and index is None else ""
+        return gr.update(visible=True, value=own.gallery("Pictures to invert", cells, index, shown=token))
 
     def on_choose(self, values: dict[Any, Any]) -> Update:
         """The simple controls fill the lane rows."""
@@ -295,11 +327,11 @@ class Samplers(Tool):
     def _invert(self, values: dict[Any, Any], client: str, stop: threading.Event) -> Generator[Update, None, Update]:
         now = self.form.read(values)
         if not now["picture"]:
-            raise LabError("Choose a picture first: upload one, paste one or use the webcam.")
+            raise LabError("Choose a picture first: one of the examples, or your own.")
         picture, remark = media.open_upload(now["picture"], self.settings).square()
         request = requests.inversion(now, picture)
         run, results, latent = Run(PAINT_EVERY_S, [remark]), list[InversionResult](), MODELS[request.model].latent
-        words_update: Update = {self.words: words.under_stage("invert", request.model)}
+        words_update: Update = {self.words: words.under_stage("invert", request.model, known=request.known)}
 
         def paint() -> Update:
             if not run.steps:  # only notes until now
@@ -386,7 +418,8 @@ class Samplers(Tool):
         lanes = from_capsule(capsule.values.get("lanes"), model) or [
             Lane(name, whole["steps"]) for name in whole["samplers"]
         ]
-        updates = self.form.show(whole) | self.rows.show(lanes, model)
+        shown = self._gallery(whole["picture"], whole["experiment"])
+        updates = self.form.show(whole) | self.rows.show(lanes, model) | {self.gallery: shown}
         if inverts and picture is None:
             return updates, "", share.ALONE
         return updates, "samplers-run", share.without_model(capsule, model.name)
@@ -395,6 +428,11 @@ class Samplers(Tool):
 
     def request(self, values: dict[Any, Any]) -> SamplingRequest:
         return requests.sampling(self.form.read(values), self.rows.read(values))
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two files are of one name and of the same content: Gradio copies what the page shows."""
+    return one.name == other.name and other.is_file() and filecmp.cmp(one, other, shallow=False)
 
 
 build = Samplers.build

@@ -32,13 +32,15 @@ EXACT_WORDS = {  # what is seen of the exact denoiser besides
     "between": "It jumps from picture to picture: a finite set has nothing in between.",
     "invert": "A picture of the set comes back; any other comes back as one of the set.",
 }
+KNOWN_WORDS = "The exact denoiser knows this picture as one of its set, and so it comes back."
 LATENT_WORDS = "While it draws, a guess that is not decoded yet is a mosaic of its latents."
 VERSUS_WORDS = "First the learned score, then the perfect one, both from the same x<sub>T</sub>."
 
 
-def under_stage(experiment: str, model: str, versus: bool = False) -> str:
-    """What there is to see of an experiment on a model."""
+def under_stage(experiment: str, model: str, versus: bool = False, known: bool = False) -> str:
+    """What there is to see of an experiment on a model: `versus` the perfect one, or with a picture `known` to the exact one."""
     row = MODELS[model]
-    more = EXACT_WORDS.get(experiment, "") if row.family == "exact" else LATENT_WORDS if row.latent else ""
+    exact = KNOWN_WORDS if known else EXACT_WORDS.get(experiment, "")
+    more = exact if row.family == "exact" else LATENT_WORDS if row.latent else ""
     sentences = [WORDS[experiment], more, VERSUS_WORDS if versus else ""]
     return widgets.words(" ".join(filter(None, sentences)))
