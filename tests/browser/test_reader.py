@@ -12,7 +12,7 @@ expect.set_options(timeout=60_000)  # two cores, perhaps busy
 MOST_SAID = 3  # of a run: it begins, perhaps one word between, what came of it
 FILLED = {  # what a tab shows once its first run has ended
     "start": ".start-card button",
-    "noising": "#noising-chart .js-plotly-plot",
+    "noising": "#noising-film button img",
     "samplers": "#samplers-stage figure + figure img",
     "guidance": "#guidance-curves circle",
     "controlnet": "#controlnet-stage img",

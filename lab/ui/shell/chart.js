@@ -4,7 +4,7 @@ const details = element.querySelector("details"), region = details.lastElementCh
 const plain = (text) => (text ?? "").replace(/<[^>]*>/g, "");
 const plotly = (plot) => plot.data.flatMap((trace) => {
   const title = (axis) => plain(plot.layout[axis.replace(/[xy]/, "$&axis")]?.title?.text);
-  const x = title(trace.xaxis ?? "x"), y = title(trace.yaxis ?? "y"), curve = plain(trace.name);
+  const x = title(trace.xaxis ?? "x"), y = trace.meta ?? title(trace.yaxis ?? "y"), curve = plain(trace.name);
   if (trace.z) return trace.z.flatMap((row, i) => row.map((z, j) => ({ curve, [x || "column"]: trace.x[j], [y || "row"]: trace.y[i], value: z })));
   const value = (i) => (trace.text?.[i]?.startsWith("below") ? trace.text[i] : trace.y[i]); // what lies under the axis
   return [...trace.x].map((at, i) => ({ curve, [x || "x"]: at, [y || "y"]: value(i) }));

@@ -94,9 +94,14 @@ def lines(
     x: str,
     y: str,
 ) -> PlotData:
-    """One curve for each named series, with axis titles."""
+    """One curve for each named series, with axis titles; the y axis begins at 0."""
     traces = [line([p[0] for p in points], [p[1] for p in points], name, c) for name, c, points in series]
-    return figure(traces, xaxis={"title": {"text": x}}, yaxis={"title": {"text": y}}, showlegend=len(series) > 1)
+    return figure(
+        traces,
+        xaxis={"title": {"text": x}},
+        yaxis={"title": {"text": y}, "rangemode": "tozero"},
+        showlegend=len(series) > 1,
+    )
 
 
 def _finite(values: Iterable[float]) -> list[float | None]:

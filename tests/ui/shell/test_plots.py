@@ -65,14 +65,19 @@ def drawn(**distances):
     return json.loads(charts.chart(recording).plot)
 
 
+def below(figure):
+    """What a chart says of distances that are none of its axis."""
+    return [note for note in figure["layout"]["annotations"] if "below" in note["text"]]
+
+
 def test_a_distance_below_the_axis_is_said_to_be_below_and_all_others_are_drawn_where_they_are():
     figure = drawn(heun=[(4, 0.3, 0.9), (10, 0.0002, 5e-5), (20, 0.0, 0.0)])
     along, end = figure["data"]
     assert along["y"] == pytest.approx([0.3, 0.0002, 1e-4]) and end["y"] == pytest.approx([0.9, 1e-4, 1e-4])
     assert [symbol == "circle" for symbol in along["marker"]["symbol"]] == [True, True, False]
     assert end["text"] == ["0.9", "below 0.0001", "below 0.0001"]
-    assert {note["xref"] for note in figure["layout"]["annotations"]} == {"x domain", "x2 domain"}
-    assert drawn(heun=[(4, 0.3, 0.9)])["layout"]["annotations"] == []
+    assert [note["xref"] for note in below(figure)] == ["x domain", "x2 domain"]
+    assert below(drawn(heun=[(4, 0.3, 0.9)])) == []
     for axis in ("xaxis", "yaxis", "xaxis2", "yaxis2"):
         assert figure["layout"][axis]["tickvals"] == sorted(set(figure["layout"][axis]["tickvals"]))
 
@@ -80,7 +85,7 @@ def test_a_distance_below_the_axis_is_said_to_be_below_and_all_others_are_drawn_
 def test_a_distance_that_nobody_measured_is_a_gap():
     figure = drawn(heun=[(4, None, 0.9), (10, 0.02, 0.01)])
     assert figure["data"][0]["y"] == [None, 0.02] and "circle" in figure["data"][0]["marker"]["symbol"][0]
-    assert figure["layout"]["annotations"] == []
+    assert below(figure) == []
 
 
 @pytest.mark.parametrize("digits", [3, 4])
@@ -91,6 +96,15 @@ def test_only_nothing_is_nothing(digits):
     for value, word in words.items():
         if word[0].isdigit():
             assert float(word) == pytest.approx(value, abs=0.51 * 10**-digits)
+
+
+def test_two_runs_of_a_chart_are_read_on_one_scale_and_both_panels_too():
+    few, many = drawn(heun=[(4, 0.3, 0.9)]), drawn(heun=[(4, 1.4, 0.9), (10, 0.02, 3e-5)], euler=[(4, 2e-4, 1e-3)])
+    ranges = [figure["layout"][axis]["range"] for figure in (few, many) for axis in ("yaxis", "yaxis2")]
+    assert all(one == ranges[0] for one in ranges)
+    values = [value for trace in many["data"] for value in trace["y"]]
+    assert ranges[0][0] < math.log10(min(values)) and math.log10(max(values)) < ranges[0][1]
+    assert {trace["meta"] for trace in many["data"]} == {"RMS, along the path", "RMS, finished picture"}
 
 
 def test_curves_that_are_one_say_so_and_others_do_not():
@@ -130,14 +144,28 @@ def test_the_noise_of_the_picture_itself_is_not_drawn():
     assert figure["layout"]["yaxis"]["tickvals"] == [1e-4, 1e-2, 1, 1e2, 1e4]
 
 
-@pytest.mark.parametrize(("low", "high"), [(0.21, 0.85), (-0.43, 0.11), (0.0, 1.0), (0.5, 0.5), (0.0312, 0.0345)])
-def test_the_small_charts_name_their_axis_and_have_round_ticks(low, high):
+def small(low, high, span):
+    """A small chart from `low` to `high` on an axis of this span."""
     lane = LaneSettings(guidance_scale=3)
     dots = (Point(0.0, low, lane), Point(2.0, high, lane))
-    chart = Chart(
-        "CLIP score", "", [Curve("one", "#123456", dots, dots)], guidance_charts.SCALE, [(0.0, "0"), (2.0, "3")]
-    )
-    markup = chart.figure()
+    curve = Curve("one", "#123456", dots, dots)
+    return Chart("CLIP score", "", [curve], guidance_charts.SCALE, [(0.0, "0"), (2.0, "3")], span).figure()
+
+
+@pytest.mark.parametrize("span", guidance_charts.SPANS.values())
+def test_an_axis_stays_as_it_is_from_run_to_run(span):
+    low, high = span
+    middle = (low + high) / 2
+    axes = [
+        re.findall(r'<line class="axis".*?/>|text-anchor="end">.*?<', small(*ends, span))
+        for ends in (span, (middle, middle))
+    ]
+    assert axes[0] == axes[1] and len(axes[0]) >= 4
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.21, 0.85), (-0.43, 0.11), (0.0, 1.0), (0.5, 0.5), (0.0312, 0.0345)])
+def test_the_small_charts_name_their_axis_and_have_round_ticks(low, high):
+    markup = small(low, high, (0.0, 0.5))
     assert ">guidance scale</text>" in markup
     numbers = re.findall(r'text-anchor="end">([^<]*)</text>', markup)
     values = [float(number.replace("−", "-")) for number in numbers]

@@ -55,11 +55,12 @@ def _curves(done: Finished) -> PlotData | None:
             at = sorted({strength for strength, _ in points})
             means = [float(np.mean([value for strength, value in points if strength == x])) for x in at]
             name = f"{title}, guess mode" if guess else title
+            name += f", mean of {len(points) // len(at)}" if len(points) > len(at) else ""
             dash = {"dash": "dot"} if guess else {}
             traces.append(plots.line(at, means, name, colour, mode="lines+markers", line=dash))
             dots = {"color": colour, "size": 6, "opacity": 0.45}
             traces.append({"type": "scatter", "mode": "markers", "x": [p[0] for p in points],
-                           "y": [round(p[1], 4) for p in points], "marker": dots, "name": f"{name}, one picture", "showlegend": False, "hoverinfo": "skip"})  # fmt: skip
+                           "y": [round(p[1], 4) for p in points], "marker": dots, "name": f"{title}, one picture", "showlegend": False, "hoverinfo": "skip"})  # fmt: skip
     if not traces:
         return None
     return plots.figure(

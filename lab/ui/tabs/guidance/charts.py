@@ -29,6 +29,10 @@ ABOUT = {
     "diversity": "mean RMS between seeds",
     "trade": "CLIP score over diversity",
 }
+SPANS = {  # of the y axes, whatever a run has, unless it has more
+    "clip": (-0.4, 1.0), "saturation": (0.0, 0.6), "clipped": (0.0, 0.2), "contrast": (0.0, 0.4), "diversity": (0.0, 0.3),
+    "trade": (-0.4, 1.0), "eps": (0.0, 1.2), "difference": (0.0, 0.4),
+}  # fmt: skip
 LACKING = {"clip": "no prompt to score", "diversity": "needs two seeds", "trade": "needs a prompt and two seeds"}
 
 
@@ -53,13 +57,15 @@ class Curve:
 
 @dataclass(frozen=True)
 class Chart:
-    """One small chart. Its y axis spans what is there; where nothing is, it says what is `lacking`."""
+    """One small chart. Its y axis has its `span`, and more where there is more; where nothing is drawn, it says what is
+    `lacking`."""
 
     title: str
     about: str
     curves: Sequence[Curve]
     across: str  # what its x axis is
     ticks: Sequence[tuple[float, str]]
+    span: tuple[float, float]
     lacking: str = ""
     labelled: bool = False  # a dot says its scale
     width: int = WIDTH
@@ -84,7 +90,7 @@ class Chart:
 
     def _body(self) -> str:
         ys = [point.y for curve in self.curves for point in (*curve.line, *curve.dots)]
-        low, high = _range(ys)
+        low, high = min([self.span[0], *ys]), max([self.span[1], *ys])
         xs = [x for x, _ in self.ticks] + [p.x for curve in self.curves for p in (*curve.line, *curve.dots)] or [
             0.0,
             1.0,
@@ -152,11 +158,20 @@ def curves(sweep: Sweep) -> str:
     charts = []
     for name, title in MEASURES.items():
         rule_curves = [_measure_curve(sweep, rule, name) for rule in rules]
-        charts.append(Chart(title, ABOUT[name], rule_curves, SCALE, ticks, lacking["clip"] if name == "clip" else ""))
+        charts.append(
+            Chart(title, ABOUT[name], rule_curves, SCALE, ticks, SPANS[name], lacking["clip"] if name == "clip" else "")
+        )
     diversity_curves = [_diversity_curve(sweep, rule) for rule in rules]
-    charts.insert(1, Chart("diversity", ABOUT["diversity"], diversity_curves, SCALE, ticks, lacking["diversity"]))
+    charts.insert(
+        1,
+        Chart(
+            "diversity", ABOUT["diversity"], diversity_curves, SCALE, ticks, SPANS["diversity"], lacking["diversity"]
+        ),
+    )
     charts.append(_trade_off(sweep, rules, lacking["trade"]))
-    how = "<span>line: mean of the seeds · dot: a picture, hover to see it</span>"
+    seeds = len({seed for _, seed in sweep.plan.rows})
+    line = f"line: mean of {seeds} seeds · dot" if seeds > 1 else "dot"
+    how = f"<span>{line}: a picture, hover to see it</span>"
     figures = "".join(chart.figure() for chart in charts)
     return f'<div class="curve-legend">{legend}{how}</div><div class="curves">{figures}</div>'
 
@@ -203,22 +218,16 @@ def _trade_off(sweep: Sweep, rules: Sequence[str], lacking: str) -> Chart:
         line = [Point(p.y, scores[p.x], p.lane) for p in _diversity_curve(sweep, rule).line if p.x in scores]
         rule_curves.append(Curve(GUIDANCE[rule].title, GUIDANCE[rule].colour, tuple(line), tuple(line)))
     xs = [point.x for curve in rule_curves for point in curve.line]
-    ticks = _tick_labels(plots.ticks(min(xs), max(xs))) if xs else []
-    return Chart("the trade-off", ABOUT["trade"], rule_curves, "diversity", ticks, lacking, labelled=True)
+    ticks = _tick_labels(plots.ticks(0.0, max([SPANS["diversity"][1], *xs])))
+    return Chart(
+        "the trade-off", ABOUT["trade"], rule_curves, "diversity", ticks, SPANS["trade"], lacking, labelled=True
+    )
 
 
 def _tick_labels(values: Sequence[float]) -> list[tuple[float, str]]:
     """Ticks with their numbers, all with as many decimals as tell them apart."""
     spacing = values[1] - values[0] if len(values) > 1 else 0.0
     return [(value, plots.label(value, spacing)) for value in values]
-
-
-def _range(ys: Sequence[float]) -> tuple[float, float]:
-    """The span of an axis, with air; a flat line lies in the middle of a span that does not exaggerate it."""
-    if not ys:
-        return 0.0, 1.0
-    air = max((max(ys) - min(ys)) * 0.08, 0.02)
-    return (0.0 if 0 <= min(ys) < air else min(ys) - air), max(ys) + air
 
 
 def norms(look: Look | None) -> str:
@@ -233,8 +242,8 @@ def norms(look: Look | None) -> str:
     gap = [curve("their difference", DIFFERENCE, 2)]
     legend = "".join(f'<span><i style="background:{c.colour}"></i>{c.name}</span>' for c in [*halves, *gap])
     charts = (
-        Chart("eps of both halves", "RMS at each step", halves, STEP, ticks, width=WIDE),
-        Chart("their difference", "what guidance multiplies, RMS", gap, STEP, ticks, width=WIDE),
+        Chart("eps of both halves", "RMS at each step", halves, STEP, ticks, SPANS["eps"], width=WIDE),
+        Chart("their difference", "what guidance multiplies, RMS", gap, STEP, ticks, SPANS["difference"], width=WIDE),
     )
     figures = "".join(chart.figure() for chart in charts)
     return f'<div class="curve-legend">{legend}</div><div class="curves two">{figures}</div>'

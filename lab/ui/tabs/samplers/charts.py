@@ -1,6 +1,6 @@
 """The plots of the Samplers tab: how samplers converge, and where a learned score leaves the perfect one."""
 
-from math import isinf
+from math import isinf, log10
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,12 @@ from lab.requests.sampling import Recording
 from lab.ui.shell import lane_view, plots
 
 FLOOR = 1e-4  # of a distance on a logarithmic axis: what lies below is rounding mostly, and 0 has no place there
+
+RANGE = [log10(FLOOR / 1.5), log10(3)]  # of both axes of distances, whatever is drawn; values lie between -1 and 1
+PANELS = (
+    ("along the path", "x", "y", 1),
+    ("finished picture", "x2", "y2", 2),
+)  # what is compared, axes, column of a Curve
 
 Curve = np.ndarray  # (lanes, 3): calls, RMS to the reference along the path and at the end; nan where there is none
 
@@ -39,25 +45,30 @@ def divergence(recording: Recording) -> Any:
 
 
 def convergence(recording: Recording) -> Any:
-    """Distance to the reference against denoiser calls, one line a sampler: along the path, and at its end. Distances
-    below FLOOR stand on it as open triangles that say so; of curves that are one, the later is dashed and named so."""
+    """Distance to the reference against denoiser calls, one line a sampler: along the path, and at its end, on one scale
+    that is the same for every run. Distances below FLOOR stand on it as open triangles that say so; of curves that are one, the later is dashed and named so."""
     curves = _curves(recording)
     across = {"title": {"text": "denoiser calls"}, "type": "log"}
     return plots.figure(
         [trace for sampler in curves for trace in _traces(sampler, curves[sampler], _twin(sampler, curves))],
         height=300,
         xaxis={**across, "domain": [0, 0.46]},
-        yaxis={"title": {"text": "RMS, along the path"}, "type": "log"},
-        xaxis2={**across, "domain": [0.56, 1], "anchor": "y2"},
-        yaxis2={"title": {"text": "RMS, finished picture"}, "type": "log", "anchor": "x2"},
+        yaxis={"title": {"text": "RMS to the reference run"}, "type": "log", "range": RANGE},
+        xaxis2={**across, "domain": [0.54, 1], "anchor": "y2"},
+        yaxis2={"type": "log", "anchor": "x2", "range": RANGE, "showticklabels": False},
         annotations=[
-            {"text": f"▽ below {FLOOR:g}", "xref": f"{x} domain", "yref": f"{y} domain", "x": 0.01, "y": 0.1,
-             "xanchor": "left", "yanchor": "bottom", "showarrow": False}
-            for x, y, k in (("x", "y", 1), ("x2", "y2", 2))
-            if any((curve[:, k] <= FLOOR).any() for curve in curves.values())
+            *(_words(title, x, y, "top", 1.0) for title, x, y, _ in PANELS),
+            *(_words(f"▽ below {FLOOR:g}", x, y, "bottom", 0.1) for _, x, y, k in PANELS
+              if any((curve[:, k] <= FLOOR).any() for curve in curves.values())),
         ],
         showlegend=True,
     )  # fmt: skip
+
+
+def _words(text: str, x: str, y: str, anchor: str, at: float) -> dict[str, Any]:
+    """A line of text in a panel, from its left edge."""
+    return {"text": text, "xref": f"{x} domain", "yref": f"{y} domain", "x": 0.01, "y": at,
+            "xanchor": "left", "yanchor": anchor, "showarrow": False}  # fmt: skip
 
 
 def _curves(recording: Recording) -> dict[str, Curve]:
@@ -89,7 +100,7 @@ def _traces(sampler: str, curve: Curve, twin: str) -> list[dict[str, Any]]:
             line={"dash": "dash"} if twin else {},
             marker={"symbol": ["triangle-down-open" if d <= FLOOR else "circle" for d in curve[:, k]], "size": 8},
             text=[f"below {FLOOR:g}" if d <= FLOOR else f"{d:.3g}" for d in curve[:, k]],
-            hovertemplate="%{text}", **axes,
+            hovertemplate="%{text}", meta=f"RMS, {panel}", xaxis=x, yaxis=y, showlegend=k == 1,
         )
-        for k, axes in ((1, {}), (2, {"showlegend": False, "xaxis": "x2", "yaxis": "y2"}))
+        for panel, x, y, k in PANELS
     ]  # fmt: skip
