@@ -135,9 +135,14 @@ def _chosen(condition: Condition) -> str:
         f'row["{name}"] == "{value}"' for name in ("group", "style") if (value := getattr(condition, name).strip())
     ]
     if as_read(condition.prompt):
-        numbers = "\n".join(wrap(", ".join(map(str, found(condition))), 110))
-        return f"data[[  # those that the lab finds under {_comment(condition)}\n{indent(numbers, '    ')}\n]]"
+        return f"data[{numbers(condition)}]"
     return f"data[[{' and '.join(tests)} for row in rows]]" if tests else "data"
+
+
+def numbers(condition: Condition) -> str:
+    """An expression for the numbers of the pictures that a search means."""
+    rows = "\n".join(wrap(", ".join(map(str, found(condition))), 110))
+    return f"[  # those that the lab finds under {_comment(condition)}\n{indent(rows, '    ')}\n]"
 
 
 def _comment(condition: Condition) -> str:

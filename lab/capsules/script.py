@@ -8,6 +8,7 @@ import base64
 import io
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from textwrap import indent, wrap
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 from huggingface_hub import try_to_load_from_cache
 from PIL import Image
 
-from lab.capsules import exact_script
+from lab.capsules import exact_script, short_script
 from lab.catalog import GUIDANCE, MODELS, SAMPLERS, Model, Sampler, control_of
 from lab.requests.base import LabError
 from lab.requests.sampling import ControlMap, ControlWindow, LaneSettings, SamplingRequest
@@ -49,6 +50,8 @@ def write(request: SamplingRequest, index: int) -> str:
     _check(model, lane)
     row, total = SAMPLERS[lane.sampler], request.forward.T
     spacing = _spacing(lane, total)
+    if short_script.suits(model, lane, request.forward, spacing):
+        return _laid_out(short_script.parts(model, row, request, lane))
     offset = int(spacing == "leading" and (lane.steps < total - 1 or row.scheduler not in LOWEST_LEFT_OUT))
     mended = row.scheduler in PLAIN and (spacing == "linspace" or total % lane.steps > 0)
     alone = (
@@ -94,8 +97,13 @@ def write(request: SamplingRequest, index: int) -> str:
             _loop(row, lane, guided, bool(windows), draws, embeddings),
             _DECODING,
         ]
+    return _laid_out(parts)
+
+
+def _laid_out(parts: Iterable[str]) -> str:
+    """A script from its parts: a line between them, two before and after what is defined."""
     text = "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
-    text = re.sub(r"\n+(?=(def|class) )", r"\n\n\n", text)  # two lines before and after what is defined
+    text = re.sub(r"\n+(?=(def|class) )", r"\n\n\n", text)
     return re.sub(r"(?<=\n)((?:def|class) .*\n(?:(?:[ ].*)?\n)*?)\n+(?=\S)", r"\1\n\n", text)
 
 
