@@ -139,7 +139,7 @@ def to_link(capsule: Capsule) -> str:
     """
     if not whole_in_link(capsule):
         capsule = capsule.model_copy(update={"values": _without_pictures(capsule.values)})
-    code = _packed(capsule)
+    code = packed(capsule)
     if len(code) > MAX_LINK:
         raise LabError("These settings are too large for a link. Save them as a JSON file, or in the picture.")
     return code
@@ -147,10 +147,11 @@ def to_link(capsule: Capsule) -> str:
 
 def whole_in_link(capsule: Capsule) -> bool:
     """Whether a link carries all of the capsule, a visitor's own picture among it."""
-    return len(_packed(capsule)) <= MAX_LINK
+    return len(packed(capsule)) <= MAX_LINK
 
 
-def _packed(capsule: Capsule) -> str:
+def packed(capsule: Capsule) -> str:
+    """All of the capsule as a link would carry it, however long it is: compressed JSON in base64url."""
     text = json.dumps(capsule.model_dump(exclude_none=True), separators=(",", ":"))
     return base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode().rstrip("=")
 
@@ -167,7 +168,14 @@ def _without_pictures(value: Any) -> Any:
 
 def from_link(code: str) -> Capsule:
     """The inverse of `to_link`, for a query that came from anywhere."""
-    if not re.fullmatch(rf"[A-Za-z0-9_-]{{1,{MAX_LINK}}}", code):
+    if len(code) > MAX_LINK:
+        raise LabError(DAMAGED)
+    return unpacked(code)
+
+
+def unpacked(code: str) -> Capsule:
+    """The inverse of `packed`, for a text that came from anywhere. Raises LabError where it is none."""
+    if len(code) > 2 * MAX_JSON or not re.fullmatch("[A-Za-z0-9_-]+", code):
         raise LabError(DAMAGED)
     try:
         text = _inflated(base64.urlsafe_b64decode(code + "=" * (-len(code) % 4)))

@@ -7,7 +7,7 @@ import gradio as gr
 
 from lab.catalog import add_hub_models
 from lab.settings import ASSETS, Settings
-from lab.ui.shell import address, ahead, lessons, own, presenting, reader, share, theme, vocabulary
+from lab.ui.shell import address, ahead, lessons, own, presenting, reader, share, shelf, theme, vocabulary
 from lab.ui.shell.header import header
 from lab.ui.shell.instrument import Instrument
 from lab.ui.shell.openers import OPEN_JS
@@ -71,6 +71,7 @@ def launch_options(backend: Any, settings: Settings) -> dict[str, Any]:
                 ahead.route(backend, settings.queue_size),
                 *vocabulary.routes(),
                 *own.routes(),
+                shelf.file(),
                 *(route() for tab in TABS for route in tab.routes),
             ]
         },

@@ -109,6 +109,12 @@ def test_a_drawn_picture_runs_at_every_stroke(tab):
     )
     finished(tab, "2 pictures in")
     assert lit(tab) > 60
+    runs = tab.locator("#controlnet-shelf li")
+    expect(runs).to_have_count(3)
+    draw(tab, (0.2, 0.5), (0.8, 0.5))
+    expect(runs.first).to_contain_text("Map of edges: another one")
+    tab.wait_for_timeout(1500)
+    expect(runs).to_have_count(3)  # strokes have one place on the shelf
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (1366, 768), (390, 844)])

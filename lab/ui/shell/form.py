@@ -168,12 +168,31 @@ class Form:
 
     def words(self, values: Values) -> Iterator[str]:
         """What is set, control by control, of those that are there: "Prompt: red heart"."""
-        whole = self.complete({name: value for name, value in values.items() if name in self.fields})
-        for one in self.fields.values():
-            look, value = self._look(one, whole), whole[one.name]
-            if look.get("visible", True) and value is not False and value not in ("", None, []):
-                label = look.get("label", one.label)
+        whole, there = self._there(values)
+        for name, (one, label) in there.items():
+            value = whole[name]
+            if value is not False and value not in ("", None, []):
                 yield label if value is True else f"{label}: {self._title(one, value, whole)}"
+
+    def settings(self, values: Values) -> dict[str, tuple[str, str]]:
+        """What every control that is there and that links hold is called, and what it is set to, by name: "Seed", "3"; "on"
+        or "off", and "none" where nothing is chosen or typed."""
+        whole, there = self._there(values)
+        return {name: (label, self._setting(one, whole)) for name, (one, label) in there.items() if one.linked}
+
+    def _there(self, values: Values) -> tuple[dict[str, Any], dict[str, tuple[Field, str]]]:
+        """A value for every control, and those that are there with their labels."""
+        whole = self.complete({name: value for name, value in values.items() if name in self.fields})
+        looks = [(one, self._look(one, whole)) for one in self.fields.values()]
+        return whole, {
+            one.name: (one, look.get("label", one.label)) for one, look in looks if look.get("visible", True)
+        }
+
+    def _setting(self, one: Field, whole: Values) -> str:
+        value = whole[one.name]
+        if isinstance(value, bool):
+            return "on" if value else "off"
+        return "none" if value is None or value == [] else self._title(one, value, whole) or "none"
 
     @property
     def linked(self) -> dict[str, Any]:

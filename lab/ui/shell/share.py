@@ -38,6 +38,7 @@ from lab.capsules.capsule import (
     make,
     to_json,
     to_link,
+    unpacked,
     whole_in_link,
 )
 from lab.capsules.recordings import SUFFIX, Recorded
@@ -47,6 +48,7 @@ from lab.requests.fields import MAX_PROMPT, MAX_SEED
 from lab.requests.sampling import SamplingRequest
 from lab.settings import Settings
 from lab.ui.shell import address, media, widgets
+from lab.ui.shell.runs import Runs
 from lab.ui.shell.sources import beside
 from lab.ui.shell.widgets import Update
 
@@ -113,6 +115,7 @@ class Panel:
         self.restored = gr.State(False)  # a capsule came in: the tab is not to begin with its first preset
         self.by_preset = gr.Checkbox(False, visible=False, label="Opened by a button that presses a preset")
         self.code = gr.Textbox(visible="hidden", label="Link", elem_id=f"{tab}-code")
+        self.record = gr.Textbox(visible="hidden", label="Finished run", elem_id=f"{tab}-record")  # for the shelf
         self.sheet = gr.Textbox(visible="hidden", label="Comparison", elem_id=f"{tab}-sheet")
         with gr.Row(elem_classes="files"):
             self.comparison = gr.Button("Comparison, PNG", size="sm", min_width=90, elem_id=f"{tab}-comparison")
@@ -128,7 +131,7 @@ class Panel:
     @property
     def run_outputs(self) -> list[Any]:
         """What `show` sets."""
-        return [self.capsule, self.code]
+        return [self.capsule, self.code, self.record]
 
     def wire(
         self,
@@ -195,12 +198,12 @@ class Panel:
         return make(self.tab, self.values_of(values) | more, seeds, _models(request) if request else [])
 
     def show(self, capsule: Capsule) -> Update:
-        """What the end of a run adds to the page: its capsule, and the code of its link in the address."""
+        """What the page is told of what it shows: its capsule, and the code of its link in the address."""
         try:
             code = to_link(capsule)
         except LabError:
             code = ""
-        return {self.capsule: capsule, self.code: code}
+        return {self.capsule: capsule, self.code: code, self.record: ""}
 
     def on_link(self, capsule: Capsule | None) -> str:
         """Says what the page's script then does: it has the code already."""
@@ -301,6 +304,7 @@ class Tab(Protocol):
     """A tab whose runs can be shared."""
 
     share: Panel
+    runs: Runs
 
     restorable: list[Any]  # what `restore` sets
 
@@ -339,6 +343,9 @@ class Door:
         self.file.upload(self.on_file, self.file, bar, **QUIET)
         self.yes.click(self.on_yes, self.offered, everything, queue=False, **QUIET)
         self.no.click(self.on_no, None, bar, queue=False, **QUIET)
+        for tab in tabs.values():
+            if hasattr(tab, "shelf"):
+                tab.shelf.runs.click(self.on_recall, None, everything, queue=False, **QUIET)
         self.pressed.change(None, self.pressed, None, js=PRESS_JS, api_visibility="private")
 
     def replays(self, button: gr.Button, recorded: Callable[[], Recorded]) -> None:
@@ -375,6 +382,16 @@ class Door:
             return self._restore(content) if isinstance(content, Capsule) else self._replay(content)
         except LabError as error:
             return self._say(str(error), bad=True)
+
+    def on_recall(self, event: gr.EventData, request: gr.Request) -> Update:
+        """A run of the page's shelf: as its link would bring it, in the place of what is under way."""
+        try:
+            capsule = unpacked(str(widgets.sent(event, "settings")))
+            update = self._restore(capsule)
+        except LabError as error:
+            return self._say(str(error), bad=True)
+        self.tabs[capsule.tab].runs.stops.end(request)
+        return update
 
     def on_no(self) -> Update:
         return {self.bar: gr.update(visible=False), self.offered: None}

@@ -12,7 +12,7 @@ from lab.ui.shell.sources import beside
 
 SHEETS = (
     "theme", "header", "strip", "lane_view", "reel", "share", "heads", "lessons", "pointer", "pipeline", "ahead",
-    "presenting", "vocabulary", "own",
+    "presenting", "vocabulary", "own", "shelf",
 )  # fmt: skip
 CSS = "\n".join(beside(__file__, f"{name}.css") for name in SHEETS)
 

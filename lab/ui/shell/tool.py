@@ -15,6 +15,7 @@ from lab.ui.shell import pipeline, pointer, widgets
 from lab.ui.shell.form import Field, Form, Preset
 from lab.ui.shell.runs import Answers
 from lab.ui.shell.share import NOTHING, Panel
+from lab.ui.shell.shelf import RunSettings, Shelf, record
 from lab.ui.shell.widgets import Update
 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -37,9 +38,11 @@ class Tool(ABC):
     presets: ClassVar[Sequence[Preset]]
     last_run_s: ClassVar[int] = 3600  # how long the page keeps it
     untouched: ClassVar[Sequence[str]] = ()  # controls that presets leave as they are
+    shelved: ClassVar[bool] = True  # its runs are put on a shelf, which `lay_out_stage` lays out
 
     runs: Answers
     share: Panel
+    shelf: Shelf
 
     def __init__(self, backend: Any, settings: Settings, models: Sequence[Model] = ()) -> None:
         self.backend, self.settings = backend, settings
@@ -56,6 +59,8 @@ class Tool(ABC):
         tab.pipeline.value = tab.on_flow(tab.first_values())
         gr.on([part.change for part in tab.flowing], tab.on_flow, tab.asked, tab.pipeline, trigger_mode="always_last",
               queue=False, **QUIET)  # fmt: skip
+        if tab.shelved:
+            tab.shelf.wire(tab.share.record)
         return tab
 
     # Layout
@@ -70,6 +75,8 @@ class Tool(ABC):
         self.pipeline = pipeline.lay_out(self.name, self.flow_of_opening(opening))
         with widgets.grid():
             with widgets.stage():
+                if self.shelved:
+                    self.shelf = Shelf(self.name)
                 self.lay_out_stage(opening)
             with widgets.controls():
                 self.lay_out_controls(opening)
@@ -212,6 +219,16 @@ class Tool(ABC):
     def capsule(self, values: dict[Any, Any], request: SamplingRequest) -> Capsule:
         """All that makes a run again."""
         return self.share.make(values, request)
+
+    def settings_of(self, capsule: Capsule) -> RunSettings:
+        """What a run was set to, in words."""
+        return self.form.settings(self.share.values_in(capsule))
+
+    def ended(self, capsule: Capsule, whole: bool, follows: bool = False) -> Update:
+        """What the end of a run adds to the page: its capsule, its link and, where it was not stopped, its place on the
+        shelf; one that `follows` the pen has that of the stroke before."""
+        told = record(capsule, self.settings_of(capsule), follows) if whole else ""
+        return self.share.show(capsule) | {self.share.record: told}
 
     def panel(self, **kinds: Any) -> Panel:
         """The ways to share, of the form's controls."""

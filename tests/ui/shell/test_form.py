@@ -136,3 +136,14 @@ def test_settings_are_told_in_words_as_the_controls_show_them():
     assert "Second seed: 0" in words and "Samplers: DDIM" in words and "Model: Miniature latent diffusion" in words
     assert not any(word.startswith("Group") for word in words)
     assert not any(word.startswith("Second seed") for word in form.words({"experiment": "one"}))
+    settings = form.settings({"model": "text-to-image", "prompt": "", "experiment": "two", "seed": 0, "group": ""})
+    assert settings["prompt"] == ("Prompt", "none") and settings["seed"] == ("Second seed", "0")
+    assert "group" not in settings and "strengths" not in settings, "what is not there, or in no link"
+    assert "seed" not in form.settings({"experiment": "one"})
+
+
+def test_a_box_is_told_to_be_on_or_off():
+    with gr.Blocks():
+        form = Form("toy", [Field("zero", gr.Checkbox, "Zero", False), Field("rules", gr.Dropdown, "Rules", [])])
+    assert form.settings({"zero": True})["zero"] == ("Zero", "on")
+    assert form.settings({}) == {"zero": ("Zero", "off"), "rules": ("Rules", "none")}

@@ -12,12 +12,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.backends.local import LocalBackend
-from lab.capsules.capsule import Capsule, Flag, from_file, from_json, from_link, make, to_json, to_link
+from lab.capsules.capsule import (
+    Capsule,
+    Flag,
+    from_file,
+    from_json,
+    from_link,
+    make,
+    packed,
+    to_json,
+    to_link,
+    unpacked,
+)
 from lab.catalog import CONTROLS, MODELS, SAMPLERS
 from lab.requests.base import LabError
 from lab.settings import Settings
 from lab.ui import TABS
-from lab.ui.shell import media, share
+from lab.ui.shell import media, share, shelf
 from lab.ui.tabs.controlnet import tab as controlnet
 from lab.ui.tabs.guidance import tab as guidance
 from lab.ui.tabs.noising import tab as noising
@@ -131,6 +142,57 @@ def test_an_inverted_picture_of_ones_own_comes_back_from_a_file_and_not_from_a_l
     assert pressed and again[tab.form["steps"]] == 30
     again, pressed, missing = restored(tab, from_link(to_link(capsule)))
     assert again[tab.form["picture"]] is None and not pressed and missing == share.ALONE
+
+
+def test_every_run_is_told_to_the_shelf_with_all_that_its_settings_are(lab):
+    """By its link where that carries all of them, else as they are; and no two presets are said to be set alike."""
+    for name, tab in (("samplers", lab.samplers), ("guidance", lab.guidance), ("controlnet", lab.controlnet)):
+        said = []
+        for one in (chosen for module, chosen in CASES if module == name):
+            values = preset(tab, one)
+            capsule = tab.capsule(values, tab.request(values))
+            told = json.loads(tab.ended(capsule, whole=True)[tab.share.record])
+            assert from_link(told["code"]) == capsule and (told["whole"], told["follows"]) == ("", False)
+            said.append(told["settings"])
+        assert said == [one for index, one in enumerate(said) if one not in said[:index]]
+        assert tab.ended(capsule, whole=False)[tab.share.record] == "", "a run that was stopped has no place there"
+        assert json.loads(tab.ended(capsule, True, follows=True)[tab.share.record])["follows"]
+
+
+def test_a_picture_that_is_too_large_for_a_link_stays_on_the_shelf(lab):
+    tab, mine = lab.samplers, np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
+    values = first_values(tab) | {tab.form["experiment"]: "invert"}
+    capsule = tab.share.make(values, picture=share.describe_picture(mine))
+    told = json.loads(tab.ended(capsule, whole=True)[tab.share.record])
+    assert unpacked(told["whole"]) == capsule != from_link(told["code"])
+    name, picture = told["settings"]["picture"]
+    assert name == "Picture" and picture != shelf.picture(share.describe_picture(255 - mine))
+    assert shelf.picture(capsule.values["picture"]) == picture
+    assert shelf.picture({"example": "red-apple-glossy"}) == "red-apple-glossy"
+
+
+def test_where_lanes_are_compared_they_are_told_and_not_what_fills_their_rows(lab):
+    tab = lab.samplers
+    for experiment, names in (("compare", {"lane-1", "lane-2"}), ("grid", {"samplers"}), ("between", {"steps"})):
+        values = first_values(tab) | {tab.form["experiment"]: experiment}
+        settings = tab.settings_of(tab.capsule(values, tab.request(values)))
+        assert {name for name in settings if name in ("samplers", "steps") or name.startswith("lane")} == names
+    settings = tab.settings_of(tab.capsule(first_values(tab), tab.request(first_values(tab))))
+    assert settings["lane-2"] == ("Lane 2", ["DDIM", "50 steps", "eta 0", "trailing spacing"])
+
+
+def test_a_run_of_the_shelf_comes_back_in_the_place_of_the_one_under_way_of_its_visitor_alone(lab):
+    tab = lab.samplers
+    values = first_values(tab) | {tab.form["seed"]: 77}
+    capsule = tab.capsule(values, tab.request(values))
+    mine, others = tab.runs.stops.fresh(VISITOR), tab.runs.stops.fresh(stranger := SimpleNamespace(session_hash="else"))
+    for text in (None, "", "no code", "A" * 6_000_000):
+        refused = lab.door.on_recall(SimpleNamespace(settings=text), VISITOR)
+        assert "did not arrive in one piece" in refused[lab.door.words] and not mine.is_set()
+    updates = lab.door.on_recall(SimpleNamespace(settings=packed(capsule)), VISITOR)
+    assert settled(values, updates)[tab.form["seed"]] == 77 and "samplers-run" in updates[lab.door.pressed]
+    assert mine.is_set() and not others.is_set()
+    tab.runs.stops.end(stranger)
 
 
 def test_a_link_without_ones_own_picture_says_so_where_it_is_copied(lab):

@@ -326,7 +326,7 @@ def test_stop_keeps_what_was_made_and_measures_finished_pictures():
         if painted == 1:
             tab.runs.on_stop(VISITOR)
     assert "Stopped" in last[tab.runs.note] and last[tab.last_run].steps and "<img" in last[tab.stage]
-    assert last[tab.selection] is None
+    assert last[tab.selection] is None and last[tab.share.record] == ""
     tab.runs.on_stop(SimpleNamespace(session_hash="stranger"))  # has nothing to stop
 
 

@@ -214,6 +214,7 @@ def test_a_rule_shares_its_cells_with_the_sweep():
 
 def test_stop_keeps_the_finished_cells_and_the_next_run_makes_the_rest(monkeypatch):
     tab, last = stopped(monkeypatch)
+    assert last[tab.share.record] == "" and last[tab.share.code]
     assert "Stopped. 1 finished" in last[tab.runs.note] and len(last[tab.last_run].cells) == 1
     assert (
         last[tab.runs.run]["interactive"] is True

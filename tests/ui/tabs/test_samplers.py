@@ -181,7 +181,7 @@ def test_stop_keeps_what_was_made():
         last |= update
         if painted == 1:
             tab.runs.on_stop(VISITOR)
-    assert "Stopped" in last[tab.runs.note]
+    assert "Stopped" in last[tab.runs.note] and last[tab.share.record] == ""
     assert 0 < len(last[tab.last_run].recording.steps[0]) < 50
 
 

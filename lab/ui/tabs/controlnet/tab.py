@@ -17,7 +17,7 @@ from lab.requests.base import Event, LabError, make_request
 from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import Decoded, SamplingRequest, Step
 from lab.settings import Settings, at_hand
-from lab.ui.shell import media, pipeline, reel, share, vocabulary, widgets
+from lab.ui.shell import media, pipeline, reel, share, shelf, vocabulary, widgets
 from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of
 from lab.ui.shell.runs import STOPPED, Run, Runs, Stops
 from lab.ui.shell.tool import NO_PICTURE, PICKED, QUIET, Tool
@@ -121,6 +121,7 @@ class ControlNet(Tool):
         self.chart = _segments(view.CHARTS, "Chart", "controlnet-chart-choice")
         self.plot = widgets.plot("Faithfulness or residuals", value=charts.nothing(), elem_id="controlnet-plot")
         self.chart_words = gr.HTML(widgets.words(view.chart_words(view.CHARTS[0], "strengths")))
+        self.shelf.lay_out()
 
     def lay_out_controls(self, opening: dict[str, Any]) -> None:
         lay_out = partial(self.form.lay_out, values=opening)
@@ -143,7 +144,7 @@ class ControlNet(Tool):
             with gr.Row():
                 self.png = gr.Button("Picture, PNG", size="sm", min_width=90, elem_id="controlnet-png")
                 self.map_png = gr.Button("Map, PNG", size="sm", min_width=90, elem_id="controlnet-map-png")
-                self.csv = gr.Button("Numbers, CSV", size="sm", min_width=90, elem_id="controlnet-csv")
+                self.csv = gr.Button("Chart, CSV", size="sm", min_width=90, elem_id="controlnet-csv")
             self.share = self.panel()
 
     # Wiring
@@ -246,6 +247,7 @@ class ControlNet(Tool):
             self.plot: charts.nothing(),
             self.last_run: None,
             self.selection: None,
+            self.share.record: "",
             self.runs.note: widgets.note(NOTHING_DRAWN),
             self.runs.run: gr.update(interactive=True),
             self.runs.stop: gr.update(interactive=False),
@@ -293,7 +295,7 @@ class ControlNet(Tool):
                 run.notes.append(str(error))  # the pictures are there all the same
         ended = STOPPED if stop.is_set() else charts.summary(done)
         selection = max(run.results, default=None, key=lambda lane: plan.request.lanes[lane].windows[0].strength)
-        return self.share.show(self.capsule(values, plan.request)) | {
+        return self.ended(self.capsule(values, plan.request), not stop.is_set(), follows) | {
             self.stage: view.film(done, values[self.view], selection, plays),
             self.runs.note: run.sentence(ended),
             self.last_run: done,
@@ -386,6 +388,14 @@ class ControlNet(Tool):
     def capsule(self, values: dict[Any, Any], request: SamplingRequest) -> Capsule:
         """All that makes a run again, its maps among it."""
         return self.share.make(values, request, maps=maps_for_capsule(request, values[self.board.sources]))
+
+    def settings_of(self, capsule: Capsule) -> shelf.RunSettings:
+        """As Tool's, with the maps."""
+        maps = {
+            f"map-{name}": (f"Map of {CONTROLS[name].title.lower()}", shelf.picture(one))
+            for name, one in capsule.values["maps"].items()
+        }
+        return {**super().settings_of(capsule), **maps}
 
     def scripts(self, values: dict[Any, Any]) -> Iterator[tuple[str, str]]:
         """The script of the picture that was clicked, or of the first."""

@@ -134,9 +134,10 @@ class Guidance(Tool):
             self.curves = gr.HTML(charts.curves(empty), js_on_load=view.CURVES_JS, elem_id="guidance-curves")
             widgets.chart_table("guidance-curves", "Curves over the guidance scale")
             with gr.Row(elem_classes="files"):
-                self.csv = gr.DownloadButton("Curves, CSV", interactive=False, size="sm", elem_id="guidance-csv")
+                self.csv = gr.DownloadButton("Chart, CSV", interactive=False, size="sm", elem_id="guidance-csv")
         with gr.Column(elem_classes="lower", visible=False) as self.anatomy_box:
             self._lay_out_anatomy(opening["steps"], empty)
+        self.shelf.lay_out()
 
     def _lay_out_anatomy(self, steps: int, empty: Sweep) -> None:
         self.step = gr.Slider(1, steps, 1, step=1, label="Step, from noise to picture", elem_id="guidance-step")
@@ -148,7 +149,7 @@ class Guidance(Tool):
             self.png = gr.DownloadButton(
                 "Picture, PNG with its settings", interactive=False, size="sm", elem_id="guidance-png"
             )
-            self.norms_csv = gr.DownloadButton("Norms, CSV", interactive=False, size="sm", elem_id="guidance-norms-csv")
+            self.norms_csv = gr.DownloadButton("Chart, CSV", interactive=False, size="sm", elem_id="guidance-norms-csv")
 
     def lay_out_controls(self, opening: dict[str, Any]) -> None:
         self.runs = Runs("guidance", beneath=partial(gr.HTML, reel.transport("guidance"), elem_classes="transport"))
@@ -236,7 +237,7 @@ class Guidance(Tool):
         yield from run.updates(events, self.runs.note, paint, take)
         done = Sweep(plan, painter.cells, painter.film(collector.recording()))
         file = charts.save_sweep(done, media.scratch_file("guidance.csv"))
-        return self.share.show(self.capsule(values, plan.request)) | {
+        return self.ended(self.capsule(values, plan.request), whole=not stop.is_set()) | {
             **base,
             self.stage: done.film.wrap(painter.grid(stopped=True), plays=run.fast and not stop.is_set()),
             self.runs.note: run.sentence(painter.ended(lanes, time.monotonic() - began)),

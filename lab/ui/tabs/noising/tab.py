@@ -104,6 +104,7 @@ class Noising(Tool):
 
     name, about, fields, presets, last_run_s = "noising", ABOUT, FORM, PRESETS, 7200
     untouched = ("seed",)
+    shelved = False  # its pictures follow the controls at once: there is no run that ends
 
     def __init__(self, backend: Any, settings: Settings) -> None:
         super().__init__(backend, settings)

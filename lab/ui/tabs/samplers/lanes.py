@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from lab.capsules.capsule import Choice, Kind, Range, fitted
-from lab.catalog import SPACINGS, Model, samplers_for
+from lab.catalog import SAMPLERS, SPACINGS, Model, samplers_for
 from lab.ui.shell import widgets
 from lab.ui.shell.form import Choices, titled
+from lab.ui.shell.shelf import Value
 from lab.ui.shell.widgets import Update
 
 MAX_COMPARED = 8  # lane cards that still read on a projector
@@ -84,6 +85,16 @@ def from_capsule(rows: Any, model: Model) -> list[Lane]:
 def to_capsule(lanes: Sequence[Lane], model: Model) -> list[list[Any]]:
     """The rows as a capsule keeps them. A row that no run reads may hold anything: what is no lane leaves an empty row."""
     return [list(fitting(lane, model) or Lane()) for lane in lanes]
+
+
+def settings_of(rows: Sequence[Sequence[Any]]) -> dict[str, tuple[str, Value]]:
+    """The lanes of a capsule in words, part by part, for the shelf; empty rows left out."""
+    lanes = [Lane(*row) for row in rows]
+    return {
+        f"lane-{index}": (f"Lane {index}", [SAMPLERS[lane.sampler].title, f"{lane.steps} steps", f"eta {lane.eta:g}", f"{lane.spacing} spacing"])
+        for index, lane in enumerate(lanes, 1)
+        if lane.sampler
+    }  # fmt: skip
 
 
 def fitting(row: Sequence[Any], model: Model) -> Lane | None:

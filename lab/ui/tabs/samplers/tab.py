@@ -18,12 +18,12 @@ from lab.requests.fields import MAX_T, MIN_T
 from lab.requests.inversion import InversionResult
 from lab.requests.sampling import Decoded, LaneSettings, SamplingRequest
 from lab.settings import ASSETS, Settings, at_hand
-from lab.ui.shell import lane_view, media, own, pipeline, reel, share, vocabulary, widgets
+from lab.ui.shell import lane_view, media, own, pipeline, reel, share, shelf, vocabulary, widgets
 from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of, reads, titles_of
 from lab.ui.shell.runs import Run, Runs
 from lab.ui.shell.tool import PICKED, QUIET, Tool
 from lab.ui.shell.widgets import Update
-from lab.ui.tabs.samplers import charts, equations, inversion, requests, view, words
+from lab.ui.tabs.samplers import charts, equations, inversion, lanes, requests, view, words
 from lab.ui.tabs.samplers.lanes import (
     JUMPS,
     MAX_COMPARED,
@@ -138,6 +138,7 @@ class Samplers(Tool):
             elem_id="samplers-second",
         )
         self.words = gr.HTML(words.under_stage("compare", opening["model"]))
+        self.shelf.lay_out()
         self.plot = widgets.plot("Distance to the reference run", visible=False, elem_id="samplers-plot")
         with widgets.more("Numbers"):
             self.table = gr.HTML("Press Run first.")
@@ -307,7 +308,7 @@ class Samplers(Tool):
         yield from run.updates(self.backend.run(request, stop, client), self.runs.note, paint, collector.add)
         replay = Replay(now["experiment"], collector.recording())
         note = run.sentence(STOPPED if stop.is_set() else view.summary(replay.recording))
-        return self.share.show(self.capsule(values, request)) | self._end(
+        return self.ended(self.capsule(values, request), whole=not stop.is_set()) | self._end(
             replay, replay.film(second, plays=run.fast and not stop.is_set()), note
         )
 
@@ -347,9 +348,10 @@ class Samplers(Tool):
 
         yield from run.updates(self.backend.run(request, stop, client), self.runs.note, paint, take)
         if not results:
-            return {self.runs.note: widgets.note("Stopped.")}
+            return {self.runs.note: widgets.note("Stopped."), self.share.record: ""}
         error = f"Came back with an RMS error of {lane_view.distance(results[-1].rms)}."
-        return self.share.show(self.share.make(values, picture=share.describe_picture(request.picture))) | {
+        capsule = self.share.make(values, picture=share.describe_picture(request.picture))
+        return self.ended(capsule, whole=True) | {
             **words_update,
             self.stage: lane_view.panels(inversion.panels(results[-1], latent)),
             self.runs.note: run.sentence(error),
@@ -374,7 +376,11 @@ class Samplers(Tool):
         if capsule is not None and capsule.tab == self.share.tab:
             controls = self.restore(capsule, self.share.values_in(capsule) | experiment)[0] | self.share.show(capsule)
         else:  # the capsule and link of an earlier run are not this one's
-            controls = {self.form["experiment"]: replay.experiment, self.share.capsule: None, self.share.code: ""}
+            controls = (
+                {self.form["experiment"]: replay.experiment}
+                | dict.fromkeys(self.share.run_outputs, "")
+                | {self.share.capsule: None}
+            )
         note = widgets.note(f"{replay.origin} Press Play or drag the slider.")
         return controls | self._end(replay, replay.film(plays=True), note), ""
 
@@ -384,6 +390,16 @@ class Samplers(Tool):
         """All that makes a run again, lane by lane."""
         model = self.form.model(self.form.read(values))
         return self.share.make(values, request, lanes=to_capsule(self.rows.read(values), model))
+
+    def settings_of(self, capsule: Capsule) -> shelf.RunSettings:
+        """As Tool's, with the picture that is inverted; where lanes are compared, with these in the place of what fills their rows."""
+        named = dict(super().settings_of(capsule))
+        if "picture" in capsule.values:
+            return named | {"picture": ("Picture", shelf.picture(capsule.values["picture"]))}
+        if capsule.values["experiment"] != "compare":
+            return named
+        named = {name: setting for name, setting in named.items() if name not in ("samplers", "steps")}
+        return named | lanes.settings_of(capsule.values["lanes"])
 
     def scripts(self, values: dict[Any, Any]) -> Iterator[tuple[str, str]]:
         """A script a lane."""
