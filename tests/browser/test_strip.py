@@ -155,3 +155,18 @@ def test_on_a_phone_one_line_unfolds_to_all_of_them(page, tabs):
     expect(opener).to_have_attribute("aria-expanded", "false")
     page.set_viewport_size({"width": 1440, "height": 900})
     opened(page, last.title)
+
+
+def test_on_a_phone_what_is_said_of_the_line_stands_above_run(page, tabs):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.evaluate("name => window.labTabs.open(name)", tabs[2].name)
+    expect(page.locator(".lab-ahead")).to_have_text("The lab is starting …")
+    expect(page.locator(".dock:visible")).to_have_count(1)
+    page.wait_for_function(
+        """() => {
+          const docks = [...document.querySelectorAll(".dock")].filter((one) => one.getClientRects().length);
+          const [said, dock] = [document.querySelector(".lab-ahead"), docks[0]].map((one) => one.getBoundingClientRect());
+          return said.bottom <= dock.top && said.top > innerHeight / 2;
+        }"""
+    )
+    page.set_viewport_size({"width": 1440, "height": 900})
