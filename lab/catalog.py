@@ -31,6 +31,7 @@ class Model:
     guidance_scale: float = 1.0  # what suits it
     pipeline: str = "StableDiffusionPipeline"  # of family "stable_diffusion": the class in its index file
     perfect: str = ""  # the exact denoiser that lives in the same space: its perfect score beside the learned one
+    data: str = ""  # the exact denoiser that holds what the lab ships of the pictures it was trained on
 
 
 def _once(steps: int) -> int:
@@ -137,13 +138,13 @@ MODELS = _by_name(
           schedules=tuple(SCHEDULES), conditions=("prompt", "group", "style"), trained=False, captions=True),
     Model("text-to-image", "Miniature latent diffusion", "stable_diffusion", "models/text-to-image", 64,
           "Trained here on the lab's pictures: Stable Diffusion's architecture with 6 M weights; drawings and people.",
-          schedules=("scaled_linear",), conditions=("prompt", "style"), latent=True, controls=("edges", "pose"), captions=True, guidance_scale=3.0),
+          schedules=("scaled_linear",), conditions=("prompt", "style"), latent=True, controls=("edges", "pose"), captions=True, guidance_scale=3.0, data="exact"),
     Model("pixel", "Miniature pixel diffusion", "pixel", "models/pixel", 32,
           "Trained here at 32 px: Improved DDPM's learned variance and cosine schedule, one class for each group.",
-          schedules=("cosine",), conditions=("group",), learned_variance=True, guidance_scale=2.0, perfect="exact-32"),
+          schedules=("cosine",), conditions=("group",), learned_variance=True, guidance_scale=2.0, perfect="exact-32", data="exact-32"),
     Model("student", "Few-step student", "stable_diffusion", "models/student", 64,
           "Distilled here from the miniature latent diffusion (LCM): pictures in one to eight calls, guidance included.",
-          schedules=("scaled_linear",), conditions=("prompt", "style"), guided=False, consistency=True, latent=True, controls=("edges", "pose"), captions=True, guidance_scale=3.0),
+          schedules=("scaled_linear",), conditions=("prompt", "style"), guided=False, consistency=True, latent=True, controls=("edges", "pose"), captions=True, guidance_scale=3.0, data="exact"),
     Model("exact-32", "Exact denoiser at 32 px", "exact", "pictures", 32,
           "The closed form on the pictures as the miniature pixel model saw them: the score that it tried to learn.",
           schedules=tuple(SCHEDULES), conditions=("prompt", "group", "style"), trained=False, captions=True),

@@ -7,12 +7,14 @@ from lab.operations.anatomy import anatomy
 from lab.operations.annotate import annotate
 from lab.operations.house import House
 from lab.operations.inversion import inversion
+from lab.operations.nearest import nearest
 from lab.operations.noising import noising
 from lab.operations.sampling import sampling
 from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
 from lab.requests.base import Event
 from lab.requests.inversion import InversionRequest
+from lab.requests.nearest import NearestRequest
 from lab.requests.noising import NoisingRequest
 from lab.requests.sampling import SamplingRequest
 
@@ -22,4 +24,5 @@ OPERATIONS: dict[type, Callable[[Any, House], Iterator[Event]]] = {
     NoisingRequest: noising,
     AnatomyRequest: anatomy,
     AnnotateRequest: annotate,
+    NearestRequest: nearest,
 }

@@ -51,6 +51,9 @@ class SteeredModel(ToyModel):
     def try_control(self, control):
         pass
 
+    def nearest(self, x_0):
+        return self.to_picture(x_0), "itself", 0.0
+
 
 class WatchedCache(ModelCache):
     """Of toys; notes what is leased."""

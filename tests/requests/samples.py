@@ -6,6 +6,7 @@ from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
 from lab.requests.fields import Condition, Forward
 from lab.requests.inversion import InversionRequest
+from lab.requests.nearest import NearestRequest
 from lab.requests.noising import NoisingRequest
 from lab.requests.sampling import ControlMap, ControlWindow, LaneSettings, SamplingRequest
 
@@ -31,5 +32,6 @@ RUNS = {
     "anatomy": AnatomyRequest(**MODEL, lane=LANES[0], scales=(0, 1, 5), negative="blurry"),
     "annotate": AnnotateRequest(picture=PICTURE, annotator="canny", size=16, low=50, blur=1.5),
     "noising": NoisingRequest(picture=PICTURE, forward=MODEL["forward"], t=10, recover="text-to-image"),
+    "nearest": NearestRequest(model="text-to-image", pictures=(PICTURE, 255 - PICTURE)),
 }
 SAMPLES = (*PARTS, *RUNS.values())

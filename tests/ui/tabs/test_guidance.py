@@ -17,6 +17,7 @@ from lab.capsules.capsule import from_file
 from lab.catalog import GUIDANCE, MODELS, rules_for
 from lab.requests.anatomy import Anatomy, AnatomyRequest
 from lab.requests.base import LabError
+from lab.requests.nearest import Nearest
 from lab.requests.sampling import LaneResult, LaneSettings, Step
 from lab.settings import Settings, at_hand
 from lab.ui.shell import reel
@@ -337,6 +338,26 @@ def test_the_anatomy_follows_the_grid_only_where_it_is_shown():
     assert list(tab.on_follow(values_of(tab, kept), VISITOR)) == [{tab.runs.note: gr.skip()}]
     shown = list(tab.on_follow(values_of(tab, kept, section=guidance.ANATOMY), VISITOR))
     assert shown[-1][tab.anatomy].request.lane.guidance_scale == 3  # nearest to 5
+
+
+def test_the_nearest_training_pictures_of_all_cells_come_on_request():
+    tab = make_tab()
+    assert (
+        "no picture yet"
+        in next(iter(tab.on_follow(values_of(tab, None, section=guidance.NEAREST), VISITOR)))[tab.runs.note]
+    )
+    kept = run(tab, model="text-to-image")[tab.last_run]
+    cells = len(kept.plan.request.lanes)
+    black = np.zeros((4, 4, 3), np.uint8)
+    tab.backend = SimpleNamespace(
+        run=lambda request, *_: iter([Nearest(i, black, "<black>", 40.4 + i) for i in range(len(request.pictures))])
+    )
+    (update,) = tab.on_follow(values_of(tab, kept, section=guidance.NEAREST), VISITOR)
+    assert re.findall("<small>(\\d+)</small>", update[tab.nearest]) == [f"{40 + i}" for i in range(cells)]
+    assert "&lt;black&gt;, 40 grey levels away" in update[tab.nearest]
+    exact = run(tab := make_tab())[tab.last_run]
+    (update,) = tab.on_follow(values_of(tab, exact, section=guidance.NEAREST), VISITOR)
+    assert "was not trained" in update[tab.nearest] and "<small>" not in update[tab.nearest]
 
 
 def test_at_most_twelve_scales_are_taken_apart_the_own_among_them():

@@ -21,6 +21,7 @@ from lab.capsules.capsule import from_json, to_json
 from lab.catalog import MODELS, SAMPLERS, samplers_for
 from lab.requests.base import LabError, Note
 from lab.requests.inversion import InversionRequest, InversionResult
+from lab.requests.nearest import Nearest, NearestRequest
 from lab.requests.sampling import Decoded, LaneResult, LaneSettings, Recording, SamplingRequest, Step
 from lab.settings import Settings
 from lab.ui.shell import lane_view, media, reel, runs, theme
@@ -516,3 +517,41 @@ def test_words_under_the_stage_are_those_of_what_is_shown(experiment, model):
 def test_a_run_says_once_what_it_has_to_say():
     tab = make_tab(Note("It reads “a car” as “car”."), Note("It reads “a car” as “car”."), step(0, 1, 1, inf))
     assert run(tab)[tab.runs.note].count("as “car”") == 1
+
+
+# The nearest training pictures
+
+
+def learned_replay(model="text-to-image"):
+    """A finished run of two lanes of a learned model."""
+    request = SamplingRequest(model=model, lanes=(LaneSettings(steps=1),) * 2, forward={"schedule": "scaled_linear"})
+    steps = {lane: (step(lane, 0, 1, -3.0), step(lane, 1, 1, inf)) for lane in (0, 1)}
+    results = {lane: LaneResult(lane, GREY, 1, 0.1) for lane in (0, 1)}
+    return replay.Replay("compare", Recording(request, steps, results))
+
+
+def test_the_nearest_training_pictures_come_on_request_and_say_how_far_they_are():
+    tab = make_tab(Nearest(1, np.zeros((8, 8, 3), np.uint8), "black", 128.0), Nearest(0, GREY, "grey", 0.0))
+    update = tab.on_second(learned_replay(), replay.NEAREST, VISITOR)
+    asked = tab.backend.request
+    assert isinstance(asked, NearestRequest) and (asked.model, len(asked.pictures)) == ("text-to-image", 2)
+    assert re.findall(r">(nearest, \d+ of 255)<", update[tab.stage]) == ["nearest, 0 of 255", "nearest, 128 of 255"]
+    assert "3,880 training pictures" in update[tab.runs.note]
+
+
+def test_they_are_not_part_of_a_run_unless_asked_for():
+    tab = make_tab(step(0, 0, 1, -3.0), step(0, 1, 1, inf), LaneResult(0, GREY, 1, 0.1), Nearest(0, GREY, "grey", 7.0))
+    learned = {"model": "text-to-image", "schedule": "scaled_linear"}
+    run(tab, **learned)
+    assert isinstance(tab.backend.request, SamplingRequest)
+    shown = run(tab, **learned, second=replay.NEAREST)
+    assert isinstance(tab.backend.request, NearestRequest) and "nearest, 7 of 255" in shown[tab.stage]
+
+
+@pytest.mark.parametrize(
+    ("shown", "words"), [(None, "no picture yet"), (learned_replay("sd-1-5"), "does not have the pictures that Stable")]
+)
+def test_where_there_are_none_it_says_why(shown, words):
+    tab = make_tab()
+    assert words in tab.on_second(shown, replay.NEAREST, VISITOR)[tab.runs.note]
+    assert tab.backend.request is None

@@ -3,6 +3,7 @@
 import io
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import gradio as gr
 import numpy as np
@@ -87,7 +88,10 @@ def test_a_recording_is_replayed_and_says_that_it_is_one(tab, experiment):
     assert made in update[tab.stage] and made in update[tab.runs.note]
     assert "&quot;film&quot;: true" in update[tab.stage]  # the page plays it
     live = Replay("compare", recorded.recording)
-    assert "Recorded" not in tab.on_second(live, "x_t") and made in tab.on_second(update[tab.last_run], "x_t")
+    shown = [
+        tab.on_second(one, "x_t", SimpleNamespace(session_hash="a"))[tab.stage] for one in (live, update[tab.last_run])
+    ]
+    assert "Recorded" not in shown[0] and made in shown[1]
 
 
 def test_a_recording_of_no_known_experiment_or_of_too_many_lanes_is_refused(tab, monkeypatch):

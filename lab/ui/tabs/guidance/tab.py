@@ -20,7 +20,7 @@ from lab.requests.base import Event, LabError, make_request
 from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import Decoded, LaneResult, LaneSettings, SamplingRequest, Step
 from lab.settings import Settings, at_hand
-from lab.ui.shell import media, reel, share, vocabulary, widgets
+from lab.ui.shell import media, nearest, reel, share, vocabulary, widgets
 from lab.ui.shell.form import Field, Preset, one_of, reads, titles_of
 from lab.ui.shell.runs import Run, Runs, Stops
 from lab.ui.shell.tool import NO_PICTURE, PICKED, QUIET, Tool
@@ -33,7 +33,7 @@ MAX_STEPS = 50  # every step of an anatomy stays in the visitor's page
 PAINT_EVERY_S = 0.12  # the browser has no backpressure; a grid is heavier than a picture
 REST_AT = 0.35  # of the way down: where both halves disagree and x_0 still moves
 EXPERIMENTS = [("Scales × seeds", "sweep"), ("Rules", "rules")]
-CURVES, ANATOMY = "Curves over the scale", "Anatomy of a step"
+CURVES, ANATOMY, NEAREST = "Curves over the scale", "Anatomy of a step", "Nearest training pictures"
 
 # fmt: off
 FORM = (
@@ -127,7 +127,7 @@ class Guidance(Tool):
         self.stage = gr.HTML(SweepPainter(empty).grid(), js_on_load=view.STAGE_JS, elem_id="guidance-stage")
         self.words = gr.HTML(widgets.words(WORDS["sweep"]))
         self.section = gr.Radio(
-            [CURVES, ANATOMY], value=CURVES, show_label=False, container=False, label="Below the grid",
+            [CURVES, ANATOMY, NEAREST], value=CURVES, show_label=False, container=False, label="Below the grid",
             elem_classes="segments", elem_id="guidance-section",
         )  # fmt: skip
         with gr.Column(elem_classes="lower") as self.curves_box:
@@ -137,6 +137,8 @@ class Guidance(Tool):
                 self.csv = gr.DownloadButton("Chart, CSV", interactive=False, size="sm", elem_id="guidance-csv")
         with gr.Column(elem_classes="lower", visible=False) as self.anatomy_box:
             self._lay_out_anatomy(opening["steps"], empty)
+        with gr.Column(elem_classes="lower", visible=False) as self.nearest_box:
+            self.nearest = gr.HTML(view.nearest_grid(empty.plan, {}), elem_id="guidance-nearest")
         self.shelf.lay_out()
 
     def _lay_out_anatomy(self, steps: int, empty: Sweep) -> None:
@@ -171,21 +173,21 @@ class Guidance(Tool):
             *self.share.run_outputs,
         ]  # fmt: skip
         anatomy = [self.look, self.step, self.norms, self.anatomy, self.selection, self.png, self.norms_csv, note]
-        boxes = [self.section, self.curves_box, self.anatomy_box]
+        below, boxes = [*anatomy, self.nearest], self._boxes
 
         gr.on([self.runs.run.click, *form.submits], self.on_run, inputs, outputs, **running).then(
-            self.on_follow, inputs, anatomy, **running
+            self.on_follow, inputs, below, **running
         )
         self.share.opens(page, self.on_open, inputs, outputs, **running)
         self.wire_presets(
             self.controls,
             lambda event: event.then(self.on_run, inputs, outputs, **running).then(
-                self.on_follow, inputs, anatomy, **running
+                self.on_follow, inputs, below, **running
             ),
         )
         self.stage.click(self.on_pick, inputs, [*anatomy, *boxes], **running | PICKED)
         self.section.input(self.on_section, self.section, boxes, queue=False, **QUIET).then(
-            self.on_follow, inputs, anatomy, **running
+            self.on_follow, inputs, below, **running
         )
         self.step.input(
             self.on_scrub, [self.anatomy, self.step], self.look, trigger_mode="always_last", queue=False, **QUIET
@@ -201,8 +203,12 @@ class Guidance(Tool):
         self.runs.on_stop(request)
         self.looks.set(request)
 
+    @property
+    def _boxes(self) -> list[Any]:
+        return [self.section, self.curves_box, self.anatomy_box, self.nearest_box]
+
     def on_section(self, section: str) -> list[Any]:
-        return [section, gr.update(visible=section == CURVES), gr.update(visible=section == ANATOMY)]
+        return [section, *(gr.update(visible=section == name) for name in (CURVES, ANATOMY, NEAREST))]
 
     def opening(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
         """A run of what the controls are set to."""
@@ -256,18 +262,35 @@ class Guidance(Tool):
             words = "That picture is not in the grid any more. Click one that is." if sweep else NO_PICTURE
             yield {self.runs.note: widgets.note(words, bad=True)}
             return
-        boxes = [self.section, self.curves_box, self.anatomy_box]
-        boxes_update = {self.selection: lane, **dict(zip(boxes, self.on_section(ANATOMY), strict=True))}
+        boxes_update = {self.selection: lane, **dict(zip(self._boxes, self.on_section(ANATOMY), strict=True))}
         for update in self._look(values, lane, request):
             yield boxes_update | update  # each time: of updates in quick succession the page keeps the last
 
     def on_follow(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
-        """The anatomy, where it is shown, follows the grid: the picked cell if it is there, else one that suits."""
+        """What is shown below follows the grid: the anatomy of the picked cell if it is there, else of one that suits; or the
+        nearest training pictures of all cells."""
         sweep: Sweep | None = values[self.last_run]
+        if values[self.section] == NEAREST:
+            yield self._nearest(sweep, request.session_hash or "")
+            return
         if sweep is None or values[self.section] != ANATOMY:
             yield {self.runs.note: gr.skip()}  # nothing at all would be an error of Gradio's
             return
         yield from self._look(values, _anatomy_lane(sweep, values[self.selection]), request)
+
+    def _nearest(self, sweep: Sweep | None, client: str) -> Update:
+        """The training pictures nearest to the finished cells, or why there are none."""
+        lanes = [lane for lane in sweep.plan.request.lanes if lane in sweep.cells] if sweep else []
+        if sweep is None or not lanes:
+            return {self.runs.note: widgets.note(NO_PICTURE, bad=True)}
+        model = sweep.plan.request.model
+        try:
+            wanted = nearest.request(model, [sweep.cells[lane].picture for lane in lanes])
+            found = nearest.seek(self.backend, wanted, client)
+        except LabError as error:
+            return {self.nearest: view.nearest_grid(sweep.plan, {}, str(error))}
+        by_lane = {lanes[index]: one for index, one in found.items()}
+        return {self.nearest: view.nearest_grid(sweep.plan, by_lane, nearest.words(model))}
 
     def on_scrub(self, look: Look | None, step: int) -> Any:
         return view.look(look, int(step) - 1) if look else gr.skip()

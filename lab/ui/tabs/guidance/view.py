@@ -3,7 +3,7 @@
 Pictures are painted as data URIs and every box keeps its square, so nothing jumps while a run streams.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from itertools import pairwise
@@ -16,6 +16,7 @@ from lab.catalog import GUIDANCE, MODELS
 from lab.requests.anatomy import Anatomy, AnatomyRequest
 from lab.requests.base import make_request
 from lab.requests.fields import MAX_SEED
+from lab.requests.nearest import Nearest
 from lab.requests.sampling import LaneSettings, Recording, SamplingRequest, Step
 from lab.ui.shell import lane_view, lists, media, reel
 from lab.ui.shell.sources import beside
@@ -164,21 +165,7 @@ class SweepPainter:
         return frames.join(self.before, {key(lane) for lane in whole if lane in self.cells})
 
     def grid(self, stopped: bool = False) -> str:
-        several = len({rule for rule, _ in self.plan.rows}) > 1
-        body = ['<span class="corner">guidance scale</span>']
-        for scale in self.plan.scales:
-            name = CONVENTION.get(scale, "&nbsp;").replace("plain ", "")
-            if scale == 0 and self.plan.request.negative.strip():
-                name = "negative"  # it took the place of no prompt
-            body.append(f'<span class="head" style="--scale:{colour(scale)}"><i>{name}</i>{scale:g}</span>')
-        for row, (rule, seed) in enumerate(self.plan.rows):
-            title = f"{GUIDANCE[rule].title}<i>seed {seed}</i>" if several else f"<i>seed</i>{seed}"
-            body.append(f'<span class="side" style="--rule:{GUIDANCE[rule].colour}">{title}</span>')
-            for column in range(len(self.plan.scales)):
-                body.append(self._cell(row * len(self.plan.scales) + column, stopped))
-        size = f"--columns:{len(self.plan.scales)};--rows:{len(self.plan.rows)}"
-        named = lane_view.group(self.plan.request)
-        return f'<div class="sweep-box"><div class="sweep" style="{size}"{named}>{"".join(body)}</div></div>'
+        return _grid(self.plan, lambda index: self._cell(index, stopped), lane_view.group(self.plan.request))
 
     def _cell(self, index: int, stopped: bool) -> str:
         lane = self.plan.request.lanes[index]
@@ -231,6 +218,38 @@ class SweepPainter:
         if entry is None or entry[0] is not step:
             entry = self._uris[lane] = step, media.data_uri(step.x_0, moving=step.i < step.n)
         return entry[1]
+
+
+def _grid(plan: SweepPlan, cell: Callable[[int], str], named: str = "") -> str:
+    """A plan's heads, and for each of its lanes what `cell` says of the lane of this index. `named` are the attributes that
+    name the whole for a screen reader."""
+    several = len({rule for rule, _ in plan.rows}) > 1
+    body = ['<span class="corner">guidance scale</span>']
+    for scale in plan.scales:
+        name = CONVENTION.get(scale, "&nbsp;").replace("plain ", "")
+        if scale == 0 and plan.request.negative.strip():
+            name = "negative"  # it took the place of no prompt
+        body.append(f'<span class="head" style="--scale:{colour(scale)}"><i>{name}</i>{scale:g}</span>')
+    for row, (rule, seed) in enumerate(plan.rows):
+        title = f"{GUIDANCE[rule].title}<i>seed {seed}</i>" if several else f"<i>seed</i>{seed}"
+        body.append(f'<span class="side" style="--rule:{GUIDANCE[rule].colour}">{title}</span>')
+        body += [cell(row * len(plan.scales) + column) for column in range(len(plan.scales))]
+    size = f"--columns:{len(plan.scales)};--rows:{len(plan.rows)}"
+    return f'<div class="sweep-box"><div class="sweep" style="{size}"{named}>{"".join(body)}</div></div>'
+
+
+def nearest_grid(plan: SweepPlan, found: Mapping[LaneSettings, Nearest], text: str = "") -> str:
+    """A grid like the one above it, of the training pictures nearest to its cells; and how that was measured, or why there
+    are none."""
+
+    def cell(index: int) -> str:
+        one = found.get(plan.request.lanes[index])
+        if one is None:
+            return '<figure class="near"></figure>'
+        what = f"{one.caption}, {one.rms:.0f} grey levels away"
+        return f'<figure class="near">{_image(media.data_uri(one.picture), what)}<small>{one.rms:.0f}</small></figure>'
+
+    return _grid(plan, cell) + f'<p class="lab-words" role="status">{escape(text)}</p>'
 
 
 def _image(uri: str, alt: str, part: str = "") -> str:

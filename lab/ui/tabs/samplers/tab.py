@@ -18,10 +18,10 @@ from lab.requests.fields import MAX_T, MIN_T
 from lab.requests.inversion import InversionResult
 from lab.requests.sampling import Decoded, LaneSettings, SamplingRequest
 from lab.settings import ASSETS, Settings, at_hand
-from lab.ui.shell import lane_view, media, own, pipeline, reel, share, shelf, vocabulary, widgets
+from lab.ui.shell import lane_view, media, nearest, own, pipeline, reel, share, shelf, vocabulary, widgets
 from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of, reads, titles_of
 from lab.ui.shell.runs import Run, Runs
-from lab.ui.shell.tool import PICKED, QUIET, Tool
+from lab.ui.shell.tool import NO_PICTURE, PICKED, QUIET, Tool
 from lab.ui.shell.widgets import Update
 from lab.ui.tabs.samplers import charts, equations, inversion, lanes, requests, view, words
 from lab.ui.tabs.samplers.lanes import (
@@ -35,7 +35,7 @@ from lab.ui.tabs.samplers.lanes import (
     to_capsule,
     values_of,
 )
-from lab.ui.tabs.samplers.replay import BESIDE, PAINT_EVERY_S, Replay
+from lab.ui.tabs.samplers.replay import BESIDE, NEAREST, PAINT_EVERY_S, Replay
 
 STOPPED = "Stopped. What was made stays and can be replayed."
 # fmt: off
@@ -196,7 +196,8 @@ class Samplers(Tool):
         form["model"].input(self.on_model, inputs, [*form.model_parts, *self.rows.parts], **quiet)
         form["experiment"].change(self.on_experiment, inputs, places, **quiet)
         gr.on([form[name].input for name in ("samplers", "steps")], self.on_choose, inputs, self.rows.parts, **quiet)
-        self.second.input(self.on_second, [self.last_run, self.second], self.stage, trigger_mode="always_last", **quiet)
+        shown = [self.stage, self.runs.note]
+        self.second.input(self.on_second, [self.last_run, self.second], shown, trigger_mode="always_last", **quiet)
         self.gallery.click(self.on_example, None, [form["picture"], self.gallery], **quiet | PICKED)
         own.wire(self.gallery, form["picture"]).then(
             self.on_own, form["picture"], [self.gallery, self.runs.note], **quiet
@@ -307,6 +308,9 @@ class Samplers(Tool):
 
         yield from run.updates(self.backend.run(request, stop, client), self.runs.note, paint, collector.add)
         replay = Replay(now["experiment"], collector.recording())
+        if second == NEAREST and not stop.is_set():
+            replay, words = self._compared(replay, client)
+            run.notes.append(words)
         note = run.sentence(STOPPED if stop.is_set() else view.summary(replay.recording))
         return self.ended(self.capsule(values, request), whole=not stop.is_set()) | self._end(
             replay, replay.film(second, plays=run.fast and not stop.is_set()), note
@@ -361,9 +365,28 @@ class Samplers(Tool):
 
     # Replay
 
-    def on_second(self, replay: Replay | None, second: str) -> str | dict[str, Any]:
+    def on_second(self, replay: Replay | None, second: str, request: gr.Request) -> Update:
         """Another picture beside the prediction, with a reel of its own."""
-        return replay.film(second, plays=False) if replay else gr.skip()
+        if replay is None:
+            return {self.runs.note: widgets.note(NO_PICTURE, bad=True)}
+        words = ""
+        if second == NEAREST:
+            replay, words = self._compared(replay, request.session_hash or "")
+        return {
+            self.stage: replay.film(second, plays=False),
+            self.runs.note: widgets.note(words) if words else gr.skip(),
+        }
+
+    def _compared(self, replay: Replay, client: str) -> tuple[Replay, str]:
+        """A run with the training pictures nearest to its own, where the model is a learned one, and how that was measured, or
+        why it cannot be."""
+        try:
+            request = replay.asks
+            found = nearest.seek(self.backend, request, client) if request else {}
+        except LabError as error:
+            return replay, str(error)
+        lanes = {lane: found[index] for index, lane in enumerate(replay.compared) if index in found}
+        return replay._replace(nearest=lanes), nearest.words(replay.recording.request.model) if lanes else ""
 
     def replayed(self, recorded: Recorded) -> tuple[Update, str]:
         """A run from a file, as if it had just ended, and no button to press: it plays by itself. Where the file tells what the controls were set to, they are, so that Run computes the same."""

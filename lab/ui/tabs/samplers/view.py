@@ -1,12 +1,15 @@
 """What the Samplers tab shows of a recording: lanes at one noise level, and numbers."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from lab.catalog import MODELS, SAMPLERS
+from lab.requests.nearest import Nearest
 from lab.requests.sampling import LaneSettings, Recording, SamplingRequest, Step
 from lab.ui.shell import lane_view, reel, widgets
+
+NONE: Mapping[int, Nearest] = {}
 
 
 def lanes_of(request: SamplingRequest) -> tuple[tuple[LaneSettings, ...], tuple[str, ...]]:
@@ -18,22 +21,30 @@ def lanes_of(request: SamplingRequest) -> tuple[tuple[LaneSettings, ...], tuple[
     return request.lanes * 2, ("learned score",) * len(request.lanes) + ("perfect score",) * len(request.lanes)
 
 
-def paint(experiment: str, recording: Recording, position: float = reel.LAST, second: str = "x_t") -> str:
-    """The stage of an experiment, all lanes at a `position` of the reel."""
+def paint(
+    experiment: str,
+    recording: Recording,
+    position: float = reel.LAST,
+    second: str = "x_t",
+    nearest: Mapping[int, Nearest] = NONE,
+) -> str:
+    """The stage of an experiment, all lanes at a `position` of the reel. `nearest` are training pictures, by lane."""
     lanes, view = recording.request.lanes, _view(recording, position)
     if experiment == "grid":
         samplers = list(dict.fromkeys(lane.sampler for lane in lanes))
         return lane_view.grid(view, samplers, list(dict.fromkeys(lane.steps for lane in lanes)))
     if experiment == "between":
         return lane_view.strip(view, _labels(experiment, lanes))
-    return lane_view.cards(view, _beside(recording, view, second))
+    return lane_view.cards(view, _beside(recording, view, second, nearest))
 
 
-def parts(experiment: str, recording: Recording, position: float, second: str = "x_t") -> reel.Parts:
+def parts(
+    experiment: str, recording: Recording, position: float, second: str = "x_t", nearest: Mapping[int, Nearest] = NONE
+) -> reel.Parts:
     """What of `paint` changes with `position`, by the names of its elements."""
     view = _view(recording, position)
     if experiment == "compare":
-        return lane_view.card_parts(view, _beside(recording, view, second))
+        return lane_view.card_parts(view, _beside(recording, view, second, nearest))
     return lane_view.cell_parts(view, _labels(experiment, recording.request.lanes))
 
 
@@ -54,7 +65,9 @@ def _labels(experiment: str, lanes: Sequence[LaneSettings]) -> list[str]:
     return [f"{SAMPLERS[lane.sampler].title}, {lane.steps} steps" for lane in lanes]
 
 
-def _beside(recording: Recording, view: lane_view.View, second: str) -> dict[int, tuple[np.ndarray, str]] | None:
+def _beside(
+    recording: Recording, view: lane_view.View, second: str, nearest: Mapping[int, Nearest] = NONE
+) -> dict[int, tuple[np.ndarray, str]] | None:
     if second.startswith("difference"):
         versus, count = recording.request.versus, len(recording.request.lanes)
         twins = {lane: (lane + count) % (2 * count) if versus else 0 for lane in view.steps}
@@ -66,11 +79,12 @@ def _beside(recording: Recording, view: lane_view.View, second: str) -> dict[int
             if twins[lane] in guesses and guesses[twins[lane]].shape == x_0.shape
         }
     if second.startswith("nearest"):
-        return {
+        data = {
             lane: (result.nearest, "nearest data picture")
             for lane, result in recording.results.items()
             if result.nearest is not None
         }
+        return data | {lane: (one.picture, f"nearest, {one.rms:.0f} of 255") for lane, one in nearest.items()}
     return None
 
 
