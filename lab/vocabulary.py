@@ -25,6 +25,7 @@ LEARNED_STYLES = ("3D", "flat")  # of the models that were trained here; their c
 INDEX = ASSETS / "pictures" / "index.csv"
 NEAREST = 3  # names that are suggested
 SIMILAR = 0.3  # of bigrams, from which on a name is near
+ASKS = "Did you mean "
 _MODIFIERS = "[\ufe0f\U0001f3fb-\U0001f3ff]*"  # of an emoji: drawn in colour, skin tones
 
 # fmt: off
@@ -150,6 +151,22 @@ def nearest(prompt: str) -> list[str]:
     familiar = {*words(text)} & learned_words() - STOP_WORDS
     scores = [(_likeness(odd, familiar, one.name), -len(one.name), -i, one.name) for i, one in enumerate(known())]
     return [name for score, *_, name in sorted(scores, reverse=True)[:NEAREST] if score >= SIMILAR]
+
+
+def suggestion(names: Iterable[str]) -> str:
+    """A question that offers names; `suggested` reads them out of it."""
+    return f"{ASKS}{' or '.join(names)}?"
+
+
+def suggested(text: str) -> list[str]:
+    """The names that a sentence which ends in a `suggestion` offers; none where it does not."""
+    _, asks, names = text.rpartition(ASKS)
+    return [name for name in names.removesuffix("?").split(" or ") if name in _names()] if asks else []
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(one.name for one in known())
 
 
 def _likeness(odd: Iterable[str], familiar: set[str], name: str) -> float:

@@ -23,6 +23,8 @@ from lab.vocabulary import (
     learned_words,
     nearest,
     read_emoji,
+    suggested,
+    suggestion,
     unknown_words,
     words,
 )
@@ -147,3 +149,10 @@ def test_nothing_is_said_of_unknown_words_where_a_model_refuses_them_or_knows_mo
 
 def test_a_model_from_the_hub_gets_an_emoji_as_it_is():
     assert notes("sd-1-5", condition=Condition(prompt="❤"))[0].prompts == ["❤"]
+
+
+def test_the_names_that_a_question_offers_are_read_out_of_it():
+    for one in known():
+        assert suggested(f"No picture matches 'x'. {suggestion([one.name, 'cat'])}") == [one.name, "cat"]
+    assert suggested("No picture matches 'Did you mean cat'. Try a single word.") == []
+    assert suggested("There is no map of edges yet.") == suggested("") == []

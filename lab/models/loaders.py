@@ -31,7 +31,7 @@ from lab.models.tensors import to_signed, to_uint8
 from lab.requests.base import LabError
 from lab.requests.fields import Condition, Forward
 from lab.settings import ASSETS, Settings
-from lab.vocabulary import nearest
+from lab.vocabulary import nearest, suggestion
 
 log = logging.getLogger("lab")
 
@@ -164,8 +164,8 @@ def _nothing_matches(condition: Condition, pictures: PictureSet) -> str:
         where = f" There are some in {', '.join(groups)}." if condition.group else " There are some in other styles."
         return f"No picture matches {' '.join(words)}.{where}"
     near = nearest(condition.prompt)
-    hint = f" Did you mean {' or '.join(near)}?" if near else " Try a single word, such as apple, cat or heart."
-    return f"No picture matches {' '.join(words)}.{hint}"
+    hint = suggestion(near) if near else "Try a single word, such as apple, cat or heart."
+    return f"No picture matches {' '.join(words)}. {hint}"
 
 
 def load_exact(row: Model, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> LoadedModel:

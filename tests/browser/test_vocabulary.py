@@ -54,6 +54,25 @@ def test_names_are_completed_by_keyboard_and_an_unknown_word_is_marked(page):
     assert place.bounding_box()["height"] == height
 
 
+def test_names_in_a_refusal_and_a_drawn_caption_go_into_the_prompt(page):
+    page.get_by_role("tab", name="Samplers").click()
+    expect(page.locator("#samplers-note")).to_contain_text("2 pictures")
+    prompt, note = prompt_of(page, "samplers"), page.locator("#samplers-note")
+    fill(prompt, "red haert")
+    page.locator("#samplers-run").click()
+    expect(note).to_contain_text("Did you mean")
+    assert note.get_by_role("button").all_inner_texts() == nearest("red haert")
+    note.get_by_role("button", name="red heart", exact=True).click()
+    expect(prompt).to_have_value("red heart")
+    expect(prompt).to_be_focused()
+    names = {one.name for one in known()}
+    page.evaluate("Math.random = () => 0.5")
+    page.locator("#samplers-known").get_by_role("button", name="Random caption").press("Enter")
+    expect(prompt).not_to_have_value("red heart")
+    assert prompt.input_value() in names
+    expect(page.locator("#samplers-known").get_by_role("status")).to_have_text("")
+
+
 def test_the_page_reads_prompts_as_the_lab_does(page):
     page.get_by_role("tab", name="Samplers").click()
     prompt, place = prompt_of(page, "samplers"), page.locator("#samplers-known")

@@ -122,7 +122,9 @@ class Place {
     this.status = root.querySelector("[role=status]");
     this.near = root.querySelector(".near");
     this.list = root.querySelector("[role=listbox]");
-    this.near.addEventListener("click", ({ target }) => { if (target.matches("button")) { this.set(target.textContent); this.input.focus(); } });
+    this.dice = root.querySelector(".draw");
+    this.near.addEventListener("click", ({ target }) => { if (target.matches("button")) this.take(target.textContent); });
+    this.dice.addEventListener("click", () => this.ready().then(() => this.draw()));
     this.list.addEventListener("pointerdown", (event) => event.preventDefault());  // the prompt keeps the focus
     this.list.addEventListener("click", ({ target }) => this.choose(target.closest("[role=option]")));
   }
@@ -133,6 +135,15 @@ class Place {
     this.input.value = text;
     this.input.dispatchEvent(new Event("input", { bubbles: true }));
     this.close();
+  }
+  take(name) {
+    this.set(name);
+    this.input.focus();
+  }
+  // A caption that the model knows: a thing by its name, for a learned model a person too.
+  draw() {
+    const captions = known.things.map(({ name }) => name).concat(this.kind === "learned" ? known.people : []);
+    this.set(captions[Math.floor(Math.random() * captions.length)]);
   }
   ready() {
     const names = { role: "combobox", autocomplete: "off", "aria-autocomplete": "list", "aria-controls": this.list.id, "aria-expanded": String(!this.list.hidden) };
@@ -197,6 +208,11 @@ class Place {
 
 const placeOf = (target) => places.get(target.closest?.(".lab-prompt")?.id.replace(/-prompt$/, ""));
 
+// Names in the note of a refusal are as good as those beneath the prompt.
+document.addEventListener("click", ({ target }) => {
+  const name = target.closest?.(".lab-note [data-name]");
+  if (name) places.get(name.closest("[id$=-note]").id.replace(/-note$/, ""))?.take(name.dataset.name);
+});
 document.addEventListener("focusin", ({ target }) => placeOf(target)?.ready());
 document.addEventListener("focusout", ({ target }) => placeOf(target)?.close());
 document.addEventListener("input", ({ target, isTrusted }) => {
@@ -211,6 +227,7 @@ window.labVocabulary = {
     const place = places.get(tab);
     if (!place) return;
     place.model = model;
+    place.dice.hidden = !place.kind;
     place.root.closest(".block").hidden = place.models[model] === undefined;
     place.later();
   },

@@ -43,6 +43,7 @@ def line(form: Form, opening: dict[str, Any]) -> None:
         f'<div class="lab-known" data-tab="{escape(form.tab)}" data-models="{escape(json.dumps(models))}" '
         f'data-model="{escape(form.model(opening).name)}" data-words="{words}" data-sheet="{sheet}">'
         '<p role="status" aria-live="polite"></p><div class="near" role="group" aria-label="Names near it"></div>'
+        f'<button type="button" class="draw" aria-label="Random caption"{"" if kind(form.model(opening)) else " hidden"}>Random</button>'
         f'<ul role="listbox" id="{escape(form.tab)}-names" aria-label="Names it knows" hidden></ul></div>',
         js_on_load=f"import(new URL('{script}', document.baseURI)).then((module) => module.attach(element.querySelector('.lab-known')));",
         elem_id=f"{form.tab}-known",

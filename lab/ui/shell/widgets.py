@@ -26,6 +26,7 @@ from gradio.data_classes import ImageData
 from lab.requests.base import LabError, Waiting
 from lab.ui.shell import media
 from lab.ui.shell.sources import beside
+from lab.vocabulary import ASKS, suggested
 
 Update = dict[Any, Any]  # components to what they show next
 MAX_TYPED = 10_000  # characters that a line takes: what is too long for a run is refused in words, and not cut unseen
@@ -164,8 +165,13 @@ def progress(text: str) -> str:
 
 
 def refusal(error: LabError) -> str:
-    """Why there is no answer, as a note; the stage beside it is marked as what was there before."""
-    return note(str(error), bad=True).replace("lab-note bad", "lab-note bad refusal", 1)
+    """Why there is no answer, as a note; the stage beside it is marked as what was there before. Names that it offers are
+    buttons, which `vocabulary.js` puts into the prompt."""
+    markup = note(str(error), bad=True).replace("lab-note bad", "lab-note bad refusal", 1)
+    if names := suggested(str(error)):
+        buttons = [f'<button type="button" data-name="{escape(name)}">{escape(name)}</button>' for name in names]
+        markup = f"{markup.rpartition(ASKS)[0]}{ASKS}{' or '.join(buttons)}?</div>"
+    return markup
 
 
 def waiting(event: Waiting) -> str:
