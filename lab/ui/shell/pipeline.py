@@ -153,7 +153,8 @@ def _words(row: Model, built: Architecture | None, request: SamplingRequest | No
         condition.style if condition else "",
     )
     cut = f"{prompt[: LONGEST - 1].rstrip()}…" if len(prompt) > LONGEST else prompt
-    said = ", ".join(filter(None, [f"“{cut}”" if cut else "", group, style and f"{style} style"])) or "nothing"
+    nothing = "nothing" if request else ""  # before anything is asked, nobody knows
+    said = ", ".join(filter(None, [f"“{cut}”" if cut else "", group, style and f"{style} style"])) or nothing
     if "prompt" not in row.conditions:
         classes = f" of {built.classes}" if built and built.classes else ""
         does = (
