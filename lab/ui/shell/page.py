@@ -38,7 +38,7 @@ class Page(gr.Blocks):
     ) -> list[Any]:
         """As Blocks.preprocess_data; values that no component takes come from hand-made calls mostly."""
         arrives()  # before what the visitor has here is read
-        if block_fn.collects_event_data and isinstance(state, _Session):
+        if isinstance(state, _Session) and block_fn.collects_event_data:
             state.latest[block_fn._id] = arrival()
         try:
             values = await super().preprocess_data(block_fn, inputs, state, *positional, **named)
