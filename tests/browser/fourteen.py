@@ -17,7 +17,8 @@ from lab.ui.shell import widgets
 from lab.ui.shell.form import Field, Preset
 from lab.ui.shell.instrument import Instrument, Question
 from lab.ui.shell.runs import Runs
-from lab.ui.shell.tool import QUIET, Tool
+from lab.ui.shell.tool import Tool
+from lab.ui.shell.widgets import QUIET
 from lab.ui.tabs.start import tab as start
 
 NAMES = (

@@ -17,7 +17,7 @@ from lab.ui.shell.instrument import Instrument, Question
 from lab.ui.shell.sources import beside
 from lab.ui.shell.widgets import Update
 
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+QUIET: dict[str, Any] = {**widgets.QUIET, "queue": False}
 OPEN, CLOSE = "Lesson", "Close the lesson"
 NO_GUESS = "Choose an answer first: a guess is enough."
 SHOW_JS = beside(__file__, "lessons.js")

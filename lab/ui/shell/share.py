@@ -50,9 +50,8 @@ from lab.settings import Settings
 from lab.ui.shell import address, media, widgets
 from lab.ui.shell.runs import Runs
 from lab.ui.shell.sources import beside
-from lab.ui.shell.widgets import Update
+from lab.ui.shell.widgets import PICKED, QUIET, Update
 
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 NOTHING = "There is nothing to share yet: press Run first."
 ALONE = "The picture was the sender's own and is too large for a link. Choose one; all else is set."
 COPIED = "The link is copied. It opens this tab with these settings."
@@ -345,7 +344,7 @@ class Door:
         self.no.click(self.on_no, None, bar, queue=False, **QUIET)
         for tab in tabs.values():
             if hasattr(tab, "shelf"):
-                tab.shelf.runs.click(self.on_recall, None, everything, queue=False, **QUIET)
+                tab.shelf.runs.click(self.on_recall, None, everything, queue=False, **PICKED)
         self.pressed.change(None, self.pressed, None, js=PRESS_JS, api_visibility="private")
 
     def replays(self, button: gr.Button, recorded: Callable[[], Recorded]) -> None:

@@ -16,12 +16,8 @@ from lab.ui.shell.form import Field, Form, Preset
 from lab.ui.shell.runs import Answers
 from lab.ui.shell.share import NOTHING, Panel
 from lab.ui.shell.shelf import RunSettings, Shelf, record
-from lab.ui.shell.widgets import Update
+from lab.ui.shell.widgets import QUIET, Update
 
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-# Of an event that says what was clicked or drawn. While one is under way Gradio's own way drops the next, and its
-# "always_last" sends the first one's data again in place of the last one's; the page drops answers that come too late.
-PICKED: dict[str, Any] = {**QUIET, "trigger_mode": "multiple"}
 NO_PICTURE = "There is no picture yet: press Run first."
 
 

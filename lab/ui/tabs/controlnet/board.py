@@ -14,8 +14,7 @@ from lab.requests.sampling import SamplingRequest
 from lab.settings import Settings
 from lab.ui.shell import media, own, share, widgets
 from lab.ui.shell.form import Form
-from lab.ui.shell.tool import PICKED, QUIET
-from lab.ui.shell.widgets import Update
+from lab.ui.shell.widgets import PICKED, QUIET, Update
 from lab.ui.tabs.controlnet import maps, view
 from lab.ui.tabs.controlnet.maps import FIRST, HAND, KINDS, Maps, Source, Sources
 

@@ -20,8 +20,8 @@ from lab.settings import Settings, at_hand
 from lab.ui.shell import media, pipeline, reel, share, shelf, vocabulary, widgets
 from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of
 from lab.ui.shell.runs import STOPPED, Run, Runs, Stops
-from lab.ui.shell.tool import NO_PICTURE, PICKED, QUIET, Tool
-from lab.ui.shell.widgets import Update
+from lab.ui.shell.tool import NO_PICTURE, Tool
+from lab.ui.shell.widgets import PICKED, QUIET, Update
 from lab.ui.tabs.controlnet import charts, experiments, maps, view
 from lab.ui.tabs.controlnet.board import LATEST, Board, kind_of, maps_for_capsule
 from lab.ui.tabs.controlnet.experiments import EXPERIMENTS, Dials, ExperimentPlan, Finished

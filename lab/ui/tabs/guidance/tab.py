@@ -23,8 +23,8 @@ from lab.settings import Settings, at_hand
 from lab.ui.shell import media, nearest, reel, share, vocabulary, widgets
 from lab.ui.shell.form import Field, Preset, one_of, reads, titles_of
 from lab.ui.shell.runs import Run, Runs, Stops
-from lab.ui.shell.tool import NO_PICTURE, PICKED, QUIET, Tool
-from lab.ui.shell.widgets import Update
+from lab.ui.shell.tool import NO_PICTURE, Tool
+from lab.ui.shell.widgets import PICKED, QUIET, Update
 from lab.ui.tabs.guidance import charts, view
 from lab.ui.tabs.guidance.view import Cell, Look, Sweep, SweepPainter, SweepPlan, make_plan
 

@@ -14,7 +14,7 @@ from lab.ui.tabs.models import view
 
 LOOK_JS = beside(__file__, "look.js")
 FRESH_S = 0.7  # visitors who look within this time see the same: thirty of them cost what one does
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+QUIET: dict[str, Any] = {**widgets.QUIET, "queue": False}
 
 WORDS = (
     "<b>Every weight is here once, for everybody.</b> All runs on the same model, whoever pressed Run, share its "

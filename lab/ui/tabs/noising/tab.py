@@ -18,8 +18,8 @@ from lab.settings import Settings
 from lab.ui.shell import film, lists, media, own, pipeline, share, widgets
 from lab.ui.shell.form import RANDOM_SEED, Field, Preset, titled
 from lab.ui.shell.runs import Answers, Stops
-from lab.ui.shell.tool import PICKED, QUIET, Tool
-from lab.ui.shell.widgets import Update
+from lab.ui.shell.tool import Tool
+from lab.ui.shell.widgets import PICKED, QUIET, Update
 from lab.ui.tabs.noising import drag, view
 from lab.ui.tabs.noising.charts import CHARTS, Process
 from lab.ui.tabs.noising.words import ABOUT, CHART_WORDS

@@ -21,8 +21,8 @@ from lab.settings import ASSETS, Settings, at_hand
 from lab.ui.shell import lane_view, media, nearest, own, pipeline, reel, share, shelf, vocabulary, widgets
 from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of, reads, titles_of
 from lab.ui.shell.runs import Run, Runs
-from lab.ui.shell.tool import NO_PICTURE, PICKED, QUIET, Tool
-from lab.ui.shell.widgets import Update
+from lab.ui.shell.tool import NO_PICTURE, Tool
+from lab.ui.shell.widgets import PICKED, QUIET, Update
 from lab.ui.tabs.samplers import charts, equations, inversion, lanes, requests, view, words
 from lab.ui.tabs.samplers.lanes import (
     JUMPS,
