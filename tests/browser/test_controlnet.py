@@ -247,3 +247,20 @@ def test_looks(tab, width, look):
     tab.wait_for_timeout(700)
     assert tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, "nothing sticks out"
     keep(tab, f"controlnet-{width}-{look}")
+
+
+def test_on_a_phone_the_film_has_the_place_of_stop_while_nothing_runs(tab):
+    tab.set_viewport_size({"width": 390, "height": 844})
+    dock, stop = tab.locator(".dock:has(#controlnet-run)"), tab.locator("#controlnet-stop")
+    play = tab.locator("[data-reel-of=controlnet-stage] button")
+    expect(play).to_be_visible()
+    expect(stop).to_be_hidden()
+    height = dock.bounding_box()["height"]
+    tab.click("#controlnet-run")
+    expect(stop).to_be_visible()
+    expect(play).to_be_hidden()
+    finished(tab)
+    expect(stop).to_be_hidden()
+    play.click()
+    expect(tab.locator("#controlnet-stage .moves")).to_have_count(1)
+    assert dock.bounding_box()["height"] == height
