@@ -103,7 +103,7 @@ def test_a_link_and_a_dropped_picture_bring_the_same_pictures_back(shared, brows
 def test_the_comparison_is_the_stage_as_one_picture_that_opens_its_settings(page, look):
     page.get_by_role("tab", name="ControlNet").click()
     expect(page.locator("#controlnet-note")).to_contain_text("8 pictures in")
-    expect(page.locator("#controlnet-stage .reel.moves")).to_have_count(0)  # the run has played to its end
+    expect(page.locator("#controlnet-stage .reel:is(.waits, .moves)")).to_have_count(0)  # the run has played to its end
     if look == "dark":
         page.get_by_role("button", name="Dark").click()
     page.get_by_role("button", name="Share and export").locator("visible=true").click()
