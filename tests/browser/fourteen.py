@@ -52,6 +52,7 @@ class Dummy(Tool):
     def lay_out_stage(self, opening: dict[str, Any]) -> None:
         self.stage = gr.HTML(widgets.picture(None, "x_0"), elem_id=f"{self.name}-stage")
         self.plot = widgets.plot("Chart", elem_id=f"{self.name}-plot")
+        self.shelf.lay_out()
 
     def lay_out_controls(self, opening: dict[str, Any]) -> None:
         self.runs = Runs(self.name)

@@ -71,7 +71,7 @@ def test_stop_half_way_keeps_the_pictures(tab):
 
 def test_a_prompt_that_matches_nothing_is_answered(tab):
     finished(tab)
-    tab.get_by_label("Prompt").fill("qwertzuiop")
+    tab.get_by_role("textbox", name="Prompt").fill("qwertzuiop")
     tab.get_by_role("button", name="Run", exact=True).click()
     finished(tab, "No picture matches 'qwertzuiop'")
     assert pictures(tab), "what was there stays"

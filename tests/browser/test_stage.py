@@ -43,7 +43,7 @@ def test_a_lesson_is_walked_to_its_end(page):
 def test_on_stage_there_are_pictures_run_and_replay(page):
     page.get_by_role("tab", name="Samplers").click()
     expect(page.locator("#samplers-note")).to_contain_text("2 pictures, ")
-    page.locator("#tab-samplers").get_by_label("Prompt").press("p")  # while writing it is a letter
+    page.locator("#tab-samplers").get_by_role("textbox", name="Prompt").press("p")  # while writing it is a letter
     expect(page.get_by_role("tab", name="Samplers")).to_be_visible()
     expect(page.locator("#samplers-run")).to_be_enabled()
     page.locator("#samplers-run").focus()

@@ -23,6 +23,7 @@ export function attach(name, element, trigger, upload, watch) {
   function show(next) {
     coming = next;
     taker.sent = next.sent;
+    element.dispatchEvent(new CustomEvent("own", { bubbles: true })); // the stage shows another one yet
     trigger("upload");
   }
 

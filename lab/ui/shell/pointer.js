@@ -6,9 +6,9 @@ const words = (values) => JSON.stringify(values.map((value) => value ?? ""));
 const wanted = presets.map(({ changes }) => words(base.map((value, index) => (index in changes ? changes[index] : value))));
 const linked = new URL(performance.getEntriesByType("navigation")[0].name).searchParams.has("c") && performance.now() < 15000;
 
-// what the controls are set to; what the pictures were made with; whether a map was changed since, and whether a run
-// that is under way has shown something
-let set = base, made = null, touched = false, painted = false;
+// what the controls are set to; what the pictures were made with; whether a map or a picture was changed since, and whether
+// that came too late for the run that is under way; whether that run has shown something
+let set = base, made = null, touched = false, late = false, painted = false;
 let pressed = linked ? -1 : 0, settled = true, now = wanted[0], code = "", due = false, sentence = line.innerHTML;
 
 const chips = () => [...document.querySelectorAll(`#${tab}-presets button`)];
@@ -46,7 +46,8 @@ const unpack = async (text) => {
 };
 const take = (text) => {
   made = null;
-  touched = painted = false;
+  touched = late;
+  painted = false;
   if (text && paths.length) unpack(text).then(({ values }) => {
     if (text !== code) return;
     made = paths.map((path) => path.reduce((part, key) => part?.[key], values));
@@ -60,9 +61,11 @@ const observe = () => {
   new MutationObserver(() => {
     if (!running()) return;
     painted = true;
-    touched = false;
+    touched = late;
     show();
   }).observe(stage(), { childList: true, subtree: true });
+  const stop = document.getElementById(`${tab}-stop`);
+  if (stop) new MutationObserver(() => { if (running()) late = false; }).observe(stop, { attributeFilter: ["disabled"] });
 };
 
 window.labPointers = window.labPointers || {};
@@ -85,6 +88,7 @@ const away = (event) => {
   const place = event.target.closest?.(`#tab-${tab}, .tabitem`);
   if (!place?.contains(element)) return;
   touched = true;
+  late = event.type === "own" && running() && !document.querySelector(`#${tab}-live input:checked`);
   if (pressed < 0) return show();
   if (event.target.closest(presets[pressed].place)) return; // what the sentence says to do
   pressed = -1;
@@ -101,5 +105,5 @@ document.addEventListener("click", (event) => {
   } else if (event.target.closest(".controls [data-pick]")) away(event);
 }, true);
 document.addEventListener("pointerdown", (event) => { if (event.target.closest(".map-editor")) away(event); }, true);
-document.addEventListener("change", (event) => { if (event.target.matches("input[type=file]")) away(event); }, true);
+document.addEventListener("own", away, true);
 requestAnimationFrame(show);

@@ -114,7 +114,7 @@ class Panel:
         self.restored = gr.State(False)  # a capsule came in: the tab is not to begin with its first preset
         self.by_preset = gr.Checkbox(False, visible=False, label="Opened by a button that presses a preset")
         self.code = gr.Textbox(visible="hidden", label="Link", elem_id=f"{tab}-code")
-        self.record = gr.Textbox(visible="hidden", label="Finished run", elem_id=f"{tab}-record")  # for the shelf
+        self.record = gr.Textbox(visible="hidden", label="Finished run", elem_id=f"{tab}-finished")  # for the shelf
         self.sheet = gr.Textbox(visible="hidden", label="Comparison", elem_id=f"{tab}-sheet")
         with gr.Row(elem_classes="files"):
             self.comparison = gr.Button("Comparison, PNG", size="sm", min_width=90, elem_id=f"{tab}-comparison")

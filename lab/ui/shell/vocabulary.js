@@ -211,7 +211,11 @@ const placeOf = (target) => places.get(target.closest?.(".lab-prompt")?.id.repla
 // Names in the note of a refusal are as good as those beneath the prompt.
 document.addEventListener("click", ({ target }) => {
   const name = target.closest?.(".lab-note [data-name]");
-  if (name) places.get(name.closest("[id$=-note]").id.replace(/-note$/, ""))?.take(name.dataset.name);
+  if (!name) return;
+  places.get(name.closest("[id$=-note]").id.replace(/-note$/, ""))?.take(name.dataset.name);
+  const note = name.closest(".lab-note"); // the refusal has been answered
+  note.classList.remove("bad");
+  note.textContent = "Press Run.";
 });
 document.addEventListener("focusin", ({ target }) => placeOf(target)?.ready());
 document.addEventListener("focusout", ({ target }) => placeOf(target)?.close());

@@ -1,6 +1,7 @@
 """The page's own bookkeeping: frames cost what they mention, visitors keep nothing but their values."""
 
 import copy
+from collections import Counter
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -164,3 +165,9 @@ def test_what_streams_is_sent_whole_where_it_changed(page):
     assert page.handle_streaming_diffs(fn, [None] * 3, "visitor", "run", final=True) == updates[-1]
     assert not page.pending_diff_streams
     assert page.handle_streaming_diffs(fn, [1, 2, 3], None, None, final=False) == [1, 2, 3]
+
+
+def test_every_id_is_given_once():
+    ids = Counter(block.elem_id for block in build(Deferred(), Settings()).blocks.values() if block.elem_id)
+    assert len(ids) > 150
+    assert [name for name, count in ids.items() if count > 1] == []

@@ -268,7 +268,7 @@ class Noising(Tool):
         try:
             subject = Subject(*own.opened(path, self.settings).square(), token=own.token(path))
         except LabError as error:
-            yield {self.runs.note: widgets.refusal(error)}
+            yield {self.runs.note: widgets.note(str(error), bad=True)}  # what is shown is still what is set
             return
         yield from self._take(values, subject, request)
 

@@ -13,7 +13,12 @@ TAB = Instrument(
     card="DDPM, DDIM and the solvers since start from the same noise. Watch where they part.",
     papers=("Denoising Diffusion Probabilistic Models", "Denoising Diffusion Implicit Models"),
     equation=(
-        Term("x<sub>s</sub>", "x s", "the picture after the step", ("#samplers-stage .pair figure:first-child",)),
+        Term(
+            "x<sub>s</sub>",
+            "x s",
+            "the picture after the step",
+            ("#samplers-stage .pair figure:first-child", "#samplers-stage .pair:has(.same) figure:last-child"),
+        ),
         " = ",
         Term(
             "√<u>ᾱ<sub>s</sub></u>",
@@ -32,8 +37,8 @@ TAB = Instrument(
         Term(
             "√<u>1 − ᾱ<sub>s</sub> − σ²</u> ε̂",
             "the root of 1 minus alpha-bar s minus sigma squared, times predicted epsilon",
-            "the noise that the model predicts, as much of it as is left at s",
-            ("#samplers-stage .pair figure:first-child",),
+            "the noise that the model predicts, as much of it as is left at s; at the end there is none: drag the film back",
+            ("#samplers-stage .pair figure:first-child", "#tab-samplers .reel-transport"),
         ),
         " + ",
         Term(

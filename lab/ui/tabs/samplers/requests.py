@@ -64,7 +64,7 @@ def inversion(values: Values, picture: np.ndarray) -> InversionRequest:
     """The way up from a picture and down again."""
     return make_request(
         InversionRequest, picture=picture, model=values["model"], condition=condition(values), forward=forward(values),
-        steps=values["steps"], seed=values["seed"], known=values["known"],
+        steps=values["steps"], seed=values["seed"], known=values["in_set"],
     )  # fmt: skip
 
 

@@ -52,7 +52,7 @@ FORM = (
     Field("samplers",   gr.Dropdown, "Samplers",    ["ddim"], choices=titles_of(samplers_for), stays=True, when=one_of("experiment", "compare", "grid"),
           kind=Choice(tuple(SAMPLERS), most=MAX_COMPARED), options={"multiselect": True, "max_choices": MAX_COMPARED}),
     Field("picture",    widgets.picture_input, "Picture", None, linked=False, options={"visible": "hidden"}),
-    Field("known",      gr.Checkbox, "The exact denoiser knows this picture, too", False, offered=lambda model: not model.trained, when=one_of("experiment", "invert")),
+    Field("in_set",     gr.Checkbox, "The exact denoiser knows this picture, too", False, offered=lambda model: not model.trained, when=one_of("experiment", "invert")),
     Field("steps",      gr.Slider,   "Steps",       20, when=one_of("experiment", "compare", "between", "invert"), options={"minimum": 1, "maximum": 200, "step": 1}),
     Field("style",      gr.Dropdown, "Style",       offered=reads("style"), choices=[("All styles", ""), *((style, style) for style in STYLES)]),
     Field("schedule",   gr.Dropdown, "Schedule",    lambda model: model.schedules[0], choices=titles_of(lambda model: {name: SCHEDULES[name] for name in model.schedules}),
@@ -155,7 +155,7 @@ class Samplers(Tool):
         self.form.lay_out("experiment", values=opening)
         self.examples = media.examples()
         self.gallery = own.gallery_of("", elem_id="samplers-examples", visible="hidden")
-        self.form.lay_out("known", "model", "versus", "prompt", values=opening)
+        self.form.lay_out("in_set", "model", "versus", "prompt", values=opening)
         vocabulary.line(self.form, opening)
         self.form.lay_out("group", "seed", "mix_seed", "samplers", "picture", "steps", values=opening)
         self.rows = Rows(self.offered[0].subject, self.form.model(opening))
