@@ -7,7 +7,7 @@ import gradio as gr
 
 from lab.catalog import add_hub_models
 from lab.settings import ASSETS, Settings
-from lab.ui.shell import address, ahead, lessons, own, presenting, reader, share, shelf, theme, vocabulary
+from lab.ui.shell import address, ahead, lessons, own, presenting, reader, share, shelf, theme, vocabulary, widgets
 from lab.ui.shell.header import header
 from lab.ui.shell.instrument import Instrument
 from lab.ui.shell.openers import OPEN_JS
@@ -45,7 +45,7 @@ def build(backend: Any, settings: Settings) -> gr.Blocks:
         shared = {name: tab for name, tab in built.items() if hasattr(tab, "share")}
         door.wire(demo, shared, {tab.name: tab.title for tab in TABS}, book)
         door.replays(built["start"].through, start.shipped)
-        for script in (address.ADDRESS_JS, OPEN_JS, presenting.PRESENT_JS):
+        for script in (address.ADDRESS_JS, OPEN_JS, presenting.PRESENT_JS, widgets.NUMBERS_JS):
             demo.load(None, js=script)
         ahead.notice()
         reader.voice()

@@ -69,6 +69,24 @@ def test_stop_half_way_keeps_the_pictures(tab):
     assert pictures(tab) and pictures(tab) != before
 
 
+@pytest.mark.parametrize(("typed", "steps"), [("0", 1), ("500", 200), ("-3", 1), ("", 20), ("7", 7)])
+def test_a_number_that_a_slider_cannot_take_becomes_the_nearest_one_for_all(tab, typed, steps):
+    """In the box, in the lanes, and in what Run would make; and the server is never asked about another."""
+    finished(tab)
+    box, line = tab.locator("#samplers-steps input[type=number]"), tab.locator("#tab-samplers .pipeline > button")
+    box.fill("20")
+    box.press("Tab")
+    expect(line).to_contain_text("× 20 calls")
+    box.click()
+    box.press("Control+a")
+    box.press_sequentially(typed) if typed else box.press("Delete")
+    said = box.evaluate("box => box.validationMessage")
+    assert said == ("" if typed == "7" else "Choose a number from 1 to 200.")
+    box.press("Tab")
+    expect(box).to_have_value(str(steps))
+    expect(line).to_contain_text(f"× {steps} call")
+
+
 def test_a_prompt_that_matches_nothing_is_answered(tab):
     finished(tab)
     tab.get_by_role("textbox", name="Prompt").fill("qwertzuiop")

@@ -27,10 +27,10 @@ def image(picture: np.ndarray, alt: str, part: str = "", moving: bool = False) -
 
 
 def describe(lane: LaneSettings) -> str:
-    """What sets a lane apart, in a few words: steps, eta, spacing, guidance."""
-    words = [f"{lane.steps} step{'s' if lane.steps != 1 else ''}"]
-    if SAMPLERS[lane.sampler].eta and lane.eta > 0:
-        words.append(f"η {lane.eta:g}")
+    """What sets a lane apart, in a few words: eta, steps, spacing, guidance; first what is told apart where there is little
+    room."""
+    words = [f"η {lane.eta:g}"] if SAMPLERS[lane.sampler].eta and lane.eta > 0 else []
+    words.append(f"{lane.steps} step{'s' if lane.steps != 1 else ''}")
     if lane.spacing != "trailing":
         words.append(lane.spacing)
     if lane.guidance_scale != 1:

@@ -85,7 +85,7 @@ class Lesson:
             self.verdict,
         ]
         self.toggle.click(self.on_toggle, self.place, stage, **QUIET)
-        self.answers.input(self.on_answer, [self.place, self.answers], self.show, **QUIET)
+        self.answers.input(self.on_answer, [self.place, self.answers], self.show, **widgets.LATEST)
         self.show.click(self.on_show, [self.place, self.answers], [*stage, self.run], **QUIET).success(
             None, self.run, None, js=SHOW_JS, api_visibility="private"
         )

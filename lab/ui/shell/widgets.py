@@ -33,6 +33,8 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 # Of an event that says what was clicked or drawn. While one is under way Gradio's own way drops the next, and its
 # "always_last" sends the first one's data again in place of the last one's; the page drops answers that come too late.
 PICKED: dict[str, Any] = {**QUIET, "trigger_mode": "multiple"}
+# Of a control that is answered at once: the last of several changes counts, which Gradio's own way may drop.
+LATEST: dict[str, Any] = {**QUIET, "queue": False, "trigger_mode": "always_last"}
 MAX_TYPED = 10_000  # characters that a line takes: what is too long for a run is refused in words, and not cut unseen
 
 
@@ -200,6 +202,7 @@ def sent(event: gr.EventData, name: str) -> Any:
         return None
 
 
+NUMBERS_JS = beside(__file__, "numbers.js")  # for the page: what sliders cannot take
 PICK_JS = beside(__file__, "pick.js")  # for a component whose buttons carry a `data-pick`
 
 

@@ -107,6 +107,14 @@ def test_every_click_that_says_what_was_clicked_reaches_the_server_with_its_own_
     assert {one.trigger_mode for one in handlers} == {"multiple"}
 
 
+def test_of_several_changes_of_a_control_the_last_one_reaches_the_server():
+    """Gradio drops one that comes while the one before is under way, unless it is told otherwise."""
+    handlers = build(Deferred(), Settings()).fns.values()
+    told = [one for one in handlers if any(name in ("input", "change") for _, name in one.targets)]
+    assert len(told) > 20
+    assert [one.name for one in told if one.trigger_mode == "once"] == []
+
+
 def test_an_answer_to_a_click_that_comes_after_that_of_a_later_one_changes_nothing():
     release, entered = threading.Event(), threading.Event()
 

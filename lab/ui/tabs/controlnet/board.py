@@ -14,11 +14,9 @@ from lab.requests.sampling import SamplingRequest
 from lab.settings import Settings
 from lab.ui.shell import media, own, share, widgets
 from lab.ui.shell.form import Form
-from lab.ui.shell.widgets import PICKED, QUIET, Update
+from lab.ui.shell.widgets import LATEST, PICKED, Update
 from lab.ui.tabs.controlnet import maps, view
 from lab.ui.tabs.controlnet.maps import FIRST, HAND, KINDS, Maps, Source, Sources
-
-LATEST: dict[str, Any] = {**QUIET, "queue": False, "trigger_mode": "always_last"}
 
 
 class Board:

@@ -21,9 +21,9 @@ from lab.ui.shell import media, pipeline, reel, share, shelf, vocabulary, widget
 from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of
 from lab.ui.shell.runs import STOPPED, Run, Runs, Stops
 from lab.ui.shell.tool import NO_PICTURE, Tool
-from lab.ui.shell.widgets import PICKED, QUIET, Update
+from lab.ui.shell.widgets import LATEST, PICKED, QUIET, Update
 from lab.ui.tabs.controlnet import charts, experiments, maps, view
-from lab.ui.tabs.controlnet.board import LATEST, Board, kind_of, maps_for_capsule
+from lab.ui.tabs.controlnet.board import Board, kind_of, maps_for_capsule
 from lab.ui.tabs.controlnet.experiments import EXPERIMENTS, Dials, ExperimentPlan, Finished
 from lab.ui.tabs.controlnet.maps import HAND, KINDS
 
@@ -173,7 +173,7 @@ class ControlNet(Tool):
 
         # Multiple: once, Gradio's own way, would drop a stroke that ends while the run of the one before is under way.
         board.wire(inputs, lambda event: event.then(self.on_live, inputs, outputs, trigger_mode="multiple", **running))
-        form["model"].input(self.on_model, inputs, [*board.outputs, *form.model_parts], queue=False, **QUIET)
+        form["model"].input(self.on_model, inputs, [*board.outputs, *form.model_parts], **LATEST)
         form["experiment"].input(self.on_experiment, inputs, form.others_parts, **LATEST)
         gr.on([runs.run.click, *self.form.submits], self.on_run, inputs, outputs, **running)
         runs.stop.click(runs.on_stop, None, None, queue=False, **QUIET)

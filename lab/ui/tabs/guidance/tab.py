@@ -24,7 +24,7 @@ from lab.ui.shell import media, nearest, reel, share, vocabulary, widgets
 from lab.ui.shell.form import Field, Preset, one_of, reads, titles_of
 from lab.ui.shell.runs import Run, Runs, Stops
 from lab.ui.shell.tool import NO_PICTURE, Tool
-from lab.ui.shell.widgets import PICKED, QUIET, Update
+from lab.ui.shell.widgets import LATEST, PICKED, QUIET, Update
 from lab.ui.tabs.guidance import charts, view
 from lab.ui.tabs.guidance.view import Cell, Look, Sweep, SweepPainter, SweepPlan, make_plan
 
@@ -186,14 +186,14 @@ class Guidance(Tool):
             ),
         )
         self.stage.click(self.on_pick, inputs, [*anatomy, *boxes], **running | PICKED)
-        self.section.input(self.on_section, self.section, boxes, queue=False, **QUIET).then(
+        self.section.input(self.on_section, self.section, boxes, **LATEST).then(
             self.on_follow, inputs, below, **running
         )
         self.step.input(
             self.on_scrub, [self.anatomy, self.step], self.look, trigger_mode="always_last", queue=False, **QUIET
         )  # not through the queue: its bookkeeping costs more than a frame does
-        form["model"].input(self.on_model, {*self.controls}, form.model_parts, queue=False, **QUIET)
-        form["experiment"].input(self.on_experiment, {*self.controls}, form.others_parts, queue=False, **QUIET)
+        form["model"].input(self.on_model, {*self.controls}, form.model_parts, **LATEST)
+        form["experiment"].input(self.on_experiment, {*self.controls}, form.others_parts, **LATEST)
         self.runs.stop.click(self.on_stop, None, None, queue=False, **QUIET)
         self.restorable = self.controls
         vocabulary.wire(self.form)

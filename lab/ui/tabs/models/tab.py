@@ -14,7 +14,6 @@ from lab.ui.tabs.models import view
 
 LOOK_JS = beside(__file__, "look.js")
 FRESH_S = 0.7  # visitors who look within this time see the same: thirty of them cost what one does
-QUIET: dict[str, Any] = {**widgets.QUIET, "queue": False}
 
 WORDS = (
     "<b>Every weight is here once, for everybody.</b> All runs on the same model, whoever pressed Run, share its "
@@ -54,7 +53,7 @@ class _Tab:
 
     def wire(self) -> None:
         view = [self.numbers, self.memory, self.table, self.markup]
-        self.numbers.input(self.on_look, self.markup, view, **QUIET)  # by its script, while the tab is open
+        self.numbers.input(self.on_look, self.markup, view, **widgets.LATEST)  # by its script, while the tab is open
 
     def on_look(self, markup: Markup | None) -> list[Any]:
         """Updates of the parts that differ from `markup`, what the page has."""

@@ -22,7 +22,7 @@ from lab.ui.shell import lane_view, media, nearest, own, pipeline, reel, share, 
 from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of, reads, titles_of
 from lab.ui.shell.runs import Run, Runs
 from lab.ui.shell.tool import NO_PICTURE, Tool
-from lab.ui.shell.widgets import PICKED, QUIET, Update
+from lab.ui.shell.widgets import LATEST, PICKED, QUIET, Update
 from lab.ui.tabs.samplers import charts, equations, inversion, lanes, requests, view, words
 from lab.ui.tabs.samplers.lanes import (
     JUMPS,
@@ -193,9 +193,9 @@ class Samplers(Tool):
         """What answers at once: the bookkeeping of the queue costs more than a frame does."""
         form, inputs, quiet = self.form, {*self.controls}, {"queue": False, **QUIET}
         places = [*form.others_parts, self.rows.box, self.gallery, self.second, self.transport]
-        form["model"].input(self.on_model, inputs, [*form.model_parts, *self.rows.parts], **quiet)
-        form["experiment"].change(self.on_experiment, inputs, places, **quiet)
-        gr.on([form[name].input for name in ("samplers", "steps")], self.on_choose, inputs, self.rows.parts, **quiet)
+        form["model"].input(self.on_model, inputs, [*form.model_parts, *self.rows.parts], **LATEST)
+        form["experiment"].change(self.on_experiment, inputs, places, **LATEST)
+        gr.on([form[name].input for name in ("samplers", "steps")], self.on_choose, inputs, self.rows.parts, **LATEST)
         shown = [self.stage, self.runs.note]
         self.second.input(self.on_second, [self.last_run, self.second], shown, trigger_mode="always_last", **quiet)
         self.gallery.click(self.on_example, None, [form["picture"], self.gallery], **quiet | PICKED)
