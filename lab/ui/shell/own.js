@@ -23,7 +23,6 @@ export function attach(name, element, trigger, upload, watch) {
   function show(next) {
     coming = next;
     taker.sent = next.sent;
-    element.dispatchEvent(new CustomEvent("own", { bubbles: true })); // the stage shows another one yet
     trigger("upload");
   }
 
@@ -35,6 +34,7 @@ export function attach(name, element, trigger, upload, watch) {
       if (mine && mine !== coming) URL.revokeObjectURL(mine.small);
       mine = coming;
       coming = null;
+      element.dispatchEvent(new CustomEvent("own", { bubbles: true })); // what stands on the stage is of another one yet
     }
     gallery.querySelector(".mine")?.remove();
     if (!mine) return;

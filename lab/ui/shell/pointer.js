@@ -7,8 +7,8 @@ const wanted = presets.map(({ changes }) => words(base.map((value, index) => (in
 const linked = new URL(performance.getEntriesByType("navigation")[0].name).searchParams.has("c") && performance.now() < 15000;
 
 // what the controls are set to; what the pictures were made with; whether a map or a picture was changed since, and whether
-// that came too late for the run that is under way; whether that run has shown something
-let set = base, made = null, touched = false, late = false, painted = false;
+// that came too late for the run that is under way, or about to begin; whether that run has shown something
+let set = base, made = null, touched = false, late = false, begins = false, painted = false;
 let pressed = linked ? -1 : 0, settled = true, now = wanted[0], code = "", due = false, sentence = line.innerHTML;
 
 const chips = () => [...document.querySelectorAll(`#${tab}-presets button`)];
@@ -65,7 +65,7 @@ const observe = () => {
     show();
   }).observe(stage(), { childList: true, subtree: true });
   const stop = document.getElementById(`${tab}-stop`);
-  if (stop) new MutationObserver(() => { if (running()) late = false; }).observe(stop, { attributeFilter: ["disabled"] });
+  if (stop) new MutationObserver(() => { begins = false; show(); }).observe(stop, { attributeFilter: ["disabled"] });
 };
 
 window.labPointers = window.labPointers || {};
@@ -88,12 +88,20 @@ const away = (event) => {
   const place = event.target.closest?.(`#tab-${tab}, .tabitem`);
   if (!place?.contains(element)) return;
   touched = true;
-  late = event.type === "own" && running() && !document.querySelector(`#${tab}-live input:checked`);
+  late = event.type === "own" && (running() || begins) && !document.querySelector(`#${tab}-live input:checked`);
   if (pressed < 0) return show();
   if (event.target.closest(presets[pressed].place)) return; // what the sentence says to do
   pressed = -1;
   show();
 };
+// A run knows what was set when it was asked for.
+const asks = (event) => {
+  const entered = event.key === "Enter" && event.target.closest?.(`#tab-${tab}`)?.contains(element);
+  if (!entered && !event.target.closest?.(`#${tab}-run, #${tab}-presets button`)) return;
+  late = false;
+  begins = true;
+};
+for (const kind of ["click", "keydown"]) document.addEventListener(kind, asks, true);
 document.addEventListener("click", (event) => {
   const index = chips().indexOf(event.target.closest("button"));
   if (index >= 0) {
