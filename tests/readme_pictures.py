@@ -41,6 +41,7 @@ def take(page: Page, tab: str, preset: str, done: str) -> bytes:
     expect(go).to_be_enabled(timeout=RUN_MS)
     page.wait_for_timeout(1500)  # a replay may follow, and charts fade in
     expect(go).to_be_enabled(timeout=RUN_MS)
+    expect(panel.locator(".reel:is(.waits, .moves), .pointed")).to_have_count(0, timeout=RUN_MS)  # the film has ended
     page.mouse.move(WIDTH - 1, HEIGHT - 1)
     page.evaluate("window.scrollTo(0, 0)")
     return page.screenshot()
