@@ -164,7 +164,8 @@ def _nothing_matches(condition: Condition, pictures: PictureSet) -> str:
         where = f" There are some in {', '.join(groups)}." if condition.group else " There are some in other styles."
         return f"No picture matches {' '.join(words)}.{where}"
     near = nearest(condition.prompt)
-    hint = suggestion(near) if near else "Try a single word, such as apple, cat or heart."
+    here = [name for name in near if pictures.matching(name, condition.group, condition.style).any()]
+    hint = suggestion(here or near) if near else "Try a single word, such as apple, cat or heart."
     return f"No picture matches {' '.join(words)}. {hint}"
 
 

@@ -5,15 +5,25 @@ import pytest
 import torch
 
 from lab.backends.local import LocalBackend
-from lab.catalog import HELPERS, Helper
+from lab.catalog import GROUPS, HELPERS, Helper
 from lab.engine.noising import alphas_cumprod
 from lab.models.cache import nbytes_of
 from lab.models.exact import ExactData
-from lab.models.loaders import FAMILIES, Family, LoadedExact, load, make_cache, pick_device, weigh
+from lab.models.loaders import (
+    FAMILIES,
+    Family,
+    LoadedExact,
+    _nothing_matches,
+    load,
+    make_cache,
+    pick_device,
+    weigh,
+)
 from lab.models.pictures import PictureSet
 from lab.requests.base import LabError
 from lab.requests.fields import Condition, Forward
 from lab.settings import ASSETS, Settings
+from lab.vocabulary import nearest, suggested
 
 CAPTIONS = ("red apple, flat style", "green apple, 3D style", "cat, flat style", "hidden dog, flat style")
 
@@ -73,6 +83,18 @@ def test_what_matches_nothing_is_answered_with_what_comes_near(loaded):
         loaded.conditioning(Condition(prompt="apple", group="animals-nature"))
     with pytest.raises(LabError, match="Try a single word"):
         loaded.conditioning(Condition(prompt="zzzzzz"))
+
+
+def test_names_that_are_offered_lead_to_pictures_of_what_is_chosen():
+    pictures = PictureSet.load(ASSETS / "pictures")
+    near = nearest("Pikachu")
+    assert len(near) > 1
+    for group in GROUPS:
+        offered = suggested(_nothing_matches(Condition(prompt="Pikachu", group=group), pictures))
+        leading = [name for name in near if pictures.matching(name, group).any()]
+        assert offered == (leading or near)  # where none of them is in the group, the nearest of all
+    animals = suggested(_nothing_matches(Condition(prompt="Pikachu", group="animals-nature"), pictures))
+    assert animals and set(animals) < set(near)
 
 
 def test_one_denoiser_for_each_forward_process(loaded):
