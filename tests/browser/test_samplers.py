@@ -87,6 +87,19 @@ def test_a_number_that_a_slider_cannot_take_becomes_the_nearest_one_for_all(tab,
     expect(line).to_contain_text(f"× {steps} call")
 
 
+@pytest.mark.parametrize(("typed", "seed"), [("-5", "0"), ("12", "12")])
+def test_a_seed_below_0_is_told_to_nobody(tab, typed, seed):
+    finished(tab)
+    box = tab.locator("#samplers-seed input")
+    box.click()
+    box.press("Control+a")
+    box.press_sequentially(typed)
+    assert box.evaluate("box => box.validationMessage") == ("" if typed == seed else "Choose a number from 0 up.")
+    box.press("Enter")
+    expect(box).to_have_value(seed)
+    finished(tab)
+
+
 def test_a_prompt_that_matches_nothing_is_answered(tab):
     finished(tab)
     tab.get_by_role("textbox", name="Prompt").fill("qwertzuiop")

@@ -1,21 +1,23 @@
-// The number beside a slider. One that the slider cannot take is not told to anybody: it is said what it takes, and when the
+// A number that its box, or the slider beside it, cannot take is not told to anybody: it is said what they take, and when the
 // box is left it has the nearest number that is possible, which then is told as if it had been typed.
 () => {
-  const sliderOf = (box) => (box.matches?.("input[type=number]") ? box.closest(".block")?.querySelector("input[type=range]") : null);
-  const fits = (box, { min, max }) => box.value !== "" && Number(min) <= box.value && box.value <= Number(max);
+  const sliderOf = (box) => box.closest(".block")?.querySelector("input[type=range]");
+  const limitsOf = (box) => (box.matches?.("input[type=number]") ? sliderOf(box) ?? (box.min || box.max ? box : null) : null);
+  const fits = (box, { type, min, max }) => (box.value === "" ? type !== "range" : (min === "" || Number(min) <= box.value) && (max === "" || box.value <= Number(max)));
   document.addEventListener("input", (event) => {
-    const box = event.target, slider = sliderOf(box);
-    if (!slider) return;
-    const possible = fits(box, slider);
-    box.setCustomValidity(possible ? "" : `Choose a number from ${slider.min} to ${slider.max}.`);
+    const box = event.target, limits = limitsOf(box);
+    if (!limits) return;
+    const possible = fits(box, limits);
+    box.setCustomValidity(possible ? "" : `Choose a number from ${limits.min} ${limits.max === "" ? "up" : `to ${limits.max}`}.`);
     if (possible) return;
     event.stopImmediatePropagation();
     box.reportValidity();
   }, true);
   const settle = ({ target: box }) => {
-    const slider = sliderOf(box);
-    if (!slider || fits(box, slider)) return;
-    box.value = box.value === "" ? slider.value : Math.min(Math.max(box.value, slider.min), slider.max);
+    const limits = limitsOf(box);
+    if (!limits || fits(box, limits)) return;
+    const low = limits.min === "" ? -Infinity : Number(limits.min), high = limits.max === "" ? Infinity : Number(limits.max);
+    box.value = box.value === "" ? limits.value : Math.min(Math.max(box.value, low), high);
     box.setCustomValidity("");
     box.dispatchEvent(new Event("input", { bubbles: true }));
   };
