@@ -50,6 +50,7 @@ MAY_IMPORT = {
     "catalog": set(),
     "architecture": {"catalog", "settings", "store"},
     "papers": set(),
+    "toy_data": set(),
     "captions": set(),
     "vocabulary": {"captions", "settings"},
     "requests": {"catalog"},
@@ -93,6 +94,7 @@ MAY_IMPORT = {
         "papers",
         "capsules",
         "settings",
+        "toy_data",
         "vocabulary",
     },
     "training": {
@@ -116,6 +118,7 @@ MUST_NOT_IMPORT = {room: {"gradio"} for room in MAY_IMPORT if room != "ui"} | {
     "settings": HEAVY | {"gradio"},
     "store": HEAVY | {"gradio"},
     "catalog": HEAVY | {"gradio", "numpy", "pydantic"},
+    "toy_data": HEAVY | {"gradio", "numpy", "pydantic"},
     "architecture": HEAVY | {"gradio"},
     "captions": HEAVY | {"gradio"},
     "vocabulary": HEAVY | {"gradio"},
@@ -207,6 +210,7 @@ def libraries_loaded_by(module):
         ("lab.ui", {"torch", "diffusers", "transformers"}),
         ("lab.requests", HEAVY | {"gradio"}),
         ("lab.catalog", HEAVY | {"gradio", "numpy", "pydantic"}),
+        ("lab.toy_data", HEAVY | {"gradio", "numpy", "pydantic"}),
         ("lab.settings", HEAVY | {"gradio"}),
     ],
 )
