@@ -1,7 +1,7 @@
 """Data of two dimensions: a few points of the plane each, blurred by one Gaussian. No heavy imports.
 
 Each row is a mixture of isotropic Gaussians of one deviation, sum_i weights_i N(points_i, std^2 I), whose density and score
-have a closed form at every noise level. All lie about 0 within [-1.6, 1.6] on both axes, with a
+have a closed form at every noise level (lab/engine/mixture.py). All lie about 0 within [-1.6, 1.6] on both axes, with a
 deviation near 1, which is what variance-preserving processes take data for (Song et al. 2021). Adding one is adding a row.
 """
 
