@@ -13,13 +13,14 @@ from lab.ui.shell.instrument import Instrument
 from lab.ui.shell.openers import OPEN_JS
 from lab.ui.shell.page import Page, keep_sessions_small
 from lab.ui.shell.strip import strip
-from lab.ui.tabs import controlnet, guidance, models, noising, papers, samplers
+from lab.ui.tabs import controlnet, guidance, models, noising, papers, samplers, score
 from lab.ui.tabs.start import tab as start
 
 __all__ = ["TABS", "build", "keep_sessions_small", "launch_options"]
 
 INSTRUMENTS = (
     noising.TAB,
+    score.TAB,
     samplers.TAB,
     guidance.TAB,
     controlnet.TAB,

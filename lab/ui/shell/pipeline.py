@@ -30,6 +30,8 @@ LCM = "Latent Consistency Models: Synthesizing High-Resolution Images with Few-S
 GUIDED = "Classifier-Free Diffusion Guidance"
 CONTROLNET = "Adding Conditional Control to Text-to-Image Diffusion Models"
 VAE = "Auto-Encoding Variational Bayes"
+SCORES = "Generative Modeling by Estimating Gradients of the Data Distribution"
+SDE = "Score-Based Generative Modeling through Stochastic Differential Equations"
 THERMODYNAMICS = "Deep Unsupervised Learning using Nonequilibrium Thermodynamics"
 
 
@@ -141,6 +143,27 @@ def of_noise(side: int, T: float | None) -> Flow:
                  (DDPM,), "", pipeline_figures.quote("ε?")),
         ),
         "No network is asked here: the forward process is arithmetic.",
+    )  # fmt: skip
+
+
+def of_plane(title: str, count: int | None, learned: bool) -> Flow:
+    """Data of two dimensions, where everything is known in closed form. `count` is that of their points, where it is known."""
+    network = Part("network", "7 → 64 → 64 → 2", "It learns the score in the page, from noisy points alone.", (SCORES,), "",
+                   pipeline_figures.u_net(()), key=True)  # fmt: skip
+    score = Part("score", "closed form", "The gradient of the log density: at every place the way to less noise.", (SCORES,), "",
+                 pipeline_figures.posterior(), key=True)  # fmt: skip
+    return Flow(
+        "The plane",
+        (
+            Part("data x_0", title.lower(), f"A mixture of {count or 'as many'} Gaussians{'' if count else ' as you draw points'}.", (), "", pipeline_figures.stack()),
+            Part("noise ε", "2 numbers", "For each particle two numbers, drawn from a normal distribution by the seed.", (THERMODYNAMICS,), "",
+                 pipeline_figures.mixture()),
+            *([network] if learned else []),
+            score,
+            Part("lanes", "1,280 particles", "Langevin, DDPM, DDIM and the rest, each by calls of the denoiser alone.", (SCORES, SDE), "",
+                 pipeline_figures.quote("x₀?")),
+        ),
+        "All of it is computed in the page; the server is asked for nothing.",
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from lab.ui.shell.shelf import RunSettings, Shelf, record
 from lab.ui.shell.widgets import QUIET, Update
 
 NO_PICTURE = "There is no picture yet: press Run first."
+NO_RUN = "The page computes this by itself: there is no run."
 
 
 class Tool(ABC):
@@ -208,9 +209,9 @@ class Tool(ABC):
 
     # Sharing
 
-    @abstractmethod
     def request(self, values: dict[Any, Any]) -> Request:
-        """What the controls ask for. Raises LabError where they cannot be met."""
+        """What the controls ask for. Raises LabError where they cannot be met, and in a tab that the page computes alone."""
+        raise LabError(NO_RUN)
 
     def capsule(self, values: dict[Any, Any], request: SamplingRequest) -> Capsule:
         """All that makes a run again."""

@@ -1,0 +1,43 @@
+// The chart of each experiment, from what has been computed.
+import { COLOURS } from "./draw.js";
+import { chart } from "./curves.js";
+import { oddsAt } from "./side.js";
+
+const LEVELS = Array.from({ length: 65 }, (_, i) => -8 + i / 4);
+const AXIS = { label: "log-SNR: noise to the left, data to the right", min: -8, max: 8, ticks: [-8, -4, 0, 4, 8] };
+
+export function chartOf(scene) {
+  if (!scene.mixture) return "";
+  return { field: weights, walk: quality, guide: () => "", learn: losses }[scene.now.experiment](scene);
+}
+
+function weights(scene) {
+  const rows = LEVELS.map((lambda) => oddsAt(scene, lambda));
+  const series = scene.data.class_titles.map((title, k) => ({ title, colour: COLOURS[k % COLOURS.length], points: LEVELS.map((lambda, i) => [lambda, rows[i][k]]) }));
+  return chart({ title: "How likely each class is the one that the cross came from", x: AXIS, y: { min: 0, max: 1, ticks: [0, 0.5, 1] }, series });
+}
+
+function quality(scene) {
+  const rows = scene.content.lanes, own = scene.now.lanes.filter((name) => name !== "exact");
+  const series = own.map((name) => ({
+    title: rows[name].title, colour: rows[name].colour, points: scene.qualities.filter((one) => one.name === name).map(({ steps, distance }) => [steps, distance]),
+  }));
+  if (scene.floor !== null) series.push({ title: "two sets of exact samples", colour: "#9498a0", dashed: true, points: [[1, scene.floor], [64, scene.floor]] });
+  return chart({
+    title: "Energy distance to the data", series,
+    x: { label: "calls of the denoiser; upwards: the energy distance of where a lane ends to the data", min: 1, max: 64, ticks: [1, 2, 4, 8, 16, 32, 64], log: true },
+    y: { min: 0.001, max: 2, ticks: [0.001, 0.01, 0.1, 1], log: true },
+  });
+}
+
+function losses(scene) {
+  const most = Math.max(100, scene.now.training), step = Math.ceil(scene.losses.length / 240), points = [];
+  for (let i = 0; i < scene.losses.length; i += step) {
+    const part = scene.losses.slice(i, i + step);
+    points.push([part.at(-1)[0], part.reduce((sum, [, loss]) => sum + loss, 0) / part.length]);
+  }
+  return chart({
+    title: "Training loss", series: [{ title: "mean squared error of a batch", colour: "#e8590c", points }],
+    x: { label: "training steps", min: 0, max: most, ticks: [0, most / 4, most / 2, (3 * most) / 4, most] }, y: { min: 0, max: 3, ticks: [0, 1, 2, 3] },
+  });
+}
