@@ -12,6 +12,8 @@ PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(
 BIN := .venv/bin
 # Bytecode is written even where the machine says not to: it makes the second start three times faster.
 LIGHT := OMP_WAIT_POLICY=PASSIVE GRADIO_ANALYTICS_ENABLED=False PYTHONDONTWRITEBYTECODE=
+# Two workers (tests/workers.py) on two cores.
+TWO := OMP_NUM_THREADS=1
 
 .PHONY: run test coverage lint-page soak bench train pictures format
 .DELETE_ON_ERROR:
@@ -24,11 +26,11 @@ test: .venv/ready-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(LIGHT) $(BIN)/python -m tests.browser.setup
-	$(LIGHT) $(BIN)/python -m pytest
+	$(LIGHT) $(TWO) $(BIN)/python -m pytest -n 2
 
 coverage: .venv/ready-test
 	$(LIGHT) $(BIN)/python -m tests.browser.setup
-	$(LIGHT) $(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+	$(LIGHT) $(TWO) $(BIN)/python -m pytest -n 2 --cov --cov-report=term-missing:skip-covered
 
 # Two rules are off (lab/ui/biome.json): Gradio's own styles can be met by !important alone, and in any order.
 lint-page:

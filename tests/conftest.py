@@ -1,5 +1,39 @@
-"""Settings of all tests: torch computes unless a test says otherwise, so that nothing compiles beside it."""
+"""Settings of all tests: torch computes unless a test says otherwise, so that nothing compiles beside it; and how two
+workers share them."""
 
 import os
 
+import pytest
+
 os.environ.setdefault("LAB_CPU_ENGINE", "torch")
+
+
+def is_worker(config):
+    """Whether this process is one of several that pytest-xdist has started."""
+    return hasattr(config, "workerinput")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from tests.workers import Pieces
+
+    return Pieces(config, log)
+
+
+def pytest_collection_modifyitems(config, items):
+    if is_worker(config):
+        from tests.workers import order
+
+        items.sort(key=order)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quiet(request, tmp_path_factory):
+    """A module marked `quiet`, which measures what the machine does, runs while the other worker waits."""
+    if not is_worker(request.config):
+        yield
+        return
+    from tests.workers import room
+
+    with room(tmp_path_factory.getbasetemp().parent, request.node.get_closest_marker("quiet") is not None):
+        yield

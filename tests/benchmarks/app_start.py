@@ -1,7 +1,6 @@
 """Seconds from `python app.py` to the first HTTP 200, and seconds to import what app.py imports."""
 
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -11,17 +10,12 @@ import urllib.request
 from pathlib import Path
 
 from tests.benchmarks._report import value
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
 TIMEOUT_S = 120
 IMPORTS = "import time; began = time.perf_counter(); import app; print(time.perf_counter() - began)"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def start_s() -> float:

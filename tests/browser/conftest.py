@@ -1,7 +1,6 @@
 """The real app on a free port, and a page in headless Chromium that fails the test on any console error."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from playwright.sync_api import Locator, Page, TimeoutError, sync_playwright
 
 from lab.capsules.capsule import from_link
 from tests.browser.setup import find
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / ".artifacts"
@@ -65,9 +65,7 @@ def wait_for_address(page: Page, name: str, value: object) -> None:
 @pytest.fixture(scope="session")
 def address(tmp_path_factory):
     """The address of a lab started as the README says, without a network."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     log = (tmp_path_factory.mktemp("app") / "log").open("w+")
     app = subprocess.Popen(
         [sys.executable, "app.py"],

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from typing import Any
 import httpx
 
 from tests.load.harness import Tab
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 START_S = 300  # two cores, perhaps busy
@@ -49,9 +49,7 @@ def running(
 ) -> Iterator[Running]:
     """The app on a free port, with nothing of the shell's own settings; its output goes to `log`. `host` is where it is
     asked, as a URL has it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     here = Running(f"http://{host}:{port}", log)
     with log.open("w") as out:
         app = subprocess.Popen(

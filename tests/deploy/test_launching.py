@@ -14,6 +14,7 @@ import app as entry
 from lab import launching
 from lab.settings import Settings
 from tests.deploy.running import ROOT, clean, running
+from tests.ports import free_port
 
 NOWHERE = "http://127.0.0.1:9"  # a proxy that nobody runs
 
@@ -35,9 +36,7 @@ def used():
 
 @pytest.fixture
 def free():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_port()
 
 
 def refusal(ask):

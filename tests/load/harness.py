@@ -12,7 +12,6 @@ import json
 import os
 import random
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -33,6 +32,7 @@ from lab.catalog import MODELS, samplers_for
 from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import LaneResult, LaneSettings, SamplingRequest
 from tests.loops import complete
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 START_S = 300  # two cores, perhaps busy
@@ -77,9 +77,7 @@ class Server:
 @contextmanager
 def serving(log: Path, **settings: str) -> Iterator[Server]:
     """The app on a free port with `settings` in its environment; its output goes to `log`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     with log.open("w") as out:
         app = subprocess.Popen(

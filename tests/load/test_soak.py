@@ -10,6 +10,7 @@ from lab.backends.local import LocalBackend
 from lab.settings import Settings
 from tests.load.harness import CALM, crowd, differences, serving, summary
 
+pytestmark = pytest.mark.quiet
 ALONE = "SOAK_S" in os.environ  # `make soak` has the machine to itself; `make test` may run beside other things
 SECONDS = float(os.environ.get("SOAK_S", "60"))
 WARM_S, WARM_ROUNDS = 15, 4  # rounds until memory has settled: every model, batch size and thread has been used
