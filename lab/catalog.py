@@ -196,6 +196,8 @@ SAMPLERS = _by_name(
     Sampler("dpmpp_sde", "DPM++ 2M SDE",    "DPMSolverMultistepScheduler",     "#ff8ab7", "Lu et al. 2022",      "2211.01095", "The same solver for the reverse SDE: noise at every step.", stochastic=True, options={"algorithm_type": "sde-dpmsolver++", "final_sigmas_type": "zero"}),
     Sampler("unipc",     "UniPC",           "UniPCMultistepScheduler",         "#97bbf5", "Zhao et al. 2023",    "2302.04867", "Predictor and corrector from the same calls.", options={"final_sigmas_type": "zero"}),
     Sampler("deis",      "DEIS",            "DEISMultistepScheduler",          "#b58900", "Zhang & Chen 2023",   "2204.13902", "Exponential integrator with polynomial extrapolation of eps."),
+    Sampler("flow_euler", "Flow Euler",     "FlowMatchEulerDiscreteScheduler", "#0b7285", "Liu et al. 2023",     "2209.03003", "Euler steps along the straight flow from noise to picture, x_t = (1 - t) x_0 + t eps.", spacings=("trailing",)),
+    Sampler("flow_heun", "Flow Heun",       "FlowMatchHeunDiscreteScheduler",  "#15aabf", "Lipman et al. 2023",  "2210.02747", "The same flow, second order: looks ahead, then averages; two calls a step.", spacings=("trailing",), calls=_twice_but_last),
     Sampler("lcm",       "LCM",             "LCMScheduler",                    "#9498a0", "Luo et al. 2023",     "2310.04378", "Jump to x_0, noise it again, jump again; for distilled models.", stochastic=True, consistency=True, spacings=("trailing",)),
 )
 # fmt: on

@@ -184,6 +184,20 @@ def test_of_eight_samplers_those_with_noise_end_in_one_picture_and_the_others_in
     assert [len(one) for one in captions] == [1, 2] and not captions[0] & captions[1]
 
 
+def test_ddim_and_the_straight_flow_end_in_the_same_picture(house):
+    """Both follow the probability-flow ODE of one forward process: from pure noise, as cosine's x_T nearly is, to one end."""
+    preset = preset_of(samplers_tab, "DDIM or straight flow?")
+    assert "DDIM and the straight flow end in the same squid, Flow Heun in 20 steps" in preset.look
+    request = samplers_requests.sampling(SAMPLERS.preset(preset), preset.subject)
+    ends = [event for event in sampling(request, house) if isinstance(event, LaneResult)]
+    assert {(lane.sampler, lane.steps) for lane in request.lanes} >= {
+        ("ddim", 50),
+        ("flow_euler", 50),
+        ("flow_heun", 20),
+    }
+    assert all("squid" in end.nearest_caption and end.rms_to_reference < 0.01 for end in ends)
+
+
 # Samplers, learned
 
 

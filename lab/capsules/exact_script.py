@@ -118,12 +118,10 @@ def table(forward: Forward) -> str:
 
 
 def predictions(scale: float) -> list[str]:
-    """The lines of the loop that predict; with guidance, of both halves."""
-    lines = ["    x_t = scheduler.scale_model_input(x, t)"]
+    """The lines of the loop that predict from x_t; with guidance, of both halves."""
     if scale in (0, 1):
-        return [*lines, f"    prediction = predict(x_t, t, {'conditional' if scale else 'unconditional'})"]
+        return [f"    prediction = predict(x_t, t, {'conditional' if scale else 'unconditional'})"]
     return [
-        *lines,
         "    unconditional_eps, conditional_eps = predict(x_t, t, unconditional), predict(x_t, t, conditional)",
         "    prediction = unconditional_eps + SCALE * (conditional_eps - unconditional_eps)",
     ]

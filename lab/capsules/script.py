@@ -17,7 +17,7 @@ import numpy as np
 from huggingface_hub import try_to_load_from_cache
 from PIL import Image
 
-from lab.capsules import exact_script, short_script
+from lab.capsules import exact_script, flow_script, short_script
 from lab.catalog import GUIDANCE, MODELS, SAMPLERS, Model, Sampler, control_of
 from lab.requests.base import LabError
 from lab.requests.sampling import ControlMap, ControlWindow, LaneSettings, SamplingRequest
@@ -38,6 +38,7 @@ TAKE_TIMESTEPS = {
     "LCMScheduler",
 }
 LCM_STEPS = 50
+FLOWS = {"FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler"}  # classes that take a velocity
 EPS_FOR_X_0 = {  # classes that cannot be given an x_0 prediction, and how a script gives them its eps
     "PNDM": "(x - scheduler.alphas_cumprod[t] ** 0.5 * prediction) / (1 - scheduler.alphas_cumprod[t]) ** 0.5",
     "EulerAncestralDiscreteScheduler": "(x - prediction) / scheduler.sigmas[scheduler.step_index]",
@@ -65,13 +66,17 @@ def write(request: SamplingRequest, index: int) -> str:
         windows = []  # guess mode steers the conditional half, which nobody asks for
     draws = row.stochastic or (row.eta and lane.eta > 0)
     plain = PLAIN.get(row.scheduler, row.scheduler)
+    exact, flows = model.family == "exact", row.scheduler in FLOWS
     middle = [
         _MENDED[row.scheduler] if mended else "",
-        exact_script.table(request.forward) if model.family == "exact" else "",
-        _scheduler(row, spacing, row.scheduler if mended else plain, offset, model.family == "exact", total),
-        _timesteps(row.scheduler, spacing, lane.steps, total),
+        exact_script.table(request.forward) if exact else "",
+        _levels(exact),
+        flow_script.scheduler(row.scheduler)
+        if flows
+        else _scheduler(row, spacing, row.scheduler if mended else plain, offset, exact, total),
+        "" if flows else _timesteps(row.scheduler, spacing, lane.steps, total),
     ]
-    if model.family == "exact":
+    if exact:
         parts = [
             exact_script.head(model, row, plain, draws),
             _exact_constants(lane),
@@ -334,18 +339,26 @@ class PNDM(PNDMScheduler):
 }
 
 
+def _levels(exact: bool) -> str:
+    """What the model predicts, and alpha-bar as schedulers take it."""
+    read = "predicts = pipe.scheduler.config.prediction_type\nalpha_bar = pipe.scheduler.alphas_cumprod"
+    if exact:
+        read = "alpha_bar = alpha_bar"
+    return f"""
+{read}.double()
+alpha_bar = alpha_bar.maximum(2.0**-24 * (1 + 0.01 * torch.arange(len(alpha_bar)).flip(0)))  # above 0 and falling
+"""
+
+
 def _scheduler(row: Sampler, spacing: str, name: str, offset: int, exact: bool, total: int) -> str:
     options: dict[str, Any] = {"timestep_spacing": spacing, "steps_offset": offset, **row.options}
     if total != 1000:
         options["num_train_timesteps"] = total
     arguments = "".join(f"    {key}={_python(value)},\n" for key, value in options.items())
     predicts = 'predicts.replace("sample", "epsilon")' if row.scheduler in EPS_FOR_X_0 else "predicts"
-    read = "predicts = pipe.scheduler.config.prediction_type\nalpha_bar = pipe.scheduler.alphas_cumprod"
     if exact:
-        predicts, read = '"epsilon"', "alpha_bar = alpha_bar"
+        predicts = '"epsilon"'
     return f"""
-{read}.double()
-alpha_bar = alpha_bar.maximum(2.0**-24 * (1 + 0.01 * torch.arange(len(alpha_bar)).flip(0)))  # above 0 and falling
 scheduler = {name}(
     trained_betas=(1 - alpha_bar / torch.cat([torch.ones(1), alpha_bar[:-1]])).tolist(),
     prediction_type={predicts},
@@ -406,7 +419,8 @@ def _noise(lane: LaneSettings, draws: bool, shape: str = _LATENT) -> str:
             f"near, far = (torch.sin(part * theta) for part in ({1 - lane.mix!r}, {lane.mix!r}))",
             "x = (near * x + far * other) / torch.sin(theta)",
         ]
-    lines.append("x = x * scheduler.init_noise_sigma")
+    if SAMPLERS[lane.sampler].scheduler not in FLOWS:  # these begin at the noise itself
+        lines.append("x = x * scheduler.init_noise_sigma")
     if draws:
         lines += [
             "",
@@ -421,8 +435,11 @@ def _noise(lane: LaneSettings, draws: bool, shape: str = _LATENT) -> str:
 
 
 def _loop(row: Sampler, lane: LaneSettings, guided: bool, controlled: bool, draws: bool, embeddings: str) -> str:
-    lines = ["for i, t in enumerate(scheduler.timesteps):" if controlled else "for t in scheduler.timesteps:"]
-    lines += ["    rows = scheduler.scale_model_input(x, t).expand(len(prompts), -1, -1, -1)"]
+    if row.scheduler in FLOWS:
+        lines = [*flow_script.LOOP, "    rows = (x / norm).expand(len(prompts), -1, -1, -1)"]
+    else:
+        lines = ["for i, t in enumerate(scheduler.timesteps):" if controlled else "for t in scheduler.timesteps:"]
+        lines += ["    rows = scheduler.scale_model_input(x, t).expand(len(prompts), -1, -1, -1)"]
     if controlled:
         lines += ["    part, next_part = i / len(scheduler.timesteps), (i + 1) / len(scheduler.timesteps)"]
         if lane.guess:  # the conditional row is the last one
@@ -456,13 +473,20 @@ def _loop(row: Sampler, lane: LaneSettings, guided: bool, controlled: bool, draw
         lines += [
             f'    if predicts == "sample":  # the class takes eps only\n        prediction = {EPS_FOR_X_0[row.scheduler]}'
         ]
+    if row.scheduler in FLOWS:
+        lines += flow_script.BY_TYPE
     return "\n".join([*lines, _step(row, draws)])
 
 
 def _exact_loop(row: Sampler, lane: LaneSettings, draws: bool) -> str:
-    lines = ["for t in scheduler.timesteps:", *exact_script.predictions(lane.guidance_scale)]
+    seen, lines = "scheduler.scale_model_input(x, t)", ["for t in scheduler.timesteps:"]
+    if row.scheduler in FLOWS:
+        seen, lines = "x / norm", [*flow_script.LOOP]
+    lines += [f"    x_t = {seen}", *exact_script.predictions(lane.guidance_scale)]
     if lane.rule == "rescaled" and lane.guidance_scale not in (0, 1):
         lines += _rescaled("conditional_eps")
+    if row.scheduler in FLOWS:
+        lines += flow_script.OF_EPS
     return "\n".join([*lines, _step(row, draws)])
 
 
@@ -474,6 +498,8 @@ def _rescaled(conditional: str) -> list[str]:
 
 
 def _step(row: Sampler, draws: bool) -> str:
+    if row.scheduler in FLOWS:
+        return flow_script.STEP
     more = (", eta=ETA" if row.eta else "") + (", generator=noise_of(t)" if draws else "")
     return f"    x = scheduler.step(prediction, t, x{more}).prev_sample"
 

@@ -11,11 +11,13 @@ from typing import Any
 import diffusers
 import numpy as np
 import torch
+from diffusers.configuration_utils import FrozenDict
 from diffusers.schedulers.scheduling_ddim import DDIMSchedulerOutput
+from diffusers.schedulers.scheduling_utils import SchedulerOutput
 from torch import Tensor
 
 from lab.engine.grid import LCM_STEPS, timestep_grid
-from lab.engine.predictions import split_prediction
+from lab.engine.predictions import join_prediction, split_prediction
 from lab.engine.process import Level, Process, StraightFlow, VariancePreserving, betas_of
 
 
@@ -84,6 +86,40 @@ class PNDM(diffusers.PNDMScheduler):
         return super()._get_prev_sample(sample, levels[k], levels[k + 1], model_output)
 
 
+class StraightFlowSteps:
+    """A flow-matching scheduler of diffusers for a denoiser of a variance-preserving process (Liu et al. 2023, algorithm 1).
+
+    The state is the straight flow's, x_t = (1 - u) x_0 + u * eps, and u falls from 1 in equal parts. What the denoiser sees
+    and how its prediction becomes a velocity is as in `FlowVelocity`: the state divided by `Level.norm`, at the timestep
+    of equal SNR. So its lanes share calls with all others. `timesteps` are those of the denoiser, fractional.
+    """
+
+    init_noise_sigma = 1.0
+
+    def __init__(self, flow: Any, process: VariancePreserving, prediction_type: str) -> None:
+        self.flow, self.process, self.alphas_cumprod = flow, process, process.alphas_cumprod
+        self.config = FrozenDict(prediction_type=prediction_type)
+        flow.set_begin_index(0)
+        self.sigmas = flow.sigmas
+        self.timesteps = process.timestep(Level.from_flow_time(flow.sigmas[:-1].double())).float()
+
+    @property
+    def _u(self) -> Tensor:
+        """The flow time of the call that comes next, in (0, 1]."""
+        return self.sigmas[self.flow.step_index or 0]
+
+    def scale_model_input(self, sample: Tensor, timestep: Tensor) -> Tensor:
+        """The state (1, channels, height, width) at the variance-preserving level of equal SNR."""
+        return sample / Level.from_flow_time(self._u).norm
+
+    def step(self, model_output: Tensor, timestep: Tensor, sample: Tensor) -> SchedulerOutput:
+        """The step of diffusers' class along the velocity that the prediction means; sample (1, channels, height, width)."""
+        x_t, level = self.scale_model_input(sample, timestep), self.process.level(float(timestep))
+        x_0, _ = split_prediction(model_output, x_t, level, self.config.prediction_type)
+        velocity = join_prediction(x_0, sample, Level.from_flow_time(self._u), "flow_prediction")
+        return self.flow.step(velocity, self.flow.timesteps[self.flow.step_index or 0], sample)
+
+
 OWN = {"DDIM": DDIM, "DDIMInversion": DDIMInversion, "PNDM": PNDM}
 # Classes that cannot be given an x_0 prediction: a lane gives them the eps of it.
 EPS_FOR_X_0 = {"PNDM", "EulerAncestralDiscreteScheduler"}
@@ -101,12 +137,17 @@ def make_scheduler(
 
     Every class gets the betas of the model itself: diffusers' classes have different defaults (Heun's are Stable
     Diffusion's). Its `config.prediction_type` is that of the model, but eps where the class knows no x_0 prediction.
-    Flow-matching classes space their timesteps themselves. Raises ValueError for steps outside 1 .. T.
+    Flow-matching classes space their timesteps themselves, for a denoiser of the straight flow; for any other they take u = 1
+    to 0 in equal parts. Raises ValueError for steps outside 1 .. T.
     """
     cls: Any = OWN.get(name) or getattr(diffusers, name)
     if not isinstance(process, VariancePreserving):
         return _make_flow_scheduler(cls, process, steps, options or {})
     total = len(process)
+    if hasattr(cls, "scale_noise"):  # what diffusers' flow-matching classes have in place of add_noise
+        flow = _make_flow_scheduler(cls, StraightFlow(total), steps, options or {})
+        _part_evenly(flow, steps)
+        return StraightFlowSteps(flow, process, prediction_type)
     if steps in (1, total):
         spacing = "trailing"  # what their grid is; Euler's scale of x_T goes by the name
     config = {
@@ -130,6 +171,14 @@ def _make_flow_scheduler(cls: Any, process: Process, steps: int, options: dict[s
     scheduler = cls(num_train_timesteps=total, **options)
     scheduler.set_timesteps(steps)
     return scheduler
+
+
+def _part_evenly(flow: Any, steps: int) -> None:
+    """Make a flow-matching scheduler go from u = 1 to 0 in `steps` equal parts. Its own last step begins at u = 1 / T."""
+    sigmas = torch.tensor([*(1 - i / steps for i in range(steps)), 0.0])
+    if isinstance(flow, diffusers.FlowMatchHeunDiscreteScheduler):  # which calls at both ends of a step
+        sigmas = torch.cat([sigmas[:1], sigmas[1:-1].repeat_interleave(2), sigmas[-1:]])
+    flow.sigmas, flow.timesteps = sigmas, sigmas[:-1] * flow.config.num_train_timesteps
 
 
 def _visit(scheduler: Any, grid: np.ndarray) -> None:
@@ -183,7 +232,7 @@ class Stepper:
         self.takes_generator = "generator" in parameters
         self.takes_variance = str(scheduler.config.get("variance_type", "")).startswith("learned")
         self.prediction_type: str | None = scheduler.config.get("prediction_type")  # that `step` takes; None: any
-        if hasattr(scheduler, "scale_noise"):  # what diffusers' flow-matching classes have in place of add_noise
+        if hasattr(scheduler, "scale_noise"):  # diffusers' flow-matching classes
             self.prediction_type = "flow_prediction"
 
     def check(self, process: Process) -> None:

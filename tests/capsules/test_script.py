@@ -121,6 +121,12 @@ RUNS = {
     "PNDM whose steps do not divide T": SamplingRequest(
         **SHARED, condition=APPLE, lanes=(LaneSettings(sampler="pndm", steps=7, seed=7, spacing="leading"),)
     ),
+    "flow, Euler": SamplingRequest(
+        **SHARED, condition=APPLE, lanes=(LaneSettings(sampler="flow_euler", steps=9, seed=6, guidance_scale=3),)
+    ),
+    "flow, Heun": SamplingRequest(
+        **SHARED, condition=APPLE, lanes=(LaneSettings(sampler="flow_heun", steps=5, seed=6, guidance_scale=3),)
+    ),
     "ControlNet": controlled(
         LaneSettings(
             sampler="dpmpp_2m", steps=8, seed=1, guidance_scale=3,
@@ -322,7 +328,7 @@ def scheduler_of(text, pipe):
 
 
 @pytest.mark.parametrize("spacing", ["trailing", "leading", "linspace"])
-@pytest.mark.parametrize("sampler", samplers_for(MODELS["student"]))
+@pytest.mark.parametrize("sampler", [name for name in samplers_for(MODELS["student"]) if not name.startswith("flow")])
 def test_the_script_visits_the_timesteps_of_the_lab(sampler, spacing):
     row = SAMPLERS[sampler]
     spacing = spacing if spacing in row.spacings else row.spacings[0]
@@ -342,7 +348,17 @@ def test_the_script_visits_the_timesteps_of_the_lab(sampler, spacing):
             torch.testing.assert_close(got.sigmas, want.sigmas)
 
 
-@pytest.mark.parametrize("sampler", ["pndm", "euler_a", "dpmpp_2m"])
+@pytest.mark.parametrize("sampler", ["flow_euler", "flow_heun"])
+def test_the_script_of_a_flow_visits_the_times_of_the_lab(sampler):
+    for steps in (1, 2, 7, 61, 1000):
+        pipe, lane = Pipe(zero_snr=False), LaneSettings(sampler=sampler, steps=steps)
+        got = scheduler_of(script.write(SamplingRequest(**SHARED, lanes=(lane,)), 0), pipe)
+        process = VariancePreserving(pipe.scheduler.alphas_cumprod)
+        want = make_scheduler(SAMPLERS[sampler].scheduler, process, "epsilon", steps)
+        assert got.sigmas.tolist() == want.sigmas.tolist() and len(got.timesteps) == len(want.timesteps)
+
+
+@pytest.mark.parametrize("sampler", ["pndm", "euler_a", "dpmpp_2m", "flow_euler"])
 def test_the_script_of_a_model_that_predicts_x_0(sampler, tmp_path, monkeypatch):
     folder = tiny.text_to_image(tmp_path / "x_0", "sample")
     monkeypatch.setitem(MODELS, "mine", Model("mine", "Mine", "stable_diffusion", str(folder), tiny.SIDE, "A model."))

@@ -91,7 +91,8 @@ def test_the_grid_is_that_of_diffusers_wherever_that_is_one(name, spacing):
 @pytest.mark.parametrize("spacing", SPACINGS)
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_every_scheduler_visits_its_grid(name, spacing):
-    """One timestep a call; Heun calls all but the first twice, PNDM the second."""
+    """One timestep a call; Heun calls all but the first twice, PNDM the second. A flow in many steps is noisier and clearer
+    at its ends than any timestep: there the outermost one serves more than once."""
     row = SAMPLERS[name]
     short = alphas_cumprod("cosine", 10)
     cases = [(short, steps) for steps in range(1, 11)] + [(TABLE, steps) for steps in (*TOO_MANY, 2, 998, 999, 1000)]
@@ -102,8 +103,11 @@ def test_every_scheduler_visits_its_grid(name, spacing):
                 row.scheduler, VariancePreserving(table), "epsilon", steps, spacing, row.options
             ).timesteps
         ]
-        assert len(calls) == {"heun": 2 * steps - 1, "pndm": steps + (steps > 1)}.get(name, steps)
-        assert is_grid([*dict.fromkeys(calls)], len(table), steps), steps
+        assert len(calls) == row.calls(steps)
+        distinct = [*dict.fromkeys(calls)]
+        flows = name.startswith("flow") and steps > 1
+        assert is_grid(distinct, len(table), len(distinct) if flows else steps), steps
+        assert not flows or len(distinct) > 0.9 * steps
         assert sorted(calls, reverse=True) == calls
 
 

@@ -1,5 +1,6 @@
 """What the Samplers tab says of every sampler: its LaTeX, computed, is the step that the lab takes."""
 
+import itertools
 import re
 
 import diffusers
@@ -26,8 +27,8 @@ def model(x, t, learned):
 
 
 def call_values(t, x, eps, w, z):
-    """What stands in an equation without an index, or with t."""
-    a = ALPHAS[int(t)]
+    """What stands in an equation without an index, or with t; between two timesteps sigma is linear in t."""
+    a = 1 / (1 + np.interp(t, np.arange(1000), ((1 - ALPHAS) / ALPHAS) ** 0.5) ** 2)
     return {
         "t": t, "x_t": x, r"\bar\alpha_t": a, r"\sigma_t": ((1 - a) / a) ** 0.5,
         r"\hat\epsilon": eps, r"\hatx_0": (x - (1 - a) ** 0.5 * eps) / a**0.5, "w": w, "z": z, r"\eta": ETA,
@@ -110,6 +111,35 @@ def test_heun_calls_twice():
         check(EULER, values, calls[k + 1]["x_t"])
         check(EQUATIONS["heun"].lines, values, calls[k + 2]["x_t"])
     check(EULER, step_values([], calls[-1], end(picture)), picture)
+
+
+def flow_values(before, now, after, u_t, u_s):
+    return step_values(before, now, after) | {"u_t": u_t, "u_s": u_s}
+
+
+def test_flow_euler_goes_straight():
+    """u falls from 1 to 0 in equal parts, as the words say."""
+    calls, picture = calls_of("flow_euler")
+    chain = [*calls, end(picture)]
+    for k, (now, after) in enumerate(itertools.pairwise(chain)):
+        values = flow_values([], now, after, 1 - k / STEPS, 1 - (k + 1) / STEPS)
+        check(EQUATIONS["flow_euler"].lines, values, after["x_t"])
+
+
+def test_flow_heun_calls_twice():
+    calls, picture = calls_of("flow_heun")
+    assert len(calls) == 2 * STEPS - 1
+    first, mean = (EQUATIONS[name].lines for name in ("flow_euler", "flow_heun"))
+    for k in range(STEPS):
+        now, *rest = calls[2 * k : 2 * k + 3]
+        values = flow_values([], now, now, 1 - k / STEPS, 1 - (k + 1) / STEPS)
+        if rest:
+            tried, after = rest
+            check(first, values, tried["x_t"])
+            velocity = {"u_t": values["u_s"], "x_t": tried["x_t"], r"\hatx_0": tried[r"\hatx_0"]}
+            values["v_s"] = solve([mean[1], mean[2]], velocity)
+            check(mean, values, after["x_t"])
+    check(first, values, picture)
 
 
 def test_pndm_has_four_predictions():

@@ -38,6 +38,8 @@ EXTRAPOLATED = r"D = \hat x_0 + \frac{\hat x_0 - \hat x_{0,r}}{2q}"
 DDIM_STEP = r"x_s = \sqrt{\bar\alpha_s}\,\hat x_0 + \sqrt{1-\bar\alpha_s}\,\hat\epsilon"
 POSTERIOR = r"x_s = \frac{\sqrt{\bar\alpha_s}\,\beta}{1-\bar\alpha_t}\hat x_0 + \frac{\sqrt{1-\beta}\,(1-\bar\alpha_s)}{1-\bar\alpha_t}x_t + \sqrt{v}\,z"
 NOISE_BETWEEN = r"\beta = 1 - \frac{\bar\alpha_t}{\bar\alpha_s}"
+VELOCITY = r"v = \frac{n_t x_t - \hat x_0}{u_t}"
+NORMS = (r"n_t = \sqrt{(1-u_t)^2 + u_t^2}", r"n_s = \sqrt{(1-u_s)^2 + u_s^2}")
 SMALLEST = r"\frac{1-\bar\alpha_s}{1-\bar\alpha_t}\beta"
 
 EQUATIONS = {
@@ -138,6 +140,18 @@ EQUATIONS = {
             r"P(\sigma) = \hat\epsilon + \frac{\log\sigma-\log\sigma_t}{\log\sigma_r-\log\sigma_t}(\hat\epsilon_r-\hat\epsilon)",
         ),
         "the log-ρ multistep of order 2",
+    ),
+    "flow_euler": Equation(
+        r"$n_t x_t = (1-u_t)\,x_0 + u_t\,\epsilon$ lies on the straight line from the picture to the noise, and $u$ falls from 1 to 0 "
+        r"in equal parts. $v$, what is expected of $\epsilon - x_0$, points along it, and Euler goes straight on.",
+        (r"x_s = \frac{n_t x_t + (u_s-u_t)\,v}{n_s}", VELOCITY, *NORMS),
+        "algorithm 1, in Euler's steps",
+    ),
+    "flow_heun": Equation(
+        r"Flow Euler's step only tries out where it would end; the model is called there, and the mean of both velocities is "
+        r"taken. Two calls a step, but for the last, which is Euler's.",
+        (r"x_s = \frac{n_t x_t + (u_s-u_t)\,\frac{v+v_s}{2}}{n_s}", VELOCITY, *NORMS),
+        "equation 1, in Heun's steps",
     ),
     "lcm": Equation(
         r"It jumps to the predicted picture $f$ and noises that again for the next, lower level. "

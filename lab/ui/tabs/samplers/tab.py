@@ -69,6 +69,7 @@ FEWER = tuple(Lane("ddim", steps) for steps in (2, 5, 10, 20, 50, 100))
 PAIR = tuple(Lane(name, 50) for name in ("ddpm", "ddim"))
 EIGHT = tuple(map(Lane, ("ddpm", "ddim", "euler", "euler_a", "heun", "dpmpp_2m", "dpmpp_sde", "unipc")))
 SOLVERS = tuple(map(Lane, ("ddim", "euler", "heun", "dpmpp_2m", "unipc")))
+STRAIGHT = (Lane("ddim", 50), Lane("flow_euler", 50), Lane("flow_heun", 20))
 LEARNED = tuple(map(Lane, ("ddpm", "ddim", "dpmpp_2m")))
 NOISES = tuple(map(Lane, ("ddpm", "ddpm_learned", "ddim")))
 
@@ -93,6 +94,9 @@ PRESETS = (
             place="#samplers-stage"),
     _preset("Who converges first?", SOLVERS, group="animals-nature", seed=5, reference=200, experiment="grid",
             look="Find the first lion in each row: Heun has it in 5 steps, but calls the model twice in each.",
+            place="#samplers-stage"),
+    _preset("DDIM or straight flow?", STRAIGHT, group="animals-nature", seed=5, schedule="cosine", reference=200,
+            look="Read “RMS to reference” under each lane: DDIM and the straight flow end in the same squid, Flow Heun in 20 steps.",
             place="#samplers-stage"),
     _preset("Walk between seeds",   (Lane("ddim", 25),), group="smileys-emotion", seed=8, experiment="between",
             look="From one seed to the other, row by row: the pictures jump, since a finite set has nothing in between.",
