@@ -13,7 +13,7 @@ const figure = (value) => value.toFixed(2).replace("-", "−");
 const share = (value) => value.toFixed(2);
 
 export function cellsOf(scene) {
-  if (!scene.mixture) return [{ key: "empty", title: "No points yet", draw: (plane) => plane.say("Press here to put a point"), says: () => "" }];
+  if (!scene.mixture) return [{ key: "empty", title: "No points yet", draw: (plane) => plane.notice("Press here to put a point"), says: () => "" }];
   return { field: fieldCells, walk: walkCells, guide: guideCells, learn: learnCells }[scene.now.experiment](scene);
 }
 
@@ -122,7 +122,7 @@ function exactMoments(scene, kind) {
 }
 
 function guideCells(scene) {
-  if (!scene.guidable) return [{ key: "one", title: "One class", draw: (plane) => plane.say("Guidance needs data of two classes or more"), says: () => "" }];
+  if (!scene.guidable) return [{ key: "one", title: "One class", draw: (plane) => plane.notice("Guidance needs data of two classes or more"), says: () => "" }];
   return [1, scene.now.scale].map((scale, k) => {
     const key = `scale${k}`, film = filmed(scene, key, { arrows: false });
     const says = (lambda) => {
@@ -141,8 +141,7 @@ function learnCells(scene) {
   const film = filmed(scene, "learned", { learned: true, over: (plane, run, frame) => mark(plane, scene, run, frame, true) });
   const draw = (plane, lambda) => {
     if (scene.network) return film.draw(plane, lambda);
-    plane.clear();
-    return plane.say("Nothing is learned yet");
+    return plane.notice("Nothing is learned yet");
   };
   const title = { score: "Learned score", eps: "Learned, from ε", flow: "Learned, from the velocity" }[scene.now.objective];
   const says = (one) => (lambda) => (scene.runs.has("learned") ? one.says(lambda) : "");

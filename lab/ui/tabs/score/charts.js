@@ -36,8 +36,10 @@ function losses(scene) {
     const part = scene.losses.slice(i, i + step);
     points.push([part.at(-1)[0], part.reduce((sum, [, loss]) => sum + loss, 0) / part.length]);
   }
+  const series = [{ title: "squared error of the network, a batch", colour: "#e8590c", points }];
+  if (scene.least !== null) series.push({ title: "of the exact score", colour: "#4269d0", dashed: true, points: [[0, scene.least], [most, scene.least]] });
   return chart({
-    title: "Training loss", series: [{ title: "mean squared error of a batch", colour: "#e8590c", points }],
+    title: "Training loss", series,
     x: { label: "training steps", min: 0, max: most, ticks: [0, most / 4, most / 2, (3 * most) / 4, most] }, y: { min: 0, max: 3, ticks: [0, 1, 2, 3] },
   });
 }

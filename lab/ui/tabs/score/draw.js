@@ -57,27 +57,29 @@ export class Plane {
 
   // Marching squares: in each cell the line along which the density has a height.
   contours(values, heights) {
-    const { pen } = this, cell = this.canvas.width / LATTICE, at = (i, j) => values[j * LATTICE + i];
-    pen.beginPath();
-    for (const height of heights) {
-      for (let j = 0; j < LATTICE - 1; j += 1) {
-        for (let i = 0; i < LATTICE - 1; i += 1) {
-          const corners = [at(i, j), at(i + 1, j), at(i + 1, j + 1), at(i, j + 1)];
-          const ends = [];
-          for (let k = 0; k < 4; k += 1) {
-            const one = corners[k] - height, other = corners[(k + 1) % 4] - height;
-            if (one > 0 === other > 0) continue;
-            const way = one / (one - other);
-            ends.push([[i + way, j], [i + 1, j + way], [i + 1 - way, j + 1], [i, j + 1 - way]][k]);
-          }
-          for (let k = 0; k + 1 < ends.length; k += 2) {
-            pen.moveTo((ends[k][0] + 0.5) * cell, (ends[k][1] + 0.5) * cell);
-            pen.lineTo((ends[k + 1][0] + 0.5) * cell, (ends[k + 1][1] + 0.5) * cell);
-          }
-        }
+    this.pen.beginPath();
+    const cell = this.canvas.width / LATTICE, least = heights.reduce((low, height) => Math.min(low, height), Infinity);
+    for (let j = 0, at = 0; j < LATTICE - 1; j += 1, at += 1) {
+      for (let i = 0; i < LATTICE - 1; i += 1, at += 1) {
+        const a = values[at], b = values[at + 1], c = values[at + LATTICE + 1], d = values[at + LATTICE];
+        const high = Math.max(a, b, c, d), low = Math.min(a, b, c, d);
+        if (high < least) continue;
+        for (const height of heights) if (low <= height && height < high) this.crossing([a, b, c, d], height, i + 0.5, j + 0.5, cell);
       }
     }
     this.stroke(this.ink, 0.7, 0.35);
+  }
+
+  // The line of one cell, whose corners have these values from the upper left clockwise.
+  crossing(corners, height, i, j, cell) {
+    let open = false;
+    for (let k = 0; k < 4; k += 1) {
+      const one = corners[k] - height, other = corners[(k + 1) % 4] - height;
+      if (one > 0 === other > 0) continue;
+      const way = one / (one - other), x = [i + way, i + 1, i + 1 - way, i][k] * cell, y = [j, j + way, j + 1, j + 1 - way][k] * cell;
+      if (open) this.pen.lineTo(x, y); else this.pen.moveTo(x, y);
+      open = !open;
+    }
   }
 
   stroke(colour, width, alpha = 1) {
@@ -170,7 +172,9 @@ export class Plane {
     this.line(x, y - reach, x, y + reach, colour, 2);
   }
 
-  say(text) {
+  // A sentence in the place of all else.
+  notice(text) {
+    this.clear();
     const { pen } = this;
     pen.fillStyle = this.ink;
     pen.font = `${15 * this.unit()}px system-ui, sans-serif`;

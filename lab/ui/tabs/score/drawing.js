@@ -122,9 +122,7 @@ export class Pointer {
   }
 
   change(points) {
-    const { stage } = this, text = formatted(points);
-    stage.drawn = text;
-    stage.set({ ...stage.scene.now, points: text });
+    this.stage.redraw(formatted(points));
   }
 
   markNear(event, place) {

@@ -2,8 +2,10 @@
 // (Kingma and Ba 2015). Its input is divided by the deviation of x_t (Karras et al. 2022), which here is about 1 at every level.
 import { levelOf } from "./levels.js";
 import { product, transposed } from "./matrices.js";
+import { Random } from "./random.js";
 
 const WIDTH = 64, INPUTS = 7;
+const LEAST_SEED = 4093;
 const RATE = 3e-3, DECAY_1 = 0.9, DECAY_2 = 0.999, SMALL = 1e-8;
 export const SIZES = [[INPUTS, WIDTH], [WIDTH, WIDTH], [WIDTH, 2]];
 
@@ -92,12 +94,20 @@ export class Training {
   }
 
   step() {
-    const { batch, random } = this, x0 = new Float64Array(2 * batch), eps = new Float64Array(2 * batch);
+    const { x, lambdas, targets } = this.draws(this.batch, this.random), { loss, grads } = gradients(this.network, x, lambdas, targets);
+    this.taken += 1;
+    this.move(grads);
+    return loss;
+  }
+
+  // Noisy data, their log-SNR, and what the network is to say of them.
+  draws(count, random) {
+    const x0 = new Float64Array(2 * count), eps = new Float64Array(2 * count), [low, high] = this.range;
     this.mixture.sample(x0, random);
     random.normals(eps);
-    const x = new Float32Array(2 * batch), targets = new Float32Array(2 * batch), lambdas = new Float32Array(batch);
-    const { target } = OBJECTIVES[this.network.objective], [low, high] = this.range;
-    for (let b = 0; b < batch; b += 1) {
+    const x = new Float32Array(2 * count), targets = new Float32Array(2 * count), lambdas = new Float32Array(count);
+    const { target } = OBJECTIVES[this.network.objective];
+    for (let b = 0; b < count; b += 1) {
       lambdas[b] = this.lambda ?? low + (high - low) * random.uniform();
       const { signal, noise } = levelOf(lambdas[b]);
       for (let i = 2 * b; i < 2 * b + 2; i += 1) {
@@ -105,10 +115,18 @@ export class Training {
         targets[i] = target(eps[i], x0[i]);
       }
     }
-    const { loss, grads } = gradients(this.network, x, lambdas, targets);
-    this.taken += 1;
-    this.move(grads);
-    return loss;
+    return { x, lambdas, targets };
+  }
+
+  // The loss of the exact denoiser, below which no network comes but by chance: a mean over draws of its own.
+  least(count = 4096) {
+    const { x, lambdas, targets } = this.draws(count, new Random(LEAST_SEED)), { target } = OBJECTIVES[this.network.objective];
+    let sum = 0;
+    for (let b = 0; b < count; b += 1) {
+      const level = levelOf(lambdas[b]), x0 = this.mixture.denoise(Float64Array.from(x.subarray(2 * b, 2 * b + 2)), level, new Float64Array(2));
+      for (let c = 0; c < 2; c += 1) sum += (target((x[2 * b + c] - level.signal * x0[c]) / level.noise, x0[c]) - targets[2 * b + c]) ** 2;
+    }
+    return sum / count;
   }
 
   // Adam, its rate falling to nothing along a half cosine.

@@ -15,6 +15,7 @@ export class Scene {
     this.runs = new Map();
     this.network = null;
     this.losses = [];
+    this.least = null; // the loss of the exact score
     this.taken = 0;
     this.qualities = [];
     this.floor = null;
@@ -97,6 +98,7 @@ export class Scene {
     this.floor = null;
     this.network = null;
     this.losses = [];
+    this.least = null;
     this.taken = 0;
   }
 

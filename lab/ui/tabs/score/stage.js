@@ -23,6 +23,7 @@ class Stage {
     this.jobs = { lanes: new Job(), quality: new Job(), train: new Job() };
     this.grid = root.querySelector(".score-planes");
     this.planes = new Map();
+    this.captions = new Map();
     this.cells = [];
     this.playing = this.frame = this.chartDue = 0;
     this.pressed = -Infinity;
@@ -36,7 +37,17 @@ class Stage {
 
   // Another setting of the controls. After a press of a preset, and where other data or lanes are chosen, their film plays.
   set(given) {
-    const before = this.scene.now, values = this.pending(given, before), fresh = this.scene.set(values);
+    this.show(this.pending(given, this.scene.now));
+  }
+
+  // Other points, drawn here: the server hears of them once they rest.
+  redraw(text) {
+    this.drawn = text;
+    this.show({ ...this.scene.now, points: text });
+  }
+
+  show(values) {
+    const before = this.scene.now, fresh = this.scene.set(values);
     const other = before.experiment !== values.experiment || before.data !== values.data || String(before.lanes) !== String(values.lanes);
     this.arrange();
     if (fresh.run) this.compute(other || performance.now() - this.pressed < 3000, values.level);
@@ -78,10 +89,11 @@ class Stage {
     figure.className = "lab-pic";
     figure.dataset.key = key;
     const dot = colour ? `<i class="dot" style="background:${colour}"></i>` : "";
-    figure.innerHTML = `<div class="box"><canvas role="img" aria-label="${title}"></canvas></div><figcaption>${dot}<b></b><span></span></figcaption><div class="score-shares"></div>`;
+    figure.innerHTML = `<div class="box"><canvas role="img" aria-label="${title}"></canvas></div><figcaption>${dot}<b></b><span></span></figcaption><div class="score-shares" hidden><div></div><div class="truth"></div><span></span></div>`;
     figure.querySelector("b").innerHTML = title === "x_t" ? "x<sub>t</sub>" : "";
     if (title !== "x_t") figure.querySelector("b").textContent = title;
     this.planes.set(key, new Plane(figure.querySelector("canvas")));
+    this.captions.set(key, { span: figure.querySelector("figcaption span"), bars: figure.querySelector(".score-shares") });
     return figure;
   }
 
@@ -125,7 +137,7 @@ class Stage {
     named("train").textContent = "Stop";
     const spec = { job: "train", mixture: scene.data, objective, lambda: one ? level : null, steps: training, seed };
     this.jobs.train.run(spec, (found) => {
-      scene.learnt(found);
+      if ("least" in found) scene.least = found.least; else scene.learnt(found);
       this.look();
       this.chart();
     }, () => this.trained(film));
@@ -188,37 +200,28 @@ class Stage {
   draw() {
     this.frame = 0;
     if (!this.root.offsetParent || !this.cells.length) return;
-    const { lambda } = this;
-    for (const cell of this.cells) {
-      const plane = this.planes.get(cell.key), figure = plane.canvas.closest("figure");
-      if (!plane.fit()) continue;
-      if (this.scene.mixture || cell.key === "empty") {
-        if (cell.key === "empty") plane.clear();
-        cell.draw(plane, lambda);
-      }
-      const says = cell.says(lambda), span = figure.querySelector("figcaption span");
-      if (span.textContent !== says) span.textContent = says;
-      this.shares(figure.querySelector(".score-shares"), cell.shares?.(lambda));
-    }
+    const { lambda } = this, shown = this.cells.filter((cell) => this.planes.get(cell.key).fit()); // sizes first: asking later lays the page out anew
+    for (const cell of shown) cell.draw(this.planes.get(cell.key), lambda);
+    for (const cell of this.cells) this.say(cell, lambda);
     this.side.draw(this.scene, lambda);
     this.root.dataset.drawn = lambda;
     this.rest();
   }
 
-  // Which share of the particles each class has; the marks beneath are those of the data.
-  shares(box, shares) {
-    if (!shares || shares.length < 2) {
-      if (box.childElementCount) box.replaceChildren();
-      return;
-    }
-    const truth = this.scene.mixture.shares(), bar = (values) => values.map((value, kind) => `<i style="width:${100 * value}%" data-kind="${kind % 8}"></i>`).join("");
+  // What stands beneath a plane: its words and, where it has lanes, which share of the particles each class has, above that in the data.
+  say(cell, lambda) {
+    const { span, bars } = this.captions.get(cell.key), says = cell.says(lambda), shares = cell.shares?.(lambda);
+    if (span.textContent !== says) span.textContent = says;
+    bars.hidden = !shares || shares.length < 2;
+    if (bars.hidden) return;
+    const truth = this.scene.mixture.shares(), [own, data, words] = bars.children;
     const least = truth.indexOf(Math.min(...truth)), off = Math.max(...shares.map((value, kind) => Math.abs(value - truth[kind])));
-    const few = shares.length === 2 ? `${this.scene.data.class_titles[least]} ${shares[least].toFixed(2)}, data ${truth[least].toFixed(2)}` : `shares off by up to ${off.toFixed(2)}`;
-    const markup = `<div>${bar(shares)}</div><div class="truth">${bar(truth)}</div><span>${few}</span>`;
-    if (box.dataset.shown !== markup) {
-      box.innerHTML = markup;
-      box.dataset.shown = markup;
+    const text = shares.length === 2 ? `${this.scene.data.class_titles[least]} ${shares[least].toFixed(2)}, data ${truth[least].toFixed(2)}` : `shares off by up to ${off.toFixed(2)}`;
+    for (const [bar, values] of [[own, shares], [data, truth]]) {
+      if (bar.childElementCount !== values.length) bar.innerHTML = values.map((_, kind) => `<i data-kind="${kind % 8}"></i>`).join("");
+      values.forEach((value, kind) => { bar.children[kind].style.width = `${100 * value}%`; });
     }
+    if (words.textContent !== text) words.textContent = text;
   }
 
   chart() {

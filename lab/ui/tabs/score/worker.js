@@ -20,6 +20,7 @@ const JOBS = {
     const training = new Training({
       mixture: new Mixture(spec.mixture), objective: spec.objective, lambda: spec.lambda, steps: spec.steps, random: new Random(spec.seed),
     });
+    yield { least: training.least() };
     let losses = [], since = performance.now();
     while (training.taken < spec.steps) {
       losses.push(training.step());
