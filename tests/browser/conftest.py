@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / ".artifacts"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
          "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]  # fmt: skip
+WIDE = {"width": 1440, "height": 1000}
 START_S = 180  # two cores, perhaps busy
 
 
@@ -103,16 +104,66 @@ def browser():
         browser.close()
 
 
+class Visit:
+    """A page of the lab at 1440 px whose console must stay silent; opened when it is asked for."""
+
+    def __init__(self, browser, address):
+        self.browser, self.address = browser, address
+        self.page, self.errors = None, []
+
+    def open(self):
+        """The page; at its size again, and at its top."""
+        if self.page is None:
+            self.page = self.browser.new_page(viewport=WIDE)
+            self.page.set_default_timeout(60_000)
+            self.page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
+            self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+            self.page.goto(self.address)
+        self.page.set_viewport_size(WIDE)
+        self.page.evaluate("scrollTo(0, 0)")
+        return self.page
+
+    def check(self, test):
+        """What was wrong on the console, once; of a test that failed a screenshot is kept, and the next page is a new one."""
+        self.page.evaluate("new Promise(requestAnimationFrame)")  # what it has said until now has come
+        errors, self.errors = self.errors, []
+        if errors or test.stash.get(FAILED, False):
+            keep(self.page, test.name)
+            self.close()
+        return errors
+
+    def close(self):
+        if self.page is not None:
+            self.page.close()
+            self.page = None
+
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
+@pytest.fixture(scope="module")
+def visit(browser, address):
+    visit = Visit(browser, address)
+    yield visit
+    visit.close()
+
+
 @pytest.fixture
-def page(browser, address, request):
-    """A page of the lab at 1440 px; on leaving, a screenshot is kept and the console must have been silent."""
-    page = browser.new_page(viewport={"width": 1440, "height": 1000})
-    page.set_default_timeout(60_000)
-    errors = []
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(address)
-    yield page
-    keep(page, request.node.name)
-    page.close()
+def page(browser, address, visit, request):
+    """A page of the lab for this test alone; of those marked `same_page` a module has one, since to open one takes seconds.
+    They read, or set first whatever they go by."""
+    same = request.node.get_closest_marker("same_page")
+    own = visit if same else Visit(browser, address)
+    yield own.open()
+    errors = own.check(request.node)
+    if not same:
+        own.close()
     assert not errors

@@ -84,6 +84,7 @@ def test_an_address_opens_what_it_names_and_back_leaves_to_where_one_came_from(p
     page.close()
 
 
+@pytest.mark.same_page
 @pytest.mark.parametrize("query", ["?tab=nothing", "?c=nothing", "?tab=%22%3E%3Cscript%3E"])
 def test_an_address_that_names_nothing_becomes_that_of_what_is_shown(page, address, query):
     page.goto(f"{address}/{query}&__theme=dark")

@@ -79,6 +79,7 @@ def set_strengths(page, text):
     fill(page.locator("#controlnet-strengths textarea, #controlnet-strengths input"), text)
 
 
+@pytest.mark.same_page
 def test_the_tab_opens_moving_and_ends_in_a_sweep(tab):
     assert len(pictures(tab)) == 8
     wait_until_lit(tab, 21)
@@ -239,6 +240,7 @@ def test_conflicting_windows_and_too_many_pictures_are_answered(tab):
     finished(tab, "No window is open")
 
 
+@pytest.mark.same_page
 @pytest.mark.parametrize("look", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
 def test_looks(tab, width, look):
@@ -249,6 +251,7 @@ def test_looks(tab, width, look):
     keep(tab, f"controlnet-{width}-{look}")
 
 
+@pytest.mark.same_page
 def test_on_a_phone_the_film_has_the_place_of_stop_while_nothing_runs(tab):
     tab.set_viewport_size({"width": 390, "height": 844})
     dock, stop = tab.locator(".dock:has(#controlnet-run)"), tab.locator("#controlnet-stop")

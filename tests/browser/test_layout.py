@@ -37,6 +37,7 @@ FAULTS_JS = """() => {
 }"""
 
 
+@pytest.mark.same_page
 @pytest.mark.parametrize("tab", TOOLS, ids=lambda tab: tab.title)
 def test_controls_stand_in_one_column_at_every_size(page, tab):
     """Folded and with every accordion open; and Run stays in sight while its controls are read to their end."""

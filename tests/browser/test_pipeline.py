@@ -33,6 +33,7 @@ def test_the_pipeline_follows_controls_and_run(page):
     expect(line).to_contain_text(re.compile("U-Net × 7 calls"))
 
 
+@pytest.mark.same_page
 @pytest.mark.parametrize("tab", ["Forward noising", "Samplers", "Guidance", "ControlNet"])
 def test_the_pipeline_unfolds_by_keyboard_over_the_page(page, tab):
     page.get_by_role("tab", name=tab).click()

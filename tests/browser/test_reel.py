@@ -94,6 +94,28 @@ def test_a_preset_plays_from_noise_to_picture_and_escape_skips(page, tab, preset
     assert page.locator(f"#{tab}-scrub input").input_value() == "200"
 
 
+SIGHT = {  # what stands in one window with Run, Play and the slider
+    "samplers": "#samplers-stage .pair >> nth=-1",
+    "guidance": "#guidance-stage img >> nth=-1",
+    "controlnet": "#controlnet-editor .board",
+}
+
+
+@pytest.mark.same_page
+@pytest.mark.parametrize("tab", SIGHT)
+def test_pictures_run_play_and_slider_are_in_sight_together(page, tab):
+    opened(page, tab, still=True)
+    assert page.locator(f"#{tab}-stage canvas").first.is_hidden(), "nothing plays by itself"
+    for width, height in ((1280, 720), (1366, 768)):
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate("scrollTo(0, 0)")
+        for place in (f"#{tab}-run", f"#{tab}-replay", f"#{tab}-scrub input", SIGHT[tab]):
+            box = page.locator(place).bounding_box()
+            assert box["y"] >= 0 and box["y"] + box["height"] <= height and box["x"] + box["width"] <= width
+            assert box["width"] >= 60, "wide enough to take hold of"
+
+
+@pytest.mark.same_page
 @pytest.mark.parametrize(
     ("tab", "cell", "opens"),
     [
@@ -117,23 +139,3 @@ def test_a_grid_is_scrubbed_without_a_request_and_its_pictures_open_all_the_same
     source = first.locator("img").get_attribute("src")
     first.click()
     expect(page.locator(opens)).to_have_attribute("src", source)
-
-
-SIGHT = {  # what stands in one window with Run, Play and the slider
-    "samplers": "#samplers-stage .pair >> nth=-1",
-    "guidance": "#guidance-stage img >> nth=-1",
-    "controlnet": "#controlnet-editor .board",
-}
-
-
-@pytest.mark.parametrize("tab", SIGHT)
-def test_pictures_run_play_and_slider_are_in_sight_together(page, tab):
-    opened(page, tab, still=True)
-    assert page.locator(f"#{tab}-stage canvas").first.is_hidden(), "nothing plays by itself"
-    for width, height in ((1280, 720), (1366, 768)):
-        page.set_viewport_size({"width": width, "height": height})
-        page.evaluate("scrollTo(0, 0)")
-        for place in (f"#{tab}-run", f"#{tab}-replay", f"#{tab}-scrub input", SIGHT[tab]):
-            box = page.locator(place).bounding_box()
-            assert box["y"] >= 0 and box["y"] + box["height"] <= height and box["x"] + box["width"] <= width
-            assert box["width"] >= 60, "wide enough to take hold of"

@@ -69,6 +69,7 @@ def test_stop_half_way_keeps_the_pictures(tab):
     assert pictures(tab) and pictures(tab) != before
 
 
+@pytest.mark.same_page
 @pytest.mark.parametrize(("typed", "steps"), [("0", 1), ("500", 200), ("-3", 1), ("", 20), ("7", 7)])
 def test_a_number_that_a_slider_cannot_take_becomes_the_nearest_one_for_all(tab, typed, steps):
     """In the box, in the lanes, and in what Run would make; and the server is never asked about another."""
