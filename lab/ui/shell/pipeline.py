@@ -148,7 +148,7 @@ def of_noise(side: int, T: float | None) -> Flow:
 
 def of_plane(title: str, count: int | None, learned: bool) -> Flow:
     """Data of two dimensions, where everything is known in closed form. `count` is that of their points, where it is known."""
-    network = Part("network", "7 → 64 → 64 → 2", "It learns the score in the page, from noisy points alone.", (SCORES,), "",
+    network = Part("network", "15 → 64 → 64 → 2", "It learns the score in the page, from noisy points alone.", (SCORES,), "",
                    pipeline_figures.u_net(()), key=True)  # fmt: skip
     score = Part("score", "closed form", "The gradient of the log density: at every place the way to less noise.", (SCORES,), "",
                  pipeline_figures.posterior(), key=True)  # fmt: skip

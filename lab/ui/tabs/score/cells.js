@@ -70,14 +70,14 @@ function walkCells(scene) {
         ground(plane, scene, levelOf(lambda));
         if (scene.now.show.includes("particles")) plane.particles(scene.moved(lambda), scene.exact.kinds);
       };
-      return { key: name, title, colour, draw, says: () => "no lane: drawn from the data", shares: () => sharesOf(scene.exact.kinds, scene.mixture.classCount) };
+      return { key: name, title, colour, draw, says: () => "drawn from the data", shares: () => sharesOf(scene.exact.kinds, scene.mixture.classCount) };
     }
-    return { key: name, title, colour, ...filmed(scene, name, { straight: true }) };
+    return { key: name, title, colour, ...filmed(scene, name) };
   });
 }
 
 // A plane on which a lane's film is drawn.
-function filmed(scene, key, { straight = false, learned = false, arrows = true, over = () => {}, more = () => "" } = {}) {
+function filmed(scene, key, { learned = false, arrows = true, over = () => {} } = {}) {
   const at = (lambda) => (scene.runs.has(key) ? frameAt(scene.runs.get(key), lambda) : null);
   return {
     draw: (plane, lambda) => {
@@ -91,9 +91,9 @@ function filmed(scene, key, { straight = false, learned = false, arrows = true, 
     says: (lambda) => {
       const frame = at(lambda);
       if (!frame) return "…";
-      const run = scene.runs.get(key), off = straight && run.straight !== null && scene.now.show.includes("paths") ? `, off straight ${share(run.straight)}` : "";
-      return `call ${frame.calls.toLocaleString("en")} of ${run.calls.toLocaleString("en")}${off}${more(frame)}`;
+      return `call ${frame.calls.toLocaleString("en")} of ${scene.runs.get(key).calls.toLocaleString("en")}`;
     },
+    straight: () => (scene.now.show.includes("paths") ? scene.runs.get(key)?.straight ?? null : null),
     shares: (lambda) => {
       const frame = at(lambda);
       return frame && sharesOf(frame.kinds, scene.mixture.classCount);
@@ -175,7 +175,7 @@ function errorWords(scene, lambda) {
   if (!scene.network) return "";
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const inside = mean(errors(scene, scene.moved(lambda).slice(0, 600), lambda)), all = mean(errors(scene, latticeOf(16), lambda));
-  return `where data are ${share(inside)}, over the plane ${share(all)}`;
+  return `on data ${share(inside)}, whole plane ${share(all)}`;
 }
 
 // One step of one particle: q(x_s | x_t, x_0) for the x_0 where its lane ends, and p_theta or the exact reverse beside it.

@@ -4,9 +4,9 @@ import { levelOf } from "./levels.js";
 import { product, transposed } from "./matrices.js";
 import { Random } from "./random.js";
 
-const WIDTH = 64, INPUTS = 7;
+const WIDTH = 64, INPUTS = 15;
 const LEAST_SEED = 4093;
-const RATE = 3e-3, DECAY_1 = 0.9, DECAY_2 = 0.999, SMALL = 1e-8;
+const RATE = 1e-2, DECAY_1 = 0.9, DECAY_2 = 0.999, SMALL = 1e-8;
 export const SIZES = [[INPUTS, WIDTH], [WIDTH, WIDTH], [WIDTH, 2]];
 
 // What the network is asked for, from eps and x_0; and x_0 back from its answer. NCSN's loss, sigma^2 |s + eps / sigma|^2, is that of
@@ -35,8 +35,7 @@ export class Network {
   forward(x, lambdas) {
     const count = lambdas.length, input = new Float32Array(count * INPUTS);
     for (let b = 0; b < count; b += 1) {
-      const lambda = lambdas[b];
-      input.set([x[2 * b], x[2 * b + 1], lambda / 4, Math.sin(lambda / 2), Math.cos(lambda / 2), Math.sin(lambda), Math.cos(lambda)], b * INPUTS);
+      input.set([...placeFeatures(x[2 * b]), ...placeFeatures(x[2 * b + 1]), ...levelFeatures(lambdas[b])], b * INPUTS);
     }
     const ways = [{ input }];
     for (const [depth, [from, to]] of SIZES.entries()) {
@@ -48,7 +47,7 @@ export class Network {
     return null;
   }
 
-  // E[x_0 | x_t], as the network has it, of particles at one level; x_t may be of any process.
+  // E[x_0 | x_t], as the network has it, of particles at one level of any process that has some signal.
   denoise(particles, level, out) {
     const size = Math.hypot(level.signal, level.noise), at = { signal: level.signal / size, noise: level.noise / size };
     const lambda = 2 * Math.log(level.signal / level.noise), scaled = particles.map((value) => value / size);
@@ -57,6 +56,10 @@ export class Network {
     return out;
   }
 }
+
+// Waves of a place let so small a network tell the arms of a roll apart (Tancik et al. 2020).
+const placeFeatures = (x) => [x, Math.sin(2 * x), Math.cos(2 * x), Math.sin(4 * x), Math.cos(4 * x)];
+const levelFeatures = (lambda) => [lambda / 4, Math.sin(lambda / 2), Math.cos(lambda / 2), Math.sin(lambda), Math.cos(lambda)];
 
 // input (count, from) times weights (from, to), and biases, as (count, to).
 function linear(input, weights, count, from, to) {

@@ -8,10 +8,11 @@ MOST = 500  # points: the page weighs each of them for every particle
 STD = 0.06  # of the Gaussian at each
 EDGE = 200  # hundredths of a unit: within the window
 LONGEST = 10 * MOST  # characters
+Point = tuple[float, float]
 _POINT = re.compile(r"(-?\d{1,3}),(-?\d{1,3})")
 
 
-def parse(text: str) -> list[tuple[float, float]]:
+def parse(text: str) -> list[Point]:
     """The points of a text, at most MOST, each within the window. Raises LabError for a word that is no point."""
     words = text.split()
     pairs = [_POINT.fullmatch(word) for word in words]
@@ -21,6 +22,6 @@ def parse(text: str) -> list[tuple[float, float]]:
     return [(x, y) for x, y in bounded[:MOST]]
 
 
-def written(points: list[tuple[float, float]]) -> str:
+def written(points: list[Point]) -> str:
     """The inverse of `parse`."""
     return " ".join(f"{round(100 * x)},{round(100 * y)}" for x, y in points)

@@ -67,6 +67,11 @@ class Stage {
     return values;
   }
 
+  // Whether anything is still computed, or about to be.
+  get busy() {
+    return "behind" in this.grid.dataset || Object.values(this.jobs).some((job) => job.busy);
+  }
+
   // The planes that the experiment has, in as many columns as let them be large.
   arrange() {
     this.cells = cellsOf(this.scene);
@@ -216,7 +221,7 @@ class Stage {
     if (bars.hidden) return;
     const truth = this.scene.mixture.shares(), [own, data, words] = bars.children;
     const least = truth.indexOf(Math.min(...truth)), off = Math.max(...shares.map((value, kind) => Math.abs(value - truth[kind])));
-    const text = shares.length === 2 ? `${this.scene.data.class_titles[least]} ${shares[least].toFixed(2)}, data ${truth[least].toFixed(2)}` : `shares off by up to ${off.toFixed(2)}`;
+    const straight = cell.straight?.() ?? null, text = straight !== null ? `off straight ${straight.toFixed(2)}` : shares.length === 2 ? `${this.scene.data.class_titles[least]} ${shares[least].toFixed(2)}, data ${truth[least].toFixed(2)}` : `shares off by up to ${off.toFixed(2)}`;
     for (const [bar, values] of [[own, shares], [data, truth]]) {
       if (bar.childElementCount !== values.length) bar.innerHTML = values.map((_, kind) => `<i data-kind="${kind % 8}"></i>`).join("");
       values.forEach((value, kind) => { bar.children[kind].style.width = `${100 * value}%`; });

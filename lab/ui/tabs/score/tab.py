@@ -1,18 +1,19 @@
 """Tab: the score, on a plane that one can see whole. All of it is computed in the page; the server keeps the link."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from html import escape
 from typing import Any
 
 import gradio as gr
 
+from lab.capsules import plane_script
 from lab.capsules.capsule import Capsule, Range, Text
 from lab.requests.base import LabError
 from lab.requests.fields import MAX_SEED
 from lab.toy_data import TOYS
-from lab.ui.shell import pipeline, widgets
+from lab.ui.shell import lists, pipeline, widgets
 from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of, titled
 from lab.ui.shell.runs import Answers
 from lab.ui.shell.tool import Tool
@@ -24,6 +25,7 @@ from lab.ui.tabs.score.words import ABOUT
 DRAWN = "drawn"  # as data: the visitor's own points
 LEAST, MOST = -8.0, 8.0  # of the slider, in log-SNR
 MOST_STEPS, MOST_TRAINING, MOST_SCALE, MOST_LANES = 10_000, 20_000, 10, 6
+NO_SCRIPT = "The script has the lanes of Sample: choose that experiment."
 FULL = f"The plane is full: it takes {points.MOST} points. Erase some to put others."
 SET_JS = "(...values) => { const [names, ...rest] = [NAMES, ...values]; window.labScoreValues = Object.fromEntries(names.map((name, i) => [name, rest[i]])); window.labScore?.set(window.labScoreValues); }"
 HEART = "0,-92 -22,-70 -44,-48 -66,-26 -88,-2 -104,26 -106,56 -90,80 -64,90 -36,84 -14,66 0,44 14,66 36,84 64,90 90,80 106,56 104,26 88,-2 66,-26 44,-48 22,-70"
@@ -49,7 +51,7 @@ FORM = (
     Field("show",       gr.Dropdown, "Show", ["density", "contours", "arrows", "particles"],
           choices=[("Density", "density"), ("on a log scale", "log"), ("Contours", "contours"), ("Arrows of the score", "arrows"), ("Particles", "particles"), ("Paths", "paths")],
           options={"multiselect": True, "max_choices": 6}),
-    Field("level",      gr.Slider,   "log-SNR: noise to the left, data to the right", MOST, kind=Range(LEAST, MOST),
+    Field("level",      gr.Slider,   "log-SNR, from noise to data", MOST, kind=Range(LEAST, MOST),
           options={"minimum": LEAST, "maximum": MOST, "step": 0.05, "scale": 6}),
     Field("points",     gr.Textbox,  "Points that were drawn", "", kind=Text(points.LONGEST), options={"visible": "hidden", "max_length": points.LONGEST}),
 )
@@ -166,7 +168,7 @@ class Score(Tool):
         self.stage.click(self.on_rest, inputs, shown, queue=False, **PICKED)
         self.share.opens(page, self.on_open, inputs, shown, **QUIET)
         self.wire_presets([*self.controls, self.runs.note], lambda event: None)
-        self.share.wire(inputs, now=self.on_share)
+        self.share.wire(inputs, self.scripts, now=self.on_share)
         self.share.saves_chart(self.chart_file, "score-chart")
 
     # What rests
@@ -197,6 +199,30 @@ class Score(Tool):
     def on_share(self, values: dict[Any, Any]) -> Update:
         """What is set now, for a link or a file."""
         return self.share.show(self.share.make(values))
+
+    def scripts(self, values: dict[Any, Any]) -> list[tuple[str, str]]:
+        """The lanes that are chosen, in NumPy. Raises LabError where the script has none of them."""
+        now = self.form.read(values)
+        if now["experiment"] != "walk":
+            raise LabError(NO_SCRIPT)
+        lanes = [name for name in now["lanes"] if name in plane_script.LANES]
+        if not lanes:
+            raise LabError("The script knows no reflow. Choose another lane beside it.")
+        title, given, weights, std, classes = self._data(now)
+        steps, seed = lists.whole(now["steps"], "Calls a lane"), lists.whole(now["seed"], "Seed")
+        text = plane_script.plane_script(
+            title, given, weights, std, classes, lanes, steps, seed, now["start"], now["size"]
+        )
+        return [("plane.py", text)]
+
+    def _data(self, now: dict[str, Any]) -> tuple[str, Sequence[points.Point], Sequence[float], float, Sequence[int]]:
+        """Title, points, weights, deviation and classes of the data that are chosen."""
+        if toy := TOYS.get(now["data"]):
+            return toy.title, toy.points, toy.weights, toy.std, toy.classes
+        drawn = points.parse(now["points"])
+        if not drawn:
+            raise LabError("There are no points yet. Put some on the plane first.")
+        return "Points that were drawn", drawn, [1 / len(drawn)] * len(drawn), points.STD, [0] * len(drawn)
 
     def restore(self, capsule: Capsule, values: dict[str, Any]) -> tuple[Update, str, str]:
         """The controls as a capsule has them; drawn points that are none are left out, and that is said."""
