@@ -4,17 +4,25 @@ A claim is a piece of a sentence of a lesson or of a paper, and its check draws 
 is trained anew and no longer shows it fails here: then the sentence, or the preset, is to be changed.
 """
 
+import math
+from collections import deque
 from functools import cache
+from itertools import islice
 from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from lab.annotators.joints import POSES
 from lab.catalog import MODELS, SCHEDULES
+from lab.engine import plane_lanes
 from lab.engine.lanes import drive
+from lab.engine.mixture import Mixture, guided
 from lab.engine.noising import alpha_bar
+from lab.engine.plane_measures import energy_distance, shares, straightness
+from lab.engine.process import Level
 from lab.measures import diversity
 from lab.models.loaders import make_cache
 from lab.operations.annotate import annotate
@@ -27,6 +35,7 @@ from lab.requests.fields import Condition, Forward
 from lab.requests.noising import NoisingRequest
 from lab.requests.sampling import ControlMap, ControlWindow, LaneResult, LaneSettings, SamplingRequest
 from lab.settings import ASSETS, Settings
+from lab.toy_data import TOYS
 from lab.ui import TABS
 from lab.ui.shell import media
 from lab.ui.shell.form import Form
@@ -38,6 +47,7 @@ from lab.ui.tabs.guidance import view as guidance_view
 from lab.ui.tabs.noising import tab as noising_tab
 from lab.ui.tabs.samplers import requests as samplers_requests
 from lab.ui.tabs.samplers import tab as samplers_tab
+from lab.ui.tabs.score import tab as score_tab
 
 SETTINGS = Settings(device="cpu", cpu_engine="torch")
 NOISING = Form("noising", noising_tab.FORM)
@@ -385,3 +395,97 @@ def test_the_first_fifth_is_what_the_lines_can_best_do_without(house):
     (whole, later, late, first, chance), _ = held(house, "When is shape decided?", cells, (0, 1, 2))
     assert whole - later < 0.08 < 0.1 < whole - late
     assert first - chance < 0.1 and first < later - 0.1
+
+
+# The plane
+
+
+def plane(name):
+    toy = TOYS[name]
+    points, weights = (torch.tensor(values, dtype=torch.float64) for values in (toy.points, toy.weights))
+    return Mixture(points, weights, toy.std), torch.tensor(toy.classes)
+
+
+def normal(count, seed):
+    return torch.randn(count, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def last(lane):
+    return deque(lane, maxlen=1).pop()
+
+
+def level_of(log_snr):
+    """The variance-preserving level of a log-SNR."""
+    return Level.from_alpha_bar(1 / (1 + math.exp(-log_snr)))
+
+
+def test_the_score_between_two_modes_leads_to_the_mean_of_both_and_then_to_one():
+    assert "To the mean of all that it may have come from" in truth("score", "Two modes, one cross")
+    data, _ = plane("two-modes")
+    cross = torch.tensor([[0.35, -0.15]], dtype=torch.float64)  # where scene.js has it
+    level = preset_of(score_tab, "Two modes, one cross").values["level"]
+    light, heavy = data.at(level_of(level)).responsibilities(cross)[0]
+    assert 0.02 < light < heavy < 0.98
+    mean = data.denoise(cross, level_of(level))
+    assert (data.points[0] < mean[0]).all() and (mean[0] < data.points[1]).all()
+    at_the_end = data.at(level_of(8)).responsibilities(cross)[0]
+    assert at_the_end.max() > 0.999
+
+
+@pytest.mark.parametrize(("preset", "steps"), [("Figure 3", 1000), ("Ten times longer", 3000)])
+def test_plain_langevin_keeps_the_shares_of_its_start(preset, steps):
+    said = truth("score", preset)
+    assert "About a half" in said or "no particle crosses" in said
+    data, classes = plane("two-modes")
+    start = 3.2 * torch.rand(640, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64) - 1.6
+    noise, light = plane_lanes.normals(4), [shares(start, data, classes)[0].item()]
+    for x in islice(
+        plane_lanes.langevin(data.score_at, start, Level.from_sigma(0.05), steps, 0.004, noise), 300, None, 300
+    ):
+        light.append(shares(x, data, classes)[0].item())
+    assert max(light[1:]) - min(light[1:]) < 0.01 and abs(light[-1] - 0.5) < 0.06
+
+
+def test_annealed_langevin_finds_the_shares_but_for_a_few_hundredths():
+    assert "gets it right but for a few hundredths" in truth("score", "Figure 3")
+    data, classes = plane("two-modes")
+    start = 3.2 * torch.rand(640, 2, generator=torch.Generator().manual_seed(2), dtype=torch.float64) - 1.6
+    x = last(
+        plane_lanes.annealed_langevin(
+            data.score_at, start, plane_lanes.geometric(4, 0.2, 10), 100, 0.004, plane_lanes.normals(3)
+        )
+    )
+    assert abs(shares(x, data, classes)[0] - 0.2) < 0.05
+
+
+def test_four_calls_after_reflow_do_as_well_as_many_and_before_it_do_not():
+    assert "four calls do as well as many" in truth("score", "Straighten")
+    assert "four calls suffice" in look_for("Four calls")
+    for name in ("eight", "checkerboard"):
+        data, _ = plane(name)
+        truth_ = data.sample(800, torch.Generator().manual_seed(8))
+        z = normal(1000, 5)
+        flow = plane_lanes.velocity_of(data.denoise)
+        pairs = plane_lanes.Pairs(z, last(plane_lanes.flow(flow, z, 100)), 0.06)
+        start = normal(800, 6)
+        few, many = (energy_distance(last(plane_lanes.flow(pairs.velocity, start, steps)), truth_) for steps in (4, 64))
+        before = energy_distance(last(plane_lanes.flow(flow, start, 4)), truth_)
+        assert few < many + 0.002 and few < 0.012 and before > 2 * few
+        *_, off = straightness(list(plane_lanes.flow(flow, start, 32)))
+        *_, after = straightness(list(plane_lanes.flow(pairs.velocity, start, 32)))
+        assert off > 20 * after
+
+
+def test_guidance_moves_the_means_outwards_and_shrinks_the_spread():
+    look = preset_of(score_tab, "Guidance bends").look
+    assert "the means have moved outwards and the spread has shrunk" in look
+    data, classes = plane("eight")
+    own = data.part(classes == 0)
+    ends = []
+    for scale in (1, 4):
+        field = guided(own.denoise, data.denoise, scale)
+        score = lambda x, level, field=field: (level.signal * field(x, level) - x) / level.noise**2  # noqa: E731
+        ends.append(last(plane_lanes.ddim(score, normal(500, 7), 400)))
+    plain, guided_ = ends
+    assert guided_.mean(0).norm() > plain.mean(0).norm() + 0.1
+    assert guided_.std(0).norm() < 0.6 * plain.std(0).norm()

@@ -109,6 +109,7 @@ class Stage {
     clearTimeout(this.due);
     this.pause();
     this.grid.dataset.behind = "";
+    named("train").textContent = "Stop";
     this.due = setTimeout(() => this.begin(film, level), WAIT_MS);
   }
 
@@ -139,7 +140,6 @@ class Stage {
 
   train(film, level) {
     const { scene } = this, { objective, levels, training, seed } = scene.now, one = levels === "one";
-    named("train").textContent = "Stop";
     const spec = { job: "train", mixture: scene.data, objective, lambda: one ? level : null, steps: training, seed };
     this.jobs.train.run(spec, (found) => {
       if ("least" in found) scene.least = found.least; else scene.learnt(found);
