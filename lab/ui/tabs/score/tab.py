@@ -105,7 +105,12 @@ class Score(Tool):
 
     def lay_out_stage(self, opening: dict[str, Any]) -> None:
         values = escape(json.dumps({name: opening[name] for name in self.form.fields}), quote=True)
-        self.stage = gr.HTML(STAGE.replace("OPENING", values), js_on_load=LOAD_JS, elem_id="score-stage", padding=False)
+        self.stage = gr.HTML(
+            STAGE.replace("KEY", KEY).replace("OPENING", values),
+            js_on_load=LOAD_JS,
+            elem_id="score-stage",
+            padding=False,
+        )
         self.runs = Answers("score", partial(self._lay_out_transport, opening))
         with gr.Column(elem_classes="chart", min_width=0):
             gr.HTML("", elem_id="score-chart", padding=False)
@@ -237,7 +242,9 @@ class Score(Tool):
         return self.form.show(self.form.complete(values)), "", remark
 
 
-STAGE = """<div class="score-stage" data-opening="OPENING"><div class="score-planes"></div><div class="score-side">
+KEY = """<p class="score-key">The rings are one step of the particle that you press: <i data-of="known"></i> q(x<sub>s</sub> | x<sub>t</sub>, x<sub>0</sub>), which knows
+where it ends; <i data-of="learned"></i> p<sub>θ</sub>(x<sub>s</sub> | x<sub>t</sub>), which the network guesses; <i data-of="exact"></i> mean and spread of the exact q(x<sub>s</sub> | x<sub>t</sub>).</p>"""
+STAGE = """<div class="score-stage" data-opening="OPENING"><div class="score-planes"></div>KEY<div class="score-side">
 <figure class="lab-pic"><div class="box"><canvas class="crisp" role="img" aria-label="A picture at the same noise level"></canvas></div>
 <figcaption><span>A picture at this level</span></figcaption></figure>
 <h3>Which class did the cross come from?</h3><ul class="score-bars"></ul><p class="score-said"></p>
