@@ -232,7 +232,7 @@ def test_a_network_learns_where_data_are_and_can_be_stopped(plane):
     press(plane, "Only where data are")
     train = plane.locator("#score-train")
     expect(train).to_have_text("Stop")
-    expect(train).to_have_text("Train again", timeout=180_000)
+    expect(train).to_have_text("Train", timeout=180_000)
     said = plane.locator("[data-key=error] figcaption span").inner_text()
     inside, whole = (float(part) for part in said.removeprefix("on data ").split(", whole plane "))
     assert inside < 0.3 and whole > 4 * inside
@@ -244,7 +244,7 @@ def test_a_network_learns_where_data_are_and_can_be_stopped(plane):
     train.click()
     expect(train).to_have_text("Stop")
     train.click()
-    expect(train).to_have_text("Train again")
+    expect(train).to_have_text("Train")
 
 
 def test_points_are_put_dragged_and_erased_with_mouse_and_keyboard(plane):

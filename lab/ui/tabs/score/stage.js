@@ -150,7 +150,7 @@ class Stage {
 
   // The network has learned, or was stopped: its chain is run beside the exact one, from the same noise.
   trained(film) {
-    named("train").textContent = "Train again";
+    named("train").textContent = "Train";
     const { scene } = this, spec = scene.spec;
     this.chart();
     if (!spec.lanes.length || !scene.network) return;

@@ -41,9 +41,9 @@ FORM = (
     Field("scale",      gr.Slider,   "Guidance scale", 4, when=guiding, kind=Range(0, MOST_SCALE), options={"minimum": 0, "maximum": MOST_SCALE, "step": 0.5}),
     Field("objective",  gr.Radio,    "It learns to say", "eps", choices=[("the score", "score"), ("ε", "eps"), ("the velocity", "flow")], when=learning),
     Field("levels",     gr.Radio,    "at", "all", choices=[("all noise levels", "all"), ("the slider's alone", "one")], when=learning),
-    Field("steps",      gr.Number,   f"Calls a lane (to {MOST_STEPS:,})", 100, when=one_of("experiment", "walk", "guide", "learn"),
+    Field("steps",      gr.Number,   "Calls a lane", 100, when=one_of("experiment", "walk", "guide", "learn"),
           kind=Range(1, MOST_STEPS, whole=True), options={"minimum": 1, "maximum": MOST_STEPS, "precision": 0, "min_width": 120}),
-    Field("training",   gr.Number,   f"Training steps (to {MOST_TRAINING:,})", 3000, when=learning,
+    Field("training",   gr.Number,   "Training steps", 3000, when=learning,
           kind=Range(100, MOST_TRAINING, whole=True), options={"minimum": 100, "maximum": MOST_TRAINING, "precision": 0, "min_width": 120}),
     Field("seed",       gr.Number,   "Seed", 0, dice=RANDOM_SEED, kind=Range(0, MAX_SEED, whole=True), options={"minimum": 0, "maximum": MAX_SEED, "precision": 0, "min_width": 120}),
     Field("start",      gr.Radio,    "All lanes start", "noise", choices=[("from noise", "noise"), ("in a square", "square"), ("at the smallest class", "mode")], when=walking),
@@ -119,7 +119,7 @@ class Score(Tool):
     def _lay_out_transport(self, opening: dict[str, Any]) -> None:
         with gr.Row(elem_classes="transport"):
             widgets.go("Play", elem_id="score-play")  # in the page alone
-            widgets.stop("Train again", elem_id="score-train")
+            widgets.stop("Train", elem_id="score-train")
             self.form.lay_out("level", values=opening)
 
     def lay_out_controls(self, opening: dict[str, Any]) -> None:
@@ -242,8 +242,8 @@ class Score(Tool):
         return self.form.show(self.form.complete(values)), "", remark
 
 
-KEY = """<p class="score-key">The rings are one step of the particle that you press: <i data-of="known"></i> q(x<sub>s</sub> | x<sub>t</sub>, x<sub>0</sub>), which knows
-where it ends; <i data-of="learned"></i> p<sub>θ</sub>(x<sub>s</sub> | x<sub>t</sub>), which the network guesses; <i data-of="exact"></i> mean and spread of the exact q(x<sub>s</sub> | x<sub>t</sub>).</p>"""
+KEY = """<p class="score-key">Rings, one step of the particle that you press: <i data-of="known"></i> q(x<sub>s</sub> | x<sub>t</sub>, x<sub>0</sub>) &ensp;
+<i data-of="learned"></i> p<sub>θ</sub>(x<sub>s</sub> | x<sub>t</sub>) &ensp; <i data-of="exact"></i> exact q(x<sub>s</sub> | x<sub>t</sub>)</p>"""
 STAGE = """<div class="score-stage" data-opening="OPENING"><div class="score-planes"></div>KEY<div class="score-side">
 <figure class="lab-pic"><div class="box"><canvas class="crisp" role="img" aria-label="A picture at the same noise level"></canvas></div>
 <figcaption><span>A picture at this level</span></figcaption></figure>

@@ -20,6 +20,10 @@ $$x \leftarrow x + \tfrac{\alpha}{2}\,\nabla_x \log p_\sigma(x) + \sqrt{\alpha}\
 **Learning it.** A small network is shown noisy points and asked for their noise, their score or their velocity: one squared error,
 three names. It can be right only where it is shown data. So one low level does not suffice, and many do.
 
+**One step of it.** $q(x_s \mid x_t, x_0)$ of one particle knows the $x_0$ where the particle ends, and is round. The exact $q(x_s \mid x_t)$ does not know, and is no
+Gaussian: its mean and spread are drawn. $p_\theta(x_s \mid x_t)$ has the mean that the network guesses and the round spread of the first
+([Sohl-Dickstein et al. 2015](https://arxiv.org/abs/1503.03585), [Ho et al. 2020](https://arxiv.org/abs/2006.11239), equations 6 and 7).
+
 **Straight flows.** $x_t = (1-t)\,x_0 + t\,\epsilon$ has straight lines for pairs, and curves for their mean velocity, since lines cross
 ([Liu et al. 2022](https://arxiv.org/abs/2209.03003), [Lipman et al. 2022](https://arxiv.org/abs/2210.02747)). Reflow takes the pairs that the flow
 itself makes. Their lines hardly cross, so their flow is straight, and one step nearly does. Here its velocity is the closed form of 1,280 pairs, each blurred by 0.06.
