@@ -2,6 +2,8 @@
 workers share them."""
 
 import os
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 
@@ -28,12 +30,13 @@ def pytest_collection_modifyitems(config, items):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quiet(request, tmp_path_factory):
-    """A module marked `quiet`, which measures what the machine does, runs while the other worker waits."""
+def room(request, tmp_path_factory):
+    """`with room.alone():` the other worker waits: for what measures the machine."""
     if not is_worker(request.config):
-        yield
+        yield SimpleNamespace(alone=nullcontext)
         return
-    from tests.workers import room
+    from tests.workers import Room
 
-    with room(tmp_path_factory.getbasetemp().parent, request.node.get_closest_marker("quiet") is not None):
-        yield
+    room = Room(tmp_path_factory.getbasetemp().parent)
+    yield room
+    room.leave()

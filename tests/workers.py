@@ -1,4 +1,4 @@
-"""Two workers side by side (`pytest -n 2`, of pytest-xdist): which tests stay together, and which need quiet."""
+"""Two workers side by side (`pytest -n 2`, of pytest-xdist): which tests stay together, and how one is alone."""
 
 import fcntl
 from collections.abc import Iterator
@@ -9,7 +9,10 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 BROWSER = "tests/browser/"  # in one worker: a lab that serves and a browser are started once
-LONG = (BROWSER, "tests/backends/test_ray_serve.py", "tests/capsules/test_script.py", "tests/test_claims.py")
+LONG = (BROWSER, *(f"tests/{name}.py" for name in (
+    "models/test_compiled", "backends/test_ray_serve", "load/test_soak", "load/test_overload", "capsules/test_script",
+    "deploy/test_space", "models/test_distilled", "load/test_faults", "test_safety",
+)))  # fmt: skip
 
 
 class Pieces(LoadFileScheduling):
@@ -24,18 +27,33 @@ class Pieces(LoadFileScheduling):
 
 
 def order(item: pytest.Item) -> int:
-    """What takes longest comes first, so that both workers end at about the same time; tests that need quiet come last,
-    so that the lab and the browser of the others are gone."""
-    if item.get_closest_marker("quiet"):
-        return len(LONG) + 1
+    """What takes longest comes first, so that both workers end at about the same time."""
     return next((k for k, path in enumerate(LONG) if item.nodeid.startswith(path)), len(LONG))
 
 
-@contextmanager
-def room(folder: Path, quiet: bool) -> Iterator[None]:
-    """A place among the workers that share `folder`; with `quiet`, the only one. Waits for it."""
-    with (folder / "door").open("w") as door, (folder / "room").open("w") as inside:
-        fcntl.flock(door, fcntl.LOCK_EX)  # who waits for the room to be empty holds up those who would come in
-        fcntl.flock(inside, fcntl.LOCK_EX if quiet else fcntl.LOCK_SH)
-        fcntl.flock(door, fcntl.LOCK_UN)
-        yield
+class Room:
+    """The machine, where the tests of all workers are at work, or for a while those of one. `folder` is the same for all."""
+
+    def __init__(self, folder: Path) -> None:
+        self.door, self.inside = (folder / "door").open("w"), (folder / "inside").open("w")
+        self._come_in(fcntl.LOCK_SH)
+
+    def _come_in(self, kind: int) -> None:
+        fcntl.flock(self.door, fcntl.LOCK_EX)  # who waits for the room to be empty holds up those who would come in
+        fcntl.flock(self.inside, kind)
+        fcntl.flock(self.door, fcntl.LOCK_UN)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Once the other workers have come to the end of the file that they are at, they wait."""
+        fcntl.flock(self.inside, fcntl.LOCK_UN)
+        self._come_in(fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self.inside, fcntl.LOCK_SH)
+
+    def leave(self) -> None:
+        """Let others be alone."""
+        self.inside.close()
+        self.door.close()

@@ -17,6 +17,8 @@ expect.set_options(timeout=60_000)  # two cores, perhaps busy
 def tab(page):
     """The tab on the exact denoiser with a small grid; what ran before is stopped."""
     page.get_by_role("tab", name="Guidance").click()
+    if page.locator("#guidance-prompt textarea").input_value() == "apple":  # in a page that others share
+        return page
     stop(page)
     page.get_by_role("button", name="Perfect scores, too").click()
     expect(page.locator("#guidance-prompt textarea")).to_have_value("cat")
@@ -100,6 +102,7 @@ def test_stop_keeps_the_pictures_and_run_goes_on(tab):
     assert len(pictures(tab)) == 18
 
 
+@pytest.mark.same_page
 def test_a_click_takes_a_cell_apart(tab):
     tab.locator('#guidance-stage [data-key="cfg-2-3"]').click()
     look = tab.locator("#guidance-look")
@@ -131,6 +134,7 @@ def test_a_point_of_a_curve_shows_its_picture_and_is_a_way_to_it(tab):
     expect(tab.locator(".curve-tip")).to_have_count(0)
 
 
+@pytest.mark.same_page
 def test_bad_lists_are_answered_and_the_pictures_stay(tab):
     before = pictures(tab)
     run(tab, "'x' is not a number", scales="1, x")

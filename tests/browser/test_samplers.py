@@ -83,6 +83,8 @@ def test_a_number_that_a_slider_cannot_take_becomes_the_nearest_one_for_all(tab,
     box.press_sequentially(typed) if typed else box.press("Delete")
     said = box.evaluate("box => box.validationMessage")
     assert said == ("" if typed == "7" else "Choose a number from 1 to 200.")
+    if said:  # Gradio, late, with a number that it was told on the way
+        box.evaluate("box => { box.value = '5'; }")
     box.press("Tab")
     expect(box).to_have_value(str(steps))
     expect(line).to_contain_text(f"× {steps} call")

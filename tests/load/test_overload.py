@@ -7,7 +7,6 @@ import pytest
 
 from tests.load.harness import crowd, serving, summary
 
-pytestmark = pytest.mark.quiet
 ALONE = "SOAK_S" in os.environ
 SECONDS = 60 if ALONE else 15
 PLACES, ROOM = 4, 12

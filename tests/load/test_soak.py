@@ -10,7 +10,6 @@ from lab.backends.local import LocalBackend
 from lab.settings import Settings
 from tests.load.harness import CALM, crowd, differences, serving, summary
 
-pytestmark = pytest.mark.quiet
 ALONE = "SOAK_S" in os.environ  # `make soak` has the machine to itself; `make test` may run beside other things
 SECONDS = float(os.environ.get("SOAK_S", "60"))
 WARM_S, WARM_ROUNDS = 15, 4  # rounds until memory has settled: every model, batch size and thread has been used
@@ -33,10 +32,10 @@ def settled(server):
 
 
 @pytest.fixture(scope="module")
-def soak(tmp_path_factory):
+def soak(tmp_path_factory, room):
     """What the visitors saw, and what the server's process was like meanwhile."""
     log = tmp_path_factory.mktemp("soak") / "log"
-    with serving(log) as server:
+    with serving(log) as server, room.alone():
         before = settled(server)
         server.ask("watch")
         ended = crowd(server, VISITORS, SECONDS, WARM_ROUNDS)
