@@ -2,9 +2,9 @@
 import { COLOURS, HALF, LATTICE, latticeOf } from "./draw.js";
 import { levelOf, preserving } from "./levels.js";
 import { posterior } from "./lanes.js";
-import { moments, sharesOf } from "./measures.js";
+import { bent } from "./guidance.js";
+import { sharesOf } from "./measures.js";
 import { frameAt } from "./scene.js";
-import { wished } from "./runs.js";
 
 const PATHS = Array.from({ length: 48 }, (_, i) => 26 * i); // particles whose paths are drawn
 const ERROR_LATTICE = 36;
@@ -101,26 +101,6 @@ function filmed(scene, key, { learned = false, arrows = true, over = () => {} } 
   };
 }
 
-// How far guidance moves the mean of each class, and which part of its spread it leaves: means over the classes.
-function bent(scene, places) {
-  const kinds = wished(scene.mixture), truth = Array.from({ length: scene.mixture.classCount }, (_, kind) => exactMoments(scene, kind));
-  let shift = 0, spread = 0;
-  truth.forEach(({ mean, deviation }, kind) => {
-    const own = places.filter((_, j) => kinds[j >> 1] === kind), found = moments(own);
-    shift += Math.hypot(found.mean[0] - mean[0], found.mean[1] - mean[1]) / truth.length;
-    spread += found.deviation / deviation / truth.length;
-  });
-  return { shift, spread };
-}
-
-function exactMoments(scene, kind) {
-  const { mixture } = scene, own = mixture.ofClass(kind), mean = [0, 0];
-  let square = 2 * mixture.std ** 2;
-  for (let k = 0; k < own.count; k += 1) { mean[0] += own.weights[k] * own.x[k]; mean[1] += own.weights[k] * own.y[k]; }
-  for (let k = 0; k < own.count; k += 1) square += own.weights[k] * ((own.x[k] - mean[0]) ** 2 + (own.y[k] - mean[1]) ** 2);
-  return { mean, deviation: Math.sqrt(square) };
-}
-
 function guideCells(scene) {
   if (!scene.guidable) return [{ key: "one", title: "One class", draw: (plane) => plane.notice("Guidance needs data of two classes or more"), says: () => "" }];
   return [1, scene.now.scale].map((scale, k) => {
@@ -128,7 +108,7 @@ function guideCells(scene) {
     const says = (lambda) => {
       const run = scene.runs.get(key);
       if (!run || lambda < 7.9) return film.says(lambda);
-      const { shift, spread } = bent(scene, run.frames.at(-1).places);
+      const { shift, spread } = bent(scene.mixture, run.frames.at(-1).places);
       return `means moved by ${share(shift)}, spread × ${share(spread)}`;
     };
     const draw = (plane, lambda) => film.draw(plane, lambda);

@@ -8,7 +8,7 @@ const AXIS = { label: "log-SNR: noise to the left, data to the right", min: -8, 
 
 export function chartOf(scene) {
   if (!scene.mixture) return "";
-  return { field: weights, walk: quality, guide: () => "", learn: losses }[scene.now.experiment](scene);
+  return { field: weights, walk: quality, guide: bends, learn: losses }[scene.now.experiment](scene);
 }
 
 function weights(scene) {
@@ -27,6 +27,14 @@ function quality(scene) {
     title: "Energy distance to the data", series,
     x: { label: "calls of the denoiser; upwards: the energy distance of where a lane ends to the data", min: 1, max: 64, ticks: [1, 2, 4, 8, 16, 32, 64], log: true },
     y: { min: 0.001, max: 2, ticks: [0.001, 0.01, 0.1, 1], log: true },
+  });
+}
+
+function bends(scene) {
+  const of = (name) => scene.bends.map((found) => [found.scale, found[name]]);
+  return chart({
+    title: "What guidance does", x: { label: "guidance scale", min: 1, max: 10, ticks: [1, 2, 4, 6, 8, 10] }, y: { min: 0, max: 1.5, ticks: [0, 0.5, 1, 1.5] },
+    series: [{ title: "how far the means of classes move", colour: COLOURS[1], points: of("shift") }, { title: "their spread, in that of the data", colour: COLOURS[0], points: of("spread") }],
   });
 }
 

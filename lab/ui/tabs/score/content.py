@@ -12,7 +12,7 @@ from lab.ui.shell.sources import beside, digest, route
 
 MODULES = (
     "stage.js", "scene.js", "cells.js", "charts.js", "curves.js", "draw.js", "drawing.js", "side.js", "points.js", "jobs.js",
-    "worker.js", "runs.js", "lanes.js", "levels.js", "mixture.js", "measures.js", "reflow.js", "network.js", "matrices.js", "random.js",
+    "worker.js", "runs.js", "guidance.js", "lanes.js", "levels.js", "mixture.js", "measures.js", "reflow.js", "network.js", "matrices.js", "random.js",
 )  # fmt: skip
 PICTURE = "fox-3d"  # an example picture of 64 px, seen at the plane's noise level
 

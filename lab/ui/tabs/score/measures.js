@@ -1,5 +1,7 @@
 // What is measured of particles, as lab/engine/plane_lanes.py does.
 
+export const COUNT = 1280; // particles of a lane, as in Song and Ermon 2019, appendix B.1
+
 // The share of each class among particles.
 export function sharesOf(kinds, count) {
   const shares = new Array(count).fill(0);

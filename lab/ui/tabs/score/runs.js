@@ -1,13 +1,13 @@
 // What a lane's run comes to: particles from a start, moved by a lane, kept at some of its steps for the film. Used by the worker.
 import { exploding, logSnr, norm, preserving, straight } from "./levels.js";
+import { guided, wished } from "./guidance.js";
 import * as lanes from "./lanes.js";
-import { energyDistance, straightness } from "./measures.js";
+import { COUNT, energyDistance, straightness } from "./measures.js";
 import { Mixture } from "./mixture.js";
 import { Network } from "./network.js";
 import { Random } from "./random.js";
 import { pairVelocity } from "./reflow.js";
 
-export const COUNT = 1280; // particles, as in Song and Ermon 2019, appendix B.1
 const MOST_FRAMES = 100;
 const LEVELS = 10, FIRST = 4, LAST = 0.2; // sigmas of annealed Langevin: the paper's 20 to 1, in units of 5
 const PLAIN = 0.05; // sigma of Langevin at one level: little beside the data's own deviation
@@ -53,36 +53,6 @@ export function startOf(start, mixture, seed, count = COUNT) {
   const own = mixture.ofClass(rare);
   own.sample(places, random);
   return places;
-}
-
-// E[x_0 | x_t] guided: the unconditional one, and `scale` times the difference that the class makes (Ho and Salimans 2022).
-export function guided(mixture, scale, kinds) {
-  const classes = Array.from({ length: mixture.classCount }, (_, kind) => mixture.ofClass(kind));
-  return (x, level, out) => {
-    mixture.denoise(x, level, out);
-    const one = new Float64Array(2), own = new Float64Array(2);
-    for (let i = 0; i < x.length; i += 2) {
-      one[0] = x[i];
-      one[1] = x[i + 1];
-      classes[kinds[i / 2]].denoise(one, level, own);
-      for (let c = 0; c < 2; c += 1) out[i + c] += scale * (own[c] - out[i + c]);
-    }
-    return out;
-  };
-}
-
-// The class that each particle is guided to: as often as it is in the data.
-export function wished(mixture, count = COUNT) {
-  const shares = mixture.shares(), kinds = new Uint8Array(count);
-  let kind = 0, upTo = shares[0];
-  for (let i = 0; i < count; i += 1) {
-    while (i / count >= upTo && kind < shares.length - 1) {
-      kind += 1;
-      upTo += shares[kind];
-    }
-    kinds[i] = kind;
-  }
-  return kinds;
 }
 
 // What moves the particles of a lane: the exact denoiser, guided or not, or a network.

@@ -3,7 +3,8 @@ import { levelOf } from "./levels.js";
 import { Mixture } from "./mixture.js";
 import { Network } from "./network.js";
 import { drawn, parsed } from "./points.js";
-import { COUNT, exact } from "./runs.js";
+import { COUNT } from "./measures.js";
+import { exact } from "./runs.js";
 
 export const LEAST = -8, MOST = 8; // of log-SNR
 const FIELD_COUNT = 2400; // particles where there is one plane
@@ -19,6 +20,7 @@ export class Scene {
     this.taken = 0;
     this.qualities = [];
     this.floor = null;
+    this.bends = []; // what guidance does at each scale
     this.probe = [0.35, -0.15]; // in the coordinates of the view
     this.mark = 0; // the particle whose step is shown
   }
@@ -96,6 +98,7 @@ export class Scene {
     this.runs.clear();
     this.qualities = [];
     this.floor = null;
+    this.bends = [];
     this.network = null;
     this.losses = [];
     this.least = null;

@@ -9,7 +9,7 @@ import { LEAST, MOST, Scene } from "./scene.js";
 import { Side } from "./side.js";
 
 const PLAY_MS = 5500, REST_MS = 400, WAIT_MS = 120, CHART_MS = 250;
-const CALLS = [1, 2, 4, 8, 16, 32, 64];
+const CALLS = [1, 2, 4, 8, 16, 32, 64], SCALES = [1, 1.5, 2, 3, 4, 6, 8, 10];
 const reduced = matchMedia("(prefers-reduced-motion: reduce)");
 const named = (name) => document.getElementById(`score-${name}`);
 const slider = () => named("level").querySelector("input[type=range]");
@@ -122,7 +122,7 @@ class Stage {
     const spec = scene.spec;
     const done = () => {
       if (film) this.play(Math.max(level, LEAST));
-      if (scene.now.experiment === "walk") this.measure(spec);
+      if (scene.now.experiment === "walk") this.measure(spec); else if (spec.lanes.length) this.bend(spec);
     };
     if (!spec.lanes.some(({ name }) => name !== "exact")) return done();
     return this.jobs.lanes.run({ job: "lanes", ...spec }, ({ key, run }) => {
@@ -134,6 +134,14 @@ class Stage {
   measure(spec) {
     this.jobs.quality.run({ job: "quality", ...spec, counts: CALLS }, (found) => {
       if ("floor" in found) this.scene.floor = found.floor; else this.scene.qualities.push(found);
+      this.chart();
+    });
+  }
+
+  // What guidance does at every scale.
+  bend(spec) {
+    this.jobs.quality.run({ job: "bends", ...spec, scales: SCALES }, (found) => {
+      this.scene.bends.push(found);
       this.chart();
     });
   }

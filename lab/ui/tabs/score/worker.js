@@ -1,5 +1,6 @@
 // What takes longer than a frame: lanes, their quality, and training, beside the page's own thread. A job that is out of date is
 // ended with its worker.
+import { bent } from "./guidance.js";
 import { Random } from "./random.js";
 import { Mixture } from "./mixture.js";
 import { Training } from "./network.js";
@@ -14,6 +15,14 @@ const JOBS = {
 
   *quality(spec) {
     yield* qualities(spec, spec.counts);
+  },
+
+  *bends(spec) {
+    const mixture = new Mixture(spec.mixture);
+    for (const scale of spec.scales) {
+      const run = recorded(spec, { name: "ddim", scale });
+      yield { scale, ...bent(mixture, run.frames.at(-1).places) };
+    }
   },
 
   *train(spec) {
