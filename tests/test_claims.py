@@ -27,6 +27,7 @@ from lab.measures import diversity
 from lab.models.loaders import make_cache
 from lab.operations.annotate import annotate
 from lab.operations.house import House
+from lab.operations.lanes import make_lane
 from lab.operations.noising import noising
 from lab.operations.sampling import sampling
 from lab.papers import PAPERS
@@ -196,7 +197,7 @@ def test_of_eight_samplers_those_with_noise_end_in_one_picture_and_the_others_in
 
 def test_ddim_and_the_straight_flow_end_in_the_same_picture(house):
     """Both follow the probability-flow ODE of one forward process: from pure noise, as cosine's x_T nearly is, to one end."""
-    preset = preset_of(samplers_tab, "DDIM or straight flow?")
+    preset = preset_of(samplers_tab, "DDIM or flow?")
     assert "DDIM and the straight flow end in the same squid, Flow Heun in 20 steps" in preset.look
     request = samplers_requests.sampling(SAMPLERS.preset(preset), preset.subject)
     ends = [event for event in sampling(request, house) if isinstance(event, LaneResult)]
@@ -208,7 +209,33 @@ def test_ddim_and_the_straight_flow_end_in_the_same_picture(house):
     assert all("squid" in end.nearest_caption and end.rms_to_reference < 0.01 for end in ends)
 
 
+def test_variance_preserving_and_exploding_runs_are_one_formula(house):
+    """Song et al. 2021 (score SDE): at equal log-SNR the two processes hold the same x_t, and so do their samplers, all the way."""
+    preset = preset_of(samplers_tab, "One formula")
+    assert "two pairs of equal pictures, without noise and with it" in preset.look
+    request = samplers_requests.sampling(SAMPLERS.preset(preset), preset.subject)
+    with house.lease(request.model) as model:
+        denoiser, support = model.denoiser(request.forward), model.conditioning(request.condition)
+        lanes = [make_lane(k, lane, denoiser, support, None) for k, lane in enumerate(request.lanes)]
+        paths = [[] for _ in lanes]
+        for record in drive(denoiser, lanes):
+            paths[record.lane].append(record.x_t)
+    for preserving, exploding in (paths[:2], paths[2:]):
+        assert max(float((a - b).abs().max()) for a, b in zip(preserving, exploding, strict=True)) < 1e-5
+    assert float((paths[0][-1] - paths[2][-1]).abs().max()) > 0.1  # with noise another picture
+
+
 # Samplers, learned
+
+
+def test_langevin_finds_the_cat_through_falling_levels_only(house):
+    preset = preset_of(samplers_tab, "Falling levels")
+    assert "finds no cat" in preset.look and "it has one, from 50 steps on" in preset.look
+    request = samplers_requests.sampling(SAMPLERS.preset(preset), preset.subject)
+    ends = drawn(house, request.model, request.lanes, condition=request.condition, measure=True)
+    plain, *others = (end.measures["clip"] for end in ends)
+    assert {lane.steps for lane in request.lanes if lane.sampler == "annealed"} == {50, 100}
+    assert plain < min(others) - 0.08
 
 
 def test_three_samplers_draw_nearly_the_same_heart_with_a_learned_model(house):

@@ -24,7 +24,7 @@ def head(model: Model, row: Sampler, scheduler: str, draws: bool) -> str:
     standard = ["csv", *(["hashlib"] if draws else []), "sys"]
     return "\n".join(
         [
-            f'"""{model.title}, {row.title}: a picture of Diffusion Lab, drawn again without the lab and without a network.',
+            f'"""{model.title}, {row.title}: a picture of Diffusion Lab, again without the lab and a network.',
             "",
             "    pip install numpy torch diffusers pillow",
             "    python picture.py [PICTURES] [PICTURE.png]",
@@ -39,7 +39,7 @@ def head(model: Model, row: Sampler, scheduler: str, draws: bool) -> str:
             "",
             "import numpy as np",
             "import torch",
-            f"from diffusers import {', '.join(sorted({scheduler, 'DDPMScheduler'}))}",
+            f"from diffusers import {', '.join(sorted({scheduler, 'DDPMScheduler'} - {''}))}",
             "from PIL import Image",
         ]
     )  # fmt: skip

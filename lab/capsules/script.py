@@ -17,7 +17,7 @@ import numpy as np
 from huggingface_hub import try_to_load_from_cache
 from PIL import Image
 
-from lab.capsules import exact_script, flow_script, short_script
+from lab.capsules import exact_script, short_script, walk_script
 from lab.catalog import GUIDANCE, MODELS, SAMPLERS, Model, Sampler, control_of
 from lab.requests.base import LabError
 from lab.requests.sampling import ControlMap, ControlWindow, LaneSettings, SamplingRequest
@@ -38,7 +38,6 @@ TAKE_TIMESTEPS = {
     "LCMScheduler",
 }
 LCM_STEPS = 50
-FLOWS = {"FlowMatchEulerDiscreteScheduler", "FlowMatchHeunDiscreteScheduler"}  # classes that take a velocity
 EPS_FOR_X_0 = {  # classes that cannot be given an x_0 prediction, and how a script gives them its eps
     "PNDM": "(x - scheduler.alphas_cumprod[t] ** 0.5 * prediction) / (1 - scheduler.alphas_cumprod[t]) ** 0.5",
     "EulerAncestralDiscreteScheduler": "(x - prediction) / scheduler.sigmas[scheduler.step_index]",
@@ -65,16 +64,14 @@ def write(request: SamplingRequest, index: int) -> str:
     if lane.guess and lane.guidance_scale == 0:
         windows = []  # guess mode steers the conditional half, which nobody asks for
     draws = row.stochastic or (row.eta and lane.eta > 0)
-    plain = PLAIN.get(row.scheduler, row.scheduler)
-    exact, flows = model.family == "exact", row.scheduler in FLOWS
+    exact, walk = model.family == "exact", walk_script.walk(row)
+    plain = walk.scheduler if walk else PLAIN.get(row.scheduler, row.scheduler)
     middle = [
         _MENDED[row.scheduler] if mended else "",
         exact_script.table(request.forward) if exact else "",
         _levels(exact),
-        flow_script.scheduler(row.scheduler)
-        if flows
-        else _scheduler(row, spacing, row.scheduler if mended else plain, offset, exact, total),
-        "" if flows else _timesteps(row.scheduler, spacing, lane.steps, total),
+        walk.making if walk else _scheduler(row, spacing, row.scheduler if mended else plain, offset, exact, total),
+        "" if walk else _timesteps(row.scheduler, spacing, lane.steps, total),
     ]
     if exact:
         parts = [
@@ -91,7 +88,7 @@ def write(request: SamplingRequest, index: int) -> str:
     else:
         embeddings = "prompts, timestep_cond=scale" if model.consistency else "prompts"
         parts = [
-            _head(model, row, bool(windows), draws),
+            _head(model, row, plain, bool(windows), draws),
             _constants(request, lane),
             _loading(model),
             _prompts(alone),
@@ -154,9 +151,8 @@ def _spacing(lane: LaneSettings, total: int) -> str:
     return lane.spacing if lane.spacing in row.spacings and 1 < lane.steps < total else row.spacings[0]
 
 
-def _head(model: Model, row: Sampler, controlled: bool, draws: bool) -> str:
-    scheduler = PLAIN.get(row.scheduler, row.scheduler)
-    names = [scheduler, "StableDiffusionPipeline", *(["ControlNetModel"] if controlled else [])]
+def _head(model: Model, row: Sampler, scheduler: str, controlled: bool, draws: bool) -> str:
+    names = [*filter(None, [scheduler]), "StableDiffusionPipeline", *(["ControlNetModel"] if controlled else [])]
     standard = ["sys", *(["base64", "io"] if controlled else []), *(["hashlib"] if draws else [])]
     where = (
         "Run it in the lab's folder, or name the model's."
@@ -165,7 +161,7 @@ def _head(model: Model, row: Sampler, controlled: bool, draws: bool) -> str:
     )
     return "\n".join(
         [
-            f'"""{model.title}, {row.title}: a picture of Diffusion Lab, drawn again by torch and diffusers alone.',
+            f'"""{model.title}, {row.title}: a picture of Diffusion Lab, again by torch and diffusers alone.',
             "",
             "    pip install torch diffusers transformers pillow",
             "    python picture.py [MODEL] [PICTURE.png]",
@@ -419,7 +415,7 @@ def _noise(lane: LaneSettings, draws: bool, shape: str = _LATENT) -> str:
             f"near, far = (torch.sin(part * theta) for part in ({1 - lane.mix!r}, {lane.mix!r}))",
             "x = (near * x + far * other) / torch.sin(theta)",
         ]
-    if SAMPLERS[lane.sampler].scheduler not in FLOWS:  # these begin at the noise itself
+    if not walk_script.walk(SAMPLERS[lane.sampler]):  # these begin at the noise itself
         lines.append("x = x * scheduler.init_noise_sigma")
     if draws:
         lines += [
@@ -435,22 +431,24 @@ def _noise(lane: LaneSettings, draws: bool, shape: str = _LATENT) -> str:
 
 
 def _loop(row: Sampler, lane: LaneSettings, guided: bool, controlled: bool, draws: bool, embeddings: str) -> str:
-    if row.scheduler in FLOWS:
-        lines = [*flow_script.LOOP, "    rows = (x / norm).expand(len(prompts), -1, -1, -1)"]
+    walk = walk_script.walk(row)
+    if walk:
+        lines = [*walk.loop, f"    rows = ({walk.seen}).expand(len(prompts), -1, -1, -1)"]
     else:
         lines = ["for i, t in enumerate(scheduler.timesteps):" if controlled else "for t in scheduler.timesteps:"]
         lines += ["    rows = scheduler.scale_model_input(x, t).expand(len(prompts), -1, -1, -1)"]
     if controlled:
-        lines += ["    part, next_part = i / len(scheduler.timesteps), (i + 1) / len(scheduler.timesteps)"]
+        calls = walk.calls if walk else "len(scheduler.timesteps)"
+        lines += [f"    begins, ends = i / {calls}, (i + 1) / {calls}"]
         if lane.guess:  # the conditional row is the last one
-            lines += ["    added = residuals(rows[-1:], t, prompts[-1:], part, next_part, guess=True)"]
+            lines += ["    added = residuals(rows[-1:], t, prompts[-1:], begins, ends, guess=True)"]
             if guided:
                 lines += [
                     "    if added:  # guess mode steers the conditional half only",
                     "        added = [torch.cat([torch.zeros_like(one), one]) for one in added]",
                 ]
         else:
-            lines += ["    added = residuals(rows, t, prompts, part, next_part, guess=False)"]
+            lines += ["    added = residuals(rows, t, prompts, begins, ends, guess=False)"]
         lines += [
             "    prediction = pipe.unet(",
             "        rows,",
@@ -473,21 +471,19 @@ def _loop(row: Sampler, lane: LaneSettings, guided: bool, controlled: bool, draw
         lines += [
             f'    if predicts == "sample":  # the class takes eps only\n        prediction = {EPS_FOR_X_0[row.scheduler]}'
         ]
-    if row.scheduler in FLOWS:
-        lines += flow_script.BY_TYPE
-    return "\n".join([*lines, _step(row, draws)])
+    lines += [*walk_script.clean(walk.seen, exact=False), *walk.step] if walk else [_step(row, draws)]
+    return "\n".join(lines)
 
 
 def _exact_loop(row: Sampler, lane: LaneSettings, draws: bool) -> str:
-    seen, lines = "scheduler.scale_model_input(x, t)", ["for t in scheduler.timesteps:"]
-    if row.scheduler in FLOWS:
-        seen, lines = "x / norm", [*flow_script.LOOP]
+    walk = walk_script.walk(row)
+    seen = walk.seen if walk else "scheduler.scale_model_input(x, t)"
+    lines = [*walk.loop] if walk else ["for t in scheduler.timesteps:"]
     lines += [f"    x_t = {seen}", *exact_script.predictions(lane.guidance_scale)]
     if lane.rule == "rescaled" and lane.guidance_scale not in (0, 1):
         lines += _rescaled("conditional_eps")
-    if row.scheduler in FLOWS:
-        lines += flow_script.OF_EPS
-    return "\n".join([*lines, _step(row, draws)])
+    lines += [*walk_script.clean(walk.seen, exact=True), *walk.step] if walk else [_step(row, draws)]
+    return "\n".join(lines)
 
 
 def _rescaled(conditional: str) -> list[str]:
@@ -498,8 +494,6 @@ def _rescaled(conditional: str) -> list[str]:
 
 
 def _step(row: Sampler, draws: bool) -> str:
-    if row.scheduler in FLOWS:
-        return flow_script.STEP
     more = (", eta=ETA" if row.eta else "") + (", generator=noise_of(t)" if draws else "")
     return f"    x = scheduler.step(prediction, t, x{more}).prev_sample"
 

@@ -16,8 +16,8 @@ def rms(a: Tensor, b: Tensor) -> float:
 
 def path_distance(path: Sequence[Record], reference: Sequence[Record]) -> float | None:
     """How far a lane strays from a long reference run: RMS of x_t between them at equal log-SNR, averaged over the
-    lane's own noise levels (its first, where all lanes are equal, left out). 0 for a path of one level; None where the
-    reference has fewer than two levels, between which nothing can be interpolated.
+    lane's own noise levels (its first, where all lanes are equal, left out). 0 for a path of one call; None for many at one
+    level, and where the reference has fewer than two levels, between which nothing can be interpolated.
 
     Distances of finished pictures hide a solver's order where pictures are discrete, as with the exact denoiser:
     they end in the same picture or in another one. Between two levels of the reference, x_t is interpolated in
@@ -34,4 +34,6 @@ def path_distance(path: Sequence[Record], reference: Sequence[Record]) -> float 
         share = float((state.log_snr - log_snrs[above - 1]) / (log_snrs[above] - log_snrs[above - 1]))
         x_t = torch.lerp(reference[above - 1].x_t, reference[above].x_t, min(max(share, 0.0), 1.0))
         distances.append(rms(state.x_t, x_t))
-    return sum(distances) / len(distances) if distances else 0.0
+    if not distances:
+        return 0.0 if len(path) <= 2 else None
+    return sum(distances) / len(distances)

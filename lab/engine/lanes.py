@@ -62,7 +62,8 @@ class StepNoise:
 
     "sequence": one generator is drawn from in turn, x_T first, as diffusers' pipelines do.
     "level": the generator is seeded anew from (seed, t) at every step, so lanes with other samplers or step counts
-    that meet the same timestep draw the same noise there. That is what makes comparing them fair.
+    that meet the same timestep draw the same noise there. That is what makes comparing them fair. Steps that leave from one
+    timestep in a row, as Langevin's do, go on drawing from it.
     """
 
     def __init__(self, seed: int, by: str = "level") -> None:
@@ -70,6 +71,7 @@ class StepNoise:
             raise ValueError(f"noise is drawn by 'level' or by 'sequence', not by '{by}'")
         self.seed, self.by = seed, by
         self.generator = torch.Generator("cpu").manual_seed(seed)
+        self._t: int | None = None  # that the generator was seeded for
 
     def initial(self, shape: Sequence[int]) -> Tensor:
         """x_T, standard normal, of `shape`."""
@@ -77,8 +79,9 @@ class StepNoise:
 
     def at(self, t: float) -> torch.Generator:
         """The generator to hand to a step that leaves from timestep t."""
-        if self.by == "level":
-            self.generator.manual_seed(stream_seed(self.seed, round(t)))
+        if self.by == "level" and round(t) != self._t:
+            self._t = round(t)
+            self.generator.manual_seed(stream_seed(self.seed, self._t))
         return self.generator
 
 

@@ -6,6 +6,7 @@ flow-matching scheduler is flow time instead, 0 .. 1, and t = T * sigma.
 """
 
 import inspect
+from abc import ABC, abstractmethod
 from typing import Any
 
 import diffusers
@@ -120,7 +121,87 @@ class StraightFlowSteps:
         return self.flow.step(velocity, self.flow.timesteps[self.flow.step_index or 0], sample)
 
 
-OWN = {"DDIM": DDIM, "DDIMInversion": DDIMInversion, "PNDM": PNDM}
+class LangevinSteps(ABC):
+    """Langevin dynamics (Song and Ermon 2019, eq. 4): every call but the last is a step, the last one ends on E[x_0 | x_t]
+    (Jolicoeur-Martineau et al. 2021).
+
+    In units of sigma the step moves a part `part` of the way to predicted x_0, and its noise has deviation sqrt(2 part):
+    the paper's alpha_i / (2 sigma_i^2), one number for all levels. What a lane keeps is the variance-preserving x_t. One
+    of these is for one run: it counts its steps.
+    """
+
+    def __init__(self, process: VariancePreserving, prediction_type: str, steps: int) -> None:
+        self.process, self.alphas_cumprod = process, process.alphas_cumprod
+        self.config = FrozenDict(prediction_type=prediction_type)
+        sigmas = self._sigmas(steps)
+        self.timesteps = process.timestep(Level.from_sigma(sigmas)).float()
+        self.part, self._i = self._step_size(sigmas), 0
+
+    @abstractmethod
+    def _sigmas(self, steps: int) -> Tensor:
+        """sigma in each call, (steps,) in float64."""
+
+    @abstractmethod
+    def _step_size(self, sigmas: Tensor) -> float:
+        """`part`, for the sigmas of all calls."""
+
+    def step(
+        self, model_output: Tensor, timestep: Tensor, sample: Tensor, generator: torch.Generator | None = None
+    ) -> SchedulerOutput:
+        """The state for the next call; sample (1, channels, height, width)."""
+        level = self.process.level(float(timestep))
+        x_0, _ = split_prediction(model_output, sample, level, self.config.prediction_type)
+        self._i += 1
+        if self._i == len(self.timesteps):
+            return SchedulerOutput(prev_sample=x_0)
+        noise = torch.randn(sample.shape, generator=generator, dtype=sample.dtype, device="cpu").to(sample.device)
+        x = sample / level.signal  # x_0 + sigma * eps
+        x = x + self.part * (x_0 - x) + (2 * self.part) ** 0.5 * level.sigma * noise
+        return SchedulerOutput(prev_sample=x * self.process.level(float(self.timesteps[self._i])).signal)
+
+
+class Langevin(LangevinSteps):
+    """Langevin dynamics at one low level, with the step of Song and Ermon 2019: epsilon = 2e-5 where sigma = 0.01."""
+
+    SIGMA, PART = 0.1, 0.1
+
+    def _sigmas(self, steps: int) -> Tensor:
+        return torch.full((steps,), self.SIGMA, dtype=torch.float64)
+
+    def _step_size(self, sigmas: Tensor) -> float:
+        return self.PART
+
+
+class AnnealedLangevin(LangevinSteps):
+    """Annealed Langevin dynamics (Song and Ermon 2019, algorithm 1): STEPS at each of geometrically falling sigmas, from the
+    process's highest to its lowest, with the step size of Song and Ermon 2020, technique 4."""
+
+    STEPS = 5  # at a level, as in Song and Ermon 2020
+
+    def _sigmas(self, steps: int) -> Tensor:
+        highest, lowest = (self.process.level(float(t)).sigma for t in (len(self.process) - 1, 0))
+        place = torch.arange(steps, dtype=torch.float64).div(self.STEPS, rounding_mode="floor")
+        return highest * (lowest / highest) ** (place / max(float(place[-1]), 1))
+
+    def _step_size(self, sigmas: Tensor) -> float:
+        return _step_size_of_levels(float(sigmas[0] / sigmas[min(self.STEPS, len(sigmas) - 1)]), self.STEPS)
+
+
+def _step_size_of_levels(gamma: float, steps: int) -> float:
+    """Song and Ermon 2020, technique 4: the step size, in units of sigma^2, with which `steps` at a level bring the variance
+    gamma^2 of the level before nearest to 1. Of point data that is the variance of x_t there, in units of sigma^2."""
+    part = torch.arange(1, 1001, dtype=torch.float64) / 1000
+    rest = 1 / (1 - part / 2)  # where steps without end lead
+    return float(part[((1 - part) ** (2 * steps) * (gamma**2 - rest) + rest - 1).abs().argmin()])
+
+
+OWN = {
+    "DDIM": DDIM,
+    "DDIMInversion": DDIMInversion,
+    "PNDM": PNDM,
+    "Langevin": Langevin,
+    "AnnealedLangevin": AnnealedLangevin,
+}
 # Classes that cannot be given an x_0 prediction: a lane gives them the eps of it.
 EPS_FOR_X_0 = {"PNDM", "EulerAncestralDiscreteScheduler"}
 
@@ -148,6 +229,9 @@ def make_scheduler(
         flow = _make_flow_scheduler(cls, StraightFlow(total), steps, options or {})
         _part_evenly(flow, steps)
         return StraightFlowSteps(flow, process, prediction_type)
+    grid = timestep_grid(name, total, steps, spacing)
+    if issubclass(cls, LangevinSteps):
+        return cls(process, prediction_type, steps)
     if steps in (1, total):
         spacing = "trailing"  # what their grid is; Euler's scale of x_T goes by the name
     config = {
@@ -160,7 +244,7 @@ def make_scheduler(
     }
     parameters = inspect.signature(cls.__init__).parameters
     scheduler = cls(**{key: value for key, value in config.items() if key in parameters})
-    _visit(scheduler, timestep_grid(name, total, steps, spacing))
+    _visit(scheduler, grid)
     return scheduler
 
 

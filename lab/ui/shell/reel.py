@@ -100,16 +100,26 @@ def guesses(recording: Recording, names: Sequence[str], most_pixels: int | None 
 def at_position(recording: Recording, position: float) -> dict[int, Step]:
     """The step of every lane at one log-SNR: so far along from the noisiest level, 0, to the cleanest one, LAST.
 
-    A lane shows the last step it took at or before that level, so lanes are aligned by noise and not by index.
+    A lane shows the last step it took at or before that level, so lanes are aligned by noise and not by index. Many steps at
+    one level, as Langevin takes, are spread up to the next level of the lane, and over all of it where there is but one.
     """
     levels = [step.log_snr for steps in recording.steps.values() for step in steps if not isinf(step.log_snr)]
     if position >= LAST or not levels:
         return {lane: steps[-1] for lane, steps in recording.steps.items()}
     level = min(levels) + (max(levels) - min(levels)) * position / LAST + 1e-6
-    return {
-        lane: next((step for step in reversed(steps) if step.log_snr <= level), steps[0])
-        for lane, steps in recording.steps.items()
-    }
+    return {lane: _shown(steps, level, position / LAST) for lane, steps in recording.steps.items()}
+
+
+def _shown(steps: Sequence[Step], level: float, share: float) -> Step:
+    """The step of a lane at a log-SNR, which lies at a `share` of the way from the run's noisiest to its cleanest."""
+    own = [step.log_snr for step in steps if not isinf(step.log_snr)]
+    if len(own) > 2 and own[0] == own[-1]:
+        return steps[int(len(own) * share)]
+    k = next((k for k in reversed(range(len(own))) if own[k] <= level), 0)
+    first, after = own.index(own[k]), k + 1
+    if after - first > 2 and after < len(own):
+        return steps[first + int((after - first) * (level - own[k]) / (own[after] - own[k]))]
+    return steps[k]
 
 
 def guess(steps: Sequence[Step], shown: Step) -> Step:

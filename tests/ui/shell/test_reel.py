@@ -51,6 +51,20 @@ def test_a_film_of_guesses_has_every_call_of_every_lane_at_its_log_snr():
     assert film.pixels == 2 * 4 * SIDE * SIDE
 
 
+def test_many_calls_at_one_level_are_spread_over_the_film():
+    """Up to the lane's next level; over all of the film where a lane has one level alone."""
+    levels = [[0, 1, 2, 3, 4], [3] * 5, [0] * 4 + [4] * 3]
+    steps = {
+        lane: tuple(Step(lane, i, len(own), 10.0, float(at), flat(0), flat(0), 0.1) for i, at in enumerate([*own, inf]))
+        for lane, own in enumerate(levels)
+    }
+    run = Recording(SamplingRequest(lanes=tuple(LaneSettings(seed=lane) for lane in range(3))), steps)
+    seen = {place: [step.i for step in reel.at_position(run, place).values()] for place in (0, 50, 110, 199, reel.LAST)}
+    assert seen == {0: [0, 0, 0], 50: [1, 1, 1], 110: [2, 2, 2], 199: [3, 4, 3], reel.LAST: [5, 5, 7]}
+    alone = Recording(run.request, {1: steps[1]})
+    assert [reel.at_position(alone, place)[1].i for place in (0, 50, 110, 199)] == [0, 1, 2, 4]
+
+
 def test_two_films_are_one_as_far_as_their_pixels_allow(monkeypatch):
     before, now = reel.guesses(recording(10, 90), ["kept", "gone"]), reel.guesses(recording(50), ["new"])
     assert now.join(before, {"kept"}).pictures.keys() == {"kept", "new"}

@@ -142,6 +142,34 @@ def test_flow_heun_calls_twice():
     check(first, values, picture)
 
 
+def technique_4(gamma, steps):
+    """Song & Ermon 2020: of a thousand step sizes, in units of sigma^2, the one that leaves a variance nearest to 1."""
+
+    def variance(a):
+        value = gamma**2
+        for _ in range(steps):
+            value = (1 - a) ** 2 * value + 2 * a  # of x + a (x_0 - x) + sqrt(2 a) z
+        return value
+
+    return min((k / 1000 for k in range(1, 1001)), key=lambda a: abs(variance(a) - 1))
+
+
+@pytest.mark.parametrize("name", ["langevin", "annealed"])
+def test_langevin(name):
+    calls, picture = calls_of(name)
+    sigmas = [call[r"\sigma_t"] for call in calls]
+    if name == "langevin":
+        part = 0.1
+        np.testing.assert_allclose(sigmas, 0.1, rtol=1e-5)
+    else:
+        part = technique_4(sigmas[0] / sigmas[5], 5)
+        ends = [((1 - a) / a) ** 0.5 for a in ALPHAS[[-1, 0]]]
+        np.testing.assert_allclose(sigmas, [ends[0]] * 5 + [ends[1]] * 2, rtol=1e-5)
+    for k, (now, after) in enumerate(itertools.pairwise(calls)):
+        check(EQUATIONS[name].lines, step_values(calls[:k], now, after) | {r"\lambda": part}, after["x_t"])
+    np.testing.assert_allclose(picture, calls[-1][r"\hatx_0"], atol=1e-4)
+
+
 def test_pndm_has_four_predictions():
     """From the fourth step on, as the words say; the call that makes the first step again is left out."""
     calls, picture = calls_of("pndm")

@@ -111,7 +111,7 @@ def test_every_preset_makes_a_valid_request(preset):
     assert whole | preset.values == whole and whole["schedule"] in MODELS[whole["model"]].schedules
     if whole["experiment"] == "compare":
         lanes = [(lane.sampler, lane.steps, lane.eta, lane.spacing) for lane in request.lanes]
-        assert lanes == [(*lane[:2], float(lane.eta), "trailing") for lane in preset.subject]
+        assert lanes == [(*lane[:2], float(lane.eta), lane.spacing) for lane in preset.subject]
         assert {lane.guidance_scale for lane in request.lanes} == {whole["guidance"]}
     if whole["experiment"] == "grid":
         assert request.reference_steps == 200

@@ -40,6 +40,10 @@ POSTERIOR = r"x_s = \frac{\sqrt{\bar\alpha_s}\,\beta}{1-\bar\alpha_t}\hat x_0 + 
 NOISE_BETWEEN = r"\beta = 1 - \frac{\bar\alpha_t}{\bar\alpha_s}"
 VELOCITY = r"v = \frac{n_t x_t - \hat x_0}{u_t}"
 NORMS = (r"n_t = \sqrt{(1-u_t)^2 + u_t^2}", r"n_s = \sqrt{(1-u_s)^2 + u_s^2}")
+LANGEVIN = (
+    r"x_s = \sqrt{\bar\alpha_s}\left((1-\lambda)\,y + \lambda\,\hat x_0 + \sqrt{2\lambda}\,\sigma_t z\right)",
+    r"y = \frac{x_t}{\sqrt{\bar\alpha_t}}",
+)
 SMALLEST = r"\frac{1-\bar\alpha_s}{1-\bar\alpha_t}\beta"
 
 EQUATIONS = {
@@ -152,6 +156,18 @@ EQUATIONS = {
         r"taken. Two calls a step, but for the last, which is Euler's.",
         (r"x_s = \frac{n_t x_t + (u_s-u_t)\,\frac{v+v_s}{2}}{n_s}", VELOCITY, *NORMS),
         "equation 1, in Heun's steps",
+    ),
+    "langevin": Equation(
+        r"A part $\lambda$ of the way to $\hat x_0$, which is along the score, and as much noise as keeps it moving; $s$ is $t$ "
+        r"in all calls, and $\lambda$ is 0.1. The last call ends at $\hat x_0$.",
+        LANGEVIN,
+        r"equation 4, $\lambda$ its $\epsilon/2\sigma^2$",
+    ),
+    "annealed": Equation(
+        r"Langevin's step, five times at each level; $\sigma_t$ falls by the same factor from level to level, and $\lambda$ is what "
+        r"Song & Ermon's technique 4 of 2020 makes of this factor. The last call ends at $\hat x_0$.",
+        LANGEVIN,
+        r"algorithm 1, $\lambda$ its $\alpha_i/2\sigma_i^2$",
     ),
     "lcm": Equation(
         r"It jumps to the predicted picture $f$ and noises that again for the next, lower level. "

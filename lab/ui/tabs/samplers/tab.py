@@ -70,6 +70,10 @@ PAIR = tuple(Lane(name, 50) for name in ("ddpm", "ddim"))
 EIGHT = tuple(map(Lane, ("ddpm", "ddim", "euler", "euler_a", "heun", "dpmpp_2m", "dpmpp_sde", "unipc")))
 SOLVERS = tuple(map(Lane, ("ddim", "euler", "heun", "dpmpp_2m", "unipc")))
 STRAIGHT = (Lane("ddim", 50), Lane("flow_euler", 50), Lane("flow_heun", 20))
+FORMULA = tuple(
+    Lane(name, 50, eta, "leading") for name, eta in (("ddim", 0), ("euler", 0), ("ddim", 1), ("euler_a", 0))
+)
+LEVELS = (Lane("langevin", 100), Lane("annealed", 50), Lane("annealed", 100), Lane("ddpm", 100))
 LEARNED = tuple(map(Lane, ("ddpm", "ddim", "dpmpp_2m")))
 NOISES = tuple(map(Lane, ("ddpm", "ddpm_learned", "ddim")))
 
@@ -95,8 +99,14 @@ PRESETS = (
     _preset("Who converges first?", SOLVERS, group="animals-nature", seed=5, reference=200, experiment="grid",
             look="Find the first lion in each row: Heun has it in 5 steps, but calls the model twice in each.",
             place="#samplers-stage"),
-    _preset("DDIM or straight flow?", STRAIGHT, group="animals-nature", seed=5, schedule="cosine", reference=200,
+    _preset("DDIM or flow?", STRAIGHT, group="animals-nature", seed=5, schedule="cosine", reference=200,
             look="Read “RMS to reference” under each lane: DDIM and the straight flow end in the same squid, Flow Heun in 20 steps.",
+            place="#samplers-stage"),
+    _preset("One formula", FORMULA, group="food-drink", seed=2,
+            look="DDIM keeps the variance, Euler lets σ fall beside a whole picture: two pairs of equal pictures, without noise and with it.",
+            place="#samplers-stage"),
+    _preset("Falling levels",       LEVELS,  model="text-to-image", prompt="cat", seed=2,
+            look="Langevin at one low level finds no cat, whatever its 100 steps; through falling levels it has one, from 50 steps on.",
             place="#samplers-stage"),
     _preset("Walk between seeds",   (Lane("ddim", 25),), group="smileys-emotion", seed=8, experiment="between",
             look="From one seed to the other, row by row: the pictures jump, since a finite set has nothing in between.",
