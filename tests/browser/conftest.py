@@ -107,25 +107,24 @@ def browser():
 class Visit:
     """A page of the lab at 1440 px whose console must stay silent; opened when it is asked for."""
 
-    def __init__(self, browser, address):
-        self.browser, self.address = browser, address
-        self.page, self.errors = None, []
+    def __init__(self, browser):
+        self.browser, self.page, self.errors = browser, None, []
 
-    def open(self):
-        """The page; at its size again, and at its top."""
+    def open(self, address):
+        """The page, opened there if there is none; at its size again, and at its top."""
         if self.page is None:
             self.page = self.browser.new_page(viewport=WIDE)
             self.page.set_default_timeout(60_000)
             self.page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
             self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-            self.page.goto(self.address)
+            self.page.goto(address)
         self.page.set_viewport_size(WIDE)
         self.page.evaluate("scrollTo(0, 0)")
         return self.page
 
     def check(self, test):
         """What was wrong on the console, once; of a test that failed a screenshot is kept, and the next page is a new one."""
-        self.page.evaluate("new Promise(requestAnimationFrame)")  # what it has said until now has come
+        self.page.evaluate("new Promise((done) => setTimeout(done))")  # what it has said until now has come
         errors, self.errors = self.errors, []
         if errors or test.stash.get(FAILED, False):
             keep(self.page, test.name)
@@ -149,20 +148,26 @@ def pytest_runtest_makereport(item, call):
     return report
 
 
+@pytest.fixture
+def opens():
+    """What the address of a page ends with, for a module to say."""
+    return ""
+
+
 @pytest.fixture(scope="module")
-def visit(browser, address):
-    visit = Visit(browser, address)
+def visit(browser):
+    visit = Visit(browser)
     yield visit
     visit.close()
 
 
 @pytest.fixture
-def page(browser, address, visit, request):
+def page(browser, address, opens, visit, request):
     """A page of the lab for this test alone; of those marked `same_page` a module has one, since to open one takes seconds.
     They read, or set first whatever they go by."""
     same = request.node.get_closest_marker("same_page")
-    own = visit if same else Visit(browser, address)
-    yield own.open()
+    own = visit if same else Visit(browser)
+    yield own.open(address + opens)
     errors = own.check(request.node)
     if not same:
         own.close()

@@ -2,37 +2,31 @@
 
 import json
 import re
-from contextlib import suppress
 
 import pytest
 from PIL import Image
-from playwright.sync_api import TimeoutError, expect
+from playwright.sync_api import expect
 
+from lab.capsules.capsule import make, to_link
 from tests.browser.conftest import keep
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
 
 
+GRID = {"model": "exact", "prompt": "apple", "scales": "0, 1, 3", "seeds": "1, 2"}
+
+
+@pytest.fixture
+def opens():
+    """The grid by its link: nothing else runs before."""
+    return f"?c={to_link(make('guidance', GRID))}"
+
+
 @pytest.fixture
 def tab(page):
-    """The tab on the exact denoiser with a small grid; what ran before is stopped."""
-    page.get_by_role("tab", name="Guidance").click()
-    if page.locator("#guidance-prompt textarea").input_value() == "apple":  # in a page that others share
-        return page
-    stop(page)
-    page.get_by_role("button", name="Perfect scores, too").click()
-    expect(page.locator("#guidance-prompt textarea")).to_have_value("cat")
-    stop(page)
-    run(page, prompt="apple", scales="0, 1, 3", seeds="1, 2")
+    """The tab on the exact denoiser with a small grid."""
+    ended(page, "6 pictures")
     return page
-
-
-def stop(page):
-    """End the run that has just begun, wherever it stands."""
-    expect(page.locator("#guidance-note")).not_to_have_text("")
-    with suppress(TimeoutError):  # it may have ended by itself
-        page.locator("#guidance-stop").click(timeout=3000)
-    ended(page, "")
 
 
 def ended(page, words):
@@ -72,6 +66,7 @@ def fits(page, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize("opens", [""])
 def test_the_tab_moves_when_it_is_opened(page):
     page.get_by_role("tab", name="Guidance").click()
     expect(page.locator("#guidance-stage img").first).to_be_visible()
