@@ -141,10 +141,17 @@ def test_a_link_brings_every_data_set_back(tab, name):
     assert button == "" and remark == ""
 
 
-@pytest.mark.parametrize("text", ["nan,nan", "1,2 oops", "🙂"])
-def test_a_link_with_points_that_are_none_says_so(tab, text):
-    updates, _, remark = restored(tab, points=text)
-    assert updates[tab.form["points"]]["value"] == "" and "is no point" in remark
+@pytest.mark.parametrize(
+    ("text", "kept", "remark"),
+    [
+        ("nan,nan", "", "1 of 1 points could not be read and are left out."),
+        ("1,2 oops -3,4", "1,2 -3,4", "1 of 3 points could not be read and are left out."),
+        ("🙂", "", "1 of 1 points could not be read and are left out."),
+    ],
+)
+def test_a_link_with_points_that_are_none_keeps_the_others_and_says_so(tab, text, kept, remark):
+    updates, _, said = restored(tab, points=text)
+    assert updates[tab.form["points"]]["value"] == kept and said == remark
 
 
 def test_a_link_with_too_many_points_says_how_many_are_here(tab):

@@ -49,7 +49,7 @@ TAB = Instrument(
     "divided by 1 minus alpha-bar t",
     lesson=LESSON,
     presets=tuple(preset.title for preset in tab.PRESETS),
-    stage=".score-stage",
+    stage="#score-stage",
     style=beside(__file__, "style.css"),
     routes=ROUTES,
 )

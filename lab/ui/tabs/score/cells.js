@@ -2,7 +2,7 @@
 import { COLOURS, HALF, LATTICE, latticeOf } from "./draw.js";
 import { levelOf, preserving } from "./levels.js";
 import { posterior } from "./lanes.js";
-import { bent } from "./guidance.js";
+import { bent, wished } from "./guidance.js";
 import { sharesOf } from "./measures.js";
 import { frameAt } from "./scene.js";
 
@@ -13,9 +13,13 @@ const figure = (value) => value.toFixed(2).replace("-", "−");
 const share = (value) => value.toFixed(2);
 
 export function cellsOf(scene) {
-  if (!scene.mixture) return [{ key: "empty", title: "No points yet", draw: (plane) => plane.notice("Press here to put a point"), says: () => "" }];
-  return { field: fieldCells, walk: walkCells, guide: guideCells, learn: learnCells }[scene.now.experiment](scene);
+  const { experiment, lanes } = scene.now;
+  if (!scene.mixture) return [nothing("No points yet", experiment === "field" ? "Press here to put a point" : "Choose Look to put points")];
+  if (experiment === "walk" && !lanes.length) return [nothing("No lanes yet", "Choose a lane or more")];
+  return { field: fieldCells, walk: walkCells, guide: guideCells, learn: learnCells }[experiment](scene);
 }
+
+const nothing = (title, words) => ({ key: "empty", title, draw: (plane) => plane.notice(words), says: () => "" });
 
 // Ground and arrows, as far as they are to be seen.
 function ground(plane, scene, level, { arrows = true, learned = false } = {}) {
@@ -77,20 +81,20 @@ function walkCells(scene) {
 }
 
 // A plane on which a lane's film is drawn.
-function filmed(scene, key, { learned = false, arrows = true, over = () => {} } = {}) {
+function filmed(scene, key, { learned = false, arrows = true, kinds = null, over = () => {} } = {}) {
   const at = (lambda) => (scene.runs.has(key) ? frameAt(scene.runs.get(key), lambda) : null);
   return {
     draw: (plane, lambda) => {
       const frame = at(lambda), run = scene.runs.get(key), { show } = scene.now;
       ground(plane, scene, frame?.level ?? levelOf(lambda), { arrows, learned });
       if (!frame) return;
-      if (show.includes("paths")) plane.paths(run.frames, frame.index, run.kinds, PATHS);
-      if (show.includes("particles")) plane.particles(frame.places, run.kinds, show.includes("paths") ? { alpha: 0.35 } : {});
+      if (show.includes("paths")) plane.paths(run.frames, frame.index, kinds ?? run.kinds, PATHS);
+      if (show.includes("particles")) plane.particles(frame.places, kinds ?? run.kinds, show.includes("paths") ? { alpha: 0.35 } : {});
       over(plane, run, frame);
     },
     says: (lambda) => {
       const frame = at(lambda);
-      if (!frame) return "…";
+      if (!frame) return "computing …";
       return `call ${frame.calls.toLocaleString("en")} of ${scene.runs.get(key).calls.toLocaleString("en")}`;
     },
     straight: () => (scene.now.show.includes("paths") ? scene.runs.get(key)?.straight ?? null : null),
@@ -102,9 +106,10 @@ function filmed(scene, key, { learned = false, arrows = true, over = () => {} } 
 }
 
 function guideCells(scene) {
-  if (!scene.guidable) return [{ key: "one", title: "One class", draw: (plane) => plane.notice("Guidance needs data of two classes or more"), says: () => "" }];
+  if (!scene.guidable) return [nothing("One class", "Guidance needs data of two classes or more")];
+  const kinds = wished(scene.mixture);
   return [1, scene.now.scale].map((scale, k) => {
-    const key = `scale${k}`, film = filmed(scene, key, { arrows: false });
+    const key = `scale${k}`, film = filmed(scene, key, { arrows: false, kinds });
     const says = (lambda) => {
       const run = scene.runs.get(key);
       if (!run || lambda < 7.9) return film.says(lambda);

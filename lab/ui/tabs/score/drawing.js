@@ -81,15 +81,20 @@ export class Pointer {
       const step = event.shiftKey ? FINE : STEP;
       this.probe([scene.probe[0] + way[0] * step, scene.probe[1] + way[1] * step]);
     } else if (event.key === "Enter") {
-      this.put(this.clean(scene.probe));
+      if (this.stage.erasing) this.takeAway(); else this.put(this.clean(scene.probe));
     } else if (event.key === "Delete" || event.key === "Backspace") {
-      const at = nearest(scene.data.points, ...this.clean(scene.probe), Infinity);
-      if (at >= 0) this.change(scene.data.points.filter((_, k) => k !== at));
+      this.takeAway();
     } else {
       return;
     }
     event.preventDefault();
     event.stopPropagation();
+  }
+
+  // The point that is nearest to the cross.
+  takeAway() {
+    const { data, probe } = this.stage.scene, at = nearest(data.points, ...this.clean(probe), Infinity);
+    if (at >= 0) this.change(data.points.filter((_, k) => k !== at));
   }
 
   // Points are those of the data, x_0: what is drawn on x_t lies on signal * x_0.

@@ -22,6 +22,13 @@ def parse(text: str) -> list[Point]:
     return [(x, y) for x, y in bounded[:MOST]]
 
 
+def readable(text: str) -> tuple[list[Point], int]:
+    """The points of a text as `parse` has them, and how many of its words are none."""
+    words = text.split()
+    good = [word for word in words if _POINT.fullmatch(word)]
+    return parse(" ".join(good)), len(words) - len(good)
+
+
 def written(points: list[Point]) -> str:
     """The inverse of `parse`."""
     return " ".join(f"{round(100 * x)},{round(100 * y)}" for x, y in points)

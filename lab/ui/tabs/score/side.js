@@ -26,6 +26,10 @@ export class Side {
   }
 
   draw(scene, lambda) {
+    if (!scene.mixture) {
+      this.bars.replaceChildren();
+      this.words.textContent = "";
+    }
     if (!this.plane || !scene.mixture || !this.root.offsetParent) return;
     const { signal, noise } = levelOf(lambda), { data } = this.plane;
     for (let i = 0; i < data.length; i += 1) if (i % 4 < 3) data[i] = (signal * this.x0[i] + noise * this.eps[i]) * 127.5 + 127.5;

@@ -4,12 +4,14 @@ import { chartOf } from "./charts.js";
 import { Plane } from "./draw.js";
 import { Pointer } from "./drawing.js";
 import { Job } from "./jobs.js";
-import { formatted } from "./points.js";
+import { formatted, parsed } from "./points.js";
 import { LEAST, MOST, Scene } from "./scene.js";
 import { Side } from "./side.js";
 
-const PLAY_MS = 5500, REST_MS = 400, WAIT_MS = 120, CHART_MS = 250;
-const CALLS = [1, 2, 4, 8, 16, 32, 64], SCALES = [1, 1.5, 2, 3, 4, 6, 8, 10];
+const PLAY_MS = 5500, REST_MS = 400, WAIT_MS = 120, CHART_MS = 250, PATIENCE_MS = 400;
+const SCALES = [1, 1.5, 2, 3, 4, 6, 8, 10];
+// Numbers of calls for the chart: to 64, or to as many as the lanes have, up to 1,024.
+const countsUpTo = (steps) => (steps <= 64 ? [1, 2, 4, 8, 16, 32, 64] : [1, 4, 16, 64, 256, 1024].filter((count) => count <= Math.max(64, steps)));
 const reduced = matchMedia("(prefers-reduced-motion: reduce)");
 const named = (name) => document.getElementById(`score-${name}`);
 const slider = () => named("level").querySelector("input[type=range]");
@@ -42,6 +44,8 @@ class Stage {
 
   // Other points, drawn here: the server hears of them once they rest.
   redraw(text) {
+    const count = parsed(text).length;
+    this.root.querySelector(".score-spoken").textContent = `${count} ${count === 1 ? "point" : "points"}`;
     this.drawn = text;
     this.show({ ...this.scene.now, points: text });
   }
@@ -50,7 +54,8 @@ class Stage {
     const before = this.scene.now, fresh = this.scene.set(values);
     const other = before.experiment !== values.experiment || before.data !== values.data || String(before.lanes) !== String(values.lanes);
     this.arrange();
-    if (fresh.run) this.compute(other || performance.now() - this.pressed < 3000, values.level);
+    const pressed = performance.now() - this.pressed < 3000;
+    if (fresh.run) this.compute(other || pressed, pressed || values.levels === "one" || values.experiment === "field" ? values.level : MOST);
     else if (before.level !== values.level && !this.playing) this.look();
     this.chart();
     this.look();
@@ -85,7 +90,7 @@ class Stage {
     }
     this.root.dataset.experiment = this.scene.now.experiment;
     this.root.toggleAttribute("data-drawing", this.scene.now.data === "drawn");
-    for (const canvas of this.grid.querySelectorAll("canvas")) canvas.tabIndex = this.scene.now.experiment === "field" ? 0 : -1;
+    for (const canvas of this.grid.querySelectorAll("canvas")) this.name(canvas);
     named("train").hidden = this.scene.now.experiment !== "learn";
   }
 
@@ -102,6 +107,14 @@ class Stage {
     return figure;
   }
 
+  // What the keys do on the plane, for those who hear it; elsewhere it is a picture with a caption.
+  name(canvas) {
+    const looks = this.scene.now.experiment === "field";
+    canvas.tabIndex = looks ? 0 : -1;
+    canvas.setAttribute("role", looks ? "application" : "img");
+    if (looks) canvas.setAttribute("aria-label", `The plane. Arrow keys move the cross.${this.pointer.drawing ? " Enter puts a point there, Delete takes the nearest away." : ""}`);
+  }
+
   // Computing
 
   compute(film, level) {
@@ -109,7 +122,6 @@ class Stage {
     clearTimeout(this.due);
     this.pause();
     this.grid.dataset.behind = "";
-    named("train").textContent = "Stop";
     this.due = setTimeout(() => this.begin(film, level), WAIT_MS);
   }
 
@@ -117,6 +129,8 @@ class Stage {
     const { scene } = this;
     scene.forget();
     delete this.grid.dataset.behind;
+    this.empty = setTimeout(() => this.look(), PATIENCE_MS); // what is quick is not first seen empty
+    named("train").textContent = scene.mixture ? "Stop" : "Train";
     if (!scene.mixture) return this.look();
     if (scene.now.experiment === "learn") return this.train(film, level);
     const spec = scene.spec;
@@ -132,7 +146,7 @@ class Stage {
   }
 
   measure(spec) {
-    this.jobs.quality.run({ job: "quality", ...spec, counts: CALLS }, (found) => {
+    this.jobs.quality.run({ job: "quality", ...spec, counts: countsUpTo(spec.steps) }, (found) => {
       if ("floor" in found) this.scene.floor = found.floor; else this.scene.qualities.push(found);
       this.chart();
     });
@@ -241,7 +255,7 @@ class Stage {
     if (this.chartDue) return;
     this.chartDue = setTimeout(() => {
       this.chartDue = 0;
-      named("chart").innerHTML = chartOf(this.scene);
+      named("chart").innerHTML = chartOf(this.scene, Math.max(340, Math.min(900, named("chart").clientWidth)));
     }, CHART_MS);
   }
 

@@ -51,7 +51,7 @@ FORM = (
     Field("show",       gr.Dropdown, "Show", ["density", "contours", "arrows", "particles"],
           choices=[("Density", "density"), ("on a log scale", "log"), ("Contours", "contours"), ("Arrows of the score", "arrows"), ("Particles", "particles"), ("Paths", "paths")],
           options={"multiselect": True, "max_choices": 6}),
-    Field("level",      gr.Slider,   "log-SNR, from noise to data", MOST, kind=Range(LEAST, MOST),
+    Field("level",      gr.Slider,   "log-SNR", MOST, kind=Range(LEAST, MOST),
           options={"minimum": LEAST, "maximum": MOST, "step": 0.05, "scale": 6}),
     Field("points",     gr.Textbox,  "Points that were drawn", "", kind=Text(points.LONGEST), options={"visible": "hidden", "max_length": points.LONGEST}),
 )
@@ -74,7 +74,7 @@ PRESETS = (
            look="Four lanes from the same particles, 50 calls each. Two add noise on their way, two do not; all come to the roll.",
            place=".score-planes"),
     Preset("Four calls",            experiment="walk", data="checkerboard", lanes=["ddpm", "ddim", "flow", "reflow"], steps=4, show=QUIETLY,
-           look="Four calls a lane: reflow's straight paths lose nothing, the others stop between the squares. The chart has other counts.",
+           look="Four calls a lane: reflow's straight paths lose nothing, the others leave many particles between the squares. The chart has other counts.",
            place="#score-chart"),
     Preset("Straighten",            experiment="walk", data="eight", lanes=["ddim", "flow", "reflow", "reflow2"], steps=32, show=PATHS,
            look="Look at the paths: DDIM's are curved, those of the straight flow, too; reflow straightens them. “Off straight” is the paper's measure.",
@@ -230,16 +230,17 @@ class Score(Tool):
         return "Points that were drawn", drawn, [1 / len(drawn)] * len(drawn), points.STD, [0] * len(drawn)
 
     def restore(self, capsule: Capsule, values: dict[str, Any]) -> tuple[Update, str, str]:
-        """The controls as a capsule has them; drawn points that are none are left out, and that is said."""
-        remark = ""
-        try:
-            drawn = values.get("points", "")
-            values = values | {"points": points.written(points.parse(drawn))}
-            if len(drawn.split()) > points.MOST:
-                remark = f"{len(drawn.split()):,} points came; the first {points.MOST} are here."
-        except LabError as error:
-            values, remark = values | {"points": ""}, str(error)
-        return self.form.show(self.form.complete(values)), "", remark
+        """The controls as a capsule has them. Of drawn points those that are none, and those beyond as many as the plane takes,
+        are left out, and that is said."""
+        drawn = values.get("points", "")
+        kept, unreadable = points.readable(drawn)
+        count = len(drawn.split())
+        remarks = [
+            f"{unreadable:,} of {count:,} points could not be read and are left out." if unreadable else "",
+            f"{count:,} points came; the first {points.MOST} are here." if count - unreadable > points.MOST else "",
+        ]
+        now = self.form.complete(values | {"points": points.written(kept)})
+        return self.form.show(now), "", " ".join(filter(None, remarks))
 
 
 KEY = """<p class="score-key">Rings, one step of the particle that you press: <i data-of="known"></i> q(x<sub>s</sub> | x<sub>t</sub>, x<sub>0</sub>) &ensp;
@@ -247,7 +248,7 @@ KEY = """<p class="score-key">Rings, one step of the particle that you press: <i
 STAGE = """<div class="score-stage" data-opening="OPENING"><div class="score-planes"></div>KEY<div class="score-side">
 <figure class="lab-pic"><div class="box"><canvas class="crisp" role="img" aria-label="A picture at the same noise level"></canvas></div>
 <figcaption><span>A picture at this level</span></figcaption></figure>
-<h3>Which class did the cross come from?</h3><ul class="score-bars"></ul><p class="score-said"></p>
+<h3>Which class did the cross come from?</h3><ul class="score-bars"></ul><p class="score-said"></p><p class="unseen score-spoken" data-aloud></p>
 <div class="score-tools"><button type="button" data-erase aria-pressed="false">Erase</button><button type="button" data-clear>Clear all</button></div>
 </div></div>"""
 build = Score.build
