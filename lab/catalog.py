@@ -198,7 +198,7 @@ SAMPLERS = _by_name(
     Sampler("deis",      "DEIS",            "DEISMultistepScheduler",          "#b58900", "Zhang & Chen 2023",   "2204.13902", "Exponential integrator with polynomial extrapolation of eps."),
     Sampler("flow_euler", "Flow Euler",     "FlowMatchEulerDiscreteScheduler", "#0b7285", "Liu et al. 2023",     "2209.03003", "Euler steps along the straight flow from noise to picture, x_t = (1 - t) x_0 + t eps.", spacings=("trailing",)),
     Sampler("flow_heun", "Flow Heun",       "FlowMatchHeunDiscreteScheduler",  "#15aabf", "Lipman et al. 2023",  "2210.02747", "The same flow, second order: looks ahead, then averages; two calls a step.", spacings=("trailing",), calls=_twice_but_last),
-    Sampler("langevin", "Langevin, one level", "Langevin",                     "#5f3dc4", "Song & Ermon 2019",   "1907.05600", "Follows the score at one low level, with noise in every step; it finds the nearest pictures only.", stochastic=True, spacings=("trailing",)),
+    Sampler("langevin", "Langevin, one level", "Langevin",                     "#5f3dc4", "Song & Ermon 2019",   "1907.05600", "Steps along the score at one low level, with noise; no way leads from one picture to another.", stochastic=True, spacings=("trailing",)),
     Sampler("annealed", "Annealed Langevin", "AnnealedLangevin",               "#c2255c", "Song & Ermon 2019",   "1907.05600", "Langevin at falling levels, five steps at each: steps / 5 levels.", stochastic=True, spacings=("trailing",)),
     Sampler("lcm",       "LCM",             "LCMScheduler",                    "#9498a0", "Luo et al. 2023",     "2310.04378", "Jump to x_0, noise it again, jump again; for distilled models.", stochastic=True, consistency=True, spacings=("trailing",)),
 )

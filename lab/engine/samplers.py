@@ -18,7 +18,7 @@ from diffusers.schedulers.scheduling_utils import SchedulerOutput
 from torch import Tensor
 
 from lab.engine.grid import LCM_STEPS, timestep_grid
-from lab.engine.predictions import join_prediction, split_prediction
+from lab.engine.predictions import split_prediction
 from lab.engine.process import Level, Process, StraightFlow, VariancePreserving, betas_of
 
 
@@ -87,6 +87,12 @@ class PNDM(diffusers.PNDMScheduler):
         return super()._get_prev_sample(sample, levels[k], levels[k + 1], model_output)
 
 
+def _levels_at(process: VariancePreserving, timesteps: Tensor) -> list[Level[float]]:
+    """The levels at timesteps (n,), as numbers: worked out once for a run."""
+    level = process.level(timesteps.double())
+    return [Level(signal, noise) for signal, noise in zip(level.signal.tolist(), level.noise.tolist(), strict=True)]
+
+
 class StraightFlowSteps:
     """A flow-matching scheduler of diffusers for a denoiser of a variance-preserving process (Liu et al. 2023, algorithm 1).
 
@@ -102,23 +108,24 @@ class StraightFlowSteps:
         self.config = FrozenDict(prediction_type=prediction_type)
         flow.set_begin_index(0)
         self.sigmas = flow.sigmas
-        self.timesteps = process.timestep(Level.from_flow_time(flow.sigmas[:-1].double())).float()
+        flow_levels = Level.from_flow_time(flow.sigmas[:-1].double())
+        self.timesteps = process.timestep(flow_levels).float()
+        self._levels, self._norms = _levels_at(process, self.timesteps), flow_levels.norm.tolist()
 
     @property
-    def _u(self) -> Tensor:
-        """The flow time of the call that comes next, in (0, 1]."""
-        return self.sigmas[self.flow.step_index or 0]
+    def _i(self) -> int:
+        """The call that comes next."""
+        return self.flow.step_index or 0
 
     def scale_model_input(self, sample: Tensor, timestep: Tensor) -> Tensor:
         """The state (1, channels, height, width) at the variance-preserving level of equal SNR."""
-        return sample / Level.from_flow_time(self._u).norm
+        return sample / self._norms[self._i]
 
     def step(self, model_output: Tensor, timestep: Tensor, sample: Tensor) -> SchedulerOutput:
         """The step of diffusers' class along the velocity that the prediction means; sample (1, channels, height, width)."""
-        x_t, level = self.scale_model_input(sample, timestep), self.process.level(float(timestep))
-        x_0, _ = split_prediction(model_output, x_t, level, self.config.prediction_type)
-        velocity = join_prediction(x_0, sample, Level.from_flow_time(self._u), "flow_prediction")
-        return self.flow.step(velocity, self.flow.timesteps[self.flow.step_index or 0], sample)
+        i, x_t = self._i, self.scale_model_input(sample, timestep)
+        x_0, _ = split_prediction(model_output, x_t, self._levels[i], self.config.prediction_type)
+        return self.flow.step((sample - x_0) / self.sigmas[i], self.flow.timesteps[i], sample)
 
 
 class LangevinSteps(ABC):
@@ -135,6 +142,7 @@ class LangevinSteps(ABC):
         self.config = FrozenDict(prediction_type=prediction_type)
         sigmas = self._sigmas(steps)
         self.timesteps = process.timestep(Level.from_sigma(sigmas)).float()
+        self._levels = _levels_at(process, self.timesteps)
         self.part, self._i = self._step_size(sigmas), 0
 
     @abstractmethod
@@ -149,15 +157,15 @@ class LangevinSteps(ABC):
         self, model_output: Tensor, timestep: Tensor, sample: Tensor, generator: torch.Generator | None = None
     ) -> SchedulerOutput:
         """The state for the next call; sample (1, channels, height, width)."""
-        level = self.process.level(float(timestep))
+        level = self._levels[self._i]
         x_0, _ = split_prediction(model_output, sample, level, self.config.prediction_type)
         self._i += 1
-        if self._i == len(self.timesteps):
+        if self._i == len(self._levels):
             return SchedulerOutput(prev_sample=x_0)
         noise = torch.randn(sample.shape, generator=generator, dtype=sample.dtype, device="cpu").to(sample.device)
         x = sample / level.signal  # x_0 + sigma * eps
         x = x + self.part * (x_0 - x) + (2 * self.part) ** 0.5 * level.sigma * noise
-        return SchedulerOutput(prev_sample=x * self.process.level(float(self.timesteps[self._i])).signal)
+        return SchedulerOutput(prev_sample=x * self._levels[self._i].signal)
 
 
 class Langevin(LangevinSteps):
