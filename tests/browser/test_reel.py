@@ -115,7 +115,6 @@ def test_pictures_run_play_and_slider_are_in_sight_together(page, tab):
             assert box["width"] >= 60, "wide enough to take hold of"
 
 
-@pytest.mark.same_page
 @pytest.mark.parametrize(
     ("tab", "cell", "opens"),
     [
