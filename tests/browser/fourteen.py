@@ -1,6 +1,6 @@
-"""The lab with seven more tabs, for tests and benchmarks of a page of fourteen: `LAB_PORT=7861 python -m tests.browser.fourteen`.
+"""The lab with more tabs, for tests and benchmarks of a page of fourteen: `LAB_PORT=7861 python -m tests.browser.fourteen`.
 
-Each of the seven is what a real one is to the page: a Tool with a dozen controls, presets, a lesson, a chart and ways to
+Each of those is what a real one is to the page: a Tool with a dozen controls, presets, a lesson, a chart and ways to
 share; but nothing is computed.
 """
 
@@ -22,7 +22,6 @@ from lab.ui.shell.widgets import QUIET
 from lab.ui.tabs.start import tab as start
 
 NAMES = (
-    "Score field",
     "Likelihood",
     "Flow matching",
     "Classifier guidance",
@@ -30,7 +29,7 @@ NAMES = (
     "Memory and novelty",
     "Ledger",
 )
-GROUPS = ("Noise", "Draw", "Draw", "Steer", "Inside", "Inside", "Inside")
+GROUPS = ("Draw", "Draw", "Steer", "Inside", "Inside", "Inside")
 SLIDER = {"minimum": 0, "maximum": 10, "step": 1}
 
 
@@ -97,7 +96,7 @@ def instrument(title: str, group: str) -> Instrument:
         question=f"What does {title.lower()} show?",
         group=group,
         build=build,
-        card="One of seven that stand in for those to come.",
+        card="One of those that stand in for those to come.",
         papers=("Denoising Diffusion Probabilistic Models",),
         equation=("x<sub>t</sub> = x<sub>0</sub> + σ ε",),
         spoken="x t equals x 0 plus sigma times epsilon",
@@ -119,7 +118,7 @@ def tabs() -> tuple[Instrument, ...]:
 
 
 def main() -> None:
-    """Serve the lab with seven more tabs until interrupted."""
+    """Serve the lab with more tabs until interrupted."""
     ui.TABS = tabs()
     app.main()
 

@@ -43,7 +43,7 @@ def test_controls_stand_in_one_column_at_every_size(page, tab):
     """Folded and with every accordion open; and Run stays in sight while its controls are read to their end."""
     page.get_by_role("tab", name=tab.title).click()
     name = tab.name
-    expect(page.locator(f"#tab-{name} .stage img").first).to_be_visible()
+    expect(page.locator(f"#tab-{name} .stage :is(img, canvas)").first).to_be_visible()
     for folded in (True, False):
         if not folded:
             page.evaluate(UNFOLD_JS)

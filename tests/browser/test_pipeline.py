@@ -38,7 +38,7 @@ def test_the_pipeline_follows_controls_and_run(page):
 def test_the_pipeline_unfolds_by_keyboard_over_the_page(page, tab):
     page.get_by_role("tab", name=tab).click()
     opened = page.locator(".tabitem:visible")
-    expect(opened.locator(".stage img").first).to_be_visible()
+    expect(opened.locator(".stage :is(img, canvas)").first).to_be_visible()
     line, picture = opened.locator(".pipeline > button"), opened.locator(".pipeline-picture")
     for width, height in ((1280, 720), (390, 844)):
         page.set_viewport_size({"width": width, "height": height})

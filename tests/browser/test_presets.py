@@ -31,6 +31,7 @@ CHANGES = {  # a control, what it has by the second preset, and something else
     "noising": ("#noising-t input[type=number]", "620", "300"),
     "samplers": ("#samplers-seed input", "0", "3"),
     "guidance": ("#guidance-scales :is(input, textarea)", "0, 1, 2, 3, 5, 7.5, 10, 15", "1, 2"),
+    "score": ("#score-seed input", "0", "5"),
     "controlnet": ("#controlnet-prompt :is(input, textarea)", "red heart", "star"),
 }
 
@@ -40,8 +41,8 @@ CHANGES = {  # a control, what it has by the second preset, and something else
 def test_the_equation_and_what_it_means_light_each_other_up(page, tab):
     """Each part by keyboard; and a picture or a control under the pointer lights up its part."""
     page.get_by_role("tab", name=tab.title).click()
-    expect(page.locator(f"#tab-{tab.name} .stage img").first).to_be_visible()
-    expect(page.locator(f"#{tab.name}-run, #noising-film img").first).to_be_enabled()
+    expect(page.locator(f"#tab-{tab.name} .stage :is(img, canvas)").first).to_be_visible()
+    expect(page.locator(f"#{tab.name}-run, #noising-film img, #score-play").first).to_be_enabled()
     expect(page.locator(f"#tab-{tab.name} .reel:is(.waits, .moves)")).to_have_count(0)  # what is pointed at stays
     parts = page.locator(f"#tab-{tab.name} .term")
     terms = [one for one in tab.equation if isinstance(one, Term)]
@@ -68,7 +69,7 @@ def test_a_preset_says_what_to_look_at_until_a_control_differs(page, tab):
         page.locator(f"#{tab.name}-presets [aria-pressed=true]"),
     )
     expect(pressed).to_have_text(tab.presets[0])
-    expect(page.locator(f"#tab-{tab.name} .stage img:visible").first).to_be_visible()
+    expect(page.locator(f"#tab-{tab.name} .stage :is(img, canvas):visible").first).to_be_visible()
     for width in (1366, 820, 390):
         page.set_viewport_size({"width": width, "height": 844})
         assert line.evaluate(LINE_JS) == [1, []], width
@@ -87,7 +88,7 @@ def test_a_preset_says_what_to_look_at_until_a_control_differs(page, tab):
     control, own, other = CHANGES[tab.name]
     assert page.locator(control).first.input_value() == own
     fill(page.locator(control).first, other)
-    follows = tab.name == "noising"  # its pictures follow the controls at once
+    follows = tab.name in ("noising", "score")  # their pictures follow the controls at once
     expect(line).to_have_text("" if follows else re.compile("made with other settings"))
     expect(pressed).to_have_count(0)
     expect(page.locator(f"#tab-{tab.name} .stage.earlier")).to_have_count(0 if follows else 1)

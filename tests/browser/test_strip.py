@@ -30,10 +30,10 @@ def served(tabs):
         lab.close()
 
 
-@pytest.fixture(scope="module", params=[7, 14])
+@pytest.fixture(scope="module", params=[8, 14])
 def lab(request, browser):
     """A page and the tabs that it has."""
-    tabs = ui.TABS if request.param == 7 else fourteen.tabs()
+    tabs = ui.TABS if request.param == 8 else fourteen.tabs()
     assert len(tabs) == request.param
     with served(tabs) as url:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
@@ -87,7 +87,7 @@ def test_groups_are_named_or_else_questions_are_asked(page, tabs):
     expect(page.locator(".tabbar-label:visible")).to_have_text(groups)
     expect(page.locator(".tabbar-question:visible")).to_have_count(0)
     page.set_viewport_size({"width": 1920, "height": 900})
-    questions = [tab.question for tab in tabs] if len(tabs) == 7 else []
+    questions = [tab.question for tab in tabs] if len(tabs) == 8 else []
     expect(page.locator(".tabbar-question:visible")).to_have_text(questions)
     expect(page.locator(".tabbar-label:visible")).to_have_text([] if questions else groups)
 

@@ -59,38 +59,38 @@ QUIETLY = ["density", "contours", "particles"]
 PATHS = ["density", "particles", "paths"]
 PRESETS = (
     Preset("Noise to a roll",       experiment="field", data="swiss-roll", level=6,
-           look="Drag the slider: each particle is a point of the roll and a point of noise, mixed. The arrows, the score, say which way is less noise.",
-           place="[data-key=field]"),
+           look="Drag the slider: each particle is a point of the roll mixed with noise. The arrows, the score, say which way is less noise.",
+           place="#score-planes"),
     Preset("Two modes, one cross",  experiment="field", data="two-modes", level=-1,
-           look="Drag the cross: the bars beside say how likely each mode is the one that it came from, and the score points to their mean.",
-           place=".score-side"),
+           look="Drag the cross: the bars say how likely it came from each mode, and the score points to their mean.",
+           place="#score-side"),
     Preset("Figure 3",              experiment="walk", data="two-modes", lanes=["exact", "langevin", "annealed"], steps=1000, start="square", show=QUIETLY,
-           look="Read the shares under the planes: the data have 0.20 in the small mode, annealed Langevin comes near it, plain Langevin leaves about half there.",
-           place=".score-planes"),
+           look="The small mode has 0.20 of the data. Read its shares: annealed Langevin comes near, plain Langevin leaves about half there.",
+           place="#score-planes"),
     Preset("Ten times longer",      experiment="walk", data="two-modes", lanes=["exact", "langevin", "annealed"], steps=10_000, start="square", show=QUIETLY,
-           look="Plain Langevin has had 10,000 steps in place of 1,000: its shares are what they were. No particle crosses from one mode to the other.",
-           place="[data-key=langevin]"),
+           look="10,000 steps in place of 1,000: plain Langevin's shares are what they were. No particle crosses between the modes.",
+           place="#score-planes"),
     Preset("Four ways down",        experiment="walk", data="swiss-roll", lanes=["ddpm", "ddim", "sde", "flow"], steps=50, show=QUIETLY,
            look="Four lanes from the same particles, 50 calls each. Two add noise on their way, two do not; all come to the roll.",
-           place=".score-planes"),
+           place="#score-planes"),
     Preset("Four calls",            experiment="walk", data="checkerboard", lanes=["ddpm", "ddim", "flow", "reflow"], steps=4, show=QUIETLY,
-           look="Four calls a lane: reflow's straight paths lose nothing, the others leave many particles between the squares. The chart has other counts.",
+           look="Four calls a lane: reflow's straight paths lose nothing, the others leave many particles between the squares.",
            place="#score-chart"),
     Preset("Straighten",            experiment="walk", data="eight", lanes=["ddim", "flow", "reflow", "reflow2"], steps=32, show=PATHS,
-           look="Look at the paths: DDIM's are curved, those of the straight flow, too; reflow straightens them. “Off straight” is the paper's measure.",
-           place=".score-planes"),
+           look="The paths of DDIM are curved, those of the straight flow, too; reflow straightens them. “Off straight” is the paper's measure.",
+           place="#score-planes"),
     Preset("Only where data are",   experiment="learn", data="two-modes", levels="one", objective="score", level=4.5, training=1500, show=["density", "contours", "arrows"],
-           look="A network learns the score at one low noise level. Look at the red map: it is right only within the contours, where data are.",
-           place="[data-key=error]"),
+           look="A network learns the score at one low noise level. The red map: it is right only within the contours, where data are.",
+           place="#score-planes"),
     Preset("Learn a roll",          experiment="learn", data="swiss-roll", levels="all", objective="eps", training=4000, steps=60, show=QUIETLY,
-           look="The same network at all levels. Once it has learned, its own chain makes the roll, beside the exact chain from the same noise.",
-           place="[data-key=learned]"),
+           look="The same network at all levels. Once it has learned, its chain makes the roll, beside the exact one from the same noise.",
+           place="#score-planes"),
     Preset("Guidance bends",        experiment="guide", data="eight", scale=4, steps=400, show=QUIETLY,
-           look="The scores are perfect, and yet at scale 4 the means have moved outwards and the spread has shrunk: read the figures under the planes.",
-           place="[data-key=scale1]"),
+           look="The scores are perfect, and yet at scale 4 the means have moved outwards and the spread has shrunk: read the figures.",
+           place="#score-planes"),
     Preset("Draw your own",         experiment="field", data=DRAWN, points=HEART, level=5,
            look="Press on the plane to put a point, drag it, erase it: density, score and particles follow. Then choose Sample.",
-           place="[data-key=field]"),
+           place="#score-planes"),
 )
 # fmt: on
 
@@ -126,9 +126,9 @@ class Score(Tool):
         lay_out = partial(self.form.lay_out, values=opening)
         lay_out("experiment", "data", "lanes", "scale", "objective", "levels")
         with gr.Row():
-            lay_out("steps", "training")
+            lay_out("steps", "seed")
         with widgets.more("More"):
-            lay_out("start", "size", "show", "seed")
+            lay_out("training", "start", "size", "show")
         lay_out("points")
         with widgets.more("Share and export"):
             self.chart_file = gr.Button("Chart, CSV", size="sm", min_width=90, elem_id="score-csv")
@@ -245,7 +245,7 @@ class Score(Tool):
 
 KEY = """<p class="score-key">Rings, one step of the particle that you press: <i data-of="known"></i> q(x<sub>s</sub> | x<sub>t</sub>, x<sub>0</sub>) &ensp;
 <i data-of="learned"></i> p<sub>θ</sub>(x<sub>s</sub> | x<sub>t</sub>) &ensp; <i data-of="exact"></i> exact q(x<sub>s</sub> | x<sub>t</sub>)</p>"""
-STAGE = """<div class="score-stage" data-opening="OPENING"><div class="score-planes"></div>KEY<div class="score-side">
+STAGE = """<div class="score-stage" data-opening="OPENING"><div class="score-planes" id="score-planes"></div>KEY<div class="score-side" id="score-side">
 <figure class="lab-pic"><div class="box"><canvas class="crisp" role="img" aria-label="A picture at the same noise level"></canvas></div>
 <figcaption><span>A picture at this level</span></figcaption></figure>
 <h3>Which class did the cross come from?</h3><ul class="score-bars"></ul><p class="score-said"></p><p class="unseen score-spoken" data-aloud></p>
