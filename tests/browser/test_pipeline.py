@@ -41,7 +41,9 @@ def test_the_pipeline_unfolds_by_keyboard_over_the_page(page, tab):
     name = next(one.name for one in TABS if one.title == tab)
     opened = page.locator(f"#tab-{name}")
     expect(opened.locator(".stage :is(img, canvas)").first).to_be_visible()
-    expect(page.locator(f"#{name}-run, #noising-film img").first).to_be_enabled()  # what the run says is said
+    expect(
+        page.locator(f"#tab-{name} :is(#{name}-run, #noising-film img)").first
+    ).to_be_enabled()  # what the run says is said
     expect(opened.locator(".reel:is(.waits, .moves)")).to_have_count(0)
     line, picture = opened.locator(".pipeline > button"), opened.locator(".pipeline-picture")
     for width, height in ((1280, 720), (390, 844)):

@@ -42,7 +42,7 @@ def test_the_equation_and_what_it_means_light_each_other_up(page, tab):
     """Each part by keyboard; and a picture or a control under the pointer lights up its part."""
     page.get_by_role("tab", name=tab.title).click()
     expect(page.locator(f"#tab-{tab.name} .stage :is(img, canvas)").first).to_be_visible()
-    expect(page.locator(f"#{tab.name}-run, #noising-film img, #score-play").first).to_be_enabled()
+    expect(page.locator(f"#tab-{tab.name} :is(#{tab.name}-run, #noising-film img, #score-play)").first).to_be_enabled()
     expect(page.locator(f"#tab-{tab.name} .reel:is(.waits, .moves)")).to_have_count(0)  # what is pointed at stays
     parts = page.locator(f"#tab-{tab.name} .term")
     terms = [one for one in tab.equation if isinstance(one, Term)]
