@@ -1,6 +1,6 @@
 """What tabs cost the page: milliseconds to load it, bytes of its configuration, and milliseconds of the first switch to
 each tab and of a later one, from the click until its stage and its controls are painted; with the lab's tabs, and with
-seven more (`tests/browser/fourteen.py`). `busy` is what of them the page's own thread computed: on a machine that does other
+fourteen (`tests/browser/fourteen.py`). `busy` is what of them the page's own thread computed: on a machine that does other
 work besides, the rest is waiting."""
 
 import statistics
@@ -16,7 +16,7 @@ from tests.browser.conftest import FLAGS
 from tests.browser.setup import find
 from tests.deploy.running import running
 
-PAGES = {"seven": ("app.py",), "fourteen": ("-m", "tests.browser.fourteen")}
+PAGES = {"the lab's": ("app.py",), "fourteen": ("-m", "tests.browser.fourteen")}
 ROUNDS = 3
 REST_S = 20
 

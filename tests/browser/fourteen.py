@@ -81,7 +81,7 @@ class Dummy(Tool):
 
 
 def instrument(title: str, group: str) -> Instrument:
-    """One of the seven."""
+    """One of those."""
     name = title.lower().replace(" ", "-")
 
     def build(*given: Any) -> Dummy:

@@ -13,7 +13,7 @@ MOST_SAID = 3  # of a run: it begins, perhaps one word between, what came of it
 FILLED = {  # what a tab shows once its first run has ended
     "start": ".start-card button",
     "noising": "#noising-film button img",
-    "score": "#score-chart path",
+    "score": "#score-chart svg",
     "samplers": "#samplers-stage figure + figure img",
     "guidance": "#guidance-curves circle",
     "controlnet": "#controlnet-stage img",

@@ -1,12 +1,14 @@
 """The strip of tabs in a real browser, with the lab's tabs and with fourteen; nothing is computed behind them."""
 
 from contextlib import contextmanager
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import expect
 
 from lab import ui
 from lab.backends.deferred import Deferred
+from lab.capsules.capsule import from_link
 from lab.settings import Settings
 from tests.browser import fourteen
 from tests.browser.conftest import keep
@@ -87,9 +89,8 @@ def test_groups_are_named_or_else_questions_are_asked(page, tabs):
     expect(page.locator(".tabbar-label:visible")).to_have_text(groups)
     expect(page.locator(".tabbar-question:visible")).to_have_count(0)
     page.set_viewport_size({"width": 1920, "height": 900})
-    questions = [tab.question for tab in tabs] if len(tabs) == 8 else []
-    expect(page.locator(".tabbar-question:visible")).to_have_text(questions)
-    expect(page.locator(".tabbar-label:visible")).to_have_text([] if questions else groups)
+    expect(page.locator(".tabbar-question:visible")).to_have_count(0)  # so many do not fit beside their names
+    expect(page.locator(".tabbar-label:visible")).to_have_text(groups)
 
 
 def test_arrow_keys_walk_along_the_strip_and_enter_opens(page, tabs):
@@ -118,11 +119,21 @@ def test_arrow_keys_walk_along_the_strip_and_enter_opens(page, tabs):
     ]
 
 
+def wait_for_tab(page, name):
+    """Wait until the address names a tab, by itself or in the link of what it shows. Fails after a minute."""
+    for _ in range(600):
+        asked = parse_qs(urlsplit(page.url).query)
+        if asked.get("tab") == [name] or ("c" in asked and from_link(asked["c"][0]).tab == name):
+            return
+        page.wait_for_timeout(100)
+    pytest.fail(f"the address does not name {name}: {page.url}")
+
+
 def test_the_address_names_every_tab_and_back_goes_back(page, tabs):
     for tab in tabs[1:]:
         page.get_by_role("tab", name=tab.title, exact=True).click()
         opened(page, tab.title)
-        page.wait_for_function("name => location.search.includes(`tab=${name}`)", arg=tab.name)
+        wait_for_tab(page, tab.name)
         expect(page.locator(f"#tab-{tab.name}")).to_be_visible()
     for tab in tabs[-2:0:-1]:
         page.go_back()
