@@ -30,6 +30,7 @@ from lab.operations.house import House
 from lab.operations.lanes import make_lane
 from lab.operations.noising import noising
 from lab.operations.sampling import sampling
+from lab.operations.share import share
 from lab.papers import PAPERS
 from lab.requests.annotate import AnnotateRequest, ConditioningMap
 from lab.requests.fields import Condition, Forward
@@ -223,6 +224,18 @@ def test_variance_preserving_and_exploding_runs_are_one_formula(house):
     for preserving, exploding in (paths[:2], paths[2:]):
         assert max(float((a - b).abs().max()) for a, b in zip(preserving, exploding, strict=True)) < 1e-5
     assert float((paths[0][-1] - paths[2][-1]).abs().max()) > 0.1  # with noise another picture
+
+
+def test_two_groups_of_pictures_have_the_shares_of_the_data_but_in_plain_langevin(house):
+    preset = preset_of(samplers_tab, "Two groups")
+    assert "Plain Langevin stays there" in preset.look and "near the data's share, 80 to 20" in preset.look
+    assert "annealed Langevin finds the share" in look_for("Two groups")
+    request = samplers_requests.share(SAMPLERS.preset(preset))
+    ends = [step.group for step in share(request, house) if step.i == step.n]
+    assert request.samplers == ("langevin", "annealed", "ddpm") and len(ends) == 60
+    plain, *others = ([1 - group for group in ends][i : i + 20] for i in (0, 20, 40))
+    assert sum(plain) == 0
+    assert all(abs(sum(own) / 20 - request.truth) <= request.standard_error for own in others)
 
 
 # Samplers, learned

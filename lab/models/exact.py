@@ -109,6 +109,29 @@ class ExactData:
         return index, float((self.centred[index] - flat).square().mean().sqrt())
 
 
+class TwoGroups:
+    """Pictures of two groups as the data: which the denoiser then knows, and which group an x_0 belongs to.
+
+    `groups` are their indices into the whole set, an index as often as its picture weighs.
+    """
+
+    def __init__(self, data: ExactData, groups: tuple[Tensor, Tensor]) -> None:
+        self._data, self._groups = data, groups
+        self.support = data.support(torch.cat(groups))
+
+    def picture(self, group: int, number: int) -> Tensor:
+        """A picture of a group as x_0 (channels, height, width) on the CPU; they are counted round and round."""
+        own = self._groups[group]
+        index = int(own[number % len(own)])
+        return (self._data.centred[index] + self._data.mean).reshape(self._data.shape).cpu()
+
+    def group_of(self, x_0: Tensor) -> int:
+        """The group of the picture nearest to x_0 (channels, height, width), among those of both: 0 or 1."""
+        flat = x_0.reshape(-1).to(self._data.centred) - self._data.mean
+        nearest = int((self.support.half_norms - self.support.centred @ flat).argmin())
+        return int(nearest >= len(self._groups[0]))
+
+
 class ExactDenoiser:
     """A view of an ExactData through one forward process; a `Denoiser` of the engine, safe to share.
 

@@ -21,7 +21,7 @@ from lab.engine.noising import alphas_cumprod
 from lab.models.cache import ModelCache, Shelf, alone, first_line
 from lab.models.clip import LoadedClip, read_clip
 from lab.models.compiled import Engines, Workshop
-from lab.models.exact import ExactData, ExactDenoiser, Support
+from lab.models.exact import ExactData, ExactDenoiser, Support, TwoGroups
 from lab.models.parts import check_class, read_config, read_network, read_scheduler, read_tokenizer, without_paths
 from lab.models.pictures import PictureSet
 from lab.models.pixel import read_pixel
@@ -145,6 +145,15 @@ class LoadedExact:
     def nearest(self, x_0: Tensor) -> tuple[np.ndarray, str, float]:
         index, rms = self.data.nearest(x_0)
         return self.pictures.pixels[index], self.pictures.captions[index], rms
+
+    def two_groups(self, names: tuple[str, str], counts: tuple[int, int]) -> TwoGroups:
+        """So many pictures of each group, spread evenly over it, as the data."""
+        found = [np.flatnonzero(np.array(self.pictures.groups) == name) for name in names]
+        first, second = (
+            torch.from_numpy(own[np.arange(count) * len(own) // count])
+            for own, count in zip(found, counts, strict=True)
+        )
+        return TwoGroups(self.data, (first, second))
 
     def _search(self, condition: Condition) -> Tensor:
         indices = np.flatnonzero(self.pictures.matching(condition.prompt, condition.group, condition.style))

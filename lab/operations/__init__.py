@@ -10,6 +10,7 @@ from lab.operations.inversion import inversion
 from lab.operations.nearest import nearest
 from lab.operations.noising import noising
 from lab.operations.sampling import sampling
+from lab.operations.share import share
 from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
 from lab.requests.base import Event
@@ -17,6 +18,7 @@ from lab.requests.inversion import InversionRequest
 from lab.requests.nearest import NearestRequest
 from lab.requests.noising import NoisingRequest
 from lab.requests.sampling import SamplingRequest
+from lab.requests.share import ShareRequest
 
 OPERATIONS: dict[type, Callable[[Any, House], Iterator[Event]]] = {
     SamplingRequest: sampling,
@@ -25,4 +27,5 @@ OPERATIONS: dict[type, Callable[[Any, House], Iterator[Event]]] = {
     AnatomyRequest: anatomy,
     AnnotateRequest: annotate,
     NearestRequest: nearest,
+    ShareRequest: share,
 }

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from torch import Tensor
+
 from lab.catalog import GUIDANCE, SAMPLERS
 from lab.engine.denoisers import Denoiser
 from lab.engine.guidance import make_rule
 from lab.engine.lanes import Lane, StepNoise
+from lab.engine.noising import q_sample
 from lab.engine.samplers import make_scheduler, slerp
 from lab.models.loaders import LoadedModel
 from lab.models.stable_diffusion import ControlledPrompt, LoadedControl, TextRow
@@ -46,8 +49,16 @@ class Halves:
         return controlled, ControlledPrompt(self.unconditional.prompt, self.hints, lane.windows, guess=False)
 
 
-def make_lane(index: int, settings: LaneSettings, denoiser: Denoiser, conditional: Any, unconditional: Any) -> Lane:
-    """A lane as its settings have it: sampler, spacing, noise by level, guidance rule where there are two halves."""
+def make_lane(
+    index: int,
+    settings: LaneSettings,
+    denoiser: Denoiser,
+    conditional: Any,
+    unconditional: Any,
+    near: Tensor | None = None,
+) -> Lane:
+    """A lane as its settings have it: sampler, spacing, noise by level, guidance rule where there are two halves. It starts in
+    pure noise, or at its first level from `near`, an x_0 (channels, height, width)."""
     row = SAMPLERS[settings.sampler]
     scheduler = make_scheduler(
         row.scheduler,
@@ -61,6 +72,8 @@ def make_lane(index: int, settings: LaneSettings, denoiser: Denoiser, conditiona
     x_T = noise.initial(denoiser.shape)
     if settings.mix_seed is not None and settings.mix > 0:
         x_T = slerp(x_T, StepNoise(settings.mix_seed).initial(denoiser.shape), settings.mix)
+    if near is not None:
+        x_T = q_sample(near, denoiser.process.level(float(scheduler.timesteps[0])), x_T)
     eta = settings.eta if row.eta else 0.0
     rule = None if unconditional is None else make_rule(GUIDANCE[settings.rule].rule, settings.guidance_scale)
     return Lane(index, scheduler, x_T, noise, conditional, unconditional, rule, eta)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from ray.exceptions import RayActorError
 
 from lab.backends import local, ray_serve
@@ -27,7 +28,7 @@ from lab.requests.base import NOTHING, Event, LabError, Load, Note, Request, Wai
 from lab.settings import Settings
 from tests.requests.kinds import kinds
 from tests.requests.samples import RUNS
-from tests.toys import PATIENCE_S, ToyModel
+from tests.toys import PATIENCE_S, SHAPE, ToyModel
 
 SETTINGS = Settings(device="cpu", dtype="float32", cpu_engine="torch")
 BACKENDS = ("local", "ray", "zerogpu")
@@ -47,12 +48,27 @@ class ToyHelper:
         return ()
 
 
+class ToyGroups:
+    """Dark pictures and bright ones."""
+
+    support = ""
+
+    def picture(self, group, number):
+        return torch.full(SHAPE, 2.0 * group - 1)
+
+    def group_of(self, x_0):
+        return int(x_0.mean() > 0)
+
+
 class SteeredModel(ToyModel):
     def try_control(self, control):
         pass
 
     def nearest(self, x_0):
         return self.to_picture(x_0), "itself", 0.0
+
+    def two_groups(self, names, counts):
+        return ToyGroups()
 
 
 class WatchedCache(ModelCache):
@@ -327,7 +343,7 @@ def test_a_replica_that_is_lost_costs_no_event_and_none_comes_twice(lossy, alone
 
 
 def test_a_run_that_is_lost_at_its_end_is_not_made_again(lossy):
-    for name in ("sampling", "reference", "versus", "inversion"):
+    for name in ("sampling", "reference", "versus", "inversion", "share"):
         desk = lossy(len(Desk("local").run(RUNS[name])))
         assert Note(ray_serve.LOST) not in desk.run(RUNS[name]) and len(desk.cluster.requests) == 1
 

@@ -9,6 +9,7 @@ from lab.requests.inversion import InversionRequest
 from lab.requests.nearest import NearestRequest
 from lab.requests.noising import NoisingRequest
 from lab.requests.sampling import ControlMap, ControlWindow, LaneSettings, SamplingRequest
+from lab.requests.share import ShareRequest
 
 PICTURE = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
 MODEL = {"model": "text-to-image", "forward": Forward(schedule="scaled_linear")}
@@ -33,5 +34,6 @@ RUNS = {
     "annotate": AnnotateRequest(picture=PICTURE, annotator="canny", size=16, low=50, blur=1.5),
     "noising": NoisingRequest(picture=PICTURE, forward=MODEL["forward"], t=10, recover="text-to-image"),
     "nearest": NearestRequest(model="text-to-image", pictures=(PICTURE, 255 - PICTURE)),
+    "share": ShareRequest(samplers=("annealed", "ddpm"), steps=5, pictures=2),
 }
 SAMPLES = (*PARTS, *RUNS.values())

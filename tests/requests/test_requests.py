@@ -18,6 +18,7 @@ from lab.requests.fields import MAX_PROMPT, Condition, Forward
 from lab.requests.inversion import InversionRequest
 from lab.requests.noising import NoisingRequest
 from lab.requests.sampling import ControlMap, ControlWindow, LaneSettings, SamplingRequest, Step
+from lab.requests.share import ShareRequest
 from tests.requests.kinds import kinds
 from tests.requests.samples import PICTURE, SAMPLES
 
@@ -59,6 +60,10 @@ def lanes(**values):
     ("kind", "values", "message"),
     [
         (SamplingRequest, {"lanes": []}, "Lanes must have at least 1"),
+        (ShareRequest, {"groups": ("objects", "objects")}, "The two groups must differ"),
+        (ShareRequest, {"start": "objects"}, "The start must be one of the two groups"),
+        (ShareRequest, {"pictures": 49}, "Pictures must be at most 48"),
+        (ShareRequest, {"weight": 1}, "Weight must be at most 0.95"),
         (SamplingRequest, {}, "Lanes is missing"),
         (SamplingRequest, lanes(eta=math.nan), "Eta of lane 1 must be a finite number"),
         (SamplingRequest, lanes(guidance_scale=math.inf), "Guidance scale of lane 1 must be a finite number"),

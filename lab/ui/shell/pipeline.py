@@ -7,7 +7,7 @@ of its film; what the page cannot know it does not mark.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 import gradio as gr
@@ -15,6 +15,7 @@ import gradio as gr
 from lab.architecture import Architecture, architecture, residuals
 from lab.catalog import GROUPS, GUIDANCE, MODELS, SAMPLERS, Model, control_of
 from lab.requests.sampling import SamplingRequest
+from lab.requests.share import ShareRequest
 from lab.ui.shell import heads, pipeline_figures, reel, widgets
 from lab.ui.shell.sources import beside
 
@@ -106,6 +107,20 @@ def of_model(row: Model, request: SamplingRequest | None = None, controls: Seque
     parts = [*_words(row, built, request), _start(built), *_control(row, built, controls)]
     parts += [_network(row, built, request, counts), *_end(row, built)]
     return Flow(row.title, tuple(parts), _whole(request, counts, row) if request and counts else "")
+
+
+def of_share(row: Model, request: ShareRequest) -> Flow:
+    """The share of two groups in what samplers end in: no words choose, and lanes may start near a picture."""
+    built, flow = architecture(row), of_model(row, request.sampling)
+    known = "The pictures of two groups are all that the denoiser knows."
+    counts = " + ".join(map(str, request.counts))
+    data = Part("picture set", counts, known, (), BEFORE, pipeline_figures.stack(), "set")
+    start = _start(built)
+    if request.start:
+        start = replace(
+            start, does=f"The start: a picture of {GROUPS[request.start]}, as noisy as where the sampler begins."
+        )
+    return replace(flow, parts=(data, start, *(part for part in flow.parts if part.at in (NETWORK, AFTER))))
 
 
 def of_inversion(row: Model, steps: int) -> Flow:

@@ -23,6 +23,7 @@ from lab.requests.base import LabError, Note
 from lab.requests.inversion import InversionRequest, InversionResult
 from lab.requests.nearest import Nearest, NearestRequest
 from lab.requests.sampling import Decoded, LaneResult, LaneSettings, Recording, SamplingRequest, Step
+from lab.requests.share import GroupStep, ShareRequest
 from lab.settings import Settings
 from lab.ui.shell import lane_view, media, reel, runs, theme
 from lab.ui.tabs.samplers import charts, replay
@@ -107,7 +108,8 @@ def test_every_preset_makes_a_valid_request(preset):
     values = values_of(tab) | {part: set_to(one) for part, one in update.items()}
     list(tab.on_run(values, VISITOR))
     request = tab.backend.request
-    assert isinstance(request, InversionRequest if whole["experiment"] == "invert" else SamplingRequest)
+    kinds = {"invert": InversionRequest, "share": ShareRequest}
+    assert type(request) is kinds.get(whole["experiment"], SamplingRequest)
     assert whole | preset.values == whole and whole["schedule"] in MODELS[whole["model"]].schedules
     if whole["experiment"] == "compare":
         lanes = [(lane.sampler, lane.steps, lane.eta, lane.spacing) for lane in request.lanes]
@@ -139,6 +141,8 @@ def test_lanes_between_seeds_run_from_one_to_the_other():
         ({"experiment": "invert"}, "Choose a picture"),
         ({"experiment": "grid", "samplers": []}, "at least one sampler"),
         ({"experiment": "between", "mix_seed": None}, "second seed"),
+        ({"experiment": "share", "samplers": []}, "samplers must have at least 1"),
+        ({"experiment": "share", "samplers": ["ddpm", "ddim", "euler", "heun"]}, "samplers may have at most 3"),
     ],
 )
 def test_bad_input_is_answered_in_words(changes, words):
@@ -466,9 +470,10 @@ def test_what_an_experiment_does_not_read_is_not_shown_and_what_it_leaves_out_is
     visible = {}
     for _, name in samplers.EXPERIMENTS:
         update = tab.on_experiment(values_of(tab, experiment=name))
-        visible[name] = [update[tab.form[part]]["visible"] for part in ("steps", "guidance", "reference")]
+        visible[name] = [update[tab.form[part]]["visible"] for part in ("steps", "guidance", "reference", "group")]
     assert visible == {
-        "compare": [True] * 3, "grid": [False, True, True], "between": [True] * 3, "invert": [True, False, False]
+        "compare": [True] * 4, "grid": [False, True, True, True], "between": [True] * 4,
+        "invert": [True, False, False, True], "share": [True, False, False, False],
     }  # fmt: skip
     last = run(tab, experiment="grid", T=20, samplers=["ddim"], reference=200)
     assert (
@@ -488,6 +493,42 @@ def test_a_fraction_is_refused_and_not_rounded(field):
     last = run(tab, experiment="between", **{field: 10.6})
     assert "bad" in last[tab.runs.note] and tab.backend.request is None
     assert all(row[1].preprocess(2.5) == 2.5 for row in tab.rows)
+
+
+# The share of two groups
+
+
+def group_step(lane, group, i=50):
+    return GroupStep(lane, i, 50, -1.0, inf, GREY, GREY, 0.1, group=group)
+
+
+def test_a_wall_counts_the_pictures_of_the_first_group_while_they_come_and_at_the_end():
+    """Of 20 a sampler the error of a share of 0.8 is sqrt(0.16 / 20)."""
+    share = {"experiment": "share", "model": "exact-32", "samplers": ["annealed", "ddpm"]}
+    steps = [group_step(lane, int(lane % 4 == 0)) for lane in range(20)]
+    tab = make_tab(*steps, group_step(20, 0, i=5), group_step(21, 1))
+    last = run(tab, **share)
+    wall = html.unescape(last[tab.stage])
+    assert "Smileys and emotion 0.75, data 0.80 ± 0.09 (20 pictures)" in wall
+    assert "Smileys and emotion 0.50 so far, data 0.80 ± 0.09 (20 pictures)" in wall
+    assert wall.count("<img") == 22 and wall.count("<span></span>") == 18
+    assert wall.count('<span data-group="1"') == 6 and 'style="width:75.0%"' in wall
+    assert last[tab.last_run] is None and "0.75" in last[tab.table]
+    for files in (tab.scripts, tab.pictures, tab.recording):
+        with pytest.raises(LabError, match="no files of its lanes"):
+            list(files(last))
+    request = tab.backend.request
+    assert len(request.lanes) == 40 and request.standard_error == pytest.approx(0.0894, abs=1e-4)
+
+
+def test_the_link_of_a_share_makes_it_again():
+    tab = make_tab(*(group_step(lane, 0) for lane in range(20)))
+    share = {"experiment": "share", "model": "exact-32", "samplers": ["annealed"], "seed": 7, "steps": 30}
+    capsule = from_json(to_json(run(tab, **share)[tab.share.capsule]).encode())
+    update, press, _ = tab.restore(capsule, tab.share.values_in(capsule))
+    first = tab.backend.request
+    list(tab.on_run(values_of(tab) | {part: set_to(one) for part, one in update.items()}, VISITOR))
+    assert press == "samplers-run" and tab.backend.request == first and first.seed == 7
 
 
 # What stands beside the pictures

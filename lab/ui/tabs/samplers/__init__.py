@@ -1,6 +1,7 @@
 """The tab Samplers."""
 
 from lab.ui.shell.instrument import Instrument, Term
+from lab.ui.shell.sources import beside
 from lab.ui.tabs.samplers import tab
 from lab.ui.tabs.samplers.lesson import LESSON
 
@@ -55,4 +56,5 @@ TAB = Instrument(
     lesson=LESSON,
     presets=tuple(preset.title for preset in tab.PRESETS),
     stage="#samplers-stage",
+    style=beside(__file__, "style.css"),
 )

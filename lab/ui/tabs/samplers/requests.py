@@ -11,6 +11,7 @@ from lab.requests.base import LabError, make_request
 from lab.requests.fields import Condition, Forward
 from lab.requests.inversion import InversionRequest
 from lab.requests.sampling import LaneSettings, SamplingRequest
+from lab.requests.share import ShareRequest
 from lab.ui.tabs.samplers.lanes import Lane
 
 Values = Mapping[str, Any]  # of the controls
@@ -65,6 +66,14 @@ def inversion(values: Values, picture: np.ndarray) -> InversionRequest:
     return make_request(
         InversionRequest, picture=picture, model=values["model"], condition=condition(values), forward=forward(values),
         steps=values["steps"], seed=values["seed"], known=values["in_set"],
+    )  # fmt: skip
+
+
+def share(values: Values) -> ShareRequest:
+    """The share of two groups in what samplers end in; groups, weight and start are the request's own."""
+    return make_request(
+        ShareRequest, model=values["model"], forward=forward(values), samplers=values["samplers"], steps=values["steps"],
+        seed=values["seed"],
     )  # fmt: skip
 
 

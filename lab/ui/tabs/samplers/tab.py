@@ -17,13 +17,14 @@ from lab.requests.base import Event, LabError
 from lab.requests.fields import MAX_T, MIN_T
 from lab.requests.inversion import InversionResult
 from lab.requests.sampling import Decoded, LaneSettings, SamplingRequest
+from lab.requests.share import GroupStep
 from lab.settings import ASSETS, Settings, at_hand
-from lab.ui.shell import lane_view, media, nearest, own, pipeline, reel, share, shelf, vocabulary, widgets
+from lab.ui.shell import lane_view, media, nearest, own, pipeline, reel, runs, share, shelf, vocabulary, widgets
 from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of, reads, titles_of
 from lab.ui.shell.runs import Run, Runs
 from lab.ui.shell.tool import NO_PICTURE, Tool
 from lab.ui.shell.widgets import LATEST, PICKED, QUIET, Update
-from lab.ui.tabs.samplers import charts, equations, inversion, lanes, requests, view, words
+from lab.ui.tabs.samplers import charts, equations, groups, inversion, lanes, requests, view, words
 from lab.ui.tabs.samplers.lanes import (
     JUMPS,
     MAX_COMPARED,
@@ -38,23 +39,26 @@ from lab.ui.tabs.samplers.lanes import (
 from lab.ui.tabs.samplers.replay import BESIDE, NEAREST, PAINT_EVERY_S, Replay
 
 STOPPED = "Stopped. What was made stays and can be replayed."
+NO_LANES = "This experiment has no film and no files of its lanes. Its link and its JSON make it again."
 # fmt: off
-EXPERIMENTS = (("Compare lanes", "compare"), ("Samplers × steps", "grid"), ("Between two seeds", "between"), ("Invert a picture", "invert"))
+EXPERIMENTS = (("Compare lanes", "compare"), ("Samplers × steps", "grid"), ("Between two seeds", "between"), ("Invert a picture", "invert"),
+               ("Share of two groups", "share"))
 DRAWN = ("compare", "grid", "between")  # from noise, in lanes
+ANY_PICTURE = one_of("experiment", *DRAWN, "invert")  # of what the condition says
 FORM = (
     Field("experiment", gr.Radio,    "Experiment",  "compare", choices=EXPERIMENTS),
     Field("model",      gr.Dropdown, "Model"),
     Field("versus",     gr.Checkbox, "The perfect score beside it, from the same x_T", False, offered=lambda model: bool(model.perfect)),
-    Field("prompt",     gr.Textbox,  "Prompt",      None, offered=reads("prompt"), stays=True, options={"placeholder": "apple, cat, fire engine … or leave empty", "max_length": widgets.MAX_TYPED, **vocabulary.PROMPT}),
-    Field("group",      gr.Dropdown, "Group",       offered=reads("group"), choices=[("All pictures", ""), *((title, name) for name, title in GROUPS.items())]),
+    Field("prompt",     gr.Textbox,  "Prompt",      None, offered=reads("prompt"), stays=True, when=ANY_PICTURE, options={"placeholder": "apple, cat, fire engine … or leave empty", "max_length": widgets.MAX_TYPED, **vocabulary.PROMPT}),
+    Field("group",      gr.Dropdown, "Group",       offered=reads("group"), when=ANY_PICTURE, choices=[("All pictures", ""), *((title, name) for name, title in GROUPS.items())]),
     Field("seed",       gr.Number,   "Seed",        0, dice=RANDOM_SEED, options={"minimum": 0}),
     Field("mix_seed",   gr.Number,   "Second seed", 2, when=one_of("experiment", "between"), options={"minimum": 0}),
-    Field("samplers",   gr.Dropdown, "Samplers",    ["ddim"], choices=titles_of(samplers_for), stays=True, when=one_of("experiment", "compare", "grid"),
+    Field("samplers",   gr.Dropdown, "Samplers",    ["ddim"], choices=titles_of(samplers_for), stays=True, when=one_of("experiment", "compare", "grid", "share"),
           kind=Choice(tuple(SAMPLERS), most=MAX_COMPARED), options={"multiselect": True, "max_choices": MAX_COMPARED}),
     Field("picture",    widgets.picture_input, "Picture", None, linked=False, options={"visible": "hidden"}),
     Field("in_set",     gr.Checkbox, "The exact denoiser knows this picture, too", False, offered=lambda model: not model.trained, when=one_of("experiment", "invert")),
-    Field("steps",      gr.Slider,   "Steps",       20, when=one_of("experiment", "compare", "between", "invert"), options={"minimum": 1, "maximum": 200, "step": 1}),
-    Field("style",      gr.Dropdown, "Style",       offered=reads("style"), choices=[("All styles", ""), *((style, style) for style in STYLES)]),
+    Field("steps",      gr.Slider,   "Steps",       20, when=one_of("experiment", "compare", "between", "invert", "share"), options={"minimum": 1, "maximum": 200, "step": 1}),
+    Field("style",      gr.Dropdown, "Style",       offered=reads("style"), when=ANY_PICTURE, choices=[("All styles", ""), *((style, style) for style in STYLES)]),
     Field("schedule",   gr.Dropdown, "Schedule",    lambda model: model.schedules[0], choices=titles_of(lambda model: {name: SCHEDULES[name] for name in model.schedules}),
           kind=Choice(tuple(SCHEDULES))),
     Field("T",          gr.Number,   "T, timesteps of the forward process (10 to 4000)", 1000, more=lambda model: {"interactive": not model.trained}, kind=Range(MIN_T, MAX_T, whole=True)),
@@ -74,6 +78,7 @@ FORMULA = tuple(
     Lane(name, 50, eta, "leading") for name, eta in (("ddim", 0), ("euler", 0), ("ddim", 1), ("euler_a", 0))
 )
 LEVELS = (Lane("langevin", 100), Lane("annealed", 50), Lane("annealed", 100), Lane("ddpm", 100))
+THREE = tuple(Lane(name, 50) for name in ("langevin", "annealed", "ddpm"))
 LEARNED = tuple(map(Lane, ("ddpm", "ddim", "dpmpp_2m")))
 NOISES = tuple(map(Lane, ("ddpm", "ddpm_learned", "ddim")))
 
@@ -108,6 +113,9 @@ PRESETS = (
     _preset("Falling levels",       LEVELS,  model="text-to-image", prompt="cat", seed=2,
             look="Langevin at one low level finds no cat, whatever its 100 steps; through falling levels it has one, from 50 steps on.",
             place="#samplers-stage"),
+    _preset("Two groups",           THREE,   model="exact-32", seed=1, experiment="share",
+            look="All start in the small group, framed orange. Plain Langevin stays there; the other two end near the data's share, 80 to 20.",
+            place="#samplers-stage"),
     _preset("Walk between seeds",   (Lane("ddim", 25),), group="smileys-emotion", seed=8, experiment="between",
             look="From one seed to the other, row by row: the pictures jump, since a finite set has nothing in between.",
             place="#samplers-stage"),
@@ -131,7 +139,8 @@ PRESETS = (
 
 
 class Samplers(Tool):
-    """Lanes that differ in their sampler, replayed at equal noise levels; a grid, a walk and DDIM inversion."""
+    """Lanes that differ in their sampler, replayed at equal noise levels; a grid, a walk, DDIM inversion and shares of two
+    groups."""
 
     runs: Runs
     name, about, fields, presets = "samplers", words.ABOUT, FORM, PRESETS
@@ -198,7 +207,7 @@ class Samplers(Tool):
         self.wire_presets(self.restorable, lambda event: event.then(self.on_run, inputs, outputs, **running))
         self._wire_controls()
         vocabulary.wire(self.form)
-        self.share.wire({self.last_run}, self.scripts)
+        self.share.wire({self.last_run, self.share.capsule}, self.scripts)
         self.share.saves(self.png, self.pictures, {self.last_run, self.share.capsule})
         self.share.saves_chart(self.chart_file, "samplers-plot")
         self.share.saves(self.steps_file, self.recording, {self.last_run, self.share.capsule})
@@ -226,10 +235,12 @@ class Samplers(Tool):
         return {*super().asked, *self.rows.parts}
 
     def flow(self, values: dict[Any, Any]) -> pipeline.Flow:
-        """As Tool's, of inversion too."""
+        """As Tool's, of inversion and of the share of two groups too."""
         now = self.form.read(values)
         if now["experiment"] == "invert":
             return pipeline.of_inversion(self.form.model(now), now["steps"])
+        if now["experiment"] == "share":
+            return pipeline.of_share(self.form.model(now), requests.share(now))
         return super().flow(values)
 
     @property
@@ -306,7 +317,8 @@ class Samplers(Tool):
 
     def on_run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
         """Stream a run; ends early at Stop and keeps what is there."""
-        work = self._invert if values[self.form["experiment"]] == "invert" else self._sample
+        others = {"invert": self._invert, "share": self._share}
+        work = others.get(values[self.form["experiment"]], self._sample)
         yield from self.runs.stream(request, partial(work, values, request.session_hash or ""))
 
     def _sample(self, values: dict[Any, Any], client: str, stop: threading.Event) -> Generator[Update, None, Update]:
@@ -377,6 +389,33 @@ class Samplers(Tool):
             self.last_run: None,
         }
 
+    def _share(self, values: dict[Any, Any], client: str, stop: threading.Event) -> Generator[Update, None, Update]:
+        request = requests.share(self.form.read(values))
+        run, latest = Run(PAINT_EVERY_S), dict[int, GroupStep]()
+        shown: Update = {self.words: words.under_stage("share", request.model)}
+
+        def paint() -> Update:
+            progress = widgets.progress(groups.progress(request, latest))
+            return shown | {self.stage: groups.stage(request, latest), self.runs.note: progress}
+
+        def take(event: Event) -> None:
+            if isinstance(event, GroupStep):
+                latest[event.lane] = event
+
+        yield from run.updates(self.backend.run(request, stop, client), self.runs.note, paint, take)
+        if not latest:
+            return {self.runs.note: widgets.note("Stopped."), self.share.record: ""}
+        capsule = self.share.make(values, request.sampling)
+        return self.ended(capsule, whole=not stop.is_set()) | {
+            **shown,
+            self.stage: groups.stage(request, latest),
+            self.runs.note: run.sentence(runs.STOPPED if stop.is_set() else groups.summary(request, latest)),
+            self.plot: gr.update(visible=False),
+            self.table: groups.table(request, latest),
+            self.equations: equations.describe(request.samplers),
+            self.last_run: None,
+        }
+
     # Replay
 
     def on_second(self, replay: Replay | None, second: str, request: gr.Request) -> Update:
@@ -440,12 +479,14 @@ class Samplers(Tool):
 
     def scripts(self, values: dict[Any, Any]) -> Iterator[tuple[str, str]]:
         """A script a lane."""
+        self._check_lanes(values)
         request = self.last(values).recording.request
         for index, lane in enumerate(request.lanes):
             yield f"lane-{index + 1}-{lane.sampler}.py", script.write(request, index)
 
     def pictures(self, values: dict[Any, Any]) -> Iterator[Path]:
         """A PNG a finished lane."""
+        self._check_lanes(values)
         replay: Replay | None = values[self.last_run]
         if replay is None or not replay.recording.results:
             raise LabError("There is no finished picture yet: press Run first.")
@@ -456,9 +497,16 @@ class Samplers(Tool):
 
     def recording(self, values: dict[Any, Any]) -> Iterator[Path]:
         """The run as a file that replays it."""
+        self._check_lanes(values)
         replay, path = self.last(values), media.scratch_file(f"samplers{recordings.SUFFIX}")
         path.write_bytes(recordings.to_bytes(replay.recording, replay.experiment, values[self.share.capsule]))
         yield path
+
+    def _check_lanes(self, values: dict[Any, Any]) -> None:
+        """Refuse what only lanes have, where the page shows another experiment's run."""
+        capsule: Capsule | None = values.get(self.share.capsule)
+        if values[self.last_run] is None and capsule is not None and capsule.values.get("experiment") not in DRAWN:
+            raise LabError(NO_LANES)
 
     def restore(self, capsule: Capsule, values: dict[str, Any]) -> tuple[Update, str, str]:
         """The tab as a capsule says."""
