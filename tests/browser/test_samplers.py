@@ -8,6 +8,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.browser.conftest import bring, fill
+from tests.browser.test_accessibility import violations
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
 
@@ -121,6 +122,26 @@ def test_the_grid_plots_the_distance_to_the_reference(tab):
     rows = tab.locator("#samplers-plot-table tr")
     expect(rows).to_have_count(1 + 25)  # a row a picture: both distances stand in it
     expect(rows.filter(has_text="below 0.0001").first).to_be_visible()
+
+
+def test_a_wall_of_each_sampler_says_its_share_of_two_groups_and_stops_half_way(tab):
+    finished(tab)
+    top = stage(tab).bounding_box()["y"]
+    tab.get_by_role("button", name="Two groups").click()
+    finished(tab, "60 pictures, 3000 denoiser calls")
+    expect(stage(tab).locator(".wall")).to_have_count(3)
+    expect(stage(tab).locator(".wall").first.locator('[data-group="1"] img')).to_have_count(20)  # plain Langevin's
+    assert len(pictures(tab)) == 60 and stage(tab).bounding_box()["y"] == top
+    expect(stage(tab).locator(".foot").first).to_have_text("Smileys and emotion 0.00, data 0.80 ± 0.09 (20 pictures)")
+    expect(tab.locator("#samplers-prompt")).to_have_count(0)
+    expect(tab.locator("#samplers-known")).to_be_hidden()
+    assert violations(tab) == []
+    fill(tab.get_by_label("number input for Steps"), "100")
+    tab.get_by_role("button", name="Run", exact=True).click()
+    expect(tab.get_by_text(re.compile(r"60 lanes · \d+ of 6000"))).to_be_visible()
+    tab.get_by_role("button", name="Stop").click()
+    finished(tab, "Stopped.")
+    expect(stage(tab).locator(".foot").last).to_contain_text("so far")
 
 
 def test_an_uploaded_photograph_is_inverted(tab, tmp_path):
