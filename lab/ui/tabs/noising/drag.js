@@ -9,7 +9,7 @@ const SHARE = 3; // times what a chart took are left to the pictures before the 
 const named = (name) => document.getElementById(`noising-${name}`);
 const slider = () => named("t").querySelector("input[type=range]");
 const figure = (k) => named(k ? "other" : "jump")?.querySelector("figure");
-const stamp = (name) => Number(named(name).querySelector("figure").dataset.t);
+const stamp = (name) => Number(named(name).querySelector("figure")?.dataset.t); // NaN while Gradio puts another one in its place
 
 const PLAY_MS = 6000; // from t = 0 to T
 const STILLS = 10; // that t plays in where motion is not wanted

@@ -25,7 +25,7 @@ function quality(scene, width) {
   if (scene.floor !== null) series.push({ title: "two sets of exact samples", colour: "#9498a0", dashed: true, points: [[1, scene.floor], [most, scene.floor]] });
   return chart({
     width, title: "Energy distance to the data", series,
-    x: { label: "calls; upwards: energy distance to the data", min: 1, max: most, ticks: most > 64 ? [1, 4, 16, 64, 256, 1024] : [1, 2, 4, 8, 16, 32, 64], log: true },
+    x: { label: "calls; upwards: energy distance to the data", min: 1, max: most, ticks: (most > 64 ? [1, 4, 16, 64, 256, 1024] : [1, 2, 4, 8, 16, 32, 64]).filter((tick) => tick <= most), log: true },
     y: { min: 0.001, max: 2, ticks: [0.001, 0.01, 0.1, 1], log: true },
   });
 }

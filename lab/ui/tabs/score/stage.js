@@ -11,7 +11,7 @@ import { Side } from "./side.js";
 const PLAY_MS = 5500, REST_MS = 400, WAIT_MS = 120, CHART_MS = 250, PATIENCE_MS = 400;
 const SCALES = [1, 1.5, 2, 3, 4, 6, 8, 10];
 // Numbers of calls for the chart: to 64, or to as many as the lanes have, up to 1,024.
-const countsUpTo = (steps) => (steps <= 64 ? [1, 2, 4, 8, 16, 32, 64] : [1, 4, 16, 64, 256, 1024].filter((count) => count <= Math.max(64, steps)));
+const countsUpTo = (steps) => (steps <= 64 ? [1, 2, 4, 8, 16, 32, 64] : [...[1, 4, 16, 64, 256].filter((count) => count < steps), Math.min(1024, steps)]);
 const reduced = matchMedia("(prefers-reduced-motion: reduce)");
 const named = (name) => document.getElementById(`score-${name}`);
 const slider = () => named("level").querySelector("input[type=range]");
