@@ -210,6 +210,19 @@ def test_plain_langevin_keeps_the_shares_of_its_start_and_annealed_langevin_find
     assert abs(plain - 0.5) < 2 * math.sqrt(0.25 / 1280) + 0.005
 
 
+def test_a_preset_that_is_pressed_again_plays_again(plane):
+    press(plane, "Two modes, one cross")
+    level = plane.locator("#score-level input[type=range]")
+    expect(level).to_have_value("-1")
+    level.evaluate("(one) => { one.value = 3; one.dispatchEvent(new Event('input', { bubbles: true })); }")
+    plane.wait_for_timeout(3200)  # the press is over
+    assert level.input_value() == "3"
+    plane.evaluate("window.labScore.stage.play = (end) => { window.played = end; }")
+    plane.get_by_role("button", name="Two modes, one cross", exact=True).first.click()
+    plane.wait_for_function("window.played === -1")
+    plane.evaluate("delete window.labScore.stage.play; window.played = null;")
+
+
 def test_reflow_straightens_the_paths(plane):
     press(plane, "Straighten")
     expect(plane.locator("[data-key=reflow2] figcaption")).to_contain_text("call 32 of 32", timeout=120_000)

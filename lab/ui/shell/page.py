@@ -20,6 +20,7 @@ from lab.requests.base import LabError
 from lab.ui.shell import refusals
 from lab.ui.shell.arrivals import arrival, arrives
 
+NEVER_EMPTY = (gr.Radio, gr.Slider)  # by hand: a slider's box that is emptied is told to nobody (numbers.js)
 MOST_TOLD = 300  # characters of a refusal: Gradio repeats the value that it refuses, whatever its length
 
 
@@ -40,6 +41,8 @@ class Page(gr.Blocks):
         arrives()  # before what the visitor has here is read
         if isinstance(state, _Session) and block_fn.collects_event_data:
             state.latest[block_fn._id] = arrival()
+        if isinstance(state, _Session):
+            inputs = [*map(state.value_of, block_fn.inputs, inputs), *inputs[len(block_fn.inputs) :]]
         try:
             values = await super().preprocess_data(block_fn, inputs, state, *positional, **named)
         except Exception as error:
@@ -74,6 +77,8 @@ class Page(gr.Blocks):
         if not (isinstance(predictions, dict) and all(isinstance(key, Block) for key in predictions)):
             return await super().postprocess_data(block_fn, predictions, state)
         values = {block._id: value for block, value in predictions.items()}
+        if isinstance(state, _Session):
+            state.remember(predictions)
         fewer = copy(block_fn)
         # Each once: Gradio takes the value out of an update when it sends it, so a second mention would send none.
         fewer.outputs = [block for block in dict.fromkeys(block_fn.outputs) if block._id in values]
@@ -120,10 +125,24 @@ class _Session(SessionState):
         self.state_data: dict[int, Any] = {}
         self._state_ttl: dict[int, Any] = {}
         self.latest: dict[int, int] = {}  # by handler: the arrival of its last event
+        self.last_values: dict[int, Any] = {}  # that the page was sent, by component, of those that nobody can empty
         self.is_closed = False
         # A tab that lost its connection comes back as the same visitor, so what a closed tab had, four megabytes commonly,
         # is kept for five minutes (Gradio: an hour), and for a second in tests.
         self.STATE_TTL_WHEN_CLOSED = 1 if os.getenv("GRADIO_IS_E2E_TEST") else 300
+
+    def remember(self, updates: dict[Any, Any]) -> None:
+        """Remember what an answer sets the components to that nobody can empty."""
+        for block, update in updates.items():
+            if isinstance(block, NEVER_EMPTY):
+                value = update.get("value") if isinstance(update, dict) else update
+                if value is not None:
+                    self.last_values[block._id] = value
+
+    def value_of(self, block: Block, value: Any) -> Any:
+        """A value as the page sends it; in the place of none, of a component that nobody can empty, what the page was last
+        sent for it. While Gradio exchanges such a component for one of another look the page has no value of it."""
+        return self.last_values.get(block._id) if value is None and isinstance(block, NEVER_EMPTY) else value
 
     def __setitem__(self, key: int, value: Any) -> None:
         """As SessionState. For an update Gradio makes the component anew, and what it then refuses may be under way: a

@@ -112,6 +112,31 @@ def test_an_update_offers_its_own_choices_and_none_of_before():
         assert [tuple(one) for one in told_names["choices"]] == [("lcm", "lcm")] and told_names["value"] == ["lcm"]
 
 
+@pytest.mark.parametrize(
+    ("make", "sent"), [(lambda: gr.Radio(["a", "b"], value="a"), "b"), (lambda: gr.Slider(0, 9, value=1), 7)]
+)
+def test_a_component_that_gradio_is_exchanging_has_the_value_that_the_page_was_sent(make, sent):
+    """A change made in the moment in which a preset shows another control comes with none of that one's value."""
+    with Page() as page:
+        part, note = make(), gr.HTML()
+        gr.Button().click(lambda: None, None, [part, note])
+        gr.Button().click(lambda value: value, part, note)
+    first, second = page.fns.values()
+    session = _Session(page)
+
+    def got(value):
+        return complete(page.preprocess_data(second, [value], session))
+
+    with pytest.raises(gr.Error, match="is empty"):
+        got(None)
+    told(page, {part: gr.update(value=sent, visible=True)}, session, first)
+    assert got(None) == [sent] and got(part.value) == [part.value]
+    told(page, {part: gr.update(visible=False)}, session, first)
+    assert got(None) == [sent]
+    told(page, {part: part.value}, session, first)
+    assert got(None) == [part.value]
+
+
 def test_an_output_that_is_named_twice_keeps_its_value():
     with Page() as demo:
         align = gr.Radio(["t", "level"], visible=False)
@@ -141,7 +166,7 @@ def test_a_visitor_is_kept_as_gradio_keeps_one(page, tested, monkeypatch):
     """Gradio's own __init__ is not called, for what it costs: whatever else it sets is set here too."""
     monkeypatch.setenv("GRADIO_IS_E2E_TEST", tested)
     ours, theirs = vars(_Session(page)), vars(SessionState(page))
-    assert ours.pop("latest") == {}  # what only this page keeps
+    assert ours.pop("latest") == ours.pop("last_values") == {}  # what only this page keeps
     assert ours.keys() == theirs.keys()
     same = ours.keys() - {"blocks_config", "config_values", "STATE_TTL_WHEN_CLOSED"}
     assert {key: ours[key] for key in same} == {key: theirs[key] for key in same}

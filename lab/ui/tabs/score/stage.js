@@ -8,7 +8,7 @@ import { formatted, parsed } from "./points.js";
 import { LEAST, MOST, Scene } from "./scene.js";
 import { Side } from "./side.js";
 
-const PLAY_MS = 5500, REST_MS = 400, WAIT_MS = 120, CHART_MS = 250, PATIENCE_MS = 400;
+const PLAY_MS = 5500, REST_MS = 400, WAIT_MS = 120, CHART_MS = 250, PATIENCE_MS = 400, AGAIN_MS = 900;
 const SCALES = [1, 1.5, 2, 3, 4, 6, 8, 10];
 // Numbers of calls for the chart: to 64, or to as many as the lanes have, up to 1,024.
 const countsUpTo = (steps) => (steps <= 64 ? [1, 2, 4, 8, 16, 32, 64] : [...[1, 4, 16, 64, 256].filter((count) => count < steps), Math.min(1024, steps)]);
@@ -28,7 +28,7 @@ class Stage {
     this.captions = new Map();
     this.cells = [];
     this.playing = this.frame = this.chartDue = 0;
-    this.pressed = -Infinity;
+    this.pressed = this.shown = -Infinity;
     this.pointer = new Pointer(this);
     this.side.ready.then(() => this.look());
   }
@@ -56,7 +56,8 @@ class Stage {
     this.arrange();
     const pressed = performance.now() - this.pressed < 3000;
     if (fresh.run) this.compute(other || pressed, pressed || values.levels === "one" || values.experiment === "field" ? values.level : MOST);
-    else if (before.level !== values.level && !this.playing) this.look();
+    else if (pressed && !this.playing) this.play(values.level);
+    this.shown = performance.now();
     this.chart();
     this.look();
   }
@@ -129,7 +130,7 @@ class Stage {
     const { scene } = this;
     scene.forget();
     delete this.grid.dataset.behind;
-    this.empty = setTimeout(() => this.look(), PATIENCE_MS); // what is quick is not first seen empty
+    setTimeout(() => this.look(), PATIENCE_MS); // what is quick is not first seen empty
     named("train").textContent = scene.mixture ? "Stop" : "Train";
     if (!scene.mixture) return this.look();
     if (scene.now.experiment === "learn") return this.train(film, level);
@@ -262,7 +263,12 @@ class Stage {
   // Once nothing has moved for a while the server is told, for the link.
   rest() {
     clearTimeout(this.resting);
-    this.resting = setTimeout(() => { if (!this.playing) this.tell(this.drawn === undefined ? {} : { points: this.drawn }); }, REST_MS);
+    this.resting = setTimeout(() => {
+      const said = JSON.stringify([this.scene.now, this.lambda]);
+      if (this.playing || said === this.said) return;
+      this.said = said;
+      this.tell(this.drawn === undefined ? {} : { points: this.drawn });
+    }, REST_MS);
   }
 }
 
@@ -277,8 +283,10 @@ export async function attach(element, trigger) {
   named("train").addEventListener("click", () => stage.trainOrStop());
   document.addEventListener("click", ({ target }) => {
     if (!target.closest("#score-presets button")) return;
-    stage.pressed = performance.now();
+    const at = performance.now();
+    stage.pressed = at;
     stage.pause();
+    setTimeout(() => { if (stage.shown < at) stage.play(stage.scene.now.level); }, AGAIN_MS); // nothing is set otherwise: once more
   }, true);
   document.addEventListener("keydown", ({ key }) => { if (key === "Escape" && stage.playing) stage.pause(); });
   const touch = ({ isTrusted, target }) => { if (isTrusted && stage.playing && named("level").contains(target)) stage.pause(); };
