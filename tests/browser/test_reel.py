@@ -116,13 +116,13 @@ def test_pictures_run_play_and_slider_are_in_sight_together(page, tab):
 
 
 @pytest.mark.parametrize(
-    ("tab", "cell", "opens"),
+    ("tab", "cell", "enlarged"),
     [
         ("guidance", "button[data-key]", "#guidance-look .large img"),
         ("controlnet", "figure[data-key]", ".held-full img"),
     ],
 )
-def test_a_grid_is_scrubbed_without_a_request_and_its_pictures_open_all_the_same(page, tab, cell, opens):
+def test_a_grid_is_scrubbed_without_a_request_and_its_pictures_open_all_the_same(page, tab, cell, enlarged):
     opened(page, tab, still=True)
     pictures, frames = page.locator(f"#{tab}-stage img"), page.locator(f"#{tab}-stage canvas:visible")
     expect(frames).to_have_count(0)
@@ -137,4 +137,4 @@ def test_a_grid_is_scrubbed_without_a_request_and_its_pictures_open_all_the_same
     assert first.get_attribute("aria-label") and first.locator("img").get_attribute("alt")
     source = first.locator("img").get_attribute("src")
     first.click()
-    expect(page.locator(opens)).to_have_attribute("src", source)
+    expect(page.locator(enlarged)).to_have_attribute("src", source)
