@@ -14,9 +14,3 @@ export const norm = ({ signal, noise }) => Math.hypot(signal, noise);
 
 // The variance-preserving level of a log-SNR.
 export const levelOf = (lambda) => ({ signal: 1 / Math.sqrt(1 + Math.exp(-lambda)), noise: 1 / Math.sqrt(1 + Math.exp(lambda)) });
-
-// The time at which the variance-preserving SDE has a log-SNR: the root of a square in t.
-export function timeOf(lambda) {
-  const bar = Math.log1p(Math.exp(-lambda)), slope = BETA_MAX - BETA_MIN;
-  return (Math.sqrt(BETA_MIN * BETA_MIN + 2 * slope * bar) - BETA_MIN) / slope;
-}

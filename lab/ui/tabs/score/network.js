@@ -7,11 +7,11 @@ import { Random } from "./random.js";
 const WIDTH = 64, INPUTS = 15;
 const LEAST_SEED = 4093;
 const RATE = 1e-2, DECAY_1 = 0.9, DECAY_2 = 0.999, SMALL = 1e-8;
-export const SIZES = [[INPUTS, WIDTH], [WIDTH, WIDTH], [WIDTH, 2]];
+const SIZES = [[INPUTS, WIDTH], [WIDTH, WIDTH], [WIDTH, 2]];
 
 // What the network is asked for, from eps and x_0; and x_0 back from its answer. NCSN's loss, sigma^2 |s + eps / sigma|^2, is that of
 // s sigma = -eps (Song and Ermon 2019, eq. 6).
-export const OBJECTIVES = {
+const OBJECTIVES = {
   score: { target: (eps) => -eps, x0: (x, answer, { signal, noise }) => (x + noise * answer) / signal },
   eps: { target: (eps) => eps, x0: (x, answer, { signal, noise }) => (x - noise * answer) / signal },
   // on the variance-preserving level of the straight flow's log-SNR: v = eps - x_0

@@ -45,7 +45,7 @@ function reflowed({ denoise, seed }, times) {
 }
 
 // Where all lanes of a run start, in the coordinates of the view (those of x_t where it has deviation 1).
-export function startOf(start, mixture, seed, count = COUNT) {
+function startOf(start, mixture, seed, count = COUNT) {
   const random = new Random(seed), places = random.normals(new Float64Array(2 * count));
   if (start === "square") return places.map(() => 3.2 * random.uniform() - 1.6); // the paper's [-8, 8], in units of 5
   if (start !== "mode") return places;
