@@ -223,6 +223,12 @@ def test_a_preset_that_is_pressed_again_plays_again(plane):
     plane.evaluate("delete window.labScore.stage.play; window.played = null;")
 
 
+@pytest.mark.parametrize("name", ["steps", "training", "seed"])
+def test_a_number_that_is_emptied_changes_nothing(plane, name):
+    script = "([name, value]) => { const { stage } = window.labScore; stage.set({ ...stage.scene.now, [name]: value }); return stage.scene.now[name]; }"
+    assert [plane.evaluate(script, [name, value]) for value in (321, None, "", -7, 1e12)][:3] == [321, 321, 321]
+
+
 def test_reflow_straightens_the_paths(plane):
     press(plane, "Straighten")
     expect(plane.locator("[data-key=reflow2] figcaption")).to_contain_text("call 32 of 32", timeout=120_000)

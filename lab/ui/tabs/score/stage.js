@@ -64,8 +64,8 @@ class Stage {
 
   // What the controls say, in numbers that can be, and with points that were drawn since the server last heard of them.
   pending(given, before) {
-    const whole = (value, least, most, own) => Math.max(least, Math.min(most, Math.round(Number.isFinite(Number(value)) && value !== null ? Number(value) : own)));
-    const values = { ...given, steps: whole(given.steps, 1, 10000, 100), training: whole(given.training, 100, 20000, 3000), seed: whole(given.seed, 0, 2 ** 32 - 1, 0) };
+    const whole = (name, least, most) => Math.max(least, Math.min(most, Math.round(typeof given[name] === "number" ? given[name] : before[name] ?? least))); // a box that is empty changes nothing
+    const values = { ...given, steps: whole("steps", 1, 10000), training: whole("training", 100, 20000), seed: whole("seed", 0, 2 ** 32 - 1) };
     const chosen = performance.now() - this.pressed < 3000, begun = values.data === "drawn" && !values.points && before.data && before.data !== "drawn";
     if (values.points === this.drawn || chosen) this.drawn = undefined;
     else if (this.drawn !== undefined) values.points = this.drawn;
