@@ -47,6 +47,9 @@ class Record:
     x_0: Tensor
     eps: Tensor
     halves: tuple[Tensor, Tensor] | None = None  # conditional and unconditional prediction of a guided call
+    variance: Tensor | None = (
+        None  # what the denoiser says of it, where it learned one (Nichol and Dhariwal 2021, eq. 15)
+    )
 
     @property
     def log_snr(self) -> float:
@@ -159,14 +162,15 @@ class Lane:
         halves = (predictions[0].cpu(), predictions[1].cpu()) if len(predictions) == 2 else None
         prediction = self._guided(predictions, x_t, level, denoiser.prediction_type)
         x_0, eps = split_prediction(prediction, x_t, level, denoiser.prediction_type)
-        yield Record(self.index, self.i, self.n, self.t, level, x_t[0].cpu(), x_0[0].cpu(), eps[0].cpu(), halves)
+        variance = variances[:1] if self.rule.needs(level)[0] else variances[-1:]  # guidance leaves it alone
+        v = variance[0].cpu() if variance.numel() else None
+        yield Record(self.index, self.i, self.n, self.t, level, x_t[0].cpu(), x_0[0].cpu(), eps[0].cpu(), halves, v)
 
         if self._stepper.prediction_type == "epsilon":  # of a model's x_0 too, where the class knows no x_0 prediction
             prediction = eps
         elif self._stepper.prediction_type not in (None, denoiser.prediction_type):
             prediction = join_prediction(x_0, x_t, level, self._stepper.prediction_type)
-        if self._stepper.takes_variance:  # guidance leaves the variance alone
-            variance = variances[:1] if self.rule.needs(level)[0] else variances[-1:]
+        if self._stepper.takes_variance:
             prediction = torch.cat([prediction, variance], dim=1)
         generator = self.noise.at(self.t) if self._stepper.takes_generator else None
         self.sample = self._stepper.step(prediction, self.sample, self.i, generator)

@@ -104,8 +104,7 @@ class PictureSet:
         """The same pictures, averaged down to `side` pixels."""
         if self.pixels.shape[1] == side:
             return self
-        small = [cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA) for picture in self.pixels]
-        return replace(self, pixels=np.stack(small))
+        return replace(self, pixels=np.stack([resized(picture, side) for picture in self.pixels]))
 
     def matching(self, caption: str = "", group: str = "", style: str = "") -> np.ndarray:
         """Which pictures a search means, as a mask (n,) bool; all False where nothing matches. Never raises.
@@ -152,6 +151,14 @@ class PictureSet:
     @cached_property
     def _masks_by_style(self) -> dict[str, np.ndarray]:
         return _masks_by_value(self.styles)
+
+
+def resized(picture: np.ndarray, side: int) -> np.ndarray:
+    """A (height, width, 3) uint8 picture at (side, side, 3), averaged down as those of a set are; itself where it has that
+    size."""
+    if picture.shape[:2] == (side, side):
+        return picture
+    return cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA)
 
 
 @lru_cache(maxsize=16)

@@ -7,6 +7,7 @@ from lab.operations.anatomy import anatomy
 from lab.operations.annotate import annotate
 from lab.operations.house import House
 from lab.operations.inversion import inversion
+from lab.operations.ledger import ledger
 from lab.operations.nearest import nearest
 from lab.operations.noising import noising
 from lab.operations.sampling import sampling
@@ -15,6 +16,7 @@ from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
 from lab.requests.base import Event
 from lab.requests.inversion import InversionRequest
+from lab.requests.ledger import LedgerRequest
 from lab.requests.nearest import NearestRequest
 from lab.requests.noising import NoisingRequest
 from lab.requests.sampling import SamplingRequest
@@ -28,4 +30,5 @@ OPERATIONS: dict[type, Callable[[Any, House], Iterator[Event]]] = {
     AnnotateRequest: annotate,
     NearestRequest: nearest,
     ShareRequest: share,
+    LedgerRequest: ledger,
 }

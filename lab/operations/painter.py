@@ -48,7 +48,7 @@ class Painter:
             x_0 = self._decoded(record)
         else:
             x_0 = self.model.preview(record.x_0)
-            if record.i in _spread(record.n, self.replay_steps):
+            if record.i in spread(record.n, self.replay_steps):
                 self.previews[record.lane, record.i] = record.x_0
         return Step(record.lane, record.i, record.n, record.t, record.log_snr, x_t, x_0, elapsed_s, decoded)
 
@@ -74,7 +74,7 @@ class Painter:
 
 
 @cache
-def _spread(n: int, count: int) -> frozenset[int]:
+def spread(n: int, count: int) -> frozenset[int]:
     """At most `count` of the calls 0 .. n - 1, evenly spaced, the first and the last among them."""
     return frozenset(range(n)) if count >= n else frozenset(round(i) for i in np.linspace(0, n - 1, count))
 

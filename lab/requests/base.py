@@ -112,6 +112,7 @@ FIELDS = {  # as the controls are labelled
     "reference_steps": "steps of the reference run",
     "zero_snr": "zero terminal SNR",
     "at_log_snr": "log-SNR",
+    "i": "term",
 }
 
 

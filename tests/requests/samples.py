@@ -6,6 +6,7 @@ from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
 from lab.requests.fields import Condition, Forward
 from lab.requests.inversion import InversionRequest
+from lab.requests.ledger import BillsRequest, LedgerRequest, LikelihoodRequest, StepRequest
 from lab.requests.nearest import NearestRequest
 from lab.requests.noising import NoisingRequest
 from lab.requests.sampling import ControlMap, ControlWindow, LaneSettings, SamplingRequest
@@ -16,12 +17,17 @@ MODEL = {"model": "text-to-image", "forward": Forward(schedule="scaled_linear")}
 LANES = (LaneSettings(steps=3, guidance_scale=2), LaneSettings(steps=2, seed=5, sampler="ddpm"))
 APPLE = Condition(prompt="apple")
 
+LEDGER = LedgerRequest(picture=PICTURE, schedule="linear", calls=5, frames=2)
+
 PARTS = (
     Condition(prompt="red apple", group="food-drink", style="flat"),
     Forward(schedule="cosine", T=400, zero_snr=True),
     ControlMap(name="edges", map=PICTURE),
     ControlWindow(strength=0.5, start=0.2, end=0.8),
     LaneSettings(sampler="heun", steps=7, mix_seed=3, mix=0.5),
+    StepRequest(ledger=LEDGER, i=2),
+    LikelihoodRequest(picture=PICTURE, steps=3),
+    BillsRequest(each=1, calls=2, own=PICTURE),
 )
 RUNS = {
     "sampling": SamplingRequest(
@@ -35,5 +41,6 @@ RUNS = {
     "noising": NoisingRequest(picture=PICTURE, forward=MODEL["forward"], t=10, recover="text-to-image"),
     "nearest": NearestRequest(model="text-to-image", pictures=(PICTURE, 255 - PICTURE)),
     "share": ShareRequest(samplers=("annealed", "ddpm"), steps=5, pictures=2),
+    "ledger": LEDGER,
 }
 SAMPLES = (*PARTS, *RUNS.values())
