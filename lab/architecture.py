@@ -29,7 +29,7 @@ class Architecture:
     classes: int = 0
     stages: tuple[Stage, ...] = ()  # of the U-Net, from the outside in
     distilled: bool = False  # with its guidance: it is told the scale (Luo et al. 2023)
-    pictures: int = 0  # of the set of an exact denoiser
+    pictures: int = 0  # of the set of an exact denoiser or a local one
 
 
 def architecture(row: Model) -> Architecture | None:
@@ -41,7 +41,7 @@ def architecture(row: Model) -> Architecture | None:
 @lru_cache(maxsize=64)
 def _read(family: str, folder: Path, size: int) -> Architecture | None:
     with suppress(OSError, ValueError, KeyError, TypeError):
-        if family == "exact":
+        if family in ("exact", "local"):
             return _exact(folder, size)
         unet = _config(folder / "unet")
         stages = _stages(unet)

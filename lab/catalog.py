@@ -31,7 +31,7 @@ class Model:
     guidance_scale: float = 1.0  # what suits it
     pipeline: str = "StableDiffusionPipeline"  # of family "stable_diffusion": the class in its index file
     perfect: str = ""  # the exact denoiser that lives in the same space: its perfect score beside the learned one
-    data: str = ""  # the exact denoiser that holds what the lab ships of the pictures it was trained on
+    data: str = ""  # the exact denoiser that holds what the lab ships of the pictures it was trained on, or knows
 
 
 def _once(steps: int) -> int:
@@ -148,6 +148,9 @@ MODELS = _by_name(
     Model("exact-32", "Exact denoiser at 32 px", "exact", "pictures", 32,
           "The closed form on the pictures as the miniature pixel model saw them: the score that it tried to learn.",
           schedules=tuple(SCHEDULES), conditions=("prompt", "group", "style"), trained=False, captions=True),
+    Model("local-32", "Local score machine", "local", "pictures", 32,
+          "The closed form for each pixel over 7 px patches of the same pictures (Kamb & Ganguli 2024): it invents, and nothing is learned.",
+          schedules=tuple(SCHEDULES), conditions=("prompt", "group", "style"), trained=False, captions=True, data="exact-32"),
     # From the hub, where an operator allows them (LAB_ALLOWED_MODELS, LAB_OFFLINE=false); licences are their authors'.
     Model("sd-1-5", "Stable Diffusion 1.5", "stable_diffusion", "stable-diffusion-v1-5/stable-diffusion-v1-5@451f4fe16113bff5a5d2269ed5ad43b0592e9a14", 512,
           "Rombach et al. 2022, trained on LAION: the model that most of the papers after it build on.",

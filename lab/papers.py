@@ -131,5 +131,8 @@ PAPERS = (
           r"f_\theta(z_t, \omega, c, t) = f_\theta(z_{t'}, \omega, c, t') = z_0",
           (Try("samplers", "One step or eight?", "One prompt and noise in 1, 2, 4 and 8 calls of a student that was distilled here."),
            Try("controlnet", "Draw an emoji", "Four calls a picture: it follows the pen."))),
+    Paper("Kamb & Ganguli", 2024, "An analytic theory of creativity in convolutional diffusion models", _arxiv("2412.20292"),
+          "The perfect score can only copy. Where each pixel sees but a patch, as in a convolutional network, the closed form makes new pictures, a mosaic of patches of old ones.",
+          r"\hat{x}_0(p) = \sum_i x_i(p)\; \mathrm{softmax}_i\!\left(-\frac{\big\|x_t^{\Omega_p} - \sqrt{\bar\alpha_t}\, x_i^{\Omega_p}\big\|^2}{2\,(1-\bar\alpha_t)}\right)"),
 )
 # fmt: on

@@ -343,7 +343,7 @@ def parts_of(family, folder):
 SHIPPED = [
     pytest.param(row.family, row.source, id=name)
     for name, row in leasable().items()
-    if row.family != "exact" and "@" not in row.source
+    if row.family not in ("exact", "local") and "@" not in row.source
 ]
 
 
@@ -390,9 +390,9 @@ def test_a_source_is_at_hand_where_it_can_be_loaded(tmp_path):
     assert not at_hand("some/model", Settings(allowed_models="some/model"))  # allowed, but the lab is offline
 
 
-def test_the_exact_models_have_their_pictures():
+def test_the_exact_and_local_models_have_their_pictures():
     for row in MODELS.values():
-        if row.family == "exact":
+        if row.family in ("exact", "local"):
             assert at_hand(row.source, Settings()) and (ASSETS / row.source / "index.csv").is_file()
 
 

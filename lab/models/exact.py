@@ -102,11 +102,13 @@ class ExactData:
             return whole
         return Support(whole.indices, whole.centred, whole.half_norms, more)
 
-    def nearest(self, x_0: Tensor) -> tuple[int, float]:
-        """Index of the data picture nearest to x_0 (channels, height, width), and the RMS distance to it."""
+    def nearest(self, x_0: Tensor, among: Support | None = None) -> tuple[int, float]:
+        """Index of the data picture nearest to x_0 (channels, height, width), and the RMS distance to it; of all, or of a
+        support."""
+        support = among or self.everything
         flat = x_0.reshape(-1).to(self.centred) - self.mean
-        index = int((self.half_norms - self.centred @ flat).argmin())
-        return index, float((self.centred[index] - flat).square().mean().sqrt())
+        index = int((support.half_norms - support.centred @ flat).argmin())
+        return int(support.indices[index]), float((support.centred[index] - flat).square().mean().sqrt())
 
 
 class TwoGroups:

@@ -4,10 +4,10 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from lab.models.cache import ModelCache, Shelf, alone, first_line
 from lab.models.clip import LoadedClip, read_clip
 from lab.models.compiled import Engines, Workshop
 from lab.models.exact import ExactData, ExactDenoiser, Support, TwoGroups
+from lab.models.local import LocalDenoiser, Patches
 from lab.models.parts import check_class, read_config, read_network, read_scheduler, read_tokenizer, without_paths
 from lab.models.pictures import PictureSet
 from lab.models.pixel import read_pixel
@@ -35,6 +36,7 @@ from lab.vocabulary import nearest, suggestion
 
 log = logging.getLogger("lab")
 
+PATCH = 7  # pixels: the local score machine's, where a request names none
 PREVIEW_EXAMPLES = 48
 SLOW = 200_000_000  # bytes that take a while to read
 ENCODERS = {  # of each pipeline: the part's name behind "text_encoder" and "tokenizer", and its class in transformers
@@ -94,41 +96,47 @@ class LoadedModel(Protocol):
         ...
 
 
-class LoadedExact:
-    """The exact denoiser of a picture set."""
+Of = TypeVar("Of", ExactDenoiser, LocalDenoiser)
+
+
+class Views(Generic[Of]):
+    """The denoisers of one picture set, a view for each forward process."""
+
+    def __init__(self, data: ExactData, make: Callable[[ExactData, Tensor], Of]) -> None:
+        self._data = data
+        self._make: Callable[[ExactData, Tensor], Of] = make
+        self._lock = threading.Lock()
+        self._views: dict[Forward, Of] = {}
+
+    def of(self, forward: Forward) -> Of:
+        """The view of a process; the same object for the same process."""
+        with self._lock:
+            if forward not in self._views:
+                if len(self._views) >= 64:  # views are small; forget the oldest rather than grow for ever
+                    self._views.pop(next(iter(self._views)))
+                table = alphas_cumprod(forward.schedule, forward.T, forward.zero_snr)
+                self._views[forward] = self._make(self._data, table)
+            return self._views[forward]
+
+
+class LoadedPictures:
+    """A picture set: what the exact denoiser and the local one know, and how they find it."""
 
     latent = distilled = False
 
     def __init__(self, pictures: PictureSet, data: ExactData) -> None:
         self.pictures, self.data = pictures, data
         self.shape, self.side = data.shape, data.shape[1]
-        self._lock = threading.Lock()
-        self._denoisers: dict[Forward, ExactDenoiser] = {}
         self._indices = lru_cache(maxsize=256)(self._search)
 
-    def denoiser(self, forward: Forward) -> ExactDenoiser:
-        with self._lock:
-            if forward not in self._denoisers:
-                if len(self._denoisers) >= 64:  # views are small; forget the oldest rather than grow for ever
-                    self._denoisers.pop(next(iter(self._denoisers)))
-                table = alphas_cumprod(forward.schedule, forward.T, forward.zero_snr)
-                self._denoisers[forward] = ExactDenoiser(self.data, table)
-            return self._denoisers[forward]
-
-    def conditioning(self, condition: Condition) -> Support:
+    def support(self, condition: Condition) -> Support:
+        """The pictures that a condition finds. Raises LabError where there are none."""
         if condition == Condition():
             return self.data.everything
         return self.data.support(self._indices(condition))
 
-    def unconditional(self, negative: str = "") -> Support:
-        """All pictures; or, for a negative prompt, those it finds."""
-        return self.conditioning(Condition(prompt=negative))
-
     def unread(self, condition: Condition, negative: str = "") -> Sequence[str]:
         return ()
-
-    def knowing(self, x_0: Tensor, conditioning: Support | None = None) -> Support:
-        return self.data.knowing(x_0, conditioning)
 
     def to_values(self, x_0: Tensor) -> Tensor:
         return x_0.float().cpu()
@@ -142,24 +150,81 @@ class LoadedExact:
     def from_picture(self, picture: np.ndarray) -> Tensor:
         return to_signed(picture, self.shape[1:])
 
-    def nearest(self, x_0: Tensor) -> tuple[np.ndarray, str, float]:
-        index, rms = self.data.nearest(x_0)
+    def nearest(self, x_0: Tensor, among: Support | None = None) -> tuple[np.ndarray, str, float]:
+        index, rms = self.data.nearest(x_0, among)
         return self.pictures.pixels[index], self.pictures.captions[index], rms
+
+    def spread(self, group: str, count: int) -> Tensor:
+        """Indices (count,) of so many pictures of a group, spread evenly over it; of all groups where it is empty. They come
+        round again where the group has fewer."""
+        found = np.flatnonzero(np.array(self.pictures.groups) == group) if group else np.arange(len(self.pictures))
+        return torch.from_numpy(found[np.arange(count) * len(found) // count])
 
     def two_groups(self, names: tuple[str, str], counts: tuple[int, int]) -> TwoGroups:
         """So many pictures of each group, spread evenly over it, as the data."""
-        found = [np.flatnonzero(np.array(self.pictures.groups) == name) for name in names]
-        first, second = (
-            torch.from_numpy(own[np.arange(count) * len(own) // count])
-            for own, count in zip(found, counts, strict=True)
-        )
+        first, second = (self.spread(name, count) for name, count in zip(names, counts, strict=True))
         return TwoGroups(self.data, (first, second))
+
+    def known(self, group: str, count: int) -> Support:
+        """Of a group, or of all groups where it is empty, `count` pictures spread evenly over it; all it has where that is 0 or
+        more than it has."""
+        everything = self.support(Condition(group=group))
+        if not 0 < count < len(everything.indices):
+            return everything
+        return self.data.support(self.spread(group, count))
 
     def _search(self, condition: Condition) -> Tensor:
         indices = np.flatnonzero(self.pictures.matching(condition.prompt, condition.group, condition.style))
         if len(indices) == 0:
             raise LabError(_nothing_matches(condition, self.pictures))
         return torch.from_numpy(indices)
+
+
+class LoadedExact(LoadedPictures):
+    """The exact denoiser of a picture set."""
+
+    def __init__(self, pictures: PictureSet, data: ExactData) -> None:
+        super().__init__(pictures, data)
+        self._views = Views(data, ExactDenoiser)
+
+    def denoiser(self, forward: Forward) -> ExactDenoiser:
+        return self._views.of(forward)
+
+    def conditioning(self, condition: Condition) -> Support:
+        return self.support(condition)
+
+    def unconditional(self, negative: str = "") -> Support:
+        """All pictures; or, for a negative prompt, those it finds."""
+        return self.conditioning(Condition(prompt=negative))
+
+    def knowing(self, x_0: Tensor, conditioning: Support | None = None) -> Support:
+        return self.data.knowing(x_0, conditioning)
+
+
+class LoadedLocal(LoadedPictures):
+    """The local score machine of a picture set; a condition is met with patches of PATCH pixels."""
+
+    def __init__(self, pictures: PictureSet, data: ExactData) -> None:
+        super().__init__(pictures, data)
+        self._views = Views(data, LocalDenoiser)
+
+    def denoiser(self, forward: Forward) -> LocalDenoiser:
+        return self._views.of(forward)
+
+    def conditioning(self, condition: Condition) -> Patches:
+        return self.patches(self.support(condition), PATCH)
+
+    def patches(self, support: Support, side: int) -> Patches:
+        """What the denoiser takes as a row's conditioning: the pictures whose patches count, and a patch's side in pixels."""
+        return Patches(support, side)
+
+    def unconditional(self, negative: str = "") -> Patches:
+        """Patches of all pictures; or, for a negative prompt, of those it finds."""
+        return self.conditioning(Condition(prompt=negative))
+
+    def knowing(self, x_0: Tensor, conditioning: Patches | None = None) -> Patches:
+        patches = self.unconditional() if conditioning is None else conditioning
+        return replace(patches, support=self.data.knowing(x_0, patches.support))
 
 
 def _nothing_matches(condition: Condition, pictures: PictureSet) -> str:
@@ -179,14 +244,24 @@ def _nothing_matches(condition: Condition, pictures: PictureSet) -> str:
 
 
 def load_exact(row: Model, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> LoadedModel:
-    """Family "exact": the pictures of a folder at the model's size, held-out ones left out."""
+    """Family "exact": the exact denoiser of a folder's pictures."""
+    return LoadedExact(*_picture_set(row, settings, shelf))
+
+
+def load_local(row: Model, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> LoadedModel:
+    """Family "local": the local score machine of a folder's pictures, which it shares with an exact denoiser of their size."""
+    return LoadedLocal(*_picture_set(row, settings, shelf))
+
+
+def _picture_set(row: Model, settings: Settings, shelf: Shelf) -> tuple[PictureSet, ExactData]:
+    """The pictures of a folder at the model's size, held-out ones left out."""
     pictures = PictureSet.load(folder_of(row.source, settings)).resized(row.size)
     pictures = pictures.select(~pictures.held_out)
 
     def read() -> ExactData:
         return ExactData(torch.from_numpy(pictures.pixels).permute(0, 3, 1, 2).float() / 127.5 - 1)
 
-    return LoadedExact(pictures, shelf(f"exact/{row.source}/{row.size}", read))
+    return pictures, shelf(f"exact/{row.source}/{row.size}", read)
 
 
 def load_stable_diffusion(row: Model, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> LoadedModel:
@@ -313,6 +388,7 @@ class Family:
 
 FAMILIES = {
     "exact": Family(load_exact, weigh_exact),
+    "local": Family(load_local, weigh_exact),
     "stable_diffusion": Family(load_stable_diffusion),
     "pixel": Family(load_pixel),
     "controlnet": Family(load_control),

@@ -6,6 +6,7 @@ from typing import Any
 from lab.operations.anatomy import anatomy
 from lab.operations.annotate import annotate
 from lab.operations.house import House
+from lab.operations.invention import invention
 from lab.operations.inversion import inversion
 from lab.operations.ledger import ledger
 from lab.operations.nearest import nearest
@@ -15,6 +16,7 @@ from lab.operations.share import share
 from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
 from lab.requests.base import Event
+from lab.requests.invention import InventionRequest
 from lab.requests.inversion import InversionRequest
 from lab.requests.ledger import LedgerRequest
 from lab.requests.nearest import NearestRequest
@@ -31,4 +33,5 @@ OPERATIONS: dict[type, Callable[[Any, House], Iterator[Event]]] = {
     NearestRequest: nearest,
     ShareRequest: share,
     LedgerRequest: ledger,
+    InventionRequest: invention,
 }

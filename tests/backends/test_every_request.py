@@ -64,11 +64,17 @@ class SteeredModel(ToyModel):
     def try_control(self, control):
         pass
 
-    def nearest(self, x_0):
+    def nearest(self, x_0, among=None):
         return self.to_picture(x_0), "itself", 0.0
 
     def two_groups(self, names, counts):
         return ToyGroups()
+
+    def known(self, group, count):
+        return group
+
+    def patches(self, support, side):
+        return support
 
 
 class WatchedCache(ModelCache):
@@ -343,7 +349,7 @@ def test_a_replica_that_is_lost_costs_no_event_and_none_comes_twice(lossy, alone
 
 
 def test_a_run_that_is_lost_at_its_end_is_not_made_again(lossy):
-    for name in ("sampling", "reference", "versus", "inversion", "share"):
+    for name in ("sampling", "reference", "versus", "inversion", "share", "invention"):
         desk = lossy(len(Desk("local").run(RUNS[name])))
         assert Note(ray_serve.LOST) not in desk.run(RUNS[name]) and len(desk.cluster.requests) == 1
 

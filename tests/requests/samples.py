@@ -5,6 +5,7 @@ import numpy as np
 from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
 from lab.requests.fields import Condition, Forward
+from lab.requests.invention import InventionRequest, Machine
 from lab.requests.inversion import InversionRequest
 from lab.requests.ledger import BillsRequest, LedgerRequest, LikelihoodRequest, StepRequest
 from lab.requests.nearest import NearestRequest
@@ -28,6 +29,7 @@ PARTS = (
     StepRequest(ledger=LEDGER, i=2),
     LikelihoodRequest(picture=PICTURE, steps=3),
     BillsRequest(each=1, calls=2, own=PICTURE),
+    Machine(kind="local", patch=5, pictures=9),
 )
 RUNS = {
     "sampling": SamplingRequest(
@@ -42,5 +44,6 @@ RUNS = {
     "nearest": NearestRequest(model="text-to-image", pictures=(PICTURE, 255 - PICTURE)),
     "share": ShareRequest(samplers=("annealed", "ddpm"), steps=5, pictures=2),
     "ledger": LEDGER,
+    "invention": InventionRequest(seeds=(1, 2), steps=3),
 }
 SAMPLES = (*PARTS, *RUNS.values())

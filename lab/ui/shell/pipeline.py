@@ -27,6 +27,7 @@ DDPM = "Denoising Diffusion Probabilistic Models"
 IMPROVED = "Improved Denoising Diffusion Probabilistic Models"
 KARRAS = "Elucidating the Design Space of Diffusion-Based Generative Models"
 LATENT = "High-Resolution Image Synthesis with Latent Diffusion Models"
+LOCAL = "An analytic theory of creativity in convolutional diffusion models"
 LCM = "Latent Consistency Models: Synthesizing High-Resolution Images with Few-Step Inference"
 GUIDED = "Classifier-Free Diffusion Guidance"
 CONTROLNET = "Adding Conditional Control to Text-to-Image Diffusion Models"
@@ -34,6 +35,16 @@ VAE = "Auto-Encoding Variational Bayes"
 SCORES = "Generative Modeling by Estimating Gradients of the Data Distribution"
 SDE = "Score-Based Generative Modeling through Stochastic Differential Equations"
 THERMODYNAMICS = "Deep Unsupervised Learning using Nonequilibrium Thermodynamics"
+
+CLOSED_FORMS = {  # by family: name, name on a phone, what it does, paper
+    "exact": (
+        "exact denoiser", "denoiser", "No network: the mean of all pictures of the set, each weighted by how likely x_t came from it.", KARRAS,
+    ),
+    "local": (
+        "local machine", "machine", "No network: for each pixel the mean of the set's pixels there, each weighted by how likely the patch around it is.", LOCAL,
+    ),
+}  # fmt: skip
+U_NET = "U-Net", "", "It says which noise is in x_t; the sampler takes a little of that away and asks again.", ""
 
 
 @dataclass(frozen=True)
@@ -230,14 +241,8 @@ def _control(row: Model, built: Architecture | None, kinds: Sequence[str]) -> li
 
 def _network(row: Model, built: Architecture | None, request: SamplingRequest | None, counts: Counts | None) -> Part:
     """What is asked once or twice in every step."""
-    exact = row.family == "exact"
-    name, short = ("exact denoiser", "denoiser") if exact else ("U-Net", "")
-    does = (
-        "No network: the mean of all pictures of the set, each weighted by how likely x_t came from it."
-        if exact
-        else "It says which noise is in x_t; the sampler takes a little of that away and asks again."
-    )
-    papers = [KARRAS] if exact else [LATENT if row.latent else IMPROVED]
+    name, short, does, paper = CLOSED_FORMS.get(row.family, U_NET)
+    papers = [paper or (LATENT if row.latent else IMPROVED)]
     if row.consistency:
         does, papers = "It was taught to jump: from x_t to the end of the way in one call, guidance included.", [LCM]
     numbers = ""
@@ -247,7 +252,8 @@ def _network(row: Model, built: Architecture | None, request: SamplingRequest | 
             numbers += f" × {between(counts.halves)} predictions"
             does += " Guidance takes two predictions a call, with the prompt and without."
             papers.append(GUIDED)
-    figure = pipeline_figures.posterior() if exact else pipeline_figures.u_net(built.stages if built else ())
+    closed = row.family in CLOSED_FORMS
+    figure = pipeline_figures.posterior() if closed else pipeline_figures.u_net(built.stages if built else ())
     return Part(name, numbers, does, tuple(papers), NETWORK, figure, short, key=True)
 
 

@@ -1,0 +1,142 @@
+"""Copy or invent: pictures of exact, local and learned machines from the same noise (Kamb & Ganguli 2024)."""
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+from torch import Tensor
+
+from lab.engine.distances import rms
+from lab.engine.lanes import Lane, Record
+from lab.models.loaders import LoadedModel
+from lab.operations.house import House
+from lab.operations.lanes import make_lane
+from lab.operations.limits import check_load
+from lab.operations.loading import loading
+from lab.requests.base import Event
+from lab.requests.fields import Condition
+from lab.requests.invention import FORWARD, KINDS, Invention, InventionRequest, InventionStep, Machine
+
+GREY_LEVELS = 255 / 2  # of a unit of x_0, whose values lie in [-1, 1]
+
+T = TypeVar("T")
+
+
+def invention(request: InventionRequest, house: House) -> Iterator[Event]:
+    """Draw all machines' pictures side by side: InventionSteps as they come, and an Invention for each lane once its machine
+    and the network have ended."""
+    check_load(request, house.settings)
+    yield from loading(house, *request.models())
+    with ExitStack() as leases:
+        models = {name: leases.enter_context(house.lease(name)) for name in request.models()}
+        knowledge = [_known(request, machine, models) for machine in request.machines]
+        ends, began = Ends(request), time.perf_counter()
+        for record in _in_turn(
+            [leases.enter_context(closing(drive)) for drive in _drives(request, house, models, knowledge)]
+        ):
+            yield _step(record, models[KINDS["exact"]], time.perf_counter() - began)
+            for lane in ends.after(record):
+                known = knowledge[lane // len(request.seeds)]
+                yield house.compute(partial(ends.invention, lane, models[KINDS["exact"]], known))
+
+
+def _known(request: InventionRequest, machine: Machine, models: dict[str, Any]) -> Any:
+    """The pictures that a machine knows, as a support of the exact denoiser; for the network, all there are."""
+    group = "" if machine.kind == "network" else request.group
+    return models[KINDS["exact"]].known(group, machine.pictures)
+
+
+def _drives(request: InventionRequest, house: House, models: dict[str, Any], knowledge: Sequence[Any]) -> Iterator[Any]:
+    """The records of each model's lanes, as they are driven: one generator a model."""
+    lanes: dict[str, list[Lane]] = {}
+    count = len(request.seeds)
+    for index, settings in enumerate(request.lanes()):
+        machine = request.machines[index // count]
+        model = models[machine.model]
+        row = _conditioning(request, machine, model, knowledge[index // count])
+        lanes.setdefault(machine.model, []).append(make_lane(index, settings, model.denoiser(FORWARD), row, None))
+    return (house.drive(models[name].denoiser(FORWARD), own) for name, own in lanes.items())
+
+
+def _conditioning(request: InventionRequest, machine: Machine, model: Any, known: Any) -> Any:
+    """What the machine's denoiser takes as a row's conditioning."""
+    if machine.kind == "network":
+        return model.conditioning(Condition(group=request.group))
+    return model.patches(known, machine.patch) if machine.kind == "local" else known
+
+
+def _step(record: Record, model: LoadedModel, elapsed_s: float) -> InventionStep:
+    x_0 = model.to_picture(record.x_0)
+    x_t = x_0 if record.i == record.n else model.preview(record.x_t / 2)  # noise has twice a picture's range
+    return InventionStep(record.lane, record.i, record.n, record.t, record.log_snr, x_t, x_0, elapsed_s)
+
+
+def _in_turn(sources: Iterable[Iterator[T]]) -> Iterator[T]:
+    """One of each source in turn, until all have ended."""
+    waiting = deque(sources)
+    while waiting:
+        source = waiting.popleft()
+        try:
+            yield next(source)
+        except StopIteration:
+            continue
+        waiting.append(source)
+
+
+class Ends:
+    """The pictures that lanes ended in, and what can be said of them by now."""
+
+    def __init__(self, request: InventionRequest) -> None:
+        self._seeds = len(request.seeds)
+        kinds = [machine.kind for machine in request.machines]
+        self._network = kinds.index("network") if "network" in kinds else None
+        self._ends: dict[int, Tensor] = {}
+        self._left = set(range(len(request.lanes())))
+
+    def after(self, record: Record) -> list[int]:
+        """The lanes of which all is known with this record, and was not before."""
+        if record.i < record.n:
+            return []
+        self._ends[record.lane] = record.x_0
+        found = [lane for lane in sorted(self._left) if self._whole(lane // self._seeds)]
+        self._left.difference_update(found)
+        return found
+
+    def _whole(self, machine: int) -> bool:
+        needed = [machine, *([] if self._network is None else [self._network])]
+        return all(lane in self._ends for one in needed for lane in self._lanes(one))
+
+    def _lanes(self, machine: int) -> range:
+        return range(machine * self._seeds, (machine + 1) * self._seeds)
+
+    def invention(self, lane: int, model: Any, known: Any) -> Invention:
+        """What a lane ended in, compared with the pictures that its machine knows and with other lanes."""
+        own = self._ends[lane]
+        picture, caption, distance = model.nearest(own, known)
+        others = [rms(own, self._ends[other]) for other in self._lanes(lane // self._seeds) if other != lane]
+        return Invention(
+            lane,
+            model.to_picture(own),
+            picture,
+            caption,
+            distance * GREY_LEVELS,
+            r2=self._r2(lane),
+            others_rms=min(others) * GREY_LEVELS if others else None,
+        )
+
+    def _r2(self, lane: int) -> float | None:
+        machine, seed = divmod(lane, self._seeds)
+        if self._network in (None, machine):
+            return None
+        return r_squared(self._ends[lane], self._ends[self._lanes(self._network)[seed]])
+
+
+def r_squared(a: Tensor, b: Tensor) -> float | None:
+    """The squared correlation of all values of two pictures; None where one of them has a single value."""
+    first, second = (one.double().flatten() - one.double().mean() for one in (a, b))
+    spread = float(first.norm() * second.norm())
+    return float(first @ second / spread) ** 2 if np.isfinite(spread) and spread > 0 else None
