@@ -330,7 +330,7 @@ def load_control(row: Control, settings: Settings, shelf: Shelf, workshop: Works
 
 def load_pixel(row: Model, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> LoadedModel:
     """Family "pixel": a folder with a UNet2DModel and its scheduler."""
-    return read_pixel(folder_of(row.source, settings), shelf)
+    return read_pixel(folder_of(row.source, settings), shelf, workshop)
 
 
 def _part(

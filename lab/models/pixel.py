@@ -12,17 +12,29 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import UNet2DModel
-from torch import Tensor
+from torch import Tensor, nn
 
 from lab.engine.denoisers import recording
 from lab.engine.predictions import join_prediction, split_prediction
 from lab.engine.process import VariancePreserving
 from lab.models.cache import Shelf, alone, first_line
+from lab.models.compiled import Engines, Workshop
 from lab.models.parts import read_network, read_scheduler, side_of, without_paths
 from lab.models.sources import content_key
 from lab.models.tensors import to_signed, to_uint8
 from lab.requests.base import LabError
 from lab.requests.fields import Condition, Forward
+
+
+class Denoise(nn.Module):
+    """The UNet as the engines call it: x_t, t and, for a class-conditional one, the classes -> its output."""
+
+    def __init__(self, unet: UNet2DModel) -> None:
+        super().__init__()
+        self.unet = unet
+
+    def forward(self, x: Tensor, t: Tensor, *classes: Tensor) -> tuple[Tensor]:
+        return self.unet(x, t, *classes, return_dict=False)
 
 
 class PixelDenoiser:
@@ -32,8 +44,8 @@ class PixelDenoiser:
     sampler it serves: where alpha-bar is near 0 the least error of eps is a large one of x_0 (Ho et al. 2020, code).
     """
 
-    def __init__(self, unet: UNet2DModel, scheduler: Any) -> None:
-        self.unet, self._classes = unet, unet.config.num_class_embeds
+    def __init__(self, unet: UNet2DModel, scheduler: Any, engines: Engines) -> None:
+        self.unet, self._engines, self._classes = unet, engines, unet.config.num_class_embeds
         self._weight = next(
             unet.parameters()
         )  # says where all are; asking the UNet walks through its modules each time
@@ -48,8 +60,10 @@ class PixelDenoiser:
         """Predict for rows x_t (rows, channels, height, width); twice the channels where the variance is learned."""
         with torch.inference_mode(not recording(x_t)):
             x = x_t.to(self._weight)
-            classes = torch.tensor(conditioning, device=x.device) if self._classes else None
-            prediction = self.unet(x, t.to(x.device), class_labels=classes).sample.float().cpu()
+            classes = [torch.tensor(conditioning, device=x.device)] if self._classes else []
+            inputs = (x, t.to(x), *classes)
+            engine = self._engines("denoiser", Denoise(self.unet), [part[:1].detach() for part in inputs])
+            prediction = engine(*inputs)[0].float().cpu()
             return prediction if self.limit is None else self._clipped(prediction, x_t, t, self.limit)
 
     def _clipped(self, prediction: Tensor, x_t: Tensor, t: Tensor, limit: float) -> Tensor:
@@ -66,8 +80,8 @@ class LoadedPixel:
 
     latent = distilled = False
 
-    def __init__(self, unet: UNet2DModel, scheduler: Any, classes: Sequence[str]) -> None:
-        self._denoiser = PixelDenoiser(unet, scheduler)
+    def __init__(self, unet: UNet2DModel, scheduler: Any, engines: Engines, classes: Sequence[str]) -> None:
+        self._denoiser = PixelDenoiser(unet, scheduler, engines)
         self.shape, self.side = self._denoiser.shape, self._denoiser.shape[1]
         self.classes = tuple(classes)
 
@@ -106,18 +120,19 @@ class LoadedPixel:
         return None
 
 
-def read_pixel(folder: Path, shelf: Shelf = alone) -> LoadedPixel:
-    """The model in a folder. Raises LabError where its parts do not go together."""
+def read_pixel(folder: Path, shelf: Shelf = alone, workshop: Workshop | None = None) -> LoadedPixel:
+    """The model in a folder, compiled by `workshop`. Raises LabError where its parts do not go together."""
     if not (folder / "unet").is_dir():
         raise LabError("Its folder unet is missing.")
 
     def read() -> UNet2DModel:
         return read_network(folder / "unet", UNet2DModel, torch.float32)
 
-    unet = shelf(content_key(folder / "unet"), read)
+    key = content_key(folder / "unet")
+    unet, engines = shelf(key, read), shelf(f"{key}/engines", lambda: Engines(key, workshop))
     scheduler = read_scheduler(folder / "scheduler")
     _check_channels(unet.config, scheduler.config.get("variance_type"))
-    loaded = LoadedPixel(unet, scheduler, _classes(folder, unet.config.num_class_embeds or 0))
+    loaded = LoadedPixel(unet, scheduler, engines, _classes(folder, unet.config.num_class_embeds or 0))
     _try_out(unet)
     return loaded
 

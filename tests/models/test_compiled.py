@@ -9,7 +9,7 @@ import torch
 from lab.engine.lanes import drive
 from lab.models import compiled
 from lab.models.compiled import CompiledNetwork, Engines, Workshop
-from lab.models.loaders import make_cache, make_workshop
+from lab.models.loaders import load, make_cache, make_workshop
 from lab.operations.house import House
 from lab.operations.sampling import sampling
 from lab.requests.fields import Condition, Forward
@@ -291,3 +291,22 @@ def test_company_does_not_change_a_compiled_picture(both):
     for index, lane in enumerate(LANES):
         (alone,), _ = both("openvino", lane)
         torch.testing.assert_close(together[index], alone, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 16, 17])
+def test_the_pixel_models_eps_and_its_variance_are_torchs(tmp_path_factory, rows):
+    """At all noise levels, whole timesteps and between, with every class."""
+    workshop = Workshop(tmp_path_factory.mktemp("pixel"), threads=2)
+    ours, torchs = (
+        load("pixel", SETTINGS, workshop=shop).denoiser(Forward(schedule="cosine")) for shop in (workshop, None)
+    )
+    generator = torch.Generator().manual_seed(rows)
+    x_t = torch.randn(rows, 3, 32, 32, generator=generator)
+    t = torch.rand(rows, generator=generator) * 999 if rows > 1 else torch.tensor([500])
+    classes = [row % 9 for row in range(rows)]
+    ours(x_t, t, classes)
+    workshop.finish()
+    got, want = ours(x_t, t, classes), torchs(x_t, t, classes)
+    assert ours._engines("denoiser", ours.unet, []).state == "OpenVINO float32"
+    assert got.shape == want.shape == (rows, 6, 32, 32)
+    torch.testing.assert_close(got, want, atol=1e-4, rtol=1e-4)
