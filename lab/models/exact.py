@@ -6,6 +6,7 @@ trained network would make is its mean, E[x_0 | x_t] = sum_i p(i | x_t) x_i (Kar
 A condition restricts the set; the unconditional twin is the whole of it.
 """
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -184,6 +185,45 @@ class ExactDenoiser:
         alpha_bar = self.process.alpha_bar(t).to(x_t)
         a = alpha_bar[:, None, None, None]
         return (a.sqrt() * self.posterior_mean(x_t, alpha_bar, conditioning) - x_t) / (1 - a)
+
+
+class Memoriser:
+    """What the exact model of a set has to say of one x_0 (channels, height, width), along a path of x_t.
+
+    Its reverse step is a mixture, p(x_{t-1} | x_t) = sum_i p(i | x_t) q(x_{t-1} | x_t, x_i). What it pays for x_0 on the way
+    from x_t to x_{t-1} is S_{t-1} - S_t, with S_t = log q(x_t | x_0) - log p_t(x_t): what x_t says of x_0. Its marginal is
+    p_t(x) = 1/N sum_i N(x; sqrt(alpha_bar) x_i, (1 - alpha_bar) I), so for an x_0 of the set S_t = log N + log p(x_0 | x_t).
+    """
+
+    def __init__(self, data: ExactData, x_0: Tensor) -> None:
+        self._data, self._x_0 = data, x_0.reshape(1, -1).to(data.centred) - data.mean
+        apart = torch.cdist(data.centred, self._x_0, compute_mode="donot_use_mm_for_euclid_dist")[:, 0]
+        self._same = apart <= SAME_RMS * x_0.numel() ** 0.5
+        self._squares = apart.double().square()
+
+    @property
+    def known(self) -> bool:
+        """Whether x_0 is in the set."""
+        return bool(self._same.any())
+
+    @property
+    def whole(self) -> float:
+        """S of x_0 itself, -log of its share of the set, in nats: log N where it is there once, inf where it is not."""
+        return math.log(len(self._data) / int(self._same.sum())) if self.known else math.inf
+
+    def information(self, x_t: Tensor, alpha_bar: Tensor) -> Tensor:
+        """S_t in nats, (rows,) float64 on the CPU, of x_t (rows, channels, height, width) at alpha_bar (rows,) in (0, 1).
+
+        Relative to x_0 the exponent of picture i is sqrt(a) <x_t - sqrt(a) x_0, x_i - x_0> - a ||x_i - x_0||^2 / 2, over
+        1 - a: nothing large cancels.
+        """
+        a = alpha_bar.to(self._squares)[:, None]
+        away = x_t.reshape(len(x_t), -1).to(self._squares) - a.sqrt() * (self._x_0 + self._data.mean)
+        away = away.to(self._x_0)
+        along = (away @ self._data.centred.T - away @ self._x_0.T).double()
+        exponents = (a.sqrt() * along - a * self._squares / 2) / (1 - a)
+        exponents[:, self._same] = 0  # without the product's rounding
+        return (math.log(len(self._data)) - exponents.logsumexp(1)).cpu()
 
 
 def _weighted_mean(weights: Tensor, pictures: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 
 from lab.engine.predictions import split_prediction
 from lab.engine.process import Level
-from lab.models.exact import ExactData, ExactDenoiser
+from lab.models.exact import ExactData, ExactDenoiser, Memoriser
 
 T = 1000
 ALPHAS_CUMPROD = torch.cumprod(1 - torch.linspace(1e-4, 0.02, T, dtype=torch.float64), 0)
@@ -119,6 +119,31 @@ def test_low_noise_gives_back_the_picture_and_high_noise_the_mean(data):
     torch.testing.assert_close(near, data[17:18], atol=1e-5, rtol=0)
     far = denoiser.posterior_mean(torch.randn(1, 3, 8, 8), torch.tensor([1e-9]), [exact.everything])
     torch.testing.assert_close(far[0], data.mean(0), atol=1e-2, rtol=0)
+
+
+@pytest.mark.parametrize("among", [True, False])
+def test_what_x_t_says_of_a_picture_is_the_log_ratio_of_two_densities(data, among):
+    """log q(x_t | x_0) - log p_t(x_t) from the definition, in float64; x_0 in the set and not."""
+    generator = torch.Generator().manual_seed(5)
+    x_0 = data[3] if among else torch.rand(3, 8, 8, generator=generator) * 2 - 1
+    a = ALPHAS_CUMPROD[[0, 50, 300, 500, 800, 999]][:, None]
+    x_t = (a.sqrt() * x_0.flatten() + (1 - a).sqrt() * torch.randn(6, 192, generator=generator)).float()
+    normal = [
+        torch.distributions.Normal(a.sqrt() * x.double().flatten(), (1 - a).sqrt()).log_prob(x_t.double()).sum(1)
+        for x in (x_0, *data)
+    ]
+    want = normal[0] - torch.stack(normal[1:]).logsumexp(0) + math.log(len(data))
+    got = Memoriser(ExactData(data), x_0).information(x_t.reshape(6, 3, 8, 8), a[:, 0])
+    torch.testing.assert_close(got, want, atol=1e-4, rtol=1e-6)
+
+
+def test_a_picture_of_the_set_says_how_many_there_are_and_another_one_never_ends(data):
+    copies = torch.cat([data, data[3:4]])
+    for pictures, x_0, bits in ((data, data[3], math.log2(200)), (copies, data[3], math.log2(201 / 2))):
+        memoriser = Memoriser(ExactData(pictures), x_0)
+        assert memoriser.known and memoriser.whole / math.log(2) == pytest.approx(bits)
+    memoriser = Memoriser(ExactData(data), -data[3])
+    assert not memoriser.known and memoriser.whole == math.inf
 
 
 def test_nearest(data):
