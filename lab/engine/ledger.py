@@ -50,12 +50,15 @@ def walk(x_0: Tensor, chain: Chain, seed: int) -> Tensor:
 
     The noise of a state is drawn from (`seed`, place), so chains of other lengths draw the same noise where they meet.
     """
-    noise = [gaussian(seed, place, tuple(x_0.shape)) for place in chain.places]
-    x_t = q_sample(x_0.double(), Level.from_alpha_bar(float(chain.alphas_cumprod[-1])), noise[-1].double())
+    shape, steps = tuple(x_0.shape), Posterior(chain.alphas_cumprod, torch.arange(len(chain)))
+    one, zero = torch.ones(1), torch.zeros(1)
+    towards, keep = (steps.mean(*pair).flatten().tolist() for pair in ((one, zero), (zero, one)))
+    deviations = (steps.log_variance / 2).exp().flatten().tolist()
+    clear, top = x_0.double(), Level.from_alpha_bar(float(chain.alphas_cumprod[-1]))
+    x_t = q_sample(clear, top, gaussian(seed, chain.places[-1], shape).double())
     path = [x_t]
     for k in range(len(chain) - 1, 0, -1):
-        posterior = chain.posterior(k)
-        x_t = posterior.mean(x_0, x_t)[0] + (posterior.log_variance / 2).exp()[0] * noise[k - 1]
+        x_t = towards[k] * clear + keep[k] * x_t + deviations[k] * gaussian(seed, chain.places[k - 1], shape)
         path.append(x_t)
     return torch.stack(path[::-1]).float()
 

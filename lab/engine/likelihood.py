@@ -13,6 +13,7 @@ are (rows, channels, height, width).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -47,23 +48,23 @@ class Posterior:
     alphas_cumprod: Tensor
     t: Tensor
 
-    @property
+    @cached_property
     def alpha_bar(self) -> Tensor:
         """(rows, 1, 1, 1), as are all below."""
         return self._column(self.alphas_cumprod[self.t])
 
-    @property
+    @cached_property
     def alpha_bar_before(self) -> Tensor:
         """Of the next clearer timestep; 1 at t = 0."""
         before = self.alphas_cumprod[(self.t - 1).clamp(min=0)]
         return self._column(torch.where(self.t > 0, before, torch.ones_like(before)))
 
-    @property
+    @cached_property
     def beta(self) -> Tensor:
         """The variance that the forward process adds in this step: the upper end of the reverse step's."""
         return 1 - self.alpha_bar / self.alpha_bar_before
 
-    @property
+    @cached_property
     def log_variance(self) -> Tensor:
         """log of tilde-beta_t, the lower end of the reverse step's variance. At t = 0, where that is 0, it is the one of
         t = 1 (Nichol and Dhariwal 2021, code)."""
@@ -101,10 +102,17 @@ def bound_term(posterior: Posterior, x_0: Tensor, x_t: Tensor, predicted_x_0: Te
     `log_variance` broadcasts with x_0: `posterior.log_variance` and `posterior.beta.log()` are the two fixed choices of
     Ho et al. 2020, section 3.2, `posterior.learned_log_variance(v)` is the network's.
     """
+    return _bits(bound_nats(posterior, x_0, x_t, predicted_x_0, log_variance))
+
+
+def bound_nats(posterior: Posterior, x_0: Tensor, x_t: Tensor, predicted_x_0: Tensor, log_variance: Tensor) -> Tensor:
+    """As `bound_term`, elementwise and in nats: what each value costs."""
     mean = posterior.mean(predicted_x_0, x_t)
     divergence = gaussian_kl(posterior.mean(x_0, x_t), posterior.log_variance, mean, log_variance)
+    if bool((posterior.t > 0).all()):
+        return divergence
     likelihood = -discretized_log_likelihood(x_0, mean, log_variance / 2)
-    return _bits(torch.where(posterior.t[:, None, None, None] > 0, divergence, likelihood))
+    return torch.where(posterior.t[:, None, None, None] > 0, divergence, likelihood)
 
 
 def _bits(nats: Tensor) -> Tensor:

@@ -9,9 +9,9 @@ import numpy as np
 from torch import Tensor
 
 from lab.catalog import MODELS
-from lab.engine.lanes import Record
+from lab.engine.lanes import Record, look
 from lab.engine.ledger import make_chain, survey, term_bits, walk
-from lab.engine.likelihood import prior_term
+from lab.engine.likelihood import Posterior, prior_term
 from lab.engine.noising import alphas_cumprod
 from lab.models.exact import Memoriser
 from lab.models.loaders import LoadedModel
@@ -32,6 +32,19 @@ def check_pixels(name: str) -> None:
             f"'{row.title}' works on an autoencoder's latents, whose bits are not those of the picture. Choose the miniature "
             "pixel diffusion or an exact denoiser."
         )
+
+
+def check_variance(name: str, variance: str) -> None:
+    """Refuse a variance of the reverse step that the model does not have, or that is none of a normal distribution."""
+    row = MODELS[name]
+    if variance == "exact":
+        raise LabError(
+            "The exact step is a mixture: its bits do not divide into those of its pixels. Choose a fixed variance."
+            if row.family == "exact"
+            else f"'{row.title}' knows no exact step; its own is a normal distribution. Choose another variance."
+        )
+    if variance == "learned" and not row.learned_variance:
+        raise LabError(f"'{row.title}' learned no variance. Choose a fixed one.")
 
 
 def size_notes(picture: np.ndarray, model: LoadedModel) -> Iterator[Note]:
@@ -58,6 +71,11 @@ class ModelChain:
     def bound(self, picture: np.ndarray, seed: int) -> "Bound":
         """The bound of a picture (height, width, 3) of any size, along the path of a seed."""
         return Bound(self, self.model.from_picture(resized(picture, self.model.side)), seed)
+
+    def look(self, bound: "Bound", i: int) -> Record:
+        """The record of one term."""
+        x_t, t = bound.visits()[i]
+        return look(self.house.drive, self.denoiser, x_t, t, self.model.unconditional())
 
     def records(self, bounds: Sequence["Bound"]) -> Iterator[tuple[int, Record]]:
         """A record for every term of all bounds, one after the other, with its number among all."""
@@ -93,10 +111,14 @@ class Bound:
         """x_t and its timestep for every term."""
         return list(zip(self.path.flip(0), self.chain.timesteps[::-1], strict=True))
 
+    def posterior(self, i: int) -> Posterior:
+        """q(x_{t-1} | x_t, x_0) of term i."""
+        return self.chain.posterior(len(self.chain) - 1 - i)
+
     def bits(self, i: int, record: Record) -> dict[str, float]:
         """Term i in bits of the whole picture, by variance. The memoriser's first one counts what x_T says already."""
         k = len(self.chain) - 1 - i
-        bits = term_bits(self.chain.posterior(k), self.x_0, self.path[k], record.x_0, record.variance)
+        bits = term_bits(self.posterior(i), self.x_0, self.path[k], record.x_0, record.variance)
         if self.memoriser is None:
             return bits
         before = self._information_at(k) if i else 0.0

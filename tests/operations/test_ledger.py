@@ -5,13 +5,15 @@ import math
 import numpy as np
 import pytest
 
+from lab.backends.local import LocalBackend
 from lab.engine.lanes import drive
+from lab.engine.noising import alphas_cumprod
 from lab.models.loaders import make_cache
 from lab.models.pictures import PictureSet
 from lab.operations.house import House
-from lab.operations.ledger import ledger
-from lab.requests.base import Note
-from lab.requests.ledger import LedgerPrior, LedgerRequest, LedgerTerm
+from lab.operations.ledger import ledger, opened_step
+from lab.requests.base import LabError, Note
+from lab.requests.ledger import LedgerPrior, LedgerRequest, LedgerTerm, StepRequest
 from lab.settings import ASSETS, Settings
 
 SETTINGS = Settings(device="cpu", cpu_engine="torch")
@@ -50,3 +52,80 @@ def test_a_picture_that_the_memoriser_does_not_hold_has_no_probability(house):
     costs = [term.bits["exact"] for term in terms]
     assert not prior.known and costs[-1] == math.inf
     assert costs[-2] > 100 * max(costs[:40]) and np.isfinite(costs[:-1]).all()
+
+
+@pytest.mark.parametrize(("i", "variance"), [(3, "learned"), (11, "small"), (11, "large"), (19, "learned")])
+def test_a_step_opened_is_the_term_of_the_bill(house, i, variance):
+    """Its map adds up to the term's bits, and its pictures are those of the frame."""
+    bill_request = LedgerRequest(picture=UNSEEN[0], calls=20, seed=4)
+    (opened,) = opened_step(StepRequest(ledger=bill_request, i=i, variance=variance), house)
+    _, terms, _ = bill(house, UNSEEN[0], calls=20, seed=4)
+    assert opened.bits == pytest.approx(terms[i].bits[variance], rel=1e-4)
+    assert np.abs(opened.guess.astype(int) - terms[i].x_0).max() <= 1 and (opened.x_t == terms[i].x_t).all()
+    assert opened.kl_map.max() == 255
+    assert opened.kl_map.sum() / 255 * opened.most_bits == pytest.approx(opened.bits, rel=0.02)
+
+
+def test_the_variances_of_a_step_are_those_of_its_chain(house):
+    """tilde-beta and beta from alpha-bar's ratio over the chain's own stride (Ho et al. 2020, eq. 7); what the network learned
+    lies between them on the whole."""
+    calls, i = 20, 15
+    small, large, learned = (
+        next(opened_step(StepRequest(ledger=LedgerRequest(picture=UNSEEN[0], calls=calls), i=i, variance=name), house))
+        for name in ("small", "large", "learned")
+    )
+    table = alphas_cumprod("cosine", 1000).double()
+    above, below = (float(table[round(999 * k / (calls - 1))]) for k in (calls - 1 - i, calls - 2 - i))
+    beta = 1 - above / below
+    assert small.t == round(999 * (calls - 1 - i) / (calls - 1))
+    assert small.variance == pytest.approx(beta * (1 - below) / (1 - above), rel=1e-3)
+    assert small.predicted_variance == pytest.approx((small.variance,) * 3)
+    assert large.predicted_variance == pytest.approx((beta,) * 3, rel=1e-3) and (large.variance_map == 255).all()
+    least, mean, most = learned.predicted_variance
+    assert small.variance < mean < beta and least < mean < most and learned.variance_map.min() < 250
+
+
+@pytest.mark.parametrize(
+    ("model", "variance", "words"),
+    [
+        ("pixel", "exact", "knows no exact step"),
+        ("exact-32", "exact", "is a mixture"),
+        ("exact-32", "learned", "learned no variance"),
+        ("text-to-image", "small", "works on an autoencoder's latents"),
+    ],
+)
+def test_a_step_that_a_model_does_not_have_is_refused_in_words(house, model, variance, words):
+    request = StepRequest(ledger=LedgerRequest(picture=UNSEEN[0], model=model), variance=variance)
+    with pytest.raises(LabError, match=words):
+        list(opened_step(request, house))
+
+
+def test_company_changes_nothing():
+    """The same bill alone and beside another run that shares its calls, on one worker."""
+    alone, beside = (LocalBackend(SETTINGS) for _ in range(2))
+    request = LedgerRequest(picture=UNSEEN[1], calls=30)
+    other = beside.run(LedgerRequest(picture=TRAINING[0], calls=200, frames=0))
+    next(other)
+    want, got = (
+        {event.i: event for event in backend.run(request) if isinstance(event, LedgerTerm)}
+        for backend in (alone, beside)
+    )
+    other.close()
+    for i, term in want.items():
+        assert got[i].bits == pytest.approx(term.bits, rel=1e-4)
+
+
+def test_bills_of_two_models_share_the_path_and_a_picture_of_another_size_is_brought_to_theirs(house):
+    """A picture of the set is known by its full size, too: it is averaged down as the set was."""
+    prior, network, notes = bill(house, TRAINING[5], calls=30, frames=30)
+    exact_prior, exact, _ = bill(house, TRAINING[5], calls=30, frames=30, model="exact-32")
+    assert prior.picture.shape == (32, 32, 3) and (prior.picture == exact_prior.picture).all()
+    assert notes == ["The picture has 64 × 64 pixels; its bits are those of 32 × 32."]
+    for ours, theirs in zip(network, exact, strict=True):
+        assert np.abs(ours.x_t.astype(int) - theirs.x_t).max() <= 1
+
+
+@pytest.mark.parametrize(("frames", "places"), [(0, []), (1, [0]), (3, [0, 10, 20]), (40, [*range(21)])])
+def test_frames_are_spread_evenly_both_ends_among_them(house, frames, places):
+    _, terms, _ = bill(house, TRAINING[5], calls=21, frames=frames)
+    assert [term.i for term in terms if term.x_0 is not None] == places

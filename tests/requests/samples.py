@@ -26,7 +26,6 @@ PARTS = (
     ControlMap(name="edges", map=PICTURE),
     ControlWindow(strength=0.5, start=0.2, end=0.8),
     LaneSettings(sampler="heun", steps=7, mix_seed=3, mix=0.5),
-    StepRequest(ledger=LEDGER, i=2),
     LikelihoodRequest(picture=PICTURE, steps=3),
     BillsRequest(each=1, calls=2, own=PICTURE),
     Machine(kind="local", patch=5, pictures=9),
@@ -44,6 +43,7 @@ RUNS = {
     "nearest": NearestRequest(model="text-to-image", pictures=(PICTURE, 255 - PICTURE)),
     "share": ShareRequest(samplers=("annealed", "ddpm"), steps=5, pictures=2),
     "ledger": LEDGER,
+    "step": StepRequest(ledger=LEDGER, i=2),
     "invention": InventionRequest(seeds=(1, 2), steps=3),
 }
 SAMPLES = (*PARTS, *RUNS.values())
