@@ -7,18 +7,34 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lab.catalog import MODELS
 from lab.engine.distances import rms
 from lab.engine.lanes import Record
 from lab.engine.ledger import log_variances
 from lab.engine.likelihood import bound_nats
 from lab.models.loaders import LoadedModel
+from lab.models.sources import folder_of
 from lab.operations.bounds import Bound, ModelChain, check_pixels, check_variance, size_notes
+from lab.operations.examples import Titled, noise, of_set, photographs, styled
 from lab.operations.house import House
+from lab.operations.lanes import make_lane
 from lab.operations.limits import check_load
 from lab.operations.loading import loading
 from lab.operations.painter import spread
 from lab.requests.base import Event
-from lab.requests.ledger import LedgerPrior, LedgerRequest, LedgerTerm, OpenedStep, StepRequest
+from lab.requests.fields import MAX_SEED
+from lab.requests.ledger import (
+    DRAWN_STEPS,
+    KINDS,
+    Bill,
+    BillsRequest,
+    LedgerPrior,
+    LedgerRequest,
+    LedgerTerm,
+    OpenedStep,
+    StepRequest,
+)
+from lab.requests.sampling import LaneSettings
 
 GREY_LEVELS = 255 / 2  # of a unit of x_0, whose values lie in [-1, 1]
 
@@ -90,3 +106,64 @@ def _open(bound: Bound, request: StepRequest, record: Record, model: LoadedModel
 def _as_map(values: Tensor) -> np.ndarray:
     """(height, width) of values from 0 on as uint8, the largest of them 255."""
     return (values / values.max().clamp(min=1e-300) * 255).round().to(torch.uint8).numpy()
+
+
+def bills(request: BillsRequest, house: House) -> Iterator[Event]:
+    """One Bill a picture, in the order of the request's kinds. Raises LabError where the model works on latents."""
+    check_pixels(request.model)
+    check_load(request, house.settings)
+    yield from loading(house, request.model)
+    with house.lease(request.model) as model:
+        along = ModelChain(request.model, model, request.schedule, request.calls, house)
+        if request.own is not None:
+            yield from size_notes(request.own, model)
+        titled = _titled(request, along)
+        bounds = [along.bound(picture, request.seed) for _, picture in titled]
+        parts: dict[int, list[dict[str, float]]] = {}
+        for number, record in along.records(bounds):
+            index, i = divmod(number, request.calls)
+            parts.setdefault(index, []).append(bounds[index].bits(i, record))
+            if len(parts[index]) == request.calls:
+                yield _bill(request, index, titled[index][0], bounds[index], parts.pop(index), model)
+
+
+def _titled(request: BillsRequest, along: ModelChain) -> list[Titled]:
+    """The pictures of all kinds, with what they are called."""
+    row, side, each, seed = MODELS[request.model], along.model.side, request.each, request.seed
+    folder = folder_of(MODELS[row.data or row.name].source, along.house.settings)
+    photos = photographs(side, each)
+    pictures = {
+        "training": of_set(folder, False, side, each, seed),
+        "held-out": of_set(folder, True, side, each, seed),
+        "drawn": _drawn(request, along) if "drawn" in request.kinds else (),
+        "photograph": photos,
+        "styled": tuple((title, styled(photo)) for title, photo in photos),
+        "noise": tuple((f"Noise {number + 1}", noise(side, number, seed)) for number in range(each)),
+        "own": () if request.own is None else (("Your picture", request.own),),
+    }
+    return [one for kind in KINDS for one in pictures[kind]]
+
+
+def _drawn(request: BillsRequest, along: ModelChain) -> tuple[Titled, ...]:
+    """Pictures that the model draws without a condition, by DDIM."""
+    seeds = [(request.seed * request.each + number) % (MAX_SEED + 1) for number in range(request.each)]
+    lanes = [
+        make_lane(index, LaneSettings(steps=DRAWN_STEPS, seed=seed), along.denoiser, along.model.unconditional(), None)
+        for index, seed in enumerate(seeds)
+    ]
+    ends = {record.lane: record.x_0 for record in along.house.drive(along.denoiser, lanes) if record.i == record.n}
+    return tuple((f"Seed {seed}", along.model.to_picture(ends[index])) for index, seed in enumerate(seeds))
+
+
+def _bill(
+    request: BillsRequest, index: int, title: str, bound: Bound, parts: list[dict[str, float]], model: LoadedModel
+) -> Bill:
+    bits = {name: bound.prior + sum(part[name] for part in parts) for name in parts[0]}
+    return Bill(
+        index=index,
+        kind=request.kinds[index],
+        title=title,
+        picture=model.to_picture(bound.x_0),
+        bits=bits,
+        bits_per_dimension={name: number / bound.x_0.numel() for name, number in bits.items()},
+    )

@@ -178,7 +178,7 @@ class Likelihood(Event):
 
 class BillsRequest(Request):
     """The whole bills of pictures of several KINDS, `each` of a kind, and of `own` where there is one. Those that the model
-    draws come from `seed`; an exact model draws its training pictures, so it has none."""
+    draws, those of its set and the noise come from `seed`; an exact model draws its training pictures, so it has none."""
 
     model: ModelName = "pixel"
     schedule: ScheduleName = "cosine"
@@ -190,7 +190,9 @@ class BillsRequest(Request):
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kind of each bill, in their order."""
-        several = [kind for kind in KINDS if kind != "own" and (kind != "drawn" or MODELS[self.model].trained)]
+        several = [
+            kind for kind in KINDS if kind != "own" and (kind != "drawn" or MODELS[self.model].family != "exact")
+        ]
         own = () if self.own is None else ("own",)
         return (*(kind for kind in several for _ in range(self.each)), *own)
 

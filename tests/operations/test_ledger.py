@@ -11,9 +11,9 @@ from lab.engine.noising import alphas_cumprod
 from lab.models.loaders import make_cache
 from lab.models.pictures import PictureSet
 from lab.operations.house import House
-from lab.operations.ledger import ledger, opened_step
+from lab.operations.ledger import bills, ledger, opened_step
 from lab.requests.base import LabError, Note
-from lab.requests.ledger import LedgerPrior, LedgerRequest, LedgerTerm, StepRequest
+from lab.requests.ledger import KINDS, Bill, BillsRequest, LedgerPrior, LedgerRequest, LedgerTerm, StepRequest
 from lab.settings import ASSETS, Settings
 
 SETTINGS = Settings(device="cpu", cpu_engine="torch")
@@ -129,3 +129,36 @@ def test_bills_of_two_models_share_the_path_and_a_picture_of_another_size_is_bro
 def test_frames_are_spread_evenly_both_ends_among_them(house, frames, places):
     _, terms, _ = bill(house, TRAINING[5], calls=21, frames=frames)
     assert [term.i for term in terms if term.x_0 is not None] == places
+
+
+# Bills of several kinds
+
+
+@pytest.mark.parametrize("model", ["pixel", "exact-32"])
+def test_bills_are_those_of_the_pictures_one_by_one(house, model):
+    request = BillsRequest(model=model, calls=8, each=2, seed=3, own=TRAINING[0])
+    events = [event for event in bills(request, house) if isinstance(event, Bill)]
+    assert [one.kind for one in events] == [kind for kind in KINDS for one in request.kinds if one == kind]
+    assert [one.index for one in events] == [*range(13 if model == "pixel" else 11)]
+    for one in (events[0], events[-1]):
+        prior, terms, _ = bill(house, one.picture, model=model, calls=8, seed=3)
+        for variance, bits in one.bits.items():
+            assert bits == pytest.approx(prior.bits + total(terms, variance), rel=1e-4)
+            assert one.bits_per_dimension[variance] == pytest.approx(bits / 3072)
+
+
+def test_the_kinds_are_what_they_are_called(house):
+    events = [event for event in bills(BillsRequest(calls=8, each=3), house) if isinstance(event, Bill)]
+    costs = {kind: [one.bits["learned"] for one in events if one.kind == kind] for kind in KINDS}
+    found = {one.kind: one for one in events}
+    small = PICTURES.resized(32)
+    for kind, held_out in (("training", False), ("held-out", True)):
+        own = small.pixels[small.held_out == held_out]
+        assert (own == found[kind].picture).all((1, 2, 3)).any()
+    assert min(costs["noise"]) > max(costs["photograph"])
+    assert all(styled < plain for styled, plain in zip(costs["styled"], costs["photograph"], strict=True))
+
+
+def test_no_more_steps_than_a_run_may_take(house):
+    with pytest.raises(LabError, match="13040 steps over all its lanes; at most 6000"):
+        list(bills(BillsRequest(calls=1000, own=TRAINING[0]), house))

@@ -27,7 +27,6 @@ PARTS = (
     ControlWindow(strength=0.5, start=0.2, end=0.8),
     LaneSettings(sampler="heun", steps=7, mix_seed=3, mix=0.5),
     LikelihoodRequest(picture=PICTURE, steps=3),
-    BillsRequest(each=1, calls=2, own=PICTURE),
     Machine(kind="local", patch=5, pictures=9),
 )
 RUNS = {
@@ -43,6 +42,7 @@ RUNS = {
     "nearest": NearestRequest(model="text-to-image", pictures=(PICTURE, 255 - PICTURE)),
     "share": ShareRequest(samplers=("annealed", "ddpm"), steps=5, pictures=2),
     "ledger": LEDGER,
+    "bills": BillsRequest(schedule="linear", each=1, calls=2, own=PICTURE),
     "step": StepRequest(ledger=LEDGER, i=2),
     "invention": InventionRequest(seeds=(1, 2), steps=3),
 }
