@@ -210,7 +210,8 @@ class LaneLoop:
 
     Fairness: clients are served in turn, and so are the runs of each, starting behind the last one served; a run gives
     its least advanced lanes first. So neither a run of sixty lanes nor a client of fifty runs keeps a run of one
-    waiting. A lane that alone needs more than `max_rows` still gets its call.
+    waiting. A lane that alone needs more than `max_rows` still gets its call. A denoiser whose rows are much work says itself
+    how many it takes (`most_rows`), so that the runs of others, on other denoisers, do not wait long for its call.
 
     Faults stay with their run. Where the device runs out of memory the call is made again in halves, and later
     calls are no larger than what worked; a single lane that does not fit asks `make_room` (true: try again). Any other
@@ -218,7 +219,8 @@ class LaneLoop:
     """
 
     def __init__(self, denoiser: Denoiser, max_rows: int = 16, make_room: Callable[[], bool] = lambda: False) -> None:
-        self.denoiser, self.max_rows, self._make_room = denoiser, max_rows, make_room
+        self.denoiser, self._make_room = denoiser, make_room
+        self.max_rows = min(max_rows, getattr(denoiser, "most_rows", max_rows))
         self.runs: list[Run] = []
 
     def add(self, run: Run) -> None:

@@ -5,7 +5,7 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -22,7 +22,7 @@ from lab.models.cache import ModelCache, Shelf, alone, first_line
 from lab.models.clip import LoadedClip, read_clip
 from lab.models.compiled import Engines, Workshop
 from lab.models.exact import ExactData, ExactDenoiser, Support, TwoGroups
-from lab.models.local import LocalDenoiser, Patches
+from lab.models.local import AllPlaces, LocalDenoiser, OwnPlace, Patches
 from lab.models.parts import check_class, read_config, read_network, read_scheduler, read_tokenizer, without_paths
 from lab.models.pictures import PictureSet
 from lab.models.pixel import read_pixel
@@ -207,24 +207,26 @@ class LoadedLocal(LoadedPictures):
     def __init__(self, pictures: PictureSet, data: ExactData) -> None:
         super().__init__(pictures, data)
         self._views = Views(data, LocalDenoiser)
+        self._all_places = lru_cache(maxsize=8)(partial(AllPlaces, data))
 
     def denoiser(self, forward: Forward) -> LocalDenoiser:
         return self._views.of(forward)
 
-    def conditioning(self, condition: Condition) -> Patches:
-        return self.patches(self.support(condition), PATCH)
+    def conditioning(self, condition: Condition) -> OwnPlace:
+        return OwnPlace(self.support(condition), PATCH)
 
-    def patches(self, support: Support, side: int) -> Patches:
-        """What the denoiser takes as a row's conditioning: the pictures whose patches count, and a patch's side in pixels."""
-        return Patches(support, side)
-
-    def unconditional(self, negative: str = "") -> Patches:
+    def unconditional(self, negative: str = "") -> OwnPlace:
         """Patches of all pictures; or, for a negative prompt, of those it finds."""
         return self.conditioning(Condition(prompt=negative))
 
-    def knowing(self, x_0: Tensor, conditioning: Patches | None = None) -> Patches:
+    def knowing(self, x_0: Tensor, conditioning: OwnPlace | None = None) -> OwnPlace:
         patches = self.unconditional() if conditioning is None else conditioning
         return replace(patches, support=self.data.knowing(x_0, patches.support))
+
+    def patches(self, support: Support, side: int, translated: bool) -> Patches:
+        """A row's conditioning: the pictures whose patches count, a patch's side in pixels (odd), and whether patches of all
+        places do or those of the same one."""
+        return self._all_places(support, side) if translated else OwnPlace(support, side)
 
 
 def _nothing_matches(condition: Condition, pictures: PictureSet) -> str:

@@ -57,7 +57,7 @@ def _drives(request: InventionRequest, house: House, models: dict[str, Any], kno
     for index, settings in enumerate(request.lanes()):
         machine = request.machines[index // count]
         model = models[machine.model]
-        row = _conditioning(request, machine, model, knowledge[index // count])
+        row = house.compute(partial(_conditioning, request, machine, model, knowledge[index // count]))
         lanes.setdefault(machine.model, []).append(make_lane(index, settings, model.denoiser(FORWARD), row, None))
     return (house.drive(models[name].denoiser(FORWARD), own) for name, own in lanes.items())
 
@@ -66,7 +66,7 @@ def _conditioning(request: InventionRequest, machine: Machine, model: Any, known
     """What the machine's denoiser takes as a row's conditioning."""
     if machine.kind == "network":
         return model.conditioning(Condition(group=request.group))
-    return model.patches(known, machine.patch) if machine.kind == "local" else known
+    return model.patches(known, machine.patch, machine.translated) if machine.kind == "local" else known
 
 
 def _step(record: Record, model: LoadedModel, elapsed_s: float) -> InventionStep:

@@ -73,7 +73,7 @@ class SteeredModel(ToyModel):
     def known(self, group, count):
         return group
 
-    def patches(self, support, side):
+    def patches(self, support, side, translated):
         return support
 
 

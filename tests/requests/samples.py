@@ -27,7 +27,7 @@ PARTS = (
     ControlWindow(strength=0.5, start=0.2, end=0.8),
     LaneSettings(sampler="heun", steps=7, mix_seed=3, mix=0.5),
     LikelihoodRequest(picture=PICTURE, steps=3),
-    Machine(kind="local", patch=5, pictures=9),
+    Machine(kind="local", patch=5, translated=True, pictures=9),
 )
 RUNS = {
     "sampling": SamplingRequest(

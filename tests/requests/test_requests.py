@@ -15,6 +15,7 @@ from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
 from lab.requests.base import LabError, make_request
 from lab.requests.fields import MAX_PROMPT, Condition, Forward
+from lab.requests.invention import InventionRequest, Machine
 from lab.requests.inversion import InversionRequest
 from lab.requests.noising import NoisingRequest
 from lab.requests.sampling import ControlMap, ControlWindow, LaneSettings, SamplingRequest, Step
@@ -64,6 +65,16 @@ def lanes(**values):
         (ShareRequest, {"start": "objects"}, "The start must be one of the two groups"),
         (ShareRequest, {"pictures": 49}, "Pictures must be at most 48"),
         (ShareRequest, {"weight": 1}, "Weight must be at most 0.95"),
+        (Machine, {"patch": 4}, "its side must be odd, and 4 is even"),
+        (Machine, {"patch": 65}, "Patch must be at most 63"),
+        (Machine, {"kind": "magic"}, "Kind: there is no kind of machine named 'magic'"),
+        (Machine, {"kind": "exact", "translated": True}, "Only a local machine looks for patches in other places"),
+        (Machine, {"kind": "network", "pictures": 5}, "The network learned from all pictures"),
+        (Machine, {"translated": True}, "with a side of 7 it can know 1 to 102 pictures"),
+        (Machine, {"translated": True, "patch": 15, "pictures": 23}, "with a side of 15 it can know 1 to 22 pictures"),
+        (InventionRequest, {"machines": ()}, "Machines must have at least 1"),
+        (InventionRequest, {"seeds": range(9)}, "Seeds may have at most 8"),
+        (InventionRequest, {"machines": [{"patch": 2}]}, "side must be odd"),
         (SamplingRequest, {}, "Lanes is missing"),
         (SamplingRequest, lanes(eta=math.nan), "Eta of lane 1 must be a finite number"),
         (SamplingRequest, lanes(guidance_scale=math.inf), "Guidance scale of lane 1 must be a finite number"),
