@@ -13,12 +13,13 @@ from lab.operations.nearest import nearest
 from lab.operations.noising import noising
 from lab.operations.sampling import sampling
 from lab.operations.share import share
+from lab.operations.sources import source
 from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
 from lab.requests.base import Event
 from lab.requests.invention import InventionRequest
 from lab.requests.inversion import InversionRequest
-from lab.requests.ledger import BillsRequest, LedgerRequest, StepRequest
+from lab.requests.ledger import BillsRequest, LedgerRequest, SourceRequest, StepRequest
 from lab.requests.nearest import NearestRequest
 from lab.requests.noising import NoisingRequest
 from lab.requests.sampling import SamplingRequest
@@ -35,5 +36,6 @@ OPERATIONS: dict[type, Callable[[Any, House], Iterator[Event]]] = {
     LedgerRequest: ledger,
     StepRequest: opened_step,
     BillsRequest: bills,
+    SourceRequest: source,
     InventionRequest: invention,
 }

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from lab.catalog import MODELS
-from lab.requests.base import Event, Key, Load, Request, Rest
+from lab.requests.base import NOTHING, Event, Key, Load, Request, Rest
 from lab.requests.fields import ModelName, Picture, ScheduleName, Seed, name_in
 
 VARIANCES = {  # of the reverse step, and what they are called
@@ -225,3 +225,38 @@ class Bill(Event):
     def key(self) -> Hashable:
         """As Event.key."""
         return self.index
+
+
+class SourceRequest(Request):
+    """One picture of a kind of KINDS, chosen by `seed`; those that are "drawn" are the `model`'s."""
+
+    kind: Annotated[str, name_in(KINDS, "kind of picture")]
+    model: ModelName = "pixel"
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _is_the_labs(self) -> "SourceRequest":
+        if self.kind == "own":
+            raise ValueError("a picture of your own is not the lab's to choose")
+        return self
+
+    def load(self) -> Load:
+        """As Request.load: nothing is computed but for a picture that is drawn."""
+        return Load(1, DRAWN_STEPS) if self.kind == "drawn" else NOTHING
+
+    def models(self) -> tuple[str, ...]:
+        """As Request.models: of a picture that is drawn, what draws it."""
+        return (self.model,) if self.kind == "drawn" else ()
+
+
+@dataclass(frozen=True)
+class Source(Event):
+    """A picture and what it is; (height, width, 3) uint8."""
+
+    picture: np.ndarray
+    title: str
+
+    @property
+    def key(self) -> Hashable:
+        """As Event.key: a run has one."""
+        return ()

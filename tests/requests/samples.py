@@ -7,7 +7,7 @@ from lab.requests.annotate import AnnotateRequest
 from lab.requests.fields import Condition, Forward
 from lab.requests.invention import InventionRequest, Machine
 from lab.requests.inversion import InversionRequest
-from lab.requests.ledger import BillsRequest, LedgerRequest, LikelihoodRequest, StepRequest
+from lab.requests.ledger import BillsRequest, LedgerRequest, LikelihoodRequest, SourceRequest, StepRequest
 from lab.requests.nearest import NearestRequest
 from lab.requests.noising import NoisingRequest
 from lab.requests.sampling import ControlMap, ControlWindow, LaneSettings, SamplingRequest
@@ -44,6 +44,7 @@ RUNS = {
     "ledger": LEDGER,
     "bills": BillsRequest(schedule="linear", each=1, calls=2, own=PICTURE),
     "step": StepRequest(ledger=LEDGER, i=2),
+    "source": SourceRequest(kind="held-out", seed=2),
     "invention": InventionRequest(seeds=(1, 2), steps=3),
 }
 SAMPLES = (*PARTS, *RUNS.values())
