@@ -21,7 +21,9 @@ from torch import Tensor
 
 from lab.engine.denoisers import Denoiser, by_row
 from lab.engine.predictions import split_prediction
-from lab.engine.process import VariancePreserving
+from lab.engine.process import Level, VariancePreserving
+
+MOST_SIGMA = 50.0  # noise / signal from which on the ODE is taken in one step
 
 
 def gaussian_kl(mean_a: Tensor, log_variance_a: Tensor, mean_b: Tensor, log_variance_b: Tensor) -> Tensor:
@@ -119,44 +121,83 @@ def _bits(nats: Tensor) -> Tensor:
     return nats.flatten(1).mean(1) / math.log(2)
 
 
-@torch.no_grad()
+class OdeDensity:
+    """log p(x_0) by the probability-flow ODE (Song et al. 2021, section 4.3 and appendix D.2), one step at a time.
+
+    For x = x_t / signal the ODE is dx / dsigma = eps (Karras et al. 2022, eq. 1), and log p changes by its divergence
+    along it; the last state is N(0, I) in x_t. `timesteps` (steps + 1,) rise from the one that stands for the data, whose
+    noise the density includes, to the last of the process. Steps are Heun's in sigma, exact where the data are points, and
+    the divergence is taken to go as a power of sigma within a step. It is Hutchinson's estimate with one Rademacher probe a row, drawn
+    from `seed`: without bias, and exact where the Jacobian is diagonal. Raises ValueError for another process than a
+    variance-preserving one.
+    """
+
+    def __init__(
+        self, denoiser: Denoiser, x_0: Tensor, conditioning: Sequence[Any], timesteps: Tensor, seed: int = 0
+    ) -> None:
+        if not isinstance(denoiser.process, VariancePreserving):
+            raise ValueError("the ODE's density is worked out for a denoiser of a variance-preserving process")
+        self._denoiser, self._conditioning, self._timesteps = denoiser, conditioning, timesteps
+        generator = torch.Generator().manual_seed(seed)
+        self._probe = (torch.randint(0, 2, x_0.shape, generator=generator) * 2 - 1).to(x_0)
+        level = denoiser.process.level(timesteps.double())
+        self._sigmas, self._last_signal = level.sigma.tolist(), float(level.signal[-1])
+        self._x, self._change, self._i = x_0, x_0.new_zeros(len(x_0)), 0
+
+    @property
+    def steps(self) -> int:
+        """How many there are."""
+        return len(self._sigmas) - 1
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Take the next step: two calls of the denoiser, each with its gradient."""
+        i, (sigma, above) = self._i, self._sigmas[self._i : self._i + 2]
+        eps, divergence = self._slope(self._x, i)
+        eps_ahead, divergence_ahead = self._slope(self._x + (above - sigma) * eps, i + 1)
+        self._x = self._x + (above - sigma) / 2 * (eps + eps_ahead)
+        self._change = self._change + math.log(above / sigma) * _logarithmic_mean(divergence, divergence_ahead)
+        self._i += 1
+
+    def log_density(self) -> Tensor:
+        """In nats, (rows,), once all steps are taken."""
+        prior = torch.distributions.Normal(0.0, 1.0).log_prob(self._last_signal * self._x) + math.log(self._last_signal)
+        return prior.flatten(1).sum(1) + self._change
+
+    def _slope(self, x: Tensor, i: int) -> tuple[Tensor, Tensor]:
+        """eps at x = x_t / signal, and the divergence of sigma * eps (rows,)."""
+        t = self._timesteps[i].expand(len(x))
+        level = by_row(self._denoiser.process.level(t), x)
+        with torch.inference_mode(False), torch.enable_grad():
+            x_t = (level.signal * x).requires_grad_()
+            prediction = self._denoiser(x_t, t, self._conditioning)[:, : x.shape[1]]
+            _, eps = split_prediction(prediction, x_t, level, self._denoiser.prediction_type)
+            (product,) = torch.autograd.grad((eps * self._probe).sum(), x_t)
+        divergence = level.noise * product * self._probe  # d / dx = signal d / dx_t, times sigma
+        return eps.detach(), divergence.flatten(1).sum(1)
+
+
+def _logarithmic_mean(a: Tensor, b: Tensor) -> Tensor:
+    """(b - a) / log(b / a), the mean of what goes from a to b as a power does; the arithmetic one where one is not positive."""
+    safe = (a > 0) & (b > 0) & ((b / a - 1).abs() > 1e-3)  # nearly equal: both means are one
+    ratio = torch.where(safe, b / a, torch.full_like(a, 2.0))
+    return torch.where(safe, (b - a) / ratio.log(), (a + b) / 2)
+
+
+def ode_timesteps(process: VariancePreserving, steps: int) -> Tensor:
+    """Timesteps (steps + 1,) in float64 for OdeDensity: log sigma rises evenly from the clearest timestep to MOST_SIGMA, and one
+    step leads on to the last one. Beyond MOST_SIGMA pictures are noise to three digits, and a step is as good as many."""
+    lowest, highest = (process.level(float(t)).sigma for t in (0, len(process) - 1))
+    top = min(MOST_SIGMA, highest / 2)
+    sigmas = torch.logspace(math.log10(lowest), math.log10(top), steps, dtype=torch.float64)
+    return process.timestep(Level.from_sigma(torch.cat([sigmas, sigmas.new_tensor([highest])])))
+
+
 def ode_log_density(
     denoiser: Denoiser, x_0: Tensor, conditioning: Sequence[Any], timesteps: Tensor, seed: int = 0
 ) -> Tensor:
-    """log p(x_0) in nats, (rows,), by the probability-flow ODE (Song et al. 2021, section 4.3 and appendix D.2).
-
-    For x = x_t / signal the ODE is dx / dsigma = eps (Karras et al. 2022, eq. 1), and log p changes by its divergence
-    along it; the last state is N(0, I) in x_t. `timesteps` rise from the one that stands for the data, whose noise the
-    density includes, to the last of the process. Steps are Heun's in log sigma. The divergence is Hutchinson's estimate
-    with one Rademacher probe a row, drawn from `seed`: without bias, and exact where the Jacobian is diagonal. Raises
-    ValueError for another process than a variance-preserving one.
-    """
-    if not isinstance(denoiser.process, VariancePreserving):
-        raise ValueError("the ODE's density is worked out for a denoiser of a variance-preserving process")
-    generator = torch.Generator().manual_seed(seed)
-    probe = (torch.randint(0, 2, x_0.shape, generator=generator) * 2 - 1).to(x_0)
-    sigmas = denoiser.process.level(timesteps.double()).sigma
-    x, change = x_0, x_0.new_zeros(len(x_0))
-    for i, h in enumerate(sigmas.log().diff().tolist()):
-        slope, divergence = _ode_slope(denoiser, x, timesteps[i], conditioning, probe)
-        slope_ahead, divergence_ahead = _ode_slope(denoiser, x + h * slope, timesteps[i + 1], conditioning, probe)
-        x = x + h / 2 * (slope + slope_ahead)
-        change = change + h / 2 * (divergence + divergence_ahead)
-    signal = float(denoiser.process.level(float(timesteps[-1])).signal)
-    prior = torch.distributions.Normal(0.0, 1.0).log_prob(signal * x) + math.log(signal)
-    return prior.flatten(1).sum(1) + change
-
-
-def _ode_slope(
-    denoiser: Denoiser, x: Tensor, t: Tensor, conditioning: Sequence[Any], probe: Tensor
-) -> tuple[Tensor, Tensor]:
-    """sigma * eps at x = x_t / signal, and its divergence (rows,): both derivatives in log sigma."""
-    t = t.expand(len(x))
-    level = by_row(denoiser.process.level(t), x)
-    with torch.inference_mode(False), torch.enable_grad():
-        x_t = (level.signal * x).requires_grad_()
-        prediction = denoiser(x_t, t, conditioning)[:, : x.shape[1]]
-        _, eps = split_prediction(prediction, x_t, level, denoiser.prediction_type)
-        (product,) = torch.autograd.grad((eps * probe).sum(), x_t)
-    divergence = (level.noise * product * probe).flatten(1).sum(1)  # d / dx = signal d / dx_t, times sigma
-    return level.sigma * eps.detach(), divergence
+    """OdeDensity with all its steps: log p(x_0) in nats, (rows,)."""
+    ode = OdeDensity(denoiser, x_0, conditioning, timesteps, seed)
+    for _ in range(ode.steps):
+        ode.step()
+    return ode.log_density()

@@ -8,7 +8,7 @@ from lab.operations.annotate import annotate
 from lab.operations.house import House
 from lab.operations.invention import invention
 from lab.operations.inversion import inversion
-from lab.operations.ledger import bills, ledger, opened_step
+from lab.operations.ledger import bills, ledger, likelihood, opened_step
 from lab.operations.nearest import nearest
 from lab.operations.noising import noising
 from lab.operations.sampling import sampling
@@ -19,7 +19,7 @@ from lab.requests.annotate import AnnotateRequest
 from lab.requests.base import Event
 from lab.requests.invention import InventionRequest
 from lab.requests.inversion import InversionRequest
-from lab.requests.ledger import BillsRequest, LedgerRequest, SourceRequest, StepRequest
+from lab.requests.ledger import BillsRequest, LedgerRequest, LikelihoodRequest, SourceRequest, StepRequest
 from lab.requests.nearest import NearestRequest
 from lab.requests.noising import NoisingRequest
 from lab.requests.sampling import SamplingRequest
@@ -36,6 +36,7 @@ OPERATIONS: dict[type, Callable[[Any, House], Iterator[Event]]] = {
     LedgerRequest: ledger,
     StepRequest: opened_step,
     BillsRequest: bills,
+    LikelihoodRequest: likelihood,
     SourceRequest: source,
     InventionRequest: invention,
 }

@@ -11,10 +11,12 @@ from lab.catalog import MODELS
 from lab.engine.distances import rms
 from lab.engine.lanes import Record
 from lab.engine.ledger import log_variances
-from lab.engine.likelihood import bound_nats
+from lab.engine.likelihood import OdeDensity, bound_nats, ode_timesteps
+from lab.engine.noising import stream_seed
 from lab.models.loaders import LoadedModel
+from lab.models.pictures import resized
 from lab.models.sources import folder_of
-from lab.operations.bounds import Bound, ModelChain, check_pixels, check_variance, size_notes
+from lab.operations.bounds import Bound, ModelChain, check_gradient, check_pixels, check_variance, size_notes
 from lab.operations.examples import Titled, noise, of_set, photographs, styled
 from lab.operations.house import House
 from lab.operations.lanes import make_lane
@@ -22,7 +24,7 @@ from lab.operations.limits import check_load
 from lab.operations.loading import loading
 from lab.operations.painter import spread
 from lab.requests.base import Event
-from lab.requests.fields import MAX_SEED
+from lab.requests.fields import MAX_SEED, Forward
 from lab.requests.ledger import (
     DRAWN_STEPS,
     KINDS,
@@ -31,12 +33,15 @@ from lab.requests.ledger import (
     LedgerPrior,
     LedgerRequest,
     LedgerTerm,
+    Likelihood,
+    LikelihoodRequest,
     OpenedStep,
     StepRequest,
 )
 from lab.requests.sampling import LaneSettings
 
 GREY_LEVELS = 255 / 2  # of a unit of x_0, whose values lie in [-1, 1]
+BIN = 2 / 255  # the width of a byte's bin there
 
 
 def ledger(request: LedgerRequest, house: House) -> Iterator[Event]:
@@ -167,3 +172,24 @@ def _bill(
         bits=bits,
         bits_per_dimension={name: number / bound.x_0.numel() for name, number in bits.items()},
     )
+
+
+def likelihood(request: LikelihoodRequest, house: House) -> Iterator[Event]:
+    """One Likelihood. Raises LabError where the model works on latents, or keeps no gradient."""
+    check_pixels(request.model)
+    check_gradient(request.model)
+    check_load(request, house.settings)
+    yield from loading(house, request.model)
+    with house.lease(request.model) as model:
+        yield from size_notes(request.picture, model)
+        x_0 = model.from_picture(resized(request.picture, model.side))
+        uniform = torch.rand(x_0.shape, generator=torch.Generator().manual_seed(stream_seed(request.seed, 0)))
+        schedules = MODELS[request.model].schedules
+        denoiser = model.denoiser(Forward(schedule="cosine" if "cosine" in schedules else schedules[0]))
+        timesteps = ode_timesteps(denoiser.process, request.steps)
+        dequantised = x_0 + (uniform - 0.5) * BIN  # anywhere in the bin of each byte
+        ode = OdeDensity(denoiser, dequantised[None], [model.unconditional()], timesteps, request.seed)
+        for _ in range(ode.steps):
+            house.compute(ode.step)
+        bits = -float(ode.log_density()) / math.log(2) - x_0.numel() * math.log2(BIN)
+        yield Likelihood(bits, bits / x_0.numel(), request.steps)

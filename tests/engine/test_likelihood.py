@@ -16,6 +16,7 @@ from lab.engine.likelihood import (
     discretized_log_likelihood,
     gaussian_kl,
     ode_log_density,
+    ode_timesteps,
     prior_term,
 )
 from lab.engine.process import StraightFlow, VariancePreserving
@@ -148,6 +149,18 @@ def test_the_ode_knows_the_density_of_a_mixture():
     want = blur.log_prob(x_0.flatten()[:, None]).logsumexp(1) - math.log(3)
     assert float(want.max() - want.min()) > 5
     assert_close(got, want, atol=0.02, rtol=0)
+
+
+def test_forty_steps_of_the_ode_are_near_its_end():
+    """The timesteps begin and end where the process does; Gaussian data are known in closed form."""
+    timesteps = ode_timesteps(PROCESS, 40)
+    assert len(timesteps) == 41 and timesteps[0] == 0 and timesteps[-1] == pytest.approx(999)
+    assert (timesteps.diff() > 0).all()
+    x_0 = MEAN + DEVIATION * torch.randn(2, *SHAPE, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    got = ode_log_density(Gaussian(PROCESS), x_0, [MEAN] * 2, timesteps)
+    deviation = (DEVIATION**2 + PROCESS.level(0.0).sigma ** 2) ** 0.5
+    want = Normal(MEAN, deviation).log_prob(x_0).flatten(1).sum(1)
+    assert float((got - want).abs().max()) < 0.005 * 192  # nats: a two hundredth for each value
 
 
 def test_the_ode_needs_a_last_state_of_unit_variance():

@@ -4,22 +4,33 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 from lab.backends.local import LocalBackend
 from lab.engine.lanes import drive
-from lab.engine.noising import alphas_cumprod
+from lab.engine.noising import alphas_cumprod, stream_seed
 from lab.models.loaders import make_cache
 from lab.models.pictures import PictureSet
 from lab.operations.house import House
-from lab.operations.ledger import bills, ledger, opened_step
+from lab.operations.ledger import bills, ledger, likelihood, opened_step
 from lab.requests.base import LabError, Note
-from lab.requests.ledger import KINDS, Bill, BillsRequest, LedgerPrior, LedgerRequest, LedgerTerm, StepRequest
+from lab.requests.ledger import (
+    KINDS,
+    Bill,
+    BillsRequest,
+    LedgerPrior,
+    LedgerRequest,
+    LedgerTerm,
+    LikelihoodRequest,
+    StepRequest,
+)
 from lab.settings import ASSETS, Settings
 
 SETTINGS = Settings(device="cpu", cpu_engine="torch")
 PICTURES = PictureSet.load(ASSETS / "pictures")
 TRAINING = PICTURES.pixels[~PICTURES.held_out]
 UNSEEN = PICTURES.pixels[PICTURES.held_out]
+SMALL = PICTURES.resized(32).pixels[~PICTURES.held_out]
 
 
 @pytest.fixture(scope="module")
@@ -162,3 +173,34 @@ def test_the_kinds_are_what_they_are_called(house):
 def test_no_more_steps_than_a_run_may_take(house):
     with pytest.raises(LabError, match="13040 steps over all its lanes; at most 6000"):
         list(bills(BillsRequest(calls=1000, own=TRAINING[0]), house))
+
+
+# A second opinion
+
+
+def test_the_density_of_a_picture_of_the_set_is_that_of_its_blurred_point(house):
+    """By the exact denoiser's ODE: one of N points with the noise of the first timestep, over the bin of each byte."""
+    (found,) = likelihood(LikelihoodRequest(picture=SMALL[7], model="exact-32", seed=2), house)
+    x_0 = torch.tensor(SMALL[7]).permute(2, 0, 1).double() / 127.5 - 1
+    uniform = torch.rand(x_0.shape, generator=torch.Generator().manual_seed(stream_seed(2, 0))).double()
+    a = alphas_cumprod("cosine", 1000).double()[0]
+    blur = torch.distributions.Normal(0.0, ((1 - a) / a).sqrt())
+    nats = blur.log_prob((uniform - 0.5) * 2 / 255).sum() - math.log(len(TRAINING))
+    want = -float(nats) / math.log(2) - 3072 * math.log2(2 / 255)
+    assert found.bits == pytest.approx(want, rel=0.02)
+    assert found.bits_per_dimension == pytest.approx(found.bits / 3072)
+
+
+def test_a_second_opinion_on_the_network_is_below_its_bound(house):
+    """-log2 p is at most what the bound says; a few steps of each will do."""
+    (found,) = likelihood(LikelihoodRequest(picture=SMALL[7], steps=10), house)
+    prior, terms, _ = bill(house, SMALL[7], calls=100, frames=0)
+    assert 0.3 < found.bits / (prior.bits + total(terms, "learned")) < 1
+
+
+@pytest.mark.parametrize(
+    ("model", "words"), [("student", "works on an autoencoder's latents"), ("local-32", "keeps no gradient")]
+)
+def test_a_model_without_a_density_is_refused_in_words(house, model, words):
+    with pytest.raises(LabError, match=words):
+        list(likelihood(LikelihoodRequest(picture=SMALL[7], model=model), house))

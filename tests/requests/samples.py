@@ -26,7 +26,6 @@ PARTS = (
     ControlMap(name="edges", map=PICTURE),
     ControlWindow(strength=0.5, start=0.2, end=0.8),
     LaneSettings(sampler="heun", steps=7, mix_seed=3, mix=0.5),
-    LikelihoodRequest(picture=PICTURE, steps=3),
     Machine(kind="local", patch=5, translated=True, pictures=9),
 )
 RUNS = {
@@ -43,6 +42,7 @@ RUNS = {
     "share": ShareRequest(samplers=("annealed", "ddpm"), steps=5, pictures=2),
     "ledger": LEDGER,
     "bills": BillsRequest(schedule="linear", each=1, calls=2, own=PICTURE),
+    "likelihood": LikelihoodRequest(picture=PICTURE, steps=3),
     "step": StepRequest(ledger=LEDGER, i=2),
     "source": SourceRequest(kind="held-out", seed=2),
     "invention": InventionRequest(seeds=(1, 2), steps=3),
