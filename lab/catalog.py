@@ -149,7 +149,7 @@ MODELS = _by_name(
           "The closed form on the pictures as the miniature pixel model saw them: the score that it tried to learn.",
           schedules=tuple(SCHEDULES), conditions=("prompt", "group", "style"), trained=False, captions=True),
     Model("local-32", "Local score machine", "local", "pictures", 32,
-          "The closed form for each pixel over 7 px patches of the same pictures (Kamb & Ganguli 2024): it invents, and nothing is learned.",
+          "The closed form for each pixel over patches of 11 px of the same pictures (Kamb & Ganguli 2024): it invents, and nothing is learned.",
           schedules=tuple(SCHEDULES), conditions=("prompt", "group", "style"), trained=False, captions=True, data="exact-32"),
     # From the hub, where an operator allows them (LAB_ALLOWED_MODELS, LAB_OFFLINE=false); licences are their authors'.
     Model("sd-1-5", "Stable Diffusion 1.5", "stable_diffusion", "stable-diffusion-v1-5/stable-diffusion-v1-5@451f4fe16113bff5a5d2269ed5ad43b0592e9a14", 512,

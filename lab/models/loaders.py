@@ -36,7 +36,7 @@ from lab.vocabulary import nearest, suggestion
 
 log = logging.getLogger("lab")
 
-PATCH = 7  # pixels: the local score machine's, where a request names none
+PATCH = 11  # pixels: the local score machine's, where a request names none
 PREVIEW_EXAMPLES = 48
 SLOW = 200_000_000  # bytes that take a while to read
 ENCODERS = {  # of each pipeline: the part's name behind "text_encoder" and "tokenizer", and its class in transformers

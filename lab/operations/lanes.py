@@ -13,6 +13,7 @@ from lab.engine.lanes import Lane, StepNoise
 from lab.engine.noising import q_sample
 from lab.engine.samplers import make_scheduler, slerp
 from lab.models.loaders import LoadedModel
+from lab.models.local import OwnPlace
 from lab.models.stable_diffusion import ControlledPrompt, LoadedControl, TextRow
 from lab.requests.sampling import LaneSettings, SamplingRequest
 
@@ -34,7 +35,7 @@ class Halves:
     def alike(self) -> bool:
         """Whether both are conditioned alike, so that no guidance scale changes anything."""
         first, second = (getattr(half, "prompt", half) for half in (self.conditional, self.unconditional))
-        return first is second or (isinstance(first, int | str) and first == second)
+        return first is second or (isinstance(first, int | str | OwnPlace) and first == second)
 
     def of(self, lane: LaneSettings) -> tuple[Any, Any]:
         """(conditional, unconditional) of a lane; in guess mode only the first is under control (Zhang et al. 2023)."""

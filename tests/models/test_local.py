@@ -8,10 +8,10 @@ from lab.engine.lanes import drive
 from lab.models.exact import ExactData, ExactDenoiser
 from lab.models.loaders import load
 from lab.models.local import AllPlaces, LocalDenoiser, OwnPlace, distinct_patches
-from lab.operations.lanes import make_lane
+from lab.operations.lanes import Halves, make_lane
 from lab.requests.fields import Condition, Forward
 from lab.requests.invention import FORWARD, MOST_PATCH
-from lab.requests.sampling import LaneSettings
+from lab.requests.sampling import LaneSettings, SamplingRequest
 from lab.settings import Settings
 
 ALPHAS_CUMPROD = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64), 0)
@@ -124,7 +124,7 @@ def test_one_more_picture_is_one_more_patch_at_each_place():
     known = model.knowing(mine, model.conditioning(Condition(group="symbols")))
     pictures = torch.cat([model.data.support(known.support.indices).centred + model.data.mean, mine.reshape(1, -1)])
     x_t = noisy(mine, a)[:, 8:19, 8:19]
-    want = definition(pictures.reshape(-1, 3, 32, 32)[..., 8:19, 8:19], x_t, a, 7, False)[:, 5, 5]
+    want = definition(pictures.reshape(-1, 3, 32, 32)[..., 8:19, 8:19], x_t, a, known.side, False)[:, 5, 5]
     got = known.mean(noisy(mine, a), a, model.data)[:, 13, 13]
     torch.testing.assert_close(got.double(), torch.from_numpy(want), atol=1e-5, rtol=0)
 
@@ -171,6 +171,12 @@ def test_a_call_of_the_engine_takes_one_row_of_it():
     denoiser, row = Watched(data, ALPHAS_CUMPROD), OwnPlace(data.everything, 3)
     list(drive(denoiser, [make_lane(i, LaneSettings(steps=2, seed=i), denoiser, row, None) for i in range(3)]))
     assert calls == [1] * 6
+
+
+@pytest.mark.parametrize("prompt", ["", "cat"])
+def test_both_halves_are_alike_where_there_is_no_prompt(prompt):
+    request = SamplingRequest(model="local-32", condition=Condition(prompt=prompt), lanes=(LaneSettings(),))
+    assert Halves(request, load("local-32", Settings(device="cpu"))).alike == (not prompt)
 
 
 def test_it_shares_its_pictures_with_the_exact_denoiser():
