@@ -8,12 +8,13 @@ import torch
 
 from lab.backends.local import LocalBackend
 from lab.engine.lanes import drive
-from lab.engine.noising import alphas_cumprod, stream_seed
+from lab.engine.noising import alphas_cumprod, gaussian, stream_seed
 from lab.models.loaders import make_cache
 from lab.models.pictures import PictureSet
 from lab.operations.house import House
 from lab.operations.ledger import bills, ledger, likelihood, opened_step
 from lab.requests.base import LabError, Note
+from lab.requests.fields import Forward
 from lab.requests.ledger import (
     KINDS,
     Bill,
@@ -140,6 +141,53 @@ def test_bills_of_two_models_share_the_path_and_a_picture_of_another_size_is_bro
 def test_frames_are_spread_evenly_both_ends_among_them(house, frames, places):
     _, terms, _ = bill(house, TRAINING[5], calls=21, frames=frames)
     assert [term.i for term in terms if term.x_0 is not None] == places
+
+
+def independent_terms(network, schedule, picture, calls, seed):
+    """calc_bpd of Improved DDPM, one call a term, in float64: bits per dimension under the learned and the fixed variances."""
+    x_0 = torch.tensor(picture).permute(2, 0, 1).double() / 127.5 - 1
+    own = network.denoiser(Forward(schedule="cosine"))
+    table = (own.process.alphas_cumprod if schedule == "cosine" else alphas_cumprod(schedule, 1000)).double()
+    places = [round(999 * k / (calls - 1)) for k in range(calls)]
+    bars = [float(table[place]) for place in places]
+    noise = [gaussian(seed, place, (3, 32, 32)).double() for place in places]
+    x_t, found = bars[-1] ** 0.5 * x_0 + (1 - bars[-1]) ** 0.5 * noise[-1], []
+    for k in reversed(range(calls)):
+        a, before = bars[k], bars[k - 1] if k else 1.0
+        beta = 1 - a / before
+        tilde = beta * (1 - before) / (1 - a) if k else (1 - bars[1] / bars[0]) * (1 - bars[0]) / (1 - bars[1])
+        sigmas = ((1 - own.process.alphas_cumprod.double()) / own.process.alphas_cumprod.double()).sqrt().numpy()
+        t = float(np.interp(((1 - a) / a) ** 0.5, sigmas, np.arange(1000)))
+        said = own(x_t[None].float(), torch.tensor([t]), [network.unconditional()])[0].double()
+        guess = (a**0.5 * x_t - (1 - a) ** 0.5 * said[:3]).clamp(-1, 1)  # of v
+        wanted, mean = (
+            (before**0.5 * beta * x + (1 - beta) ** 0.5 * (1 - before) * x_t) / (1 - a) for x in (x_0, guess)
+        )
+        share = (said[3:] + 1) / 2
+        learned = (share * math.log(beta) + (1 - share) * math.log(tilde)).exp()
+        bits = {}
+        for name, variance in (("learned", learned), ("small", torch.tensor(tilde)), ("large", torch.tensor(beta))):
+            normal = torch.distributions.Normal(mean, variance.double().sqrt().expand(mean.shape))
+            if k:
+                posterior = torch.distributions.Normal(wanted, tilde**0.5)
+                nats = torch.distributions.kl_divergence(posterior, normal)
+            else:
+                upper = torch.where(x_0 > 0.999, 1.0, normal.cdf(x_0 + 1 / 255))
+                nats = -(upper - torch.where(x_0 < -0.999, 0.0, normal.cdf(x_0 - 1 / 255))).clamp(min=1e-12).log()
+            bits[name] = float(nats.mean()) / math.log(2)
+        found.append(bits)
+        x_t = wanted + tilde**0.5 * noise[k - 1]
+    return found
+
+
+@pytest.mark.parametrize(("schedule", "calls"), [("cosine", 2), ("cosine", 40), ("linear", 12)])
+def test_the_networks_terms_are_those_of_an_independent_loop(house, schedule, calls):
+    """To 1e-4 bits per dimension, at every term."""
+    _, terms, _ = bill(house, SMALL[11], calls=calls, schedule=schedule, seed=6, frames=0)
+    with house.lease("pixel") as network:
+        want = independent_terms(network, schedule, SMALL[11], calls, 6)
+    for term, bits in zip(terms, want, strict=True):
+        assert {name: value / 3072 for name, value in term.bits.items()} == pytest.approx(bits, abs=1e-4, rel=1e-4)
 
 
 # Bills of several kinds
