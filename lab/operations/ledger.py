@@ -54,9 +54,18 @@ def ledger(request: LedgerRequest, house: House) -> Iterator[Event]:
         along = ModelChain(request.model, model, request.schedule, request.calls, house)
         bound = along.bound(request.picture, request.seed)
         yield LedgerPrior(bound.prior, bound.x_0.numel(), model.to_picture(bound.x_0), bound.pictures, bound.known)
-        frames = spread(request.calls, request.frames)
+        frames = framed(request.calls, request.frames)
         for i, record in along.records([bound]):
             yield _term(bound, i, record, model if i in frames else None)
+
+
+def framed(n: int, count: int) -> frozenset[int]:
+    """At most `count` of the terms 0 .. n - 1, the first and the last among them: every other one evenly spaced, the rest ever
+    closer towards the picture, where most of the bits are (Nichol & Dhariwal 2021, Figure 2)."""
+    if count >= n:
+        return frozenset(range(n))
+    evenly = spread(n, count - count // 2)
+    return evenly | {n - round(rest) for rest in np.geomspace(1, n, count // 2)} if count > 1 else evenly
 
 
 def _term(bound: Bound, i: int, record: Record, painter: LoadedModel | None) -> LedgerTerm:

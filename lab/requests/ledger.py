@@ -36,8 +36,8 @@ class LedgerRequest(Request):
     """The terms of the variational bound on -log2 p(picture) (Ho et al. 2020, eq. 5), in `calls` reverse steps.
 
     The picture is brought to the model's size. x_t is one path of the forward process, drawn from `seed`: the same for every
-    model, so that bills differ by what the model says of it. `frames` terms come with pictures, evenly spaced, both ends
-    among them. Models work on pixels: a latent's bits are not the picture's.
+    model, so that bills differ by what the model says of it. `frames` terms come with pictures, half of them
+    evenly spaced and the others ever closer towards the picture, both ends among them. Models work on pixels: a latent's bits are not the picture's.
     """
 
     picture: Picture

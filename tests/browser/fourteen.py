@@ -21,15 +21,9 @@ from lab.ui.shell.tool import Tool
 from lab.ui.shell.widgets import QUIET
 from lab.ui.tabs.start import tab as start
 
-NAMES = (
-    "Likelihood",
-    "Flow matching",
-    "Classifier guidance",
-    "Latent space",
-    "Memory and novelty",
-    "Ledger",
-)
-GROUPS = ("Draw", "Draw", "Steer", "Inside", "Inside", "Inside")
+COUNT = 14
+NAMES = ("Flow matching", "Classifier guidance", "Latent space", "Editing", "Between pictures", "Likelihood")
+GROUPS = ("Draw", "Steer", "Inside", "Steer", "Inside", "Inside")
 SLIDER = {"minimum": 0, "maximum": 10, "step": 1}
 
 
@@ -111,7 +105,8 @@ def instrument(title: str, group: str) -> Instrument:
 
 def tabs() -> tuple[Instrument, ...]:
     """The fourteen, those of a group together."""
-    tools = (*ui.INSTRUMENTS, *map(instrument, NAMES, GROUPS))
+    more = COUNT - len(ui.TABS)
+    tools = (*ui.INSTRUMENTS, *map(instrument, NAMES[:more], GROUPS[:more]))
     order = ("Noise", "Draw", "Steer", "Inside", "Lab")
     tools = tuple(sorted(tools, key=lambda tab: order.index(tab.group)))
     return start.front(tools), *tools

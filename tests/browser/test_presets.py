@@ -32,6 +32,7 @@ CHANGES = {  # a control, what it has by the second preset, and something else
     "samplers": ("#samplers-seed input", "0", "3"),
     "guidance": ("#guidance-scales :is(input, textarea)", "0, 1, 2, 3, 5, 7.5, 10, 15", "1, 2"),
     "score": ("#score-seed input", "0", "5"),
+    "ledger": ("#ledger-calls :is(input, textarea)", "250", "25"),
     "controlnet": ("#controlnet-prompt :is(input, textarea)", "red heart", "star"),
 }
 

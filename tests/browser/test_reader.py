@@ -17,6 +17,7 @@ FILLED = {  # what a tab shows once its first run has ended
     "samplers": "#samplers-stage figure + figure img",
     "guidance": "#guidance-curves circle",
     "controlnet": "#controlnet-stage img",
+    "ledger": "#ledger-stage td b",
     "models": "#tab-models table",
     "papers": "#tab-papers a",
 }

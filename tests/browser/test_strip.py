@@ -32,11 +32,11 @@ def served(tabs):
         lab.close()
 
 
-@pytest.fixture(scope="module", params=[8, 14])
+@pytest.fixture(scope="module", params=["own", fourteen.COUNT])
 def lab(request, browser):
     """A page and the tabs that it has."""
-    tabs = ui.TABS if request.param == 8 else fourteen.tabs()
-    assert len(tabs) == request.param
+    tabs = ui.TABS if request.param == "own" else fourteen.tabs()
+    assert len(tabs) == request.param or request.param == "own"
     with served(tabs) as url:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.set_default_timeout(60_000)

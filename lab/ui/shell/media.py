@@ -3,6 +3,7 @@
 import atexit
 import base64
 import csv
+import filecmp
 import io
 import shutil
 import struct
@@ -263,6 +264,11 @@ def examples(folder: Path = ASSETS / "images") -> tuple[Example, ...]:
             Example(folder / row["file"], row["title"], row["alt"], row["kind"], f"{row['author']}, {row['licence']}")
             for row in csv.DictReader(file)
         )
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two files are of one name and of the same content: Gradio copies what the page shows."""
+    return one.name == other.name and other.is_file() and filecmp.cmp(one, other, shallow=False)
 
 
 @cache

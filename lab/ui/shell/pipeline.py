@@ -172,6 +172,28 @@ def of_noise(side: int, T: float | None) -> Flow:
     )  # fmt: skip
 
 
+def of_ledger(row: Model, calls: str) -> Flow:
+    """What it costs to describe a picture to somebody who has a model: `calls` steps of the chain, as the page has them."""
+    built = architecture(row)
+    shape = times(*built.shape) if built else ""
+    network = _network(row, built, None, None)
+    knows = f"{built.pictures:,} pictures" if built and built.pictures else ""
+    return Flow(
+        f"{row.title}, as a code",
+        (
+            Part("picture x_0", shape, "The picture that a sender wants to describe.", (), BEFORE,
+                 pipeline_figures.square(built.side if built else 0)),
+            Part("path x_t", shape, "The same picture with less and less noise, drawn from the seed: what the receiver is to have.",
+                 (THERMODYNAMICS,), BEFORE, pipeline_figures.mixture()),
+            replace(network, numbers=f"{knows} × {calls} calls".removeprefix(" × "),
+                    does="The receiver's model: it expects the next state of the path, from the last one."),
+            Part("bits", "a term a call", "What was expected is corrected to what is meant; the correction costs bits.",
+                 (DDPM, IMPROVED), AFTER, pipeline_figures.quote("01")),
+        ),
+        f"{calls} calls for a bill.",
+    )  # fmt: skip
+
+
 def of_plane(title: str, count: int | None, learned: bool) -> Flow:
     """Data of two dimensions, where everything is known in closed form. `count` is that of their points, where it is known."""
     network = Part("network", "15 → 64 → 64 → 2", "It learns the score in the page, from noisy points alone.", (SCORES,), "",

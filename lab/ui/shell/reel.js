@@ -92,7 +92,7 @@ const take = async () => {
   const pictures = Object.entries(content.pictures).map(([name, track], k) => ({ ...track, image: images[k], to: canvas(name, track) }));
   reel = { ...content, words, pictures };
   place = reel.last;
-  if (content.film && !still.matches) play(); else end();
+  if (content.film && !still.matches) play(); else { stop(); show(reel.rest); }
   found.classList.remove('waits');
 };
 new MutationObserver(take).observe(stage, { childList: true, subtree: true, attributes: true, attributeFilter: ['data-reel'] });

@@ -42,6 +42,7 @@ class Film:
     pictures: Mapping[str, Track] = field(default_factory=dict)
     words: Mapping[str, Track] = field(default_factory=dict)
     caption: str = CAPTION
+    rest: int = LAST  # where the slider stands when the film is not playing, until it is dragged
 
     @property
     def pixels(self) -> int:
@@ -64,6 +65,7 @@ class Film:
             "words": self.words,
             "last": LAST,
             "caption": self.caption,
+            "rest": self.rest,
             "film": plays,
         }
         waits = " waits" if plays else ""
@@ -144,13 +146,13 @@ def caption(frames: int, changes: int) -> str:
     return CAPTION if frames == changes else f"{CAPTION}, {frames} of {changes} frames"
 
 
-def transport(tab: str) -> str:
-    """Play and the slider for the stage of a tab; dead until there is a reel."""
+def transport(tab: str, caption: str = CAPTION) -> str:
+    """Play and the slider for the stage of a tab; dead until there is a reel. `caption` says what the slider is."""
     return (
         f'<div class="reel-transport" data-reel-of="{tab}-stage">'
         f'<button type="button" id="{tab}-replay" disabled>Play</button>'
-        f'<label id="{tab}-scrub"><input type="range" min="0" max="{LAST}" value="{LAST}" disabled aria-label="{CAPTION}">'
-        f"<span>{CAPTION}</span></label></div>"
+        f'<label id="{tab}-scrub"><input type="range" min="0" max="{LAST}" value="{LAST}" disabled aria-label="{caption}">'
+        f"<span>{caption}</span></label></div>"
     )
 
 

@@ -1,6 +1,5 @@
 """Tab: samplers side by side, from the same x_T and with the same noise at the same noise level."""
 
-import filecmp
 import threading
 from collections.abc import Generator, Iterator
 from functools import partial
@@ -296,7 +295,7 @@ class Samplers(Tool):
         has them from then on, and not before."""
         if experiment != "invert":
             return gr.update(visible="hidden")
-        index = next((i for i, one in enumerate(self.examples) if path and _same(one.path, Path(path))), None)
+        index = next((i for i, one in enumerate(self.examples) if path and media.same_file(one.path, Path(path))), None)
         cells = (
             (one.title, one.credit, f'<img alt="" src="{media.thumbnail(one.path, 96)}">') for one in self.examples
         )
@@ -529,11 +528,6 @@ class Samplers(Tool):
 
     def request(self, values: dict[Any, Any]) -> SamplingRequest:
         return requests.sampling(self.form.read(values), self.rows.read(values))
-
-
-def _same(one: Path, other: Path) -> bool:
-    """Whether two files are of one name and of the same content: Gradio copies what the page shows."""
-    return one.name == other.name and other.is_file() and filecmp.cmp(one, other, shallow=False)
 
 
 build = Samplers.build

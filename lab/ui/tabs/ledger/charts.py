@@ -1,0 +1,108 @@
+"""The charts of a bill: pure functions from accounts to figures."""
+
+from collections.abc import Callable, Sequence
+from math import isfinite
+from typing import Any
+
+from gradio.components.plot import PlotData
+
+from lab.ui.shell import plots
+from lab.ui.tabs.ledger.bills import Account, Bill, Plan, per_dimension
+
+T_AXIS, LEVEL_AXIS = "t", "log_snr"
+LEAST = 1e-7  # bits per dimension of a term: below that a logarithmic axis shows nothing
+POINTS = 250  # of a curve
+SHARE = "t / T: 1 is noise, 0 the picture"
+
+Series = tuple[Sequence[float], Sequence[float]]
+
+
+def draw(name: str, over: str, plan: Plan, accounts: Sequence[Account]) -> PlotData:
+    """One of CHARTS, over t or over log-SNR where it has the choice."""
+    return CHARTS[name][1](plan, accounts, over)
+
+
+def terms(plan: Plan, accounts: Sequence[Account], over: str) -> PlotData:
+    """The terms (Nichol & Dhariwal 2021, Figure 2), each in bits per dimension; over log-SNR as a density, whose area is the
+    bill, so that schedules and numbers of calls compare (Kingma et al. 2021, section 5.1)."""
+
+    def series(account: Account, variance: str) -> Series:
+        if over == LEVEL_AXIS:
+            return account.densities(variance)
+        return _shares(account), [per_dimension(term.bits[variance], account) for term in account.terms]
+
+    y = "bits/dim per unit of log-SNR" if over == LEVEL_AXIS else "bits/dim, each term"
+    found = _curves(plan, accounts, series)
+    shown = [(bill, (x, [value if value >= LEAST else float("nan") for value in y])) for bill, (x, y) in found]
+    return _figure(shown, over, y={"title": {"text": y}, "type": "log"})
+
+
+def running(plan: Plan, accounts: Sequence[Account], over: str) -> PlotData:
+    """The bits of the whole picture that a receiver has at each level."""
+
+    def series(account: Account, variance: str) -> Series:
+        sums = account.sums(variance)
+        if over == LEVEL_AXIS:
+            return [term.log_snr for term in account.terms], sums[:-1]
+        return [*_shares(account), 0.0], sums
+
+    return _figure(_curves(plan, accounts, series), over, y={"title": {"text": "bits received"}, "rangemode": "tozero"})
+
+
+def distortion(plan: Plan, accounts: Sequence[Account], over: str) -> PlotData:
+    """Error of the guess over the bits received (Ho et al. 2020, Figure 5, right)."""
+
+    def series(account: Account, variance: str) -> Series:
+        rates = [per_dimension(bits, account) for bits in account.sums(variance)]
+        errors = [term.rms for term in account.terms]
+        return (rates, [*errors, 0.0]) if account.whole else (rates[:-1], errors)
+
+    traces = _traces(_curves(plan, accounts, series))
+    return plots.figure(
+        traces,
+        xaxis={"title": {"text": "rate: bits per dimension received"}, "rangemode": "tozero"},
+        yaxis={"title": {"text": "distortion: RMSE, of 255"}, "rangemode": "tozero"},
+        showlegend=True,
+    )
+
+
+CHARTS: dict[str, tuple[str, Callable[[Plan, Sequence[Account], str], PlotData]]] = {
+    "terms": ("Each term", terms),
+    "running": ("Running sum", running),
+    "distortion": ("Error over bits", distortion),
+}
+
+
+def _curves(
+    plan: Plan, accounts: Sequence[Account], series: Callable[[Account, str], Series]
+) -> Sequence[tuple[Bill, Series]]:
+    """The curve of each bill, thinned evenly; its ends stay."""
+    found: list[tuple[Bill, Series]] = []
+    for bill in plan.bills:
+        x, y = series(accounts[bill.run], bill.payer.variance)
+        count = min(len(x), len(y))
+        step = max(1, count // POINTS)
+        keep = [i for i in range(count) if i % step == 0 or i == count - 1]
+        found.append((bill, ([x[i] for i in keep], [y[i] for i in keep])))
+    return found
+
+
+def _shares(account: Account) -> list[float]:
+    """t / T of each term: of x_t at its beginning."""
+    return [1 - term.i / term.n for term in account.terms]
+
+
+def _traces(curves: Sequence[tuple[Bill, Series]]) -> list[dict[str, Any]]:
+    return [
+        plots.line(x, [value if isfinite(value) else float("nan") for value in y], bill.title, bill.payer.colour,
+                   line={"dash": bill.dash})
+        for bill, (x, y) in curves
+    ]  # fmt: skip
+
+
+def _figure(curves: Sequence[tuple[Bill, Series]], over: str, y: dict[str, Any]) -> PlotData:
+    """Curves along the way from noise, on the left, to the picture."""
+    across = (
+        {"title": {"text": plots.LOG_SNR}} if over == LEVEL_AXIS else {"title": {"text": SHARE}, "range": [1.01, -0.01]}
+    )
+    return plots.figure(_traces(curves), xaxis=across, yaxis=y, showlegend=True)

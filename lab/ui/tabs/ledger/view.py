@@ -1,0 +1,210 @@
+"""The stage of a bill: the picture, what its receiver has of it, and the bill in figures. Pure functions to markup."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import replace
+from html import escape
+from math import isinf
+
+import numpy as np
+
+from lab.requests.ledger import LedgerTerm, Likelihood
+from lab.ui.shell import lane_view, reel, widgets
+from lab.ui.shell.widgets import subscripts
+from lab.ui.tabs.ledger.bills import Account, Bill, Plan, per_dimension, uniform_code
+
+CAPTION = "Bits received so far"
+UNKNOWN = "∞"
+
+
+def stage(plan: Plan | None, accounts: Sequence[Account]) -> str:
+    """The picture, x_t, the guess of each run, and the bill of all payers as far as it has come."""
+    runs = range(len(plan.requests)) if plan else range(1)
+    figures = [_figure("picture", _picture(accounts), "The picture x_0", _size(accounts))]
+    figures += [_figure("noisy", _latest(accounts, "x_t"), "Received: x_t", _noisy_words(accounts))]
+    figures += [_guess(plan, accounts, run) for run in runs]
+    return f'<div class="ledger" style="--columns:{len(figures)}">{"".join(figures)}</div>{_table(plan, accounts)}'
+
+
+def film(plan: Plan, accounts: Sequence[Account], rest: float = 1.0) -> reel.Film:
+    """The stage while its bits come in: at each place of the slider every receiver has the same share of its own bill. It
+    rests at the share `rest`."""
+    frames = [accounts[run].frames(_first(plan, run).payer.variance) for run in range(len(accounts))]
+    places = sorted({round(share * reel.LAST) for own in frames for share, _ in own if share < 1} | {0, reel.LAST})
+    found = reel.film(places, lambda place: _parts(plan, accounts, frames, place / reel.LAST))
+    return replace(found, caption=CAPTION, rest=round(rest * reel.LAST))
+
+
+def _parts(
+    plan: Plan, accounts: Sequence[Account], frames: Sequence[Sequence[tuple[float, LedgerTerm]]], share: float
+) -> reel.Parts:
+    """What the stage shows where receivers have this share of their bills."""
+    parts: dict[str, np.ndarray | str] = {}
+    terms = [_at(own, share) for own in frames]
+    for run, (term, account) in enumerate(zip(terms, accounts, strict=True)):
+        shown = None if share >= 1 else term
+        guess = _end(plan, account, run) if shown is None else shown.x_0
+        if guess is not None:
+            parts[f"{run}-guess"] = guess
+        parts[f"{run}-words"] = _outcome(plan, account, run, shown)
+        if run == 0 and (noisy := _picture([account]) if shown is None else shown.x_t) is not None:
+            parts |= {"noisy": noisy, "noisy-words": "all of it" if shown is None else _level(shown)}
+    return parts
+
+
+def _at(frames: Sequence[tuple[float, LedgerTerm]], share: float) -> LedgerTerm | None:
+    """The last term whose receiver has at most this share."""
+    index = bisect_right([own for own, _ in frames], share + 1e-9) - 1
+    return frames[max(index, 0)][1] if frames else None
+
+
+def _first(plan: Plan, run: int) -> Bill:
+    """The bill that a run's film follows."""
+    return next(bill for bill in plan.bills if bill.run == run)
+
+
+def _picture(accounts: Sequence[Account]) -> np.ndarray | None:
+    return next((account.prior.picture for account in accounts if account.prior), None)
+
+
+def _size(accounts: Sequence[Account]) -> str:
+    count = next((account.dimensions for account in accounts if account.prior), 0)
+    return f"{count:,} values" if count else ""
+
+
+def _newest(account: Account) -> LedgerTerm | None:
+    """The latest term that has pictures."""
+    return next((term for term in reversed(account.terms) if term.x_0 is not None), None)
+
+
+def _latest(accounts: Sequence[Account], name: str) -> np.ndarray | None:
+    term = _newest(accounts[0]) if accounts else None
+    if accounts and accounts[0].whole:
+        return _picture(accounts)
+    return getattr(term, name) if term else None
+
+
+def _noisy_words(accounts: Sequence[Account]) -> str:
+    if not accounts or not accounts[0].terms:
+        return ""
+    return "all of it" if accounts[0].whole else _level(accounts[0].terms[-1])
+
+
+def _level(term: LedgerTerm) -> str:
+    return f"log-SNR {signed(term.log_snr)}"
+
+
+def _outcome(plan: Plan, account: Account, run: int, term: LedgerTerm | None) -> str:
+    """Bits that a run's receiver has before a term, or after the last, and how far its guess is from the picture."""
+    sums = account.sums(_first(plan, run).payer.variance)
+    if term is None:
+        rms = account.terms[-1].rms if isinf(sums[-1]) else 0
+        return f"{amount(sums[-1])} bits · RMSE {rms:.0f}" if account.whole else ""
+    return f"{amount(sums[term.i])} of {amount(sums[-1])} bits · RMSE {term.rms:.0f}"
+
+
+def _end(plan: Plan, account: Account, run: int) -> np.ndarray | None:
+    """What a run's receiver has once all bits have come: the picture, or the last guess of a model that cannot draw it."""
+    cannot = isinf(account.total(_first(plan, run).payer.variance))
+    newest = _newest(account)
+    return newest.x_0 if cannot and newest else _picture([account])
+
+
+def _guess(plan: Plan | None, accounts: Sequence[Account], run: int) -> str:
+    account = accounts[run] if run < len(accounts) else Account()
+    term = _newest(account)
+    pixels = _end(plan, account, run) if plan and account.whole else term.x_0 if term else None
+    words = _outcome(plan, account, run, None if account.whole else term) if plan and term else ""
+    bill = _first(plan, run) if plan else None
+    title = (
+        f"Guess: {bill.payer.title.split(',')[0].lower()}{bill.words and f', {bill.words}'}" if bill else "Guess of x_0"
+    )
+    return _figure(f"{run}-guess", pixels, title, words, part=f"{run}-words", colour=bill.payer.colour if bill else "")
+
+
+def _figure(name: str, pixels: np.ndarray | None, title: str, words: str, part: str = "", colour: str = "") -> str:
+    """A picture that a reel may move, with its title and its words."""
+    image = "" if pixels is None else lane_view.image(pixels, f"{title} {words}".strip(), name)
+    dot = f'<i class="dot" style="background:{colour}"></i>' if colour else ""
+    return (
+        f'<figure class="lab-pic" data-of="{name}"><div class="box">{image}</div><figcaption><b>{dot}{subscripts(title)}</b>'
+        f'<span data-part="{part or f"{name}-words"}">{subscripts(words)}</span></figcaption></figure>'
+    )
+
+
+HEAD = ("Bill", "Bits in all", "per dimension", "L<sub>T</sub>", "L<sub>T−1</sub> … L<sub>1</sub>", "L<sub>0</sub>")
+
+
+def _table(plan: Plan | None, accounts: Sequence[Account]) -> str:
+    """The bill: a row a payer."""
+    head = "".join(f'<th scope="col">{cell}</th>' for cell in HEAD)
+    rows = "".join(_row(bill, accounts[bill.run]) for bill in plan.bills) if plan else ""
+    empty = '<tr><th scope="row">&nbsp;</th><td colspan="5"></td></tr>'
+    return f'<div class="ledger-bill"><table class="lab-table"><thead><tr>{head}</tr></thead><tbody>{rows or empty}</tbody></table></div>'
+
+
+def _row(bill: Bill, account: Account) -> str:
+    prior, steps, last = account.parts(bill.payer.variance)
+    total = account.total(bill.payer.variance)
+    each = "&nbsp;" if isinf(total) else f"{per_dimension(total, account):.3f}"
+    cells = (f"{prior:,.2f}", amount(steps), "…" if last is None else amount(last))
+    name = f'<i class="dot" style="background:{bill.payer.colour}"></i>{escape(bill.title)}'
+    figures = "".join(f"<td>{cell}</td>" for cell in cells)
+    return f'<tr><th scope="row">{name}</th><td class="sum">{_amount(account, bill)}</td><td>{each}</td>{figures}</tr>'
+
+
+def signed(value: float) -> str:
+    """A log-SNR in figures."""
+    return f"{value:+.1f}".replace("-", "−")
+
+
+def amount(bits: float) -> str:
+    """Bits in figures: two decimals where they are few, none where they are many."""
+    if isinf(bits):
+        return UNKNOWN
+    return f"{bits:,.2f}" if abs(bits) < 100 else f"{bits:,.0f}"
+
+
+def _amount(account: Account, bill: Bill) -> str:
+    """The number that grows."""
+    return f"<b>{amount(account.total(bill.payer.variance))}</b>" if account.prior else "&nbsp;"
+
+
+def progress(accounts: Sequence[Account], plan: Plan) -> str:
+    """How far a run has come."""
+    done, calls = sum(len(account.terms) for account in accounts), sum(request.calls for request in plan.requests)
+    return f"{done:,} of {calls:,} terms"
+
+
+def summary(plan: Plan, accounts: Sequence[Account], seconds: float) -> str:
+    """The end of a run in a sentence or two."""
+    calls = sum(request.calls for request in plan.requests)
+    words = [f"{calls:,} terms in {seconds:.1f} s."]
+    for bill in plan.bills:
+        prior = accounts[bill.run].prior
+        if bill.payer.variance == "exact" and prior and prior.pictures:
+            words.append(
+                f"log₂ {prior.pictures:,} = {uniform_code(prior.pictures):.2f} bits name one of the memoriser's pictures."
+                if prior.known
+                else "The memoriser does not hold this picture, and no number of bits makes it draw it."
+            )
+            break
+    return " ".join(words)
+
+
+def step_at(account: Account, bill: Bill, share: float) -> int:
+    """The step that a receiver with this share of the bill is about to get."""
+    term = None if share >= 1 else _at(account.frames(bill.payer.variance), share)
+    return account.terms[-1].i if term is None else term.i
+
+
+def opinion(likelihood: Likelihood, bill: Bill, account: Account) -> str:
+    """The likelihood by the ODE, beside the bound."""
+    bound = per_dimension(account.total(bill.payer.variance), account)
+    beside = "" if isinf(bound) else f" The bound of this run says {bound:.3f}."
+    words = (
+        f"By the density of the probability-flow ODE, {likelihood.steps} steps of Heun with Hutchinson's estimate of the divergence: "
+        f"<b>{likelihood.bits_per_dimension:.3f} bits per dimension</b>, {amount(likelihood.bits)} bits.{beside} "
+        "A bound may lie above the likelihood, and both are estimates."
+    )
+    return widgets.words(words)

@@ -1,0 +1,66 @@
+"""The Ledger tab in a real browser: a bill that adds up, bits that come in, a step that opens, pictures that are sorted."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+expect.set_options(timeout=60_000)  # two cores, perhaps busy
+pytestmark = pytest.mark.same_page
+
+
+def press(page, preset):
+    page.get_by_role("tab", name="Ledger").click()
+    page.locator("#ledger-presets button", has_text=preset).click()
+    expect(page.locator("#ledger-stop")).to_be_enabled()
+    expect(page.locator("#ledger-note")).to_contain_text(re.compile(r"terms in|pictures, "), timeout=180_000)
+    expect(page.locator("#ledger-run")).to_be_enabled()
+
+
+def number(text):
+    return float(re.sub("[^0-9.]", "", text))
+
+
+def test_the_parts_of_a_bill_add_up_and_its_picture_comes_in_with_the_bits(page):
+    press(page, "What nobody sees")
+    total, _, prior, steps, last = map(number, page.locator("#ledger-stage tbody td").all_inner_texts())
+    assert total == pytest.approx(prior + steps + last, abs=2)
+    words, slider = page.locator('[data-part="0-words"]'), page.locator("#ledger-scrub input")
+    bits, errors = [], []
+    for place in (0, 40, 80, 120, 160, 199):
+        slider.evaluate(
+            "(slider, place) => { slider.value = place; slider.dispatchEvent(new Event('input', {bubbles: true})); }",
+            place,
+        )
+        received, whole, error = map(number, re.findall(r"[\d,.]+", words.inner_text()))
+        bits.append(received)
+        errors.append(error)
+        assert whole == total and received <= total * (place + 1) / 199 + 1
+    assert bits == sorted(bits) and errors == sorted(errors, reverse=True) and errors[0] > 30 > 3 > errors[-1]
+    canvas = page.locator('figure[data-of="0-guess"] canvas')
+    expect(canvas).to_be_visible()
+
+
+def test_a_step_opens_where_the_slider_stands(page):
+    press(page, "The memoriser's bill")
+    rows = page.locator("#ledger-stage tbody tr")
+    assert number(rows.nth(1).locator(".sum").inner_text()) == pytest.approx(11.92, abs=0.02)
+    page.locator("#ledger-scrub input").evaluate(
+        "slider => { slider.value = 60; slider.dispatchEvent(new Event('input', {bubbles: true})); }"
+    )
+    page.locator("#ledger-open-step").click()
+    expect(page.locator("#ledger-opened figure img")).to_have_count(5)
+    expect(page.locator("#ledger-opened")).to_contain_text("KL(q ‖ p)")
+    page.locator("#ledger-chart label", has_text="Error over bits").click()
+    expect(page.locator("#ledger-plot .xtitle")).to_contain_text("rate")
+    expect(page.locator("#ledger-over")).to_be_hidden()
+
+
+def test_pictures_are_sorted_by_their_bills(page):
+    press(page, "Cheap and dear")
+    costs = [number(text) for text in page.locator(".ledger-ranking em small").all_inner_texts()]
+    assert len(costs) == 12 and costs == sorted(costs)
+    kinds = page.locator(".ledger-ranking b").all_inner_texts()
+    assert kinds[-2:] == ["noise", "noise"] and {"training", "held out"} & {kinds[0]}
+    expect(page.locator("#ledger-plot")).to_be_hidden()
+    expect(page.locator("#ledger-scrub")).to_be_hidden()
