@@ -27,6 +27,7 @@ from lab.measures import diversity
 from lab.models.loaders import make_cache
 from lab.operations.annotate import annotate
 from lab.operations.house import House
+from lab.operations.invention import invention
 from lab.operations.lanes import make_lane
 from lab.operations.noising import noising
 from lab.operations.sampling import sampling
@@ -34,6 +35,7 @@ from lab.operations.share import share
 from lab.papers import PAPERS
 from lab.requests.annotate import AnnotateRequest, ConditioningMap
 from lab.requests.fields import Condition, Forward
+from lab.requests.invention import Invention, InventionRequest, Machine
 from lab.requests.noising import NoisingRequest
 from lab.requests.sampling import ControlMap, ControlWindow, LaneResult, LaneSettings, SamplingRequest
 from lab.settings import ASSETS, Settings
@@ -435,6 +437,42 @@ def test_the_first_fifth_is_what_the_lines_can_best_do_without(house):
     (whole, later, late, first, chance), _ = held(house, "When is shape decided?", cells, (0, 1, 2))
     assert whole - later < 0.08 < 0.1 < whole - late
     assert first - chance < 0.1 and first < later - 0.1
+
+
+# Copy or invent
+
+
+@pytest.fixture(scope="module")
+def inventions(house):
+    """What eight seeds end in by each machine on one group, in 20 steps."""
+    machines = {
+        "exact": Machine(kind="exact"),
+        "ten": Machine(kind="exact", pictures=10),
+        "mosaic": Machine(patch=7),
+        "chimeras": Machine(patch=15),
+        "one": Machine(patch=7, pictures=1),
+        "network": Machine(kind="network"),
+    }
+    seeds = tuple(range(8))
+    request = InventionRequest(group="food-drink", machines=tuple(machines.values()), seeds=seeds)
+    ends = {event.lane: event for event in invention(request, house) if isinstance(event, Invention)}
+    return {name: [ends[8 * place + seed] for seed in seeds] for place, name in enumerate(machines)}
+
+
+@pytest.mark.parametrize("name", ["exact", "ten", "one"])
+def test_the_exact_machine_copies_however_much_it_knows_and_so_does_a_local_one_of_one_picture(inventions, name):
+    assert all(end.nearest_rms < 0.5 and (end.picture == end.nearest).mean() > 0.99 for end in inventions[name])
+
+
+@pytest.mark.parametrize(("name", "least"), [("mosaic", 30), ("chimeras", 25), ("network", 20)])
+def test_patches_and_the_network_end_in_pictures_that_nobody_drew(inventions, name, least):
+    assert min(end.nearest_rms for end in inventions[name]) > least
+
+
+@pytest.mark.parametrize("name", ["mosaic", "chimeras"])
+def test_patches_come_nearer_to_the_network_than_the_exact_machine_does(inventions, name):
+    local, exact = (np.median([end.r2 for end in inventions[one]]) for one in (name, "exact"))
+    assert local > exact + 0.1
 
 
 # The plane
