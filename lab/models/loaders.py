@@ -207,7 +207,7 @@ class LoadedLocal(LoadedPictures):
     def __init__(self, pictures: PictureSet, data: ExactData) -> None:
         super().__init__(pictures, data)
         self._views = Views(data, LocalDenoiser)
-        self._all_places = lru_cache(maxsize=8)(partial(AllPlaces, data))
+        self._all_places = lru_cache(maxsize=4)(partial(AllPlaces, data))  # of bounded memory
 
     def denoiser(self, forward: Forward) -> LocalDenoiser:
         return self._views.of(forward)
