@@ -137,8 +137,15 @@ PAPERS = (
           r"f_\theta(z_t, \omega, c, t) = f_\theta(z_{t'}, \omega, c, t') = z_0",
           (Try("samplers", "One step or eight?", "One prompt and noise in 1, 2, 4 and 8 calls of a student that was distilled here."),
            Try("controlnet", "Draw an emoji", "Four calls a picture: it follows the pen."))),
+    Paper("Kadkhodaie et al.", 2023, "Generalization in diffusion models arises from geometry-adaptive harmonic representations", _arxiv("2310.02557"),
+          "Two networks that are trained on different pictures copy them while these are few. Once they are many, both draw the same new picture from the same noise.",
+          r"\hat x(x_t) = \sum_k \lambda_k(x_t)\, \langle x_t,\, e_k(x_t) \rangle\, e_k(x_t)",
+          (Try("memory", "More data, still copies", "The exact denoiser copies however many pictures it knows: more data alone does not end it, what the machine can see does."),)),
     Paper("Kamb & Ganguli", 2024, "An analytic theory of creativity in convolutional diffusion models", _arxiv("2412.20292"),
           "The perfect score can only copy. Where each pixel sees but a patch, as in a convolutional network, the closed form makes new pictures, a mosaic of patches of old ones.",
-          r"\hat{x}_0(p) = \sum_i x_i(p)\; \mathrm{softmax}_i\!\left(-\frac{\big\|x_t^{\Omega_p} - \sqrt{\bar\alpha_t}\, x_i^{\Omega_p}\big\|^2}{2\,(1-\bar\alpha_t)}\right)"),
+          r"\hat{x}_0(p) = \sum_i x_i(p)\; \mathrm{softmax}_i\!\left(-\frac{\big\|x_t^{\Omega_p} - \sqrt{\bar\alpha_t}\, x_i^{\Omega_p}\big\|^2}{2\,(1-\bar\alpha_t)}\right)",
+          (Try("memory", "Copy or invent?", "The exact denoiser and the local score machine from the same noise, on the same pictures: one copies, one invents."),
+           Try("memory", "From pixel to picture", "What a pixel sees grows from 1 px to the whole picture: at its end stands the exact denoiser."),
+           Try("memory", "Like the network?", "The squared correlation with a network's pictures over the patch size: it is highest where a pixel sees a few pixels around it."))),
 )
 # fmt: on

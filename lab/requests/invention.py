@@ -15,7 +15,7 @@ from lab.requests.sampling import LaneSettings, Step
 KINDS = {"exact": "exact-32", "local": "local-32", "network": "pixel"}  # the row of MODELS that each kind of machine is
 MOST_PATCH = 63  # pixels: centred anywhere on a picture of 32 it holds the whole picture
 MOST_COMPARED = 5000  # pictures times patch * patch of a translated machine: about 0.6 s for a call on one thread
-MOST_MACHINES, MOST_SEEDS = 6, 8
+MOST_MACHINES, MOST_SEEDS = 10, 8
 FORWARD = Forward(schedule="cosine")  # the network's, so that all machines start from the same x_T
 
 

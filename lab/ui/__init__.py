@@ -13,7 +13,7 @@ from lab.ui.shell.instrument import Instrument
 from lab.ui.shell.openers import OPEN_JS
 from lab.ui.shell.page import Page, keep_sessions_small
 from lab.ui.shell.strip import strip
-from lab.ui.tabs import controlnet, guidance, ledger, models, noising, papers, samplers, score
+from lab.ui.tabs import controlnet, guidance, ledger, memory, models, noising, papers, samplers, score
 from lab.ui.tabs.start import tab as start
 
 __all__ = ["TABS", "build", "keep_sessions_small", "launch_options"]
@@ -25,6 +25,7 @@ INSTRUMENTS = (
     guidance.TAB,
     controlnet.TAB,
     ledger.TAB,
+    memory.TAB,
     papers.TAB,
     models.TAB,
 )

@@ -34,6 +34,7 @@ CHANGES = {  # a control, what it has by the second preset, and something else
     "score": ("#score-seed input", "0", "5"),
     "ledger": ("#ledger-calls :is(input, textarea)", "250", "25"),
     "controlnet": ("#controlnet-prompt :is(input, textarea)", "red heart", "star"),
+    "memory": ("#memory-seed input", "0", "3"),
 }
 
 

@@ -18,6 +18,7 @@ FILLED = {  # what a tab shows once its first run has ended
     "guidance": "#guidance-curves circle",
     "controlnet": "#controlnet-stage img",
     "ledger": "#ledger-stage td b",
+    "memory": "#memory-stage .near img",
     "models": "#tab-models table",
     "papers": "#tab-papers a",
 }

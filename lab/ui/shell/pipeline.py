@@ -14,6 +14,7 @@ import gradio as gr
 
 from lab.architecture import Architecture, architecture, residuals
 from lab.catalog import GROUPS, GUIDANCE, MODELS, SAMPLERS, Model, control_of
+from lab.requests.invention import InventionRequest
 from lab.requests.sampling import SamplingRequest
 from lab.requests.share import ShareRequest
 from lab.ui.shell import heads, pipeline_figures, reel, widgets
@@ -151,6 +152,28 @@ def of_inversion(row: Model, steps: int) -> Flow:
     )
     parts = (picture, *(encoder if row.latent else []), up, x_T, down, *_end(row, built))
     return Flow(f"{row.title}, inverted", parts, f"1 picture, {2 * steps} calls of the network.")
+
+
+def of_machines(request: InventionRequest) -> Flow:
+    """Copy or invent: machines that know the same pictures draw from the same noise."""
+    row = MODELS["exact-32"]
+    built = architecture(row)
+    kinds = dict.fromkeys(machine.kind for machine in request.machines)
+    said = {
+        "exact": "The exact denoiser takes the mean of whole pictures",
+        "local": "the local score machine that of patches, pixel by pixel",
+        "network": "the network was trained",
+    }
+    does = "; ".join(said[kind] for kind in kinds)
+    lanes = len(request.machines) * len(request.seeds)
+    known = Part("picture set", GROUPS.get(request.group, f"{built.pictures:,}" if built else ""),
+                 "What the machines know. The network saw all pictures in training.", (), BEFORE, pipeline_figures.stack(), "set")  # fmt: skip
+    network = Part("machines", f"× {request.steps} calls", f"{does[:1].upper()}{does[1:]}.", (LOCAL, KARRAS), NETWORK,
+                   pipeline_figures.posterior(), key=True)  # fmt: skip
+    near = Part("nearest", "one a picture", "The training picture with the least root mean square distance to what was drawn.",
+                (), AFTER, pipeline_figures.stack())  # fmt: skip
+    whole = f"{lanes} pictures by DDIM, {request.steps} calls each: {lanes * request.steps:,} calls."
+    return Flow("Copy or invent", (known, _start(built), network, *_end(row, built), near), whole)
 
 
 def of_noise(side: int, T: float | None) -> Flow:

@@ -14,12 +14,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from math import isinf
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from lab.capsules.recordings import REPLAY_POSITIONS
-from lab.requests.sampling import Recording, Step
+from lab.requests.sampling import Step
 from lab.ui.shell import media
 from lab.ui.shell.sources import beside
 
@@ -32,7 +32,15 @@ DECODING = "The pictures are there. Their steps are being decoded for the replay
 CAPTION = "From noise to picture, all at the same log-SNR"
 
 Parts = Mapping[str, np.ndarray | str]  # what a stage shows, by the name of the element: pixels, or HTML
+
 Track = dict[str, Any]  # what an element shows: `starts`, the position at which each begins, and a `sheet` or `texts`
+
+
+class Trajectories(Protocol):
+    """The steps of each lane of a run, in order of i. A Recording has them."""
+
+    @property
+    def steps(self) -> Mapping[int, Sequence[Step]]: ...
 
 
 @dataclass(frozen=True)
@@ -88,7 +96,7 @@ def film(
     return Film(_pictures(positions, frames, pack), _words(positions, frames), caption(len(positions), len(changes)))
 
 
-def guesses(recording: Recording, names: Sequence[str], most_pixels: int | None = None) -> Film:
+def guesses(recording: Trajectories, names: Sequence[str], most_pixels: int | None = None) -> Film:
     """The film of a stage that shows the predicted x_0 of each lane and nothing else that moves; `names` are the elements',
     by lane."""
 
@@ -99,7 +107,7 @@ def guesses(recording: Recording, names: Sequence[str], most_pixels: int | None 
     return film(changes(recording), parts, most_pixels, media.smooth_uri)
 
 
-def at_position(recording: Recording, position: float) -> dict[int, Step]:
+def at_position(recording: Trajectories, position: float) -> dict[int, Step]:
     """The step of every lane at one log-SNR: so far along from the noisiest level, 0, to the cleanest one, LAST.
 
     A lane shows the last step it took at or before that level, so lanes are aligned by noise and not by index. Many steps at
@@ -130,7 +138,7 @@ def guess(steps: Sequence[Step], shown: Step) -> Step:
     return earlier[-1] if earlier else shown
 
 
-def changes(recording: Recording) -> list[int]:
+def changes(recording: Trajectories) -> list[int]:
     """The positions of the slider at which a lane shows another step than at the position before; the last one always."""
     positions, before = [], None
     for position in range(LAST + 1):
