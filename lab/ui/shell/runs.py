@@ -188,11 +188,14 @@ class Run:
     """The events of one run as they come: the latest of all, the latest step of each lane, the step whose x_0 is shown,
     results and notes.
 
-    `every_s` is how often the page is last_paint_s at most: the browser has no backpressure, so frames beyond that are dropped.
+    `every_s` is how often the page is painted at most: the browser has no backpressure, so frames beyond that are dropped.
+    `ways` tells how far each part of the run is, i of n, where its events are no Steps.
     """
 
-    def __init__(self, every_s: float, notes: Iterable[str] = ()) -> None:
-        self.every_s = every_s
+    def __init__(
+        self, every_s: float, notes: Iterable[str] = (), ways: Callable[[], list[tuple[int, int]]] | None = None
+    ) -> None:
+        self.every_s, self._ways = every_s, ways
         self.latest: Event | None = None
         self.steps: dict[int, Step] = {}
         self.guesses: dict[int, Step] = {}
@@ -236,8 +239,8 @@ class Run:
         """An update whose note says which part of the pipeline is at work."""
         if not isinstance(text := update.get(note), str):
             return update
-        steps = [(step.i, step.n) for step in self.steps.values()]
-        return update | {note: pipeline.at_work(text, *pipeline.place(steps, isinstance(self.latest, Decoded)))}
+        ways = self._ways() if self._ways else [(step.i, step.n) for step in self.steps.values()]
+        return update | {note: pipeline.at_work(text, *pipeline.place(ways, isinstance(self.latest, Decoded)))}
 
     def sentence(self, *first: str) -> str:
         """`first` and the run's notes, each once, as a note."""

@@ -243,7 +243,8 @@ class LedgerTab(Tool):
         now, began = self.form.read(values), time.perf_counter()
         picture, remark = self._picture(now, client, stop)
         asked = self._plan(now, picture)
-        run, accounts = Run(PAINT_EVERY_S, [remark]), tuple(Account() for _ in asked.requests)
+        accounts = tuple(Account() for _ in asked.requests)
+        run = Run(PAINT_EVERY_S, [remark], lambda: view.ways(accounts, asked))
 
         def paint() -> Update:
             note = widgets.progress(view.progress(accounts, asked))
@@ -281,7 +282,7 @@ class LedgerTab(Tool):
     def _rank(self, values: dict[Any, Any], client: str, stop: Stop) -> Generator[Update, None, Update]:
         now, began = self.form.read(values), time.perf_counter()
         name = next(iter(now["payers"]), "network")
-        payer, run = PAYERS[name], Run(PAINT_EVERY_S)
+        payer = PAYERS[name]
         picture, _ = self._picture(now | {"source": EXAMPLE}, client, stop)
         request = make_request(
             BillsRequest, model=payer.model, schedule=self._schedules(now)[0], calls=self._calls(now)[0],
@@ -289,6 +290,7 @@ class LedgerTab(Tool):
             own=None if share.describe_picture(picture).get("example") else picture,
         )  # fmt: skip
         found: list[Bill] = []
+        run = Run(PAINT_EVERY_S, ways=lambda: [(len(found), len(request.kinds))])
 
         def paint() -> Update:
             words = widgets.progress(f"{len(found)} pictures so far")

@@ -172,8 +172,13 @@ def _amount(account: Account, bill: Bill) -> str:
 
 def progress(accounts: Sequence[Account], plan: Plan) -> str:
     """How far a run has come."""
-    done, calls = sum(len(account.terms) for account in accounts), sum(request.calls for request in plan.requests)
+    done, calls = (sum(counts) for counts in zip(*ways(accounts, plan), strict=True))
     return f"{done:,} of {calls:,} terms"
+
+
+def ways(accounts: Sequence[Account], plan: Plan) -> list[tuple[int, int]]:
+    """Of each run the terms that have come, and how many there will be."""
+    return [(len(account.terms), request.calls) for account, request in zip(accounts, plan.requests, strict=True)]
 
 
 def summary(plan: Plan, accounts: Sequence[Account], seconds: float) -> str:
