@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lab.training.cards import flat, plot, write_card
-from lab.training.evaluate import MEASURES, Scene, evaluate
+from lab.training.evaluate import MEASURES, NEAR, STRATA, Scene, evaluate, strata
 from lab.training.export import export
 from lab.training.scores import edge_f1, foreground, frechet, nearest, overlap, recall
 
@@ -52,6 +52,19 @@ def test_the_foreground_is_what_differs_from_the_border():
     mask = np.zeros((16, 16), bool)
     mask[4:12, 6:10] = True
     assert overlap(foreground(picture), mask) == 1
+
+
+@pytest.mark.parametrize("T", [NEAR + STRATA, 100, 1000, 4000])
+def test_a_bound_is_looked_at_where_it_is_large_and_stands_for_all_its_terms(T):
+    """Of terms that fall like a bound's, and of terms that are all alike, without bias."""
+    steep = 1 / (1 + torch.arange(T, dtype=torch.float64)) ** 2
+    for terms in (steep, torch.ones(T, dtype=torch.float64)):
+        found = []
+        for seed in range(200):
+            t, weights = strata(T, torch.Generator().manual_seed(seed))
+            assert len(t) == len(set(t.tolist())) == NEAR + STRATA and float(weights.sum()) == T
+            found.append(float(terms[t] @ weights.double()))
+        assert np.mean(found) == pytest.approx(float(terms.sum()), rel=1e-3)
 
 
 def test_every_model_is_measured_and_gets_a_card(make, corpus, tmp_path, monkeypatch):
