@@ -116,7 +116,7 @@ class RunningMean:
 
     def add(self, scores: Tensor, weighted_sum: Callable[[Tensor], Tensor]) -> None:
         """Scores (n, *places), which are overwritten, and what sums their values, (channels, *places), given weights."""
-        top = torch.maximum(self._top, scores.amax(0))
+        top = torch.maximum(self._top, scores.detach().amax(0))  # whatever it is, the mean is the same
         weights, older = scores.sub_(top).clamp_(min=LEAST).exp_(), (self._top - top).exp_()
         self._weight = self._weight * older + weights.sum(0)
         self._top, self._sum = top, self._sum * older + weighted_sum(weights)

@@ -34,13 +34,6 @@ def check_pixels(name: str) -> None:
         )
 
 
-def check_gradient(name: str) -> None:
-    """Refuse a model whose divergence cannot be had: the local score machine sums in place."""
-    row = MODELS[name]
-    if row.family == "local":
-        raise LabError(f"'{row.title}' keeps no gradient, which the density needs. Choose another model.")
-
-
 def check_variance(name: str, variance: str) -> None:
     """Refuse a variance of the reverse step that the model does not have, or that is none of a normal distribution."""
     row = MODELS[name]

@@ -16,7 +16,7 @@ from lab.engine.noising import stream_seed
 from lab.models.loaders import LoadedModel
 from lab.models.pictures import resized
 from lab.models.sources import folder_of
-from lab.operations.bounds import Bound, ModelChain, check_gradient, check_pixels, check_variance, size_notes
+from lab.operations.bounds import Bound, ModelChain, check_pixels, check_variance, size_notes
 from lab.operations.examples import Titled, noise, of_set, photographs, styled
 from lab.operations.house import House
 from lab.operations.lanes import make_lane
@@ -184,9 +184,8 @@ def _bill(
 
 
 def likelihood(request: LikelihoodRequest, house: House) -> Iterator[Event]:
-    """One Likelihood. Raises LabError where the model works on latents, or keeps no gradient."""
+    """One Likelihood. Raises LabError where the model works on latents."""
     check_pixels(request.model)
-    check_gradient(request.model)
     check_load(request, house.settings)
     yield from loading(house, request.model)
     with house.lease(request.model) as model:

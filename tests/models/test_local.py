@@ -98,6 +98,18 @@ def test_a_pixel_alone_is_denoised_as_a_colour():
             torch.testing.assert_close(got[:, row, column].double(), want, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("translated", [False, True], ids=["own place", "all places"])
+@pytest.mark.parametrize("a", [0.95, 0.7, 0.1])
+def test_the_gradient_is_the_slope(translated, a):
+    data = ExactData(drawings(7))
+    machine, x_t = patches(data, data.everything, 3, translated), noisy(drawings(7)[2], a).requires_grad_()
+    along, weights = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(3))
+    (gradient,) = torch.autograd.grad((machine.mean(x_t, a, data) * weights).sum(), x_t)
+    up, down = (definition(drawings(7), x_t.detach() + h * along, a, 3, translated) for h in (1e-4, -1e-4))
+    slope = float(((up - down) * weights.numpy()).sum()) / 2e-4
+    assert float((gradient * along).sum()) == pytest.approx(slope, rel=1e-3, abs=1e-3)
+
+
 def test_translated_machines_move_what_they_draw_with_the_noise():
     """Away from the border: the paper's equivariance."""
     data = ExactData(drawings(4, (3, 12, 12)))

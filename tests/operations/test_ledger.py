@@ -246,9 +246,6 @@ def test_a_second_opinion_on_the_network_is_below_its_bound(house):
     assert 0.3 < found.bits / (prior.bits + total(terms, "learned")) < 1
 
 
-@pytest.mark.parametrize(
-    ("model", "words"), [("student", "works on an autoencoder's latents"), ("local-32", "keeps no gradient")]
-)
-def test_a_model_without_a_density_is_refused_in_words(house, model, words):
-    with pytest.raises(LabError, match=words):
-        list(likelihood(LikelihoodRequest(picture=SMALL[7], model=model), house))
+def test_a_model_without_a_density_is_refused_in_words(house):
+    with pytest.raises(LabError, match="works on an autoencoder's latents"):
+        list(likelihood(LikelihoodRequest(picture=SMALL[7], model="student"), house))
