@@ -51,7 +51,7 @@ def write(request: SamplingRequest, index: int) -> str:
     row, total = SAMPLERS[lane.sampler], request.forward.T
     spacing = _spacing(lane, total)
     if short_script.suits(model, lane, request.forward, spacing):
-        return _laid_out(short_script.parts(model, row, request, lane))
+        return laid_out(short_script.parts(model, row, request, lane))
     offset = int(spacing == "leading" and (lane.steps < total - 1 or row.scheduler not in LOWEST_LEFT_OUT))
     mended = row.scheduler in PLAIN and (spacing == "linspace" or total % lane.steps > 0)
     alone = (
@@ -99,10 +99,10 @@ def write(request: SamplingRequest, index: int) -> str:
             _loop(row, lane, guided, bool(windows), draws, embeddings),
             _DECODING,
         ]
-    return _laid_out(parts)
+    return laid_out(parts)
 
 
-def _laid_out(parts: Iterable[str]) -> str:
+def laid_out(parts: Iterable[str]) -> str:
     """A script from its parts: a line between them, two before and after what is defined."""
     text = "\n\n".join(part.strip("\n") for part in parts if part) + "\n"
     text = re.sub(r"\n+(?=(def|class) )", r"\n\n\n", text)
