@@ -29,25 +29,30 @@ from lab.operations.annotate import annotate
 from lab.operations.house import House
 from lab.operations.invention import invention
 from lab.operations.lanes import make_lane
+from lab.operations.ledger import bills, ledger
 from lab.operations.noising import noising
 from lab.operations.sampling import sampling
 from lab.operations.share import share
+from lab.operations.sources import source
 from lab.papers import PAPERS
 from lab.requests.annotate import AnnotateRequest, ConditioningMap
 from lab.requests.fields import Condition, Forward
 from lab.requests.invention import Invention, InventionRequest, Machine
+from lab.requests.ledger import Bill, BillsRequest, SourceRequest
 from lab.requests.noising import NoisingRequest
 from lab.requests.sampling import ControlMap, ControlWindow, LaneResult, LaneSettings, SamplingRequest
 from lab.settings import ASSETS, Settings
 from lab.toy_data import TOYS
 from lab.ui import TABS
-from lab.ui.shell import media
+from lab.ui.shell import lists, media
 from lab.ui.shell.form import Form
 from lab.ui.tabs.controlnet import experiments as controlnet_run
 from lab.ui.tabs.controlnet import tab as controlnet_tab
 from lab.ui.tabs.controlnet import view as controlnet_view
 from lab.ui.tabs.guidance import tab as guidance_tab
 from lab.ui.tabs.guidance import view as guidance_view
+from lab.ui.tabs.ledger import bills as ledger_bills
+from lab.ui.tabs.ledger import tab as ledger_tab
 from lab.ui.tabs.noising import tab as noising_tab
 from lab.ui.tabs.samplers import requests as samplers_requests
 from lab.ui.tabs.samplers import tab as samplers_tab
@@ -567,3 +572,100 @@ def test_guidance_moves_the_means_outwards_and_shrinks_the_spread():
     plain, guided_ = ends
     assert guided_.mean(0).norm() > plain.mean(0).norm() + 0.1
     assert guided_.std(0).norm() < 0.6 * plain.std(0).norm()
+
+
+# Ledger
+
+LEDGER = Form("ledger", ledger_tab.FORM)
+
+
+@cache
+def billed(house, title, calls=""):
+    """The bills of a preset by title, each with its account; in other numbers of steps where these would take long."""
+    now = LEDGER.preset(preset_of(ledger_tab, title)) | ({"calls": calls} if calls else {})
+    schedules = ("cosine", "linear") if now["schedules"] == ledger_tab.BOTH else (now["schedules"],)
+    if now["source"] == ledger_tab.EXAMPLE:
+        picture = media.open_picture(now["picture"], SETTINGS)
+    else:
+        (found,) = source(SourceRequest(kind=now["source"], seed=now["seed"]), house)
+        picture = found.picture
+    counts = lists.whole_numbers(now["calls"], "Steps", 2, 1000)
+    asked = ledger_bills.plan(now["payers"], schedules, counts, {"picture": picture, "seed": now["seed"], "frames": 2})
+    accounts = [ledger_bills.Account(ledger(request, house)) for request in asked.requests]
+    return {bill.title: (accounts[bill.run], bill.payer.variance) for bill in asked.bills}
+
+
+def totals(bills):
+    return {title: account.total(variance) for title, (account, variance) in bills.items()}
+
+
+def test_a_quarter_of_the_bits_holds_what_one_sees(house):
+    assert "With a quarter of its bits the fox is all there" in preset_of(ledger_tab, "What nobody sees").look
+    assert "off by one grey level of 255" in truth("ledger", "What nobody sees")
+    assert "A quarter of them holds all that one sees" in look_for("What nobody sees")
+    ((account, variance),) = billed(house, "What nobody sees").values()
+    sums = account.sums(variance)
+    share, error = next((bits / sums[-1], term.rms) for bits, term in zip(sums, account.terms) if term.rms < 1.5)
+    assert share <= 0.26 and error > 0.5
+
+
+def test_the_last_steps_hold_most_of_the_bill(house):
+    assert "hold most of the bill" in preset_of(ledger_tab, "The last steps cost most").look
+    ((account, variance),) = billed(house, "The last steps cost most", "200").values()
+    bits = [term.bits[variance] for term in account.terms]
+    assert sum(bits[-4:]) > sum(bits) / 2
+
+
+def test_with_few_steps_the_learned_variance_is_the_cheapest(house):
+    assert "the one that it learned is the cheapest" in preset_of(ledger_tab, "Three variances").look
+    found = totals(billed(house, "Three variances"))
+    assert min(found, key=found.get) == "Network, learned variance" and len(found) == 3
+
+
+def test_the_more_steps_the_smaller_the_bill(house):
+    assert "the more steps, the smaller the bill" in preset_of(ledger_tab, "Fewer steps cost more").look
+    found = list(totals(billed(house, "Fewer steps cost more", "25, 100, 300")).values())
+    assert found == sorted(found, reverse=True) and found[-1] < 0.9 * found[0]
+
+
+def test_over_log_snr_two_schedules_have_one_curve_and_nearly_one_bill(house):
+    assert "though the bills are nearly alike" in preset_of(ledger_tab, "Only the ends differ").look
+    bills = billed(house, "Only the ends differ")
+    cosine, linear = totals(bills).values()
+    assert abs(linear / cosine - 1) < 0.1
+    places = np.linspace(-6, 6, 25)
+    curves = [
+        np.interp(places, levels, np.log(heights))
+        for levels, heights in (account.densities(variance) for account, variance in bills.values())
+    ]
+    assert np.abs(curves[0] - curves[1]).mean() < 0.15  # of a density that rises by seven
+
+
+def test_the_memoriser_pays_the_number_of_a_picture_and_has_none_for_another(house):
+    known, unknown = (billed(house, title) for title in ("The memoriser's bill", "A picture it does not hold"))
+    assert "log₂ 3,880 is 11.92" in truth("ledger", "The memoriser's bill")
+    account, variance = known["Memoriser"]
+    assert account.prior.known and account.prior.pictures == 3880
+    assert account.total(variance) == pytest.approx(math.log2(3880), abs=1e-3)
+    assert "a hundred times as much" in preset_of(ledger_tab, "The memoriser's bill").look
+    assert totals(known)["Network, learned variance"] > 100 * account.total(variance)
+    account, variance = unknown["Memoriser"]
+    assert not account.prior.known and account.total(variance) == math.inf
+    assert account.sums(variance)[-2] > 100 * totals(unknown)["Network, learned variance"]
+
+
+def test_drawings_are_cheap_noise_is_dear_and_white_makes_a_photograph_cheap(house):
+    preset = preset_of(ledger_tab, "Cheap and dear")
+    assert (
+        "Drawings come first, noise last. A photograph is dear, and cheap where it stands small on white" in preset.look
+    )
+    asked = BillsRequest(calls=LEDGER.preset(preset)["calls"], each=ledger_tab.EACH)
+    found = sorted(
+        (event for event in bills(asked, house) if isinstance(event, Bill)), key=lambda bill: bill.bits["learned"]
+    )
+    kinds = [bill.kind for bill in found]
+    assert set(kinds[:3]) <= {"training", "held-out"} and kinds[-2:] == ["noise", "noise"]
+    cost = {(bill.kind, bill.title): bill.bits["learned"] for bill in found}
+    for kind, title in cost:
+        if kind == "styled":
+            assert cost[kind, title] < 0.6 * cost["photograph", title]
