@@ -53,6 +53,10 @@ from lab.ui.tabs.guidance import tab as guidance_tab
 from lab.ui.tabs.guidance import view as guidance_view
 from lab.ui.tabs.ledger import bills as ledger_bills
 from lab.ui.tabs.ledger import tab as ledger_tab
+from lab.ui.tabs.memory import lesson as memory_lesson
+from lab.ui.tabs.memory import plans as memory_plans
+from lab.ui.tabs.memory import tab as memory_tab
+from lab.ui.tabs.memory.outcome import is_copy
 from lab.ui.tabs.noising import tab as noising_tab
 from lab.ui.tabs.samplers import requests as samplers_requests
 from lab.ui.tabs.samplers import tab as samplers_tab
@@ -478,6 +482,85 @@ def test_patches_and_the_network_end_in_pictures_that_nobody_drew(inventions, na
 def test_patches_come_nearer_to_the_network_than_the_exact_machine_does(inventions, name):
     local, exact = (np.median([end.r2 for end in inventions[one]]) for one in (name, "exact"))
     assert local > exact + 0.1
+
+
+MEMORY = memory_tab.Memory(None, Settings()).form
+
+
+@cache
+def invented(title, shared_house):
+    """The machines of a preset, and of each its ends by seed."""
+    plan = memory_plans.plan(MEMORY.preset(preset_of(memory_tab, title)))
+    ends = {event.lane: event for event in invention(plan.request, shared_house) if isinstance(event, Invention)}
+    return [(machine, [ends[lane] for lane in plan.of(index)]) for index, machine in enumerate(plan.request.machines)]
+
+
+def copied(ends):
+    return sum(map(is_copy, ends))
+
+
+def test_only_the_exact_denoiser_ends_in_faces_that_it_knows(house):
+    step = next(step for step in memory_lesson.LESSON if step.preset == "Copy or invent?")
+    assert "four copies of four" in step.truth and "lie 43 grey levels and more" in step.wrong[1]
+    (_, exact), (_, local), (_, network) = invented("Copy or invent?", house)
+    assert copied(exact) == 4 and copied(network) == 0 and max(one.nearest_rms for one in exact) < 0.05
+    assert round(min(one.nearest_rms for one in local)) == 43
+
+
+def test_from_pixel_to_picture_grains_become_copies(house):
+    assert "at 31 px all three are copies" in truth("memory", "From pixel to picture")
+    by_side = {one.patch: ends for one, ends in invented("From pixel to picture", house) if one.kind == "local"}
+    assert {side: copied(ends) for side, ends in by_side.items()} == dict.fromkeys((1, 3, 5, 7, 11, 15), 0) | {
+        31: 3,
+        63: 3,
+    }
+
+
+def test_no_number_of_pictures_ends_the_copies_of_the_exact_denoiser(house):
+    assert "It copies at 1, 10, 100, 1,000 and all 3,880" in truth("memory", "More data, still copies")
+    for machine, ends in invented("More data, still copies", house):
+        assert copied(ends) == (len(ends) if machine.kind == "exact" or machine.pictures == 1 else 0)
+
+
+def test_patches_of_7_px_draw_most_like_the_network(house):
+    assert "Patches of 7 px, with an r² of 0.72" in truth("memory", "Like the network?")
+    likeness = {
+        one.patch: np.mean([end.r2 for end in ends])
+        for one, ends in invented("Like the network?", house)
+        if one.kind == "local"
+    }
+    assert max(likeness, key=likeness.get) == 7 and likeness[7] == pytest.approx(0.72, abs=0.02)
+    assert min(likeness, key=likeness.get) == 1 and likeness[63] < likeness[7] - 0.1
+
+
+@pytest.mark.parametrize(("preset", "some"), [("Now and then a copy", True), ("Chimeras", False)])
+def test_patches_that_hold_a_part_copy_from_some_seeds_or_none(house, preset, some):
+    local = next(ends for one, ends in invented(preset, house) if one.kind == "local")
+    assert (0 < copied(local) < len(local)) if some else copied(local) == 0
+
+
+def test_patches_as_large_as_the_picture_are_the_exact_denoiser(house):
+    (_, exact), (_, local), _ = invented("As large as the picture", house)
+    assert [np.abs(a.picture.astype(int) - b.picture).max() <= 1 for a, b in zip(exact, local, strict=True)] == [
+        True
+    ] * 4
+
+
+def test_who_knows_one_picture_ends_in_it_from_every_seed(house):
+    for machine, ends in invented("One picture, one end", house):
+        apart = min(one.others_rms for one in ends)
+        assert apart < 0.5 if machine.pictures == 1 else apart > 5
+
+
+def test_without_a_place_round_faces_fall_apart(house):
+    """In the corners, where no face of the set is, patches of any place leave colour."""
+    *_, (_, own), (_, moved), _ = invented("From any place", house)
+    inked = [
+        [(255 - end.picture[rows][:, rows].astype(int)).mean() for end in ends]
+        for rows in ([0, 1, 2, -3, -2, -1],)
+        for ends in (own, moved)
+    ]
+    assert max(inked[0]) < min(inked[1])
 
 
 # The plane

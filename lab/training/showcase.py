@@ -16,6 +16,7 @@ from lab.annotators.canny import canny
 from lab.backends.local import LocalBackend
 from lab.capsules import recordings
 from lab.requests.fields import Condition, Forward
+from lab.requests.invention import Invention, InventionRequest, Machine
 from lab.requests.noising import NoisingFrame, NoisingRequest
 from lab.requests.sampling import ControlMap, ControlWindow, LaneSettings, Recording, SamplingRequest
 from lab.settings import ASSETS, Settings
@@ -76,6 +77,14 @@ def controlnet(backend: LocalBackend) -> list[np.ndarray]:
     return [edges, *(result.picture for _, result in sorted(record(backend, request).results.items()))]
 
 
+def memory(backend: LocalBackend) -> list[np.ndarray]:
+    """One noise by the local score machine: patches of a pixel, of 7, of 21, and of the whole picture, which is a copy."""
+    machines = tuple(Machine(patch=side) for side in (1, 7, 21, 63))
+    events = backend.run(InventionRequest(group="animals-nature", machines=machines, seeds=(3,)))
+    ends = {event.lane: event.picture for event in events if isinstance(event, Invention)}
+    return [picture for _, picture in sorted(ends.items())]
+
+
 def small(path: Path) -> np.ndarray:
     """An example at 64 px."""
     return np.asarray(Image.open(path).convert("RGB").resize((64, 64), Image.Resampling.BOX))
@@ -91,7 +100,7 @@ def main() -> None:
     backend = LocalBackend(Settings())
     file = FOLDER / f"eight-seeds{recordings.SUFFIX}"
     file.write_bytes(recordings.to_bytes(record(backend, EIGHT_SEEDS), "compare", quality=QUALITY))
-    for make in (noising, samplers, guidance, controlnet):
+    for make in (noising, samplers, guidance, controlnet, memory):
         save_strip(make(backend), FOLDER / f"{make.__name__}.webp")
     for path in sorted(FOLDER.iterdir()):
         print(path.name, path.stat().st_size)

@@ -12,13 +12,13 @@ $$\hat x_0(p) = \sum_i w_i\, x_i(p), \qquad w_i \propto \exp\!\Big(-\tfrac{\|P x
   $P$ cuts the patch around the pixel $p$. Each pixel decides alone which picture it comes from, so parts of many pictures meet in one. Nothing
   is trained.
 - The **equivariant local score machine** also compares with patches from every other place, as a convolution does that knows no place.
-- The **learned network** is the lab's pixel diffusion model. It is neither of these machines: it has attention, sees the whole picture, and
-  learned one patch size for no noise level. How alike its pictures are to theirs is measured as $r^2$, the squared correlation of all values.
+- The **learned network** is the lab's pixel diffusion model. It is neither of these machines: it has attention, so each pixel sees the whole
+  picture. How alike its pictures are to theirs is measured as in the paper, by $r^2$, the squared correlation of all pixel values.
 
-**What to keep in mind.** The paper chooses a patch size for every noise level, after a trained network; here one size serves all levels. The
-network learned from all 3,880 pictures, the other machines know the group that is chosen. A copy is counted by the distance of pixels
-alone: a shifted copy would not be found, and pictures with much white lie near each other. Networks do copy, too, where the data are few or
-repeated: [Carlini et al. 2023](https://arxiv.org/abs/2301.13188) and [Somepalli et al. 2022](https://arxiv.org/abs/2212.03860) took training
-pictures out of large models, and [Kadkhodaie et al. 2023](https://arxiv.org/abs/2310.02557) saw two networks with different data begin to draw
-the same pictures once the data were many.
+**What to keep in mind.** The paper fits a patch size to every noise level, after a trained network; here one size serves all levels. The network
+learned from all 3,880 pictures, the other machines know those that are chosen. A copy is counted by the distance of pixels alone: a copy
+that is shifted is not found. Networks copy, too, where pictures are few or repeated in the data:
+[Carlini et al. 2023](https://arxiv.org/abs/2301.13188) and [Somepalli et al. 2022](https://arxiv.org/abs/2212.03860) found training pictures in
+what large models draw, and two networks that [Kadkhodaie et al. 2023](https://arxiv.org/abs/2310.02557) trained on different pictures copied
+them while they were few, and drew the same new pictures once they were many.
 """

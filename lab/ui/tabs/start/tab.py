@@ -127,7 +127,7 @@ def _hero(live: str) -> str:
 def _card(tab: Instrument) -> str:
     """A tab as a question, below its picture in assets/recordings or else its emblem."""
     picture = FOLDER / f"{tab.name}.webp"
-    head = f'<div class="emblem" aria-hidden="true">{tab.emblem or heads.plain(tab)}</div>'
+    head = f'<div class="emblem" aria-hidden="true"><span>{tab.emblem or heads.plain(tab)}</span></div>'
     if picture.exists():
         head = f'<img alt="" src="{_uri(picture)}">'
     return (
