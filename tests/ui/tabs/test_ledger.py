@@ -267,7 +267,10 @@ def test_a_run_that_is_stopped_keeps_what_is_there(tab):
     updates = tab._bill(values_of(tab, calls="50"), "", stop)
     next(updates)
     stop.set()
-    *_, last = ledger._with_end(updates)
+    with pytest.raises(StopIteration) as end:
+        while True:
+            next(updates)
+    last = end.value.value
     assert "Stopped" in last[tab.runs.note] and last[tab.share.record] == ""
 
 
@@ -322,6 +325,26 @@ def test_without_a_run_there_is_nothing_to_open(tab, press):
     more = ["0"] if press == "on_step" else []
     *_, update = getattr(tab, press)(*more, None, VISITOR)
     assert "press Run first" in update[tab.runs.note]
+
+
+@pytest.mark.parametrize("press", ["on_step", "on_opinion"])
+def test_a_look_leaves_a_run_that_is_under_way_alone(tab, press):
+    last = ended(tab, calls="10")[tab.last_run]
+    run = tab.on_run(values_of(tab, calls="10"), VISITOR)
+    next(run)
+    list(getattr(tab, press)(*(["3"] if press == "on_step" else []), last, VISITOR))
+    *_, update = run
+    assert update[tab.runs.run]["interactive"] is True and "10 terms" in update[tab.runs.note]
+
+
+def test_a_script_a_model_and_chain(tab):
+    last = ended(tab, payers=["network", "network-large", "memoriser"], calls="4, 6")
+    scripts = list(tab.scripts({tab.last_run: last[tab.last_run]}))
+    assert [name for name, _ in scripts] == ["bill-1.py", "bill-2.py", "bill-3.py", "bill-4.py"]
+    for name, text in scripts:
+        compile(text, name, "exec")
+    with pytest.raises(LabError, match="nothing to share"):
+        list(tab.scripts({tab.last_run: None}))
 
 
 # Pictures sorted

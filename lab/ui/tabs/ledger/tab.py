@@ -1,7 +1,7 @@
 """Tab: what a picture costs under a diffusion model, term by term."""
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from functools import partial
 from itertools import chain, zip_longest
@@ -13,12 +13,14 @@ import gradio as gr
 import numpy as np
 
 from lab.capsules.capsule import Capsule, Range
+from lab.capsules.ledger_script import ledger_script
 from lab.catalog import MODELS
 from lab.requests.base import Event, LabError, make_request
 from lab.requests.fields import MAX_SEED
 from lab.requests.ledger import (
     Bill,
     BillsRequest,
+    LedgerRequest,
     Likelihood,
     LikelihoodRequest,
     OpenedStep,
@@ -29,15 +31,17 @@ from lab.requests.ledger import (
 from lab.settings import ASSETS, Settings
 from lab.ui.shell import lists, media, own, pipeline, reel, share, widgets
 from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of
-from lab.ui.shell.runs import STOPPED, Run, Runs
-from lab.ui.shell.tool import NO_PICTURE, Tool
+from lab.ui.shell.runs import STOPPED, Run, Runs, Stops
+from lab.ui.shell.tool import Tool
 from lab.ui.shell.widgets import LATEST, PICKED, QUIET, Update
 from lab.ui.tabs.ledger import charts, opened, ranking, view
 from lab.ui.tabs.ledger.bills import MOST_BILLS, PAYERS, Account, Plan, plan
+from lab.ui.tabs.ledger.bills import Bill as PlannedBill
 from lab.ui.tabs.ledger.words import ABOUT, UNDER
 
 PAINT_EVERY_S = 0.12
 FRAMES = 80  # of a run, with pictures
+NO_BILL = "There is no bill yet: press Run first."
 BOTH = "both"  # schedules
 LEAST_CALLS, MOST_CALLS = 2, 1000
 EACH = 2  # pictures of a kind that are ranked
@@ -118,6 +122,7 @@ class LedgerTab(Tool):
     def __init__(self, backend: Any, settings: Settings) -> None:
         super().__init__(backend, settings)
         self.examples = media.examples()
+        self.looks = Stops()
 
     # Layout
 
@@ -171,7 +176,7 @@ class LedgerTab(Tool):
         below = [self.opened, runs.note]
         self.open.click(self.on_step, [self.place, self.last_run], below, js=PLACE_JS, **running)
         self.ask.click(self.on_opinion, [self.last_run], below, **running)
-        self.share.wire({self.last_run, self.share.capsule})
+        self.share.wire({self.last_run, self.share.capsule}, self.scripts)
         self.share.saves_chart(self.chart_file, "ledger-plot")
 
     # Controls
@@ -360,50 +365,45 @@ class LedgerTab(Tool):
     def on_step(self, place: str, last: Ledger | None, request: gr.Request) -> Iterator[Update]:
         """The step at the slider's place, of the first bill."""
 
-        def work(stop: Stop) -> Generator[Update, None, Update]:
-            if last is None:
-                raise LabError(NO_PICTURE)
-            bill = last.plan.bills[0]
-            account = last.accounts[bill.run]
+        def work(stop: Stop) -> Iterator[Update]:
+            bill, account, asked = _first(last)
             i = view.step_at(account, bill, int(place) / reel.LAST if place.isdecimal() else 1.0)
-            asked = StepRequest(ledger=last.plan.requests[bill.run], i=i, variance=bill.payer.variance)
-            for event in self.backend.run(asked, stop, request.session_hash or ""):
+            wanted = StepRequest(ledger=asked, i=i, variance=bill.payer.variance)
+            for event in self.backend.run(wanted, stop, request.session_hash or ""):
                 if isinstance(event, OpenedStep):
-                    return {
-                        self.opened: opened.markup(event, bill, asked.ledger.calls),
-                        self.runs.note: widgets.note(""),
-                    }
-            yield {self.runs.note: gr.skip()}
-            return {self.runs.note: widgets.note("Stopped.")}
+                    yield {self.opened: opened.markup(event, bill, asked.calls)}
 
-        yield from self._aside(request, work)
+        yield from self._look(request, work)
 
     def on_opinion(self, last: Ledger | None, request: gr.Request) -> Iterator[Update]:
         """The likelihood of the same picture by the ODE of the first bill's model."""
 
-        def work(stop: Stop) -> Generator[Update, None, Update]:
-            if last is None:
-                raise LabError(NO_PICTURE)
-            bill = last.plan.bills[0]
-            asked = last.plan.requests[bill.run]
+        def work(stop: Stop) -> Iterator[Update]:
+            bill, account, asked = _first(last)
             wanted = LikelihoodRequest(picture=asked.picture, model=asked.model, seed=asked.seed, steps=OPINION_STEPS)
-            yield {self.runs.note: widgets.progress(f"The ODE's density, {OPINION_STEPS} steps …")}
+            yield {self.opened: widgets.words(f"The ODE's density, in {OPINION_STEPS} steps …")}
             for event in self.backend.run(wanted, stop, request.session_hash or ""):
                 if isinstance(event, Likelihood):
-                    return {
-                        self.opened: view.opinion(event, bill, last.accounts[bill.run]),
-                        self.runs.note: widgets.note(""),
-                    }
-            return {self.runs.note: widgets.note("Stopped.")}
+                    yield {self.opened: view.opinion(event, bill, account)}
 
-        yield from self._aside(request, work)
+        yield from self._look(request, work)
 
-    def _aside(self, request: gr.Request, work: Any) -> Iterator[Update]:
-        """A look at what was made, beside the run."""
-        with self.runs.stops.turn(request) as stop:
-            yield from self.runs.answers(_with_end(work(stop)))
+    def _look(self, request: gr.Request, work: Callable[[Stop], Iterator[Update]]) -> Iterator[Update]:
+        """A look at what was made. It leaves a run that is under way alone, and a newer look takes its place."""
+        with self.looks.turn(request) as stop:
+            for update in self.runs.answers(work(stop)):
+                if not self.looks.owns(request, stop):
+                    return
+                yield update
 
     # Sharing
+
+    def scripts(self, values: dict[Any, Any]) -> Iterator[tuple[str, str]]:
+        """A script a model and chain."""
+        last: Ledger = self.last(values)
+        for index, (request, account) in enumerate(zip(last.plan.requests, last.accounts, strict=True)):
+            if account.prior:
+                yield f"bill-{index + 1}.py", ledger_script(request, account.prior.picture)
 
     def restore(self, capsule: Capsule, values: dict[str, Any]) -> tuple[Update, str, str]:
         """The tab as a capsule says."""
@@ -423,10 +423,12 @@ def _of_run(index: int, events: Iterator[Event], accounts: tuple[Account, ...]) 
         yield event
 
 
-def _with_end(updates: Generator[Update, None, Update]) -> Iterator[Update]:
-    """What a generator yields, and what it returns."""
-    last = yield from updates
-    yield last
+def _first(last: Ledger | None) -> tuple[PlannedBill, Account, LedgerRequest]:
+    """The first bill of a run, its account and its request. Raises LabError where there is no run."""
+    if last is None:
+        raise LabError(NO_BILL)
+    bill = last.plan.bills[0]
+    return bill, last.accounts[bill.run], last.plan.requests[bill.run]
 
 
 build = LedgerTab.build
