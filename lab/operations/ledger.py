@@ -64,8 +64,8 @@ def framed(n: int, count: int) -> frozenset[int]:
     closer towards the picture, where most of the bits are (Nichol & Dhariwal 2021, Figure 2)."""
     if count >= n:
         return frozenset(range(n))
-    evenly = spread(n, count - count // 2)
-    return evenly | {n - round(rest) for rest in np.geomspace(1, n, count // 2)} if count > 1 else evenly
+    close = count // 2 if count > 3 else 0
+    return spread(n, count - close) | {n - round(rest) for rest in np.geomspace(1, n, close)}
 
 
 def _term(bound: Bound, i: int, record: Record, painter: LoadedModel | None) -> LedgerTerm:

@@ -12,7 +12,7 @@ from lab.engine.noising import alphas_cumprod, gaussian, stream_seed
 from lab.models.loaders import make_cache
 from lab.models.pictures import PictureSet
 from lab.operations.house import House
-from lab.operations.ledger import bills, ledger, likelihood, opened_step
+from lab.operations.ledger import bills, framed, ledger, likelihood, opened_step
 from lab.requests.base import LabError, Note
 from lab.requests.fields import Forward
 from lab.requests.ledger import (
@@ -137,10 +137,20 @@ def test_bills_of_two_models_share_the_path_and_a_picture_of_another_size_is_bro
         assert np.abs(ours.x_t.astype(int) - theirs.x_t).max() <= 1
 
 
-@pytest.mark.parametrize(("frames", "places"), [(0, []), (1, [0]), (3, [0, 10, 20]), (40, [*range(21)])])
-def test_frames_are_spread_evenly_both_ends_among_them(house, frames, places):
+@pytest.mark.parametrize(
+    ("frames", "places"), [(0, []), (1, [0]), (2, [0, 20]), (8, [0, 7, 13, 18, 20]), (40, [*range(21)])]
+)
+def test_frames_are_closer_towards_the_picture_both_ends_among_them(house, frames, places):
     _, terms, _ = bill(house, TRAINING[5], calls=21, frames=frames)
     assert [term.i for term in terms if term.x_0 is not None] == places
+
+
+@pytest.mark.parametrize("n", [2, 3, 10, 99, 1000])
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 7, 40, 100])
+def test_there_are_at_most_as_many_frames_as_were_wanted(n, count):
+    found = framed(n, count)
+    assert len(found) <= count and all(0 <= i < n for i in found)
+    assert count < 2 or {0, n - 1} <= found
 
 
 def independent_terms(network, schedule, picture, calls, seed):

@@ -289,10 +289,11 @@ class LedgerTab(Tool):
         name = next(iter(now["payers"]), "network")
         payer = PAYERS[name]
         picture, _ = self._picture(now | {"source": EXAMPLE}, client, stop)
+        source = share.describe_picture(picture)
         request = make_request(
             BillsRequest, model=payer.model, schedule=self._schedules(now)[0], calls=self._calls(now)[0],
             seed=lists.whole(now["seed"], "Seed"), each=EACH,
-            own=None if share.describe_picture(picture).get("example") else picture,
+            own=None if "example" in source else picture,
         )  # fmt: skip
         found: list[Bill] = []
         run = Run(PAINT_EVERY_S, ways=lambda: [(len(found), len(request.kinds))])
