@@ -1,7 +1,7 @@
 """What a picture costs under a diffusion model, term by term (Ho et al. 2020, sections 3 and 4.3)."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from lab.operations.house import House
 from lab.operations.lanes import make_lane
 from lab.operations.limits import check_load
 from lab.operations.loading import loading
+from lab.operations.nearest import GREY_LEVELS
 from lab.operations.painter import spread
 from lab.requests.base import Event
 from lab.requests.fields import MAX_SEED, Forward
@@ -40,8 +41,8 @@ from lab.requests.ledger import (
 )
 from lab.requests.sampling import LaneSettings
 
-GREY_LEVELS = 255 / 2  # of a unit of x_0, whose values lie in [-1, 1]
-BIN = 2 / 255  # the width of a byte's bin there
+BIN = 2 / 255  # the width of a byte's bin in [-1, 1]
+TOGETHER = 256  # terms of several bills that are driven together: enough for full calls
 
 
 def ledger(request: LedgerRequest, house: House) -> Iterator[Event]:
@@ -131,14 +132,21 @@ def bills(request: BillsRequest, house: House) -> Iterator[Event]:
         along = ModelChain(request.model, model, request.schedule, request.calls, house)
         if request.own is not None:
             yield from size_notes(request.own, model)
-        titled = _titled(request, along)
-        bounds = [along.bound(picture, request.seed) for _, picture in titled]
-        parts: dict[int, list[dict[str, float]]] = {}
-        for number, record in along.records(bounds):
-            index, i = divmod(number, request.calls)
-            parts.setdefault(index, []).append(bounds[index].bits(i, record))
-            if len(parts[index]) == request.calls:
-                yield _bill(request, index, titled[index][0], bounds[index], parts.pop(index), model)
+        titled, together = list(enumerate(_titled(request, along))), max(1, TOGETHER // request.calls)
+        for start in range(0, len(titled), together):
+            yield from _bills(request, along, titled[start : start + together])
+
+
+def _bills(request: BillsRequest, along: ModelChain, titled: Sequence[tuple[int, Titled]]) -> Iterator[Bill]:
+    """The bills of some pictures with their indices, driven together; only their paths are in memory."""
+    bounds = [along.bound(picture, request.seed) for _, (_, picture) in titled]
+    parts: list[list[dict[str, float]]] = [[] for _ in titled]
+    for number, record in along.records(bounds):
+        place, i = divmod(number, request.calls)
+        parts[place].append(bounds[place].bits(i, record))
+        if len(parts[place]) == request.calls:
+            index, (title, _) = titled[place]
+            yield _bill(request, index, title, bounds[place], parts[place], along.model)
 
 
 def _titled(request: BillsRequest, along: ModelChain) -> list[Titled]:
