@@ -31,14 +31,14 @@ def parts(model: Model, row: Sampler, request: SamplingRequest, lane: LaneSettin
     return [
         _head(model, row, eta > 0),
         f"SEED, STEPS = {lane.seed}, {lane.steps}" + (f"\nSCALE = {scale!r}  # of guidance" if guided else ""),
-        _pictures(model, Condition() if guided else condition),
+        picture_set(model, Condition() if guided else condition),
         exact_script.sets(request.condition, request.negative, scale) if guided else "",
-        _levels(request.forward),
-        _DRAWING if eta > 0 else _BOX_MULLER.format(seed="SEED", result="x ="),
+        alpha_bars(request.forward),
+        _DRAWING if eta > 0 else BOX_MULLER.format(seed="SEED", result="x ="),
         "x *= (1 - levels[0]) ** 0.5  # where Euler begins" if lane.sampler == "euler" else "",
         _POSTERIOR_MEAN if guided else "",
         _loop(eta, guided),
-        _saving(model.size),
+        saving(model.size),
     ]
 
 
@@ -61,7 +61,7 @@ def _head(model: Model, row: Sampler, draws: bool) -> str:
     )
 
 
-def _pictures(model: Model, condition: Condition) -> str:
+def picture_set(model: Model, condition: Condition) -> str:
     """The pictures that the sum is over, a row each, with values in [-1, 1]."""
     side, part = exact_script.SIDE, exact_script.SIDE // model.size
     smaller = [
@@ -96,7 +96,7 @@ def _rows(condition: Condition) -> list[str]:
     return [f"rows = [row for row in index if {' and '.join(tests)}]"]
 
 
-def _levels(forward: Forward) -> str:
+def alpha_bars(forward: Forward) -> str:
     """alpha-bar at the timesteps of the run, and after the last of them."""
     T, (_, first, last) = forward.T, exact_script.BETAS[forward.schedule]
     low, high = first * 1000 / T, last * 1000 / T
@@ -123,7 +123,7 @@ def _levels(forward: Forward) -> str:
     )
 
 
-_BOX_MULLER = """\
+BOX_MULLER = """\
 bits = np.random.RandomState({seed}).randint(2**32, size=data.shape[1], dtype=np.uint32)  # as torch.randn's
 u, v = (bits % 2**24 / 2**24).reshape(-1, 2, 8).swapaxes(0, 1)
 {result} (np.sqrt(-2 * np.log(1 - u)) * [np.cos(2 * np.pi * v), np.sin(2 * np.pi * v)]).swapaxes(0, 1).ravel()
@@ -131,7 +131,7 @@ u, v = (bits % 2**24 / 2**24).reshape(-1, 2, 8).swapaxes(0, 1)
 _DRAWING = f"""
 def randn(seed):
     \"""What torch.randn draws: Box and Muller's of the same Mersenne twister.\"""
-{indent(_BOX_MULLER.format(seed="seed", result="return"), "    ")}
+{indent(BOX_MULLER.format(seed="seed", result="return"), "    ")}
 
 x = randn(SEED)"""
 _POSTERIOR_MEAN = """
@@ -174,7 +174,8 @@ def _loop(eta: float, guided: bool) -> str:
     )
 
 
-def _saving(side: int) -> str:
+def saving(side: int) -> str:
+    """x as a picture in a file."""
     return (
         f"picture = ((x.clip(-1, 1) + 1) * 127.5).round().astype(np.uint8).reshape(3, {side}, {side})\n"
         'Image.fromarray(picture.transpose(1, 2, 0)).save("picture.png")'

@@ -293,6 +293,14 @@ def test_a_run_comes_back_by_its_link_and_the_picture_carries_it(tab):
     assert own.lane == 3 and own.values == capsule.values
 
 
+def test_every_machine_has_a_script(tab):
+    last = run(tab, translated=True, known=10)
+    names = [name for name, text in tab.scripts(last) if compile(text, name, "exec")]
+    assert names == ["memory-1-exact.py", "memory-2-local.py", "memory-3-local.py", "memory-4-network.py"]
+    with pytest.raises(LabError, match="press Run first"):
+        list(tab.scripts({tab.last_run: None}))
+
+
 @pytest.mark.parametrize("patch", [8, 0, 65, "7", None, [7], 7.5])
 def test_a_link_of_anybody_sets_only_a_patch_that_there_is(tab, patch):
     capsule = make("memory", {"patch": patch}, [], [])

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from lab.capsules.capsule import Capsule, Choice, make
+from lab.capsules.invention_script import invention_script
 from lab.capsules.recordings import thinned
 from lab.catalog import GROUPS
 from lab.requests.base import Event, LabError
@@ -118,7 +119,7 @@ class Memory(Tool):
         form["experiment"].input(self.on_experiment, {*self.controls}, form.others_parts, **LATEST)
         form["chart"].input(self.on_chart, [self.last_run, form["chart"]], [self.plot, runs.note], **LATEST)
         runs.stop.click(runs.on_stop, None, None, **quiet)
-        self.share.wire({self.last_run}, None)
+        self.share.wire({self.last_run}, self.scripts)
         self.share.saves(self.png, self.pictures, {self.last_run, self.share.capsule})
         self.share.saves_chart(self.chart_file, "memory-plot")
 
@@ -184,6 +185,12 @@ class Memory(Tool):
     def _capsule(self, values: dict[Any, Any], request: InventionRequest) -> Capsule:
         """All that makes a run again."""
         return make(self.name, self.share.values_of(values), request.seeds, request.models())
+
+    def scripts(self, values: dict[Any, Any]) -> Iterator[tuple[str, str]]:
+        """A script a machine, of its first seed."""
+        request = self.last(values).plan.request
+        for index, machine in enumerate(request.machines):
+            yield f"memory-{index + 1}-{machine.kind}.py", invention_script(request, index)
 
     def pictures(self, values: dict[Any, Any]) -> Iterator[Path]:
         """A PNG a finished picture."""
