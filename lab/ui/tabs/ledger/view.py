@@ -9,7 +9,7 @@ from math import isinf
 import numpy as np
 
 from lab.requests.ledger import LedgerTerm, Likelihood
-from lab.ui.shell import lane_view, reel, widgets
+from lab.ui.shell import lane_view, media, reel, widgets
 from lab.ui.shell.widgets import subscripts
 from lab.ui.tabs.ledger.bills import Account, Bill, Plan, per_dimension, uniform_code
 
@@ -28,10 +28,10 @@ def stage(plan: Plan | None, accounts: Sequence[Account]) -> str:
 
 def film(plan: Plan, accounts: Sequence[Account], rest: float = 1.0) -> reel.Film:
     """The stage while its bits come in: at each place of the slider every receiver has the same share of its own bill. It
-    rests at the share `rest`."""
+    rests at the share `rest`. Its frames are exact: what a packing loses is more than what the last bits buy."""
     frames = [accounts[run].frames(_first(plan, run).payer.variance) for run in range(len(accounts))]
     places = sorted({round(share * reel.LAST) for own in frames for share, _ in own if share < 1} | {0, reel.LAST})
-    found = reel.film(places, lambda place: _parts(plan, accounts, frames, place / reel.LAST))
+    found = reel.film(places, lambda place: _parts(plan, accounts, frames, place / reel.LAST), pack=media.exact_uri)
     return replace(found, caption=CAPTION, rest=round(rest * reel.LAST))
 
 
