@@ -17,11 +17,12 @@ from lab.requests.base import LabError, make_request
 from lab.requests.fields import MAX_PROMPT, Condition, Forward
 from lab.requests.invention import InventionRequest, Machine
 from lab.requests.inversion import InversionRequest
+from lab.requests.ledger import BillsRequest, LedgerRequest, LikelihoodRequest, StepRequest
 from lab.requests.noising import NoisingRequest
 from lab.requests.sampling import ControlMap, ControlWindow, LaneSettings, SamplingRequest, Step
 from lab.requests.share import ShareRequest
 from tests.requests.kinds import kinds
-from tests.requests.samples import PICTURE, SAMPLES
+from tests.requests.samples import LEDGER, PICTURE, SAMPLES
 
 KINDS = kinds()
 CONTROLS = (ControlMap(name="edges", map=PICTURE), ControlMap(name="pose", map=PICTURE))
@@ -136,6 +137,18 @@ def lanes(**values):
         (NoisingRequest, {"picture": np.zeros((2, 1025, 3), np.uint8)}, "between 1 and 1024 pixels"),
         (NoisingRequest, {"picture": PICTURE, "recover": "sd"}, "there is no model named 'sd'"),
         (InversionRequest, {"picture": PICTURE, "steps": 1}, "Steps must be at least 2"),
+        (LedgerRequest, {"picture": PICTURE, "calls": 1}, "Calls must be at least 2"),
+        (LedgerRequest, {"picture": PICTURE, "calls": 1001}, "Calls must be at most 1000"),
+        (LedgerRequest, {"picture": PICTURE, "frames": 101}, "Frames must be at most 100"),
+        (StepRequest, {"ledger": LEDGER, "i": 5}, "Term 6 is beyond the last one of 5 calls"),
+        (StepRequest, {"ledger": LEDGER, "i": -1}, "Term must be at least 0"),
+        (
+            StepRequest,
+            {"ledger": LEDGER, "variance": "best"},
+            "there is no variance named 'best'; choose one of learned",
+        ),
+        (LikelihoodRequest, {"picture": PICTURE, "steps": 201}, "Steps must be at most 200"),
+        (BillsRequest, {"each": 7}, "Each must be at most 6"),
         (LaneSettings, {"seed": None}, "Seed is empty; it must be a whole number"),
         (LaneSettings, {"mix_seed": "two"}, "Second seed must be a whole number"),
         (LaneSettings, {"mix_seed": 1.5}, "Second seed must be a whole number"),
