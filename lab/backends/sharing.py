@@ -5,7 +5,8 @@ people who press one preset cost what one costs. `Sharing` stands before any bac
 where and how it computes.
 
 - The key is the content of the request, so what a visitor brought reaches nobody who did not send the same. A run that
-  follows pictures stays after its end only where a second visitor sent the same ones: an example, not a private picture.
+  follows pictures stays after its end only where they are the lab's own, or a second visitor sent the same ones: an
+  example, not a private picture.
 - A run is stopped once nobody reads it any more. One that was stopped, or failed, is forgotten.
 - Everything is within a bound in bytes. Of finished runs the least recently used leave first; a run that alone is too
   large goes to those who read it, and is not to be joined any more.
@@ -37,8 +38,8 @@ BEFORE = "Made before, for all who press the same."
 class Broadcast:
     """A run that is computed once: the events so far, and where each of its readers stands. Guarded by `changed`."""
 
-    def __init__(self, key: str, has_pictures: bool, lock: threading.RLock) -> None:
-        self.key, self.has_pictures = key, has_pictures
+    def __init__(self, key: str, private: bool, lock: threading.RLock) -> None:
+        self.key, self.private = key, private  # pictures that may be somebody's own
         self.changed = threading.Condition(lock)
         self.stop = threading.Event()  # of the computation
         self.events: list[Event] = []
@@ -160,7 +161,7 @@ class Sharing:
                 run = None
             new = run is None
             if run is None:
-                run = self._runs[key] = Broadcast(key, has_pictures, self._lock)
+                run = self._runs[key] = Broadcast(key, has_pictures and not request.public(), self._lock)
             self._runs.move_to_end(key)
             run.positions[reader] = 0
             run.clients.add(client or reader)
@@ -191,8 +192,8 @@ class Sharing:
         same = same and self._weights.same(request.models())
         with run.changed:
             run.over, run.error = True, error
-            private = run.has_pictures and len(run.clients) == 1
-            if error or run.stop.is_set() or private or not same:
+            alone = run.private and len(run.clients) == 1
+            if error or run.stop.is_set() or alone or not same:
                 self._forget(run)
             run.changed.notify_all()
 

@@ -47,7 +47,7 @@ class Rest:
 class Request(BaseModel):
     """Base of all requests: immutable, unknown fields refused, NaN and infinity refused.
 
-    What a backend must know of a run it asks the request: `load`, `models` and `rest`.
+    What a backend must know of a run it asks the request: `load`, `models`, `public` and `rest`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -59,6 +59,11 @@ class Request(BaseModel):
     def models(self) -> tuple[str, ...]:
         """Names of the catalog's rows that the run leases, the one that drives its lanes first."""
         return ()
+
+    def public(self) -> bool:
+        """Whether its pictures are the lab's own, so that its run may be kept for whoever asks for the same. One with a picture
+        is taken for a visitor's unless it says so."""
+        return False
 
     def rest(self, events: Set[Key]) -> Rest | None:
         """What is still to be asked for once `events` have come and the run was lost: all of it, where a request does

@@ -46,6 +46,11 @@ class LedgerRequest(Request):
     calls: Calls = 100
     seed: Seed = 0
     frames: Annotated[int, Field(ge=0, le=100)] = 40
+    shipped: bool = False  # the picture is the lab's own
+
+    def public(self) -> bool:
+        """As Request.public: the bill of an example is made once for a class."""
+        return self.shipped
 
     def load(self) -> Load:
         """As Request.load: one call a term."""

@@ -12,6 +12,7 @@ from lab.backends.weights import Weights
 from lab.catalog import HELPERS, MODELS
 from lab.requests.base import Event, LabError, Load, Note, Request, Waiting
 from lab.requests.fields import Forward
+from lab.requests.ledger import LedgerRequest
 from lab.requests.sampling import ControlMap, LaneSettings
 from tests.backends.test_every_request import Desk, by_key, check_alike
 from tests.requests.samples import RUNS
@@ -358,6 +359,22 @@ def test_a_visitors_own_picture_does_not_outlive_its_run(clients, kept):
     for seat in seats:
         assert len(seat.end().frames) == 6
     assert len(projector.calls) == 1 and bool(sharing.nbytes) == kept
+
+
+@pytest.mark.parametrize("shipped", [True, False])
+def test_what_follows_the_labs_own_picture_is_kept_for_the_next_who_asks(shipped):
+    class Teller(Projector):
+        def run(self, request, stop=None, client=""):
+            return super().run(Reel(), stop, client)
+
+    projector = Teller()
+    sharing = Sharing(projector, ENOUGH)
+    run = LedgerRequest(picture=np.zeros((8, 8, 3), np.uint8), shipped=shipped)
+    for client in ("a", "b"):
+        seat = Seat(sharing, run, client)
+        projector.release(6)
+        assert len(seat.end().frames) == 6
+    assert len(projector.calls) == (1 if shipped else 2)
 
 
 # Models

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import gradio as gr
 import numpy as np
 import pytest
+from PIL import Image
 
 from lab.capsules.capsule import from_link
 from lab.requests.base import LabError, Note
@@ -165,6 +166,14 @@ def test_the_picture_that_is_chosen_is_the_one_that_is_described(tab):
         and described.seed == 9
     )
     assert "Choose a picture first" in ended(tab, picture=None)[tab.runs.note]
+
+
+def test_pictures_of_the_lab_are_said_to_be_its_own_and_a_visitors_are_not(tab, tmp_path):
+    path = tmp_path / "own.png"
+    Image.fromarray(GREY).save(path)
+    for now, shipped in (({}, True), ({"source": "noise"}, True), ({"picture": str(path)}, False)):
+        ended(tab, calls="4", **now)
+        assert tab.backend.requests[-1].shipped is shipped
 
 
 # How a bill adds up

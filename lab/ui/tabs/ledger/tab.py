@@ -330,7 +330,8 @@ class LedgerTab(Tool):
         return self._plan(now, np.zeros((32, 32, 3), np.uint8)).requests[0]
 
     def _plan(self, now: dict[str, Any], picture: np.ndarray) -> Plan:
-        shared = {"picture": picture, "seed": lists.whole(now["seed"], "Seed"), "frames": FRAMES}
+        shipped = now["source"] != EXAMPLE or "example" in share.describe_picture(picture)
+        shared = {"picture": picture, "seed": lists.whole(now["seed"], "Seed"), "frames": FRAMES, "shipped": shipped}
         return plan(now["payers"], self._schedules(now), self._calls(now), shared)
 
     def _schedules(self, now: dict[str, Any]) -> tuple[str, ...]:
