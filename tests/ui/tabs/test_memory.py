@@ -150,8 +150,8 @@ def test_a_copy_is_what_lies_nearer_than_the_threshold(tab):
     ("experiment", "copies", "words"),
     [
         ("side", {0: 0.0, 1: 0.0, 2: 30.0}, "Exact denoiser 2 of 2; Local score 0 of 1; Learned network 0 of 0."),
-        ("patch", {0: 40.0, 1: 41.0, 12: 0.0, 13: 9.0, 14: 0.0, 15: 0.0}, "Local score 3 of 6: 31 px 1, 63 px 2; Learned network 0 of 0."),
-        ("count", {0: 0.0, 1: 0.0, 10: 0.0, 11: 0.0, 12: 50.0}, "Exact denoiser 2 of 2; Local score 2 of 3: 1 picture 2."),
+        ("patch", {0: 40.0, 1: 41.0, 12: 0.0, 13: 9.0, 14: 0.0, 15: 0.0}, "Local score 3 of 6: 1 with 31 px, 2 with 63 px; Learned network 0 of 0."),
+        ("count", {0: 0.0, 1: 0.0, 10: 0.0, 11: 0.0, 12: 50.0}, "Exact denoiser 2 of 2; Local score 2 of 3: 2 with 1 picture."),
     ],
 )  # fmt: skip
 def test_the_line_counts_what_was_copied_and_by_whom(tab, experiment, copies, words):

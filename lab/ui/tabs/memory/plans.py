@@ -118,7 +118,7 @@ def _patch(now: Mapping[str, Any]) -> Plan:
         if not sides:
             raise LabError(
                 "Patches from any place are compared with all others: the machine can know 1,000 pictures with patches of "
-                "1 px, 100 with up to 7 px, 10 with up to 15 px. Choose how many."
+                "1 px, 100 with up to 7 px, 10 with up to 15 px. Choose how many under More."
             )
     machines = [_local(now, patch=side, pictures=known, translated=now["translated"]) for side in sides]
     machines.append(Machine(kind="network"))

@@ -31,7 +31,7 @@ ODD = Choice(tuple(range(1, WIDEST + 1, 2)))
 FORM = (
     Field("experiment", gr.Radio,    "Experiment", "side", choices=EXPERIMENTS),
     Field("group",      gr.Dropdown, "Training pictures", "smileys-emotion", choices=[("All pictures", ""), *((title, name) for name, title in GROUPS.items())]),
-    Field("known",      gr.Dropdown, "How many of them", 0, choices=[("all", 0), *((f"{count:,}", count) for count in reversed(plans.COUNTS[:-1]))], when=one_of("experiment", "side", "patch")),
+    Field("known",      gr.Dropdown, "How many training pictures", 0, choices=[("all", 0), *((f"{count:,}", count) for count in reversed(plans.COUNTS[:-1]))], when=one_of("experiment", "side", "patch")),
     Field("patch",      gr.Slider,   "Patch size, px", 7, kind=ODD, when=one_of("experiment", "side", "count"), options={"minimum": 1, "maximum": WIDEST, "step": 2}),
     Field("translated", gr.Checkbox, lambda now: "And with patches from any place" if now["experiment"] == "side" else "Patches from any place", False, when=one_of("experiment", "side", "patch")),
     Field("seeds",      gr.Slider,   "Seeds", 4, options={"minimum": 1, "maximum": 8, "step": 1}),

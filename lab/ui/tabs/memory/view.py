@@ -111,11 +111,11 @@ def under_stage(plan: Plan, found: Found) -> str:
 
 
 def _of_kind(plan: Plan, found: Found, kind: str) -> str:
-    """The copies of all machines of one kind, and where some are none, which: "Local score 6 of 24: 31 px 3, 63 px 3"."""
+    """The copies of all machines of one kind, and where some are none, which: "Local score 6 of 24: 3 with 31 px, 3 with 63 px"."""
     machines = [index for index, machine in enumerate(plan.request.machines) if name(machine) == kind]
     tallies = [(_size(plan, index), tally(plan, found, index)) for index in machines]
     copies, finished = sum(one.copies for _, one in tallies), sum(one.finished for _, one in tallies)
-    some = [f"{size} {one.copies}" for size, one in tallies if one.copies]
+    some = [f"{one.copies} with {size}" for size, one in tallies if one.copies]
     which = f": {', '.join(some)}" if len(machines) > 1 and 0 < copies < finished else ""
     return f"{escape(kind)} {copies} of {finished}{which}"
 
