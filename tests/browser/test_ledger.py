@@ -26,7 +26,8 @@ def test_the_parts_of_a_bill_add_up_and_its_picture_comes_in_with_the_bits(page)
     total, _, prior, steps, last = map(number, page.locator("#ledger-stage tbody td").all_inner_texts())
     assert total == pytest.approx(prior + steps + last, abs=2)
     words, slider = page.locator('[data-part="0-words"]'), page.locator("#ledger-scrub input")
-    bits, errors = [], []
+    dot = page.locator("#ledger-plot .ledger-marks i")
+    bits, errors, dots = [], [], []
     for place in (0, 40, 80, 120, 160, 199):
         slider.evaluate(
             "(slider, place) => { slider.value = place; slider.dispatchEvent(new Event('input', {bubbles: true})); }",
@@ -35,7 +36,9 @@ def test_the_parts_of_a_bill_add_up_and_its_picture_comes_in_with_the_bits(page)
         received, whole, error = map(number, re.findall(r"[\d,.]+", words.inner_text()))
         bits.append(received)
         errors.append(error)
+        dots.append(dot.bounding_box()["x"])
         assert whole == total and received <= total * (place + 1) / 199 + 1
+    assert dots == sorted(dots) and dots[-1] > dots[0] + 100  # along the curve of error over bits
     assert bits == sorted(bits) and errors == sorted(errors, reverse=True) and errors[0] > 30 > 3 > errors[-1]
     canvas = page.locator('figure[data-of="0-guess"] canvas')
     expect(canvas).to_be_visible()

@@ -129,15 +129,16 @@ class Account:
         last = steps.pop() if self.whole else None
         return (self.prior.bits if self.prior else 0.0), sum(steps), last
 
-    def frames(self, variance: str) -> list[tuple[float, LedgerTerm]]:
-        """The terms that have pictures, each with the share of the bill that its receiver has; of a bill without end, of as
-        much of it as can be counted."""
+    def shares(self, variance: str) -> list[float]:
+        """`sums` as shares of the bill; of a bill without end, of as much of it as can be counted."""
         sums = self.sums(variance)
-        counted = [one for one in sums if isfinite(one)]
-        whole = max(counted[-1], 1e-9)
-        return [
-            (min(bits / whole, 1.0), term) for bits, term in zip(sums, self.terms, strict=False) if term.x_0 is not None
-        ]
+        whole = max([one for one in sums if isfinite(one)][-1], 1e-9)
+        return [min(bits / whole, 1.0) for bits in sums]
+
+    def frames(self, variance: str) -> list[tuple[float, LedgerTerm]]:
+        """The terms that have pictures, each with the share of the bill that its receiver has."""
+        shares = self.shares(variance)
+        return [(share, term) for share, term in zip(shares, self.terms, strict=False) if term.x_0 is not None]
 
     def densities(self, variance: str) -> tuple[list[float], list[float]]:
         """log-SNR half-way through each step, and its bits per unit of log-SNR and dimension; L_0, which ends in no noise at

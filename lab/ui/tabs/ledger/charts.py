@@ -1,7 +1,8 @@
 """The charts of a bill: pure functions from accounts to figures."""
 
 from collections.abc import Callable, Sequence
-from math import isfinite
+from dataclasses import dataclass
+from math import inf, nan
 from typing import Any
 
 from gradio.components.plot import PlotData
@@ -32,9 +33,7 @@ def terms(plan: Plan, accounts: Sequence[Account], over: str) -> PlotData:
         return _shares(account), [per_dimension(term.bits[variance], account) for term in account.terms]
 
     y = "bits/dim per unit of log-SNR" if over == LEVEL_AXIS else "bits/dim, each term"
-    found = _curves(plan, accounts, series)
-    shown = [(bill, (x, [value if value >= LEAST else float("nan") for value in y])) for bill, (x, y) in found]
-    return _figure(shown, over, y={"title": {"text": y}, "type": "log"})
+    return _figure(_curves(plan, accounts, series, LEAST), over, y={"title": {"text": y}, "type": "log"})
 
 
 def running(plan: Plan, accounts: Sequence[Account], over: str) -> PlotData:
@@ -73,17 +72,30 @@ CHARTS: dict[str, tuple[str, Callable[[Plan, Sequence[Account], str], PlotData]]
 }
 
 
+@dataclass(frozen=True)
+class Curve:
+    """The curve of a bill; `shares` are those of the bill that a receiver has at each point."""
+
+    bill: Bill
+    x: Sequence[float]
+    y: Sequence[float]
+    shares: Sequence[float]
+
+
 def _curves(
-    plan: Plan, accounts: Sequence[Account], series: Callable[[Account, str], Series]
-) -> Sequence[tuple[Bill, Series]]:
-    """The curve of each bill, thinned evenly; its ends stay."""
-    found: list[tuple[Bill, Series]] = []
+    plan: Plan, accounts: Sequence[Account], series: Callable[[Account, str], Series], least: float = -inf
+) -> list[Curve]:
+    """The curve of each bill, thinned evenly; its ends stay. What lies below `least`, or has no end, is a gap."""
+    found = []
     for bill in plan.bills:
-        x, y = series(accounts[bill.run], bill.payer.variance)
+        account, variance = accounts[bill.run], bill.payer.variance
+        x, y = series(account, variance)
+        shares = account.shares(variance)
         count = min(len(x), len(y))
         step = max(1, count // POINTS)
         keep = [i for i in range(count) if i % step == 0 or i == count - 1]
-        found.append((bill, ([x[i] for i in keep], [y[i] for i in keep])))
+        heights = [y[i] if least <= y[i] < inf else nan for i in keep]
+        found.append(Curve(bill, [x[i] for i in keep], heights, [shares[i] for i in keep]))
     return found
 
 
@@ -92,15 +104,16 @@ def _shares(account: Account) -> list[float]:
     return [1 - term.i / term.n for term in account.terms]
 
 
-def _traces(curves: Sequence[tuple[Bill, Series]]) -> list[dict[str, Any]]:
+def _traces(curves: Sequence[Curve]) -> list[dict[str, Any]]:
+    """The curves as Plotly has them; `marks.js` reads their shares."""
     return [
-        plots.line(x, [value if isfinite(value) else float("nan") for value in y], bill.title, bill.payer.colour,
-                   line={"dash": bill.dash})
-        for bill, (x, y) in curves
+        plots.line(one.x, one.y, one.bill.title, one.bill.payer.colour, line={"dash": one.bill.dash},
+                   customdata=[round(share, 4) for share in one.shares])
+        for one in curves
     ]  # fmt: skip
 
 
-def _figure(curves: Sequence[tuple[Bill, Series]], over: str, y: dict[str, Any]) -> PlotData:
+def _figure(curves: Sequence[Curve], over: str, y: dict[str, Any]) -> PlotData:
     """Curves along the way from noise, on the left, to the picture."""
     across = (
         {"title": {"text": plots.LOG_SNR}} if over == LEVEL_AXIS else {"title": {"text": SHARE}, "range": [1.01, -0.01]}

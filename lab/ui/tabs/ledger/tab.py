@@ -32,6 +32,7 @@ from lab.settings import ASSETS, Settings
 from lab.ui.shell import lists, media, own, pipeline, reel, share, widgets
 from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of
 from lab.ui.shell.runs import STOPPED, Run, Runs, Stops
+from lab.ui.shell.sources import beside
 from lab.ui.shell.tool import Tool
 from lab.ui.shell.widgets import LATEST, PICKED, QUIET, Update
 from lab.ui.tabs.ledger import charts, opened, ranking, view
@@ -49,6 +50,7 @@ OPINION_STEPS = 40
 EXAMPLE = "example"
 SOURCES = (("An example, or your own", EXAMPLE), ("A training picture", "training"), ("A held-out picture", "held-out"),
            ("Drawn by the network", "drawn"), ("A photograph, on white", "styled"), ("Noise", "noise"))  # fmt: skip
+MARKS_JS = beside(__file__, "marks.js")
 PLACE_JS = "(...values) => { values[0] = document.querySelector('#ledger-stage [data-reel]')?.dataset.at ?? ''; return values; }"
 one_picture = one_of("experiment", "bill")
 
@@ -127,7 +129,9 @@ class LedgerTab(Tool):
     # Layout
 
     def lay_out_stage(self, opening: dict[str, Any]) -> None:
-        self.stage = gr.HTML(view.stage(None, []), js_on_load=reel.REEL_JS, elem_id="ledger-stage", padding=False)
+        self.stage = gr.HTML(
+            view.stage(None, []), js_on_load=f"{{{MARKS_JS}}}\n{reel.REEL_JS}", elem_id="ledger-stage", padding=False
+        )
         with gr.Row(elem_id="ledger-choices") as self.choices:
             self.form.lay_out("chart", "over", values=opening)
         self.plot = widgets.plot("Chart of the bill", elem_id="ledger-plot")
