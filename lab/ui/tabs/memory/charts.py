@@ -17,7 +17,7 @@ AXES = {
 }
 MOST = {NEAREST: 90.0, R2: 1.0, OTHERS: 120.0}  # of the y axis, unless a run has more
 HEIGHT = 262
-ACROSS = {"side": "", "patch": "side of a patch, px", "count": "pictures that the machine knows"}
+ACROSS = {"side": "machine", "patch": "side of a patch, px", "count": "pictures that the machine knows"}
 VALUES: Mapping[str, Callable[[Invention], float | None]] = {
     NEAREST: lambda one: one.nearest_rms,
     R2: lambda one: one.r2,
