@@ -1,6 +1,6 @@
 """What the recipes learn from: the picture set and generated people, as one list of captioned pictures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,12 @@ class Corpus:
     @property
     def unseen(self) -> "Corpus":
         return self.select(self.held_out)
+
+    def drawings(self, side: int) -> "Corpus":
+        """The pictures that are no generated people, `side` pixels wide and high."""
+        drawn = self.select(np.array([group != PEOPLE_GROUP for group in self.groups]))
+        small = [cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA) for picture in drawn.pixels]
+        return replace(drawn, pixels=np.stack(small))
 
     @property
     def persons(self) -> "Corpus":

@@ -5,6 +5,7 @@ recipe: another architecture, another seed) reads the generated pictures. Where 
 judge or an extraction works at all, the same figure for real pictures stands beside it.
 """
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionM
 
 from lab.annotators.skeleton import draw_skeleton
 from lab.engine.predictions import split_prediction
+from lab.models.noisy_classifier import NoisyClassifier
+from lab.training.classification import by_log_snr, exact_classifier, group_labels
 from lab.training.corpus import PEOPLE_GROUP, Corpus, to_device, to_pixels, to_unit
 from lab.training.losses import add_noise, levels, target, variational_bound
 from lab.training.people import draw, random_figure, silhouette
@@ -203,13 +206,11 @@ def measure_pixel(scene: Scene) -> dict[str, Any]:
     model = UNet2DModel.from_pretrained(folder / "unet").float().eval()
     scheduler = DDPMScheduler.from_pretrained(folder / "scheduler")
     predicts, alphas_cumprod = scheduler.config.prediction_type, scheduler.alphas_cumprod
-    unseen = scene.corpus.unseen
-    unseen = unseen.select(np.array([group != PEOPLE_GROUP for group in unseen.groups]))
+    unseen = scene.corpus.unseen.drawings(model.config.sample_size)
     unseen = unseen.select(np.linspace(0, len(unseen) - 1, min(len(unseen), BILLED)).astype(int))
-    side = (model.config.sample_size,) * 2
     rng, bounds, errors = torch.Generator().manual_seed(0), [], []
     for picture in unseen.pixels:
-        small = to_unit(to_device(cv2.resize(picture, side, interpolation=cv2.INTER_AREA)[None], CPU))
+        small = to_unit(to_device(picture[None], CPU))
         t, weights = strata(len(alphas_cumprod), rng)
         x_0 = small.expand(len(t), -1, -1, -1)
         eps = torch.randn(x_0.shape, generator=rng)
@@ -233,6 +234,30 @@ def strata(T: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     widths = edges.diff()
     inside = edges[:-1] + (torch.rand(STRATA, generator=rng) * widths).long()
     return torch.cat([torch.arange(NEAR), inside]), torch.cat([torch.ones(NEAR), widths.float()])
+
+
+@torch.no_grad()
+def measure_classifier(scene: Scene) -> dict[str, Any]:
+    """Accuracy, cross-entropy (nats) and expected calibration error on held-out drawings by log-SNR, t uniform in a band.
+
+    Beside them those of two exact classifiers: of all drawings, which knows the held-out ones and is the ceiling, and of the
+    training drawings alone.
+    """
+    from diffusers import DDPMScheduler
+
+    folder = scene.models("classifier")
+    model = NoisyClassifier.from_pretrained(folder / "classifier").float().eval()
+    alphas_cumprod = DDPMScheduler.from_pretrained(folder / "scheduler").alphas_cumprod
+    groups = json.loads((folder / "classes.json").read_text())
+    drawings, unseen = (part.drawings(model.config.sample_size) for part in (scene.corpus, scene.corpus.unseen))
+    beliefs = {
+        "network": lambda x_t, t: model(x_t, t).softmax(1),
+        "exact": exact_classifier(drawings, groups, alphas_cumprod),
+        "exact_of_training": exact_classifier(drawings.training, groups, alphas_cumprod),
+    }
+    x_0 = to_unit(to_device(unseen.pixels, CPU))
+    bands = by_log_snr(beliefs, x_0, group_labels(unseen, groups), alphas_cumprod)
+    return {"pictures": len(unseen), "classes": len(groups), "parameters": count(model), "band": bands}
 
 
 def measure_student(scene: Scene) -> dict[str, Any]:
@@ -267,6 +292,7 @@ MEASURES: dict[str, Callable[[Scene], dict[str, Any]]] = {
     "controlnet-edges": measure_edges,
     "controlnet-pose": measure_pose,
     "pixel": measure_pixel,
+    "classifier": measure_classifier,
     "student": measure_student,
 }
 

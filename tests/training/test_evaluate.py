@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from lab.training.cards import flat, plot, write_card
+from lab.training.classification import calibration_error, exact_classifier
 from lab.training.evaluate import MEASURES, NEAR, STRATA, Scene, evaluate, strata
 from lab.training.export import export
 from lab.training.scores import edge_f1, foreground, frechet, nearest, overlap, recall
@@ -79,6 +80,35 @@ def test_every_model_is_measured_and_gets_a_card(make, corpus, tmp_path, monkeyp
         card = (tmp_path / name / "README.md").read_text()
         assert all(value in card for _, value in flat(figures))
         assert (tmp_path / name / "loss.png").exists() and (tmp_path / name / "samples.png").exists()
+
+
+def test_calibration_error_is_the_gap_of_confidence_and_accuracy():
+    """Three in four right at 0.75 is calibrated; all right at 0.6 is 0.4 too modest; half and half, the mean of both."""
+    sure = torch.tensor([[0.75, 0.25]] * 4)
+    modest = torch.tensor([[0.4, 0.6]] * 4)
+    assert calibration_error(sure, torch.tensor([0, 0, 0, 1])) == pytest.approx(0, abs=1e-6)
+    assert calibration_error(modest, torch.ones(4, dtype=torch.long)) == pytest.approx(0.4)
+    both = calibration_error(torch.cat([sure, modest]), torch.tensor([0, 0, 0, 1, 1, 1, 1, 1]))
+    assert both == pytest.approx(0.2)
+    assert calibration_error(torch.eye(2), torch.tensor([1, 0])) == 1
+
+
+def test_the_exact_classifier_is_bayes_rule_over_the_pictures(corpus):
+    """p(y) sum of normal densities, written out in float64; a picture with hardly any noise is of its own group."""
+    few = corpus.drawings(4).select(np.arange(0, 30, 3))
+    groups, alpha_bar = ["objects", "symbols"], torch.tensor([0.999, 0.3, 0.004])
+    x_0 = torch.from_numpy(few.pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+    t = torch.tensor([0, 1, 1, 2])
+    a = alpha_bar[t].reshape(-1, 1, 1, 1)
+    x_t = a.sqrt() * x_0[:4] + (1 - a).sqrt() * torch.randn(4, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    beliefs = exact_classifier(few, groups, alpha_bar)(x_t, t)
+    away = (x_t[:, None] - a[:, None].sqrt() * x_0).double().square().sum(dim=(2, 3, 4))
+    density = (-away / (2 * (1 - a.reshape(-1, 1).double()))).exp()
+    of_objects = torch.tensor([group == "objects" for group in few.groups])
+    expected = density[:, of_objects].sum(1) / density.sum(1)
+    torch.testing.assert_close(beliefs[:, 0].double(), expected, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(beliefs.sum(1), torch.ones(4))
+    assert groups[int(beliefs[0].argmax())] == few.groups[0]
 
 
 def test_a_loss_plot_falls_where_the_loss_falls():

@@ -17,6 +17,7 @@ from diffusers import (
 from PIL import Image
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
 
+from lab.models.noisy_classifier import NoisyClassifier
 from lab.training.recipes import RECIPES
 from lab.training.records import LOG, read_log
 from lab.training.train import CHECKPOINT, Budget, Trainer, run
@@ -153,3 +154,31 @@ def test_pixel_loads_and_its_scheduler_reads_the_learned_variance(make):
         output = model(x, 500, class_labels=torch.tensor([0, 2])).sample
     assert output.shape == (2, 6, 8, 8)
     assert scheduler.step(output, 500, x).prev_sample.shape == x.shape
+
+
+def test_a_classifier_loads_and_is_differentiable_in_x_t(make):
+    """Its gradient against finite differences, in float64, at fractional timesteps."""
+    model = NoisyClassifier.from_pretrained(make.model("classifier") / "classifier").double().eval()
+    rng = torch.Generator().manual_seed(0)
+    x_t = torch.randn(2, 3, 8, 8, dtype=torch.float64, generator=rng).requires_grad_()
+    way = torch.randn(x_t.shape, dtype=torch.float64, generator=rng)
+    t = torch.tensor([3.5, 900.0], dtype=torch.float64)
+    log_p = model(x_t, t).log_softmax(1)[:, 1]
+    assert log_p.shape == (2,)
+    (gradient,) = torch.autograd.grad(log_p.sum(), x_t)
+    h = 1e-5
+    with torch.no_grad():
+        ahead, behind = (model(x_t + sign * h * way, t).log_softmax(1)[:, 1].sum() for sign in (1, -1))
+    assert float((ahead - behind) / (2 * h)) == pytest.approx(float((gradient * way).sum()), rel=1e-6)
+    assert gradient.flatten(1).norm(dim=1).min() > 0
+
+
+def test_a_classifier_starts_from_the_down_half_of_the_pixel_model(make):
+    unet = UNet2DModel.from_pretrained(make.model("pixel") / "unet").eval()
+    model = make("classifier", start=str(make.model("pixel") / "unet")).model.eval()
+    middle = []
+    unet.mid_block.register_forward_hook(lambda *call: middle.append(call[2]))
+    x_t, t = torch.randn(2, 3, 8, 8), torch.tensor([10, 700])
+    with torch.no_grad():
+        unet(x_t, t, class_labels=torch.tensor([2, 2]))
+        torch.testing.assert_close(model.features(x_t, t), middle[0])

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.training.recipes.autoencoder import Autoencoder, AutoencoderOptions
+from lab.training.recipes.classifier import Classifier, ClassifierOptions
 from lab.training.recipes.clip import Clip, ClipOptions
 from lab.training.recipes.controlnet import ControlNetEdges, ControlNetOptions, ControlNetPose
 from lab.training.recipes.evaluator import Evaluator, EvaluatorOptions
@@ -38,5 +39,6 @@ RECIPES = {
     "controlnet-pose":  Row(ControlNetPose,  ControlNetOptions(),  {"batch": 256}, 60, BASE),
     "student":          Row(Student,         StudentOptions(),     {"batch": 256}, 90, BASE),
     "pixel":            Row(Pixel,           PixelOptions(),       {"batch": 256}, 360),
+    "classifier":       Row(Classifier,      ClassifierOptions(),  {"batch": 512, "channels": (64, 96, 128)}, 40),
 }
 # fmt: on

@@ -10,13 +10,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
 from torch import Tensor
 
-from lab.training.corpus import PEOPLE_GROUP, Corpus, draw_indices, flipped, to_device, to_pixels, to_unit
+from lab.training.corpus import Corpus, draw_indices, flipped, to_device, to_pixels, to_unit
 from lab.training.losses import add_noise, hybrid_loss
 from lab.training.records import tile
 from lab.training.train import Models, Options, Recipe
@@ -42,11 +41,8 @@ class Pixel(Recipe[UNet2DModel]):
 
     def __init__(self, options: PixelOptions, corpus: Corpus, device: torch.device, models: Models) -> None:
         self.options, self.device = options, device
-        training = corpus.training
-        training = training.select(np.array([group != PEOPLE_GROUP for group in training.groups]))
-        side = (options.resolution, options.resolution)
-        small = np.stack([cv2.resize(picture, side, interpolation=cv2.INTER_AREA) for picture in training.pixels])
-        self.pixels = to_device(small, device)
+        training = corpus.training.drawings(options.resolution)
+        self.pixels = to_device(training.pixels, device)
         self.groups, labels = np.unique(np.array(training.groups), return_inverse=True)
         self.labels = torch.from_numpy(labels).to(device)
         self.scheduler = DDPMScheduler(
