@@ -67,7 +67,9 @@ def add_recipe_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int)
     parser.add_argument("--styles", type=names, help="of the drawings that latent diffusion learns: 3D,flat")
     parser.add_argument("--people", type=int, help="how many generated people join the drawings")
-    parser.add_argument("--start", help="a UNet to begin from (pixel, text-to-image, classifier: one of pixel)")
+    parser.add_argument(
+        "--start", help="a UNet to begin from (pixel, text-to-image; classifier, noised-clip: one of pixel)"
+    )
     parser.add_argument("--data", type=Path, default=SHIPPED, help="picture folder (default: the one shipped)")
     parser.add_argument("--runs", type=Path, default=Path(".runs"), help="where checkpoints, logs and sheets are kept")
     parser.add_argument("--export", action="store_true", help="only copy the trained model to assets/models")

@@ -21,6 +21,7 @@ ABOUT = {
     "controlnet-pose": "ControlNet (Zhang et al. 2023) that follows OpenPose skeletons. Goes with the text-to-image model.",
     "pixel": "Improved DDPM (Nichol & Dhariwal 2021) in pixel space: learned variance, classes with a null class.",
     "classifier": "The noisy classifier of classifier guidance (Dhariwal & Nichol 2021): the group of a drawing at any noise level.",
+    "noised-clip": "The image encoder of a noised CLIP (Nichol et al. 2021, GLIDE): noisy drawings, at any level, in the space of `clip`.",
     "student": "Latent consistency distillation (Luo et al. 2023) of the text-to-image model: pictures in one to eight steps.",
     "evaluator": "The judge of the generated pictures. Measured with, never shipped.",
 }

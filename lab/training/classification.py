@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -22,17 +22,26 @@ def by_log_snr(
 ) -> list[dict[str, float]]:
     """Figures of classifiers on the same x_t of x_0 (n, 3, h, w) with labels (n,), a dictionary for each of BANDS; t is
     uniform in a band."""
-    x_0, labels = x_0.repeat(NOISES, 1, 1, 1), labels.repeat(NOISES)
-    log_snr, rng, bands = torch.logit(alphas_cumprod.double()), torch.Generator().manual_seed(0), []
+    labels = labels.repeat(NOISES)
+    return [
+        band
+        | {
+            f"{name}_{key}": value
+            for name, classify in classifiers.items()
+            for key, value in figures(classify(x_t, t), labels).items()
+        }
+        for band, x_t, t in noised(x_0.repeat(NOISES, 1, 1, 1), alphas_cumprod)
+    ]
+
+
+def noised(x_0: Tensor, alphas_cumprod: Tensor) -> Iterator[tuple[dict[str, float], Tensor, Tensor]]:
+    """The ends of each of BANDS, with x_t of all x_0 (n, 3, h, w) and t (n,) uniform in that band."""
+    log_snr, rng = torch.logit(alphas_cumprod.double()), torch.Generator().manual_seed(0)
     for low, high in itertools.pairwise(BANDS):
         inside = torch.nonzero((log_snr >= low) & (log_snr < high)).flatten()
         t = inside[draw_indices(len(inside), len(x_0), rng)]
         x_t = add_noise(x_0, torch.randn(x_0.shape, generator=rng), alphas_cumprod[t])
-        band = {"log_snr_from": float(log_snr[inside[-1]]), "log_snr_to": float(log_snr[inside[0]])}
-        for name, classify in classifiers.items():
-            band |= {f"{name}_{key}": value for key, value in figures(classify(x_t, t), labels).items()}
-        bands.append(band)
-    return bands
+        yield {"log_snr_from": float(log_snr[inside[-1]]), "log_snr_to": float(log_snr[inside[0]])}, x_t, t
 
 
 def exact_classifier(corpus: Corpus, groups: list[str], alphas_cumprod: Tensor) -> Beliefs:

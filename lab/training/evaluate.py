@@ -27,8 +27,8 @@ from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionM
 
 from lab.annotators.skeleton import draw_skeleton
 from lab.engine.predictions import split_prediction
-from lab.models.noisy_classifier import NoisyClassifier
-from lab.training.classification import by_log_snr, exact_classifier, group_labels
+from lab.models.noisy_encoder import NoisyEncoder
+from lab.training.classification import NOISES, by_log_snr, exact_classifier, group_labels, noised
 from lab.training.corpus import PEOPLE_GROUP, Corpus, to_device, to_pixels, to_unit
 from lab.training.losses import add_noise, levels, target, variational_bound
 from lab.training.people import draw, random_figure, silhouette
@@ -246,7 +246,7 @@ def measure_classifier(scene: Scene) -> dict[str, Any]:
     from diffusers import DDPMScheduler
 
     folder = scene.models("classifier")
-    model = NoisyClassifier.from_pretrained(folder / "classifier").float().eval()
+    model = NoisyEncoder.from_pretrained(folder / "classifier").float().eval()
     alphas_cumprod = DDPMScheduler.from_pretrained(folder / "scheduler").alphas_cumprod
     groups = json.loads((folder / "classes.json").read_text())
     drawings, unseen = (part.drawings(model.config.sample_size) for part in (scene.corpus, scene.corpus.unseen))
@@ -258,6 +258,26 @@ def measure_classifier(scene: Scene) -> dict[str, Any]:
     x_0 = to_unit(to_device(unseen.pixels, CPU))
     bands = by_log_snr(beliefs, x_0, group_labels(unseen, groups), alphas_cumprod)
     return {"pictures": len(unseen), "classes": len(groups), "parameters": count(model), "band": bands}
+
+
+@torch.no_grad()
+def measure_noised_clip(scene: Scene) -> dict[str, Any]:
+    """Retrieval by log-SNR: the caption of a noisy drawing among those of 100 that are in a style not trained on."""
+    from diffusers import DDPMScheduler
+
+    folder, clip = scene.models("noised-clip"), scene.models("clip")
+    tokenizer = CLIPTokenizer.from_pretrained(clip / "tokenizer")
+    text = CLIPTextModelWithProjection.from_pretrained(clip / "text_encoder").float().eval()
+    model = NoisyEncoder.from_pretrained(folder / "image_encoder").float().eval()
+    test = scene.corpus.training
+    test = distinct(test.select(hidden_styles(test)), CHOICES).drawings(model.config.sample_size)
+    texts = unit(text(input_ids=tokenize(tokenizer, plain_captions(test))).text_embeds)
+    x_0 = to_unit(to_device(test.pixels, CPU)).repeat(NOISES, 1, 1, 1)
+    bands = []
+    for band, x_t, t in noised(x_0, DDPMScheduler.from_pretrained(folder / "scheduler").alphas_cumprod):
+        similar = [images @ texts.T for images in unit(model(x_t, t)).split(len(texts))]
+        bands.append(band | {f"image_to_text_r{k}": float(np.mean([recall(s, k) for s in similar])) for k in (1, 5)})
+    return {"choices": len(test), "parameters": count(model), "band": bands}
 
 
 def measure_student(scene: Scene) -> dict[str, Any]:
@@ -293,6 +313,7 @@ MEASURES: dict[str, Callable[[Scene], dict[str, Any]]] = {
     "controlnet-pose": measure_pose,
     "pixel": measure_pixel,
     "classifier": measure_classifier,
+    "noised-clip": measure_noised_clip,
     "student": measure_student,
 }
 

@@ -22,6 +22,7 @@ TINY = {
     "controlnet-pose": {"batch": 2, "sheet_steps": 2},
     "pixel": {"batch": 2, "channels": (32, 32), "resolution": 8},
     "classifier": {"batch": 4, "channels": (32, 32), "resolution": 8},
+    "noised-clip": {"batch": 4, "channels": (32, 32), "resolution": 8},
     "student": {"batch": 2, "embedding": 8},
     "evaluator": {"batch": 4, "channels": (8, 8), "width": 16},
 }

@@ -17,10 +17,11 @@ from diffusers import (
 from PIL import Image
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
 
-from lab.models.noisy_classifier import NoisyClassifier
+from lab.models.noisy_encoder import NoisyEncoder
 from lab.training.recipes import RECIPES
 from lab.training.records import LOG, read_log
 from lab.training.train import CHECKPOINT, Budget, Trainer, run
+from lab.training.wording import VARIANTS, tokenize, wordings
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -156,9 +157,10 @@ def test_pixel_loads_and_its_scheduler_reads_the_learned_variance(make):
     assert scheduler.step(output, 500, x).prev_sample.shape == x.shape
 
 
-def test_a_classifier_loads_and_is_differentiable_in_x_t(make):
+@pytest.mark.parametrize(("name", "part"), [("classifier", "classifier"), ("noised-clip", "image_encoder")])
+def test_what_reads_noisy_pictures_loads_and_is_differentiable_in_x_t(make, name, part):
     """Its gradient against finite differences, in float64, at fractional timesteps."""
-    model = NoisyClassifier.from_pretrained(make.model("classifier") / "classifier").double().eval()
+    model = NoisyEncoder.from_pretrained(make.model(name) / part).double().eval()
     rng = torch.Generator().manual_seed(0)
     x_t = torch.randn(2, 3, 8, 8, dtype=torch.float64, generator=rng).requires_grad_()
     way = torch.randn(x_t.shape, dtype=torch.float64, generator=rng)
@@ -173,12 +175,24 @@ def test_a_classifier_loads_and_is_differentiable_in_x_t(make):
     assert gradient.flatten(1).norm(dim=1).min() > 0
 
 
-def test_a_classifier_starts_from_the_down_half_of_the_pixel_model(make):
+@pytest.mark.parametrize("name", ["classifier", "noised-clip"])
+def test_what_reads_noisy_pictures_starts_from_the_down_half_of_the_pixel_model(make, name):
     unet = UNet2DModel.from_pretrained(make.model("pixel") / "unet").eval()
-    model = make("classifier", start=str(make.model("pixel") / "unet")).model.eval()
+    model = make(name, start=str(make.model("pixel") / "unet")).model.eval()
     middle = []
     unet.mid_block.register_forward_hook(lambda *call: middle.append(call[2]))
     x_t, t = torch.randn(2, 3, 8, 8), torch.tensor([10, 700])
     with torch.no_grad():
         unet(x_t, t, class_labels=torch.tensor([2, 2]))
         torch.testing.assert_close(model.features(x_t, t), middle[0])
+
+
+def test_training_a_noised_clip_keeps_the_texts_where_clip_has_them(make):
+    recipe = make("noised-clip")
+    text = CLIPTextModelWithProjection.from_pretrained(make.model("clip") / "text_encoder").eval()
+    tokens = CLIPTokenizer.from_pretrained(make.model("clip") / "tokenizer")
+    caption = wordings(recipe.test)[0][1]
+    with torch.no_grad():
+        expected = text(tokenize(tokens, [caption])).text_embeds[0]
+    torch.testing.assert_close(recipe.test_texts[0], expected / expected.norm())
+    assert recipe.texts.shape == (len(recipe.pixels), VARIANTS, 16)

@@ -8,6 +8,7 @@ from lab.training.recipes.classifier import Classifier, ClassifierOptions
 from lab.training.recipes.clip import Clip, ClipOptions
 from lab.training.recipes.controlnet import ControlNetEdges, ControlNetOptions, ControlNetPose
 from lab.training.recipes.evaluator import Evaluator, EvaluatorOptions
+from lab.training.recipes.noised_clip import NoisedClip, NoisedClipOptions
 from lab.training.recipes.pixel import Pixel, PixelOptions
 from lab.training.recipes.student import Student, StudentOptions
 from lab.training.recipes.text_to_image import TextToImage, TextToImageOptions
@@ -40,5 +41,6 @@ RECIPES = {
     "student":          Row(Student,         StudentOptions(),     {"batch": 256}, 90, BASE),
     "pixel":            Row(Pixel,           PixelOptions(),       {"batch": 256}, 360),
     "classifier":       Row(Classifier,      ClassifierOptions(),  {"batch": 512, "channels": (64, 96, 128)}, 40),
+    "noised-clip":      Row(NoisedClip,      NoisedClipOptions(),  {"batch": 512, "channels": (64, 96, 128)}, 60, ("clip",)),
 }
 # fmt: on

@@ -14,7 +14,7 @@ from diffusers import DDPMScheduler, UNet2DModel
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from lab.models.noisy_classifier import NoisyClassifier
+from lab.models.noisy_encoder import NoisyEncoder
 from lab.training.corpus import Corpus, draw_indices, flipped, to_device, to_pixels, to_unit
 from lab.training.losses import add_noise
 from lab.training.recipes.clip import shifted
@@ -35,7 +35,7 @@ class ClassifierOptions(Options):
     start: str = ""  # a UNet of the recipe pixel to take the down half of, in diffusers' folder format; empty: none
 
 
-class Classifier(Recipe[NoisyClassifier]):
+class Classifier(Recipe[NoisyEncoder]):
     """A classifier of noisy drawings, to guide the pixel model with."""
 
     name = "classifier"
@@ -51,11 +51,11 @@ class Classifier(Recipe[NoisyClassifier]):
         self.scheduler = DDPMScheduler(beta_schedule="squaredcos_cap_v2")
         self.alphas_cumprod = self.scheduler.alphas_cumprod.to(device)
         torch.manual_seed(options.seed)
-        self.model = NoisyClassifier(len(self.groups), options.resolution, options.channels).to(device)
+        self.model = NoisyEncoder(len(self.groups), options.resolution, options.channels).to(device)
         if options.start:
             self.model.start_from(UNet2DModel.from_pretrained(options.start).float().to(device))
 
-    def loss(self, model: NoisyClassifier, rng: torch.Generator) -> dict[str, Tensor]:
+    def loss(self, model: NoisyEncoder, rng: torch.Generator) -> dict[str, Tensor]:
         index = draw_indices(len(self.pixels), self.options.batch, rng)
         x_0 = shifted(flipped(to_unit(self.pixels[index]), rng), rng, self.options.shift)
         t = torch.randint(len(self.alphas_cumprod), (len(index),), generator=rng, device=self.device)
@@ -65,7 +65,7 @@ class Classifier(Recipe[NoisyClassifier]):
         return {"loss": cross_entropy(logits, labels), "accuracy": (logits.argmax(1) == labels).float().mean()}
 
     @torch.no_grad()
-    def sheet(self, model: NoisyClassifier) -> np.ndarray:
+    def sheet(self, model: NoisyEncoder) -> np.ndarray:
         """A row for each of up to eight held-out drawings, ever noisier: framed in green where the classifier is right, else
         in red."""
         indices = np.linspace(0, len(self.test) - 1, min(8, len(self.test))).astype(int).repeat(SHEET_LEVELS)
@@ -77,7 +77,7 @@ class Classifier(Recipe[NoisyClassifier]):
         named = self.groups[model(x_t, t.to(self.device)).argmax(1).cpu().numpy()]
         return tile(framed(to_pixels(x_t), named == np.array(shown.groups)), SHEET_LEVELS)
 
-    def export(self, model: NoisyClassifier, folder: Path) -> None:
+    def export(self, model: NoisyEncoder, folder: Path) -> None:
         model.save_pretrained(folder / "classifier")
         self.scheduler.save_pretrained(folder / "scheduler")
         (folder / "classes.json").write_text(json.dumps(self.groups.tolist()))

@@ -1,4 +1,5 @@
-"""The noisy classifier (Dhariwal & Nichol 2021, section 4 and appendix H): which class is x_t of, at any noise level."""
+"""Half of a UNet that reads x_t at any noise level: the noisy classifier (Dhariwal & Nichol 2021, section 4), the image
+encoder of a noised CLIP (Nichol et al. 2021, GLIDE, section 2.3)."""
 
 from typing import cast
 
@@ -9,14 +10,14 @@ from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 
 
-class NoisyClassifier(ModelMixin, ConfigMixin):
-    """The down half of a UNet2DModel and its middle, an attention pool and a linear head: p(y | x_t, t).
+class NoisyEncoder(ModelMixin, ConfigMixin):
+    """The down half of a UNet2DModel and its middle, an attention pool and a linear head.
 
     Differentiable with respect to x_t. Its parts have the names that they have in the UNet.
     """
 
     @register_to_config
-    def __init__(self, classes: int, sample_size: int = 32, channels: tuple[int, ...] = (32, 64, 96)) -> None:
+    def __init__(self, outputs: int, sample_size: int = 32, channels: tuple[int, ...] = (32, 64, 96)) -> None:
         super().__init__()
         unet = UNet2DModel(
             sample_size=sample_size,
@@ -30,10 +31,10 @@ class NoisyClassifier(ModelMixin, ConfigMixin):
         self.conv_in, self.down_blocks, self.mid_block = unet.conv_in, unet.down_blocks, unet.mid_block
         self.norm = nn.GroupNorm(32, channels[-1])
         self.pool = Attention(channels[-1], heads=channels[-1] // 32, dim_head=32)
-        self.head = nn.Linear(channels[-1], classes)
+        self.head = nn.Linear(channels[-1], outputs)
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:
-        """Logits (rows, classes) of x_t (rows, 3, height, width) at timesteps t (rows,), which may be fractional."""
+        """(rows, outputs), a classifier's logits or an embedding, of x_t (rows, 3, height, width) at timesteps t (rows,), which may be fractional."""
         features = self.features(x_t, t)
         places = nn.functional.silu(self.norm(features)).flatten(2).transpose(1, 2)
         return self.head(self.pool(places.mean(1, keepdim=True), encoder_hidden_states=places)[:, 0])
