@@ -26,6 +26,8 @@ PICTURES = (  # name, tab, preset or nothing, what shows that it is done
     ("samplers",   "samplers",   "Eight ways down",       "#samplers-note:has-text('s')"),
     ("guidance",   "guidance",   "",                      "#guidance-note:has-text('s')"),
     ("controlnet", "controlnet", "",                      "#controlnet-note:has-text('s')"),
+    ("ledger",     "ledger",     "A picture it does not hold", "#ledger-note:has-text('does not hold')"),
+    ("memory",     "memory",     "From pixel to picture", "#memory-note:has-text(' s.')"),
 )
 # fmt: on
 
