@@ -58,7 +58,7 @@ PAPERS = (
     Paper("Ho, Jain & Abbeel", 2020, "Denoising Diffusion Probabilistic Models", _arxiv("2006.11239"),
           "Predict the noise that was added: a plain squared error is enough to train a diffusion model that makes good pictures.",
           r"\mathbb{E}\,\big\|\epsilon - \epsilon_\theta(\sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon,\ t)\big\|^2",
-          (Try("ledger", "What nobody sees", "The paper's Figure 5: error over bits. A quarter of them holds all that one sees."),
+          (Try("ledger", "What nobody sees", "The paper's Figure 5: error over bits. A third of them holds all that one sees."),
            Try("noising", "Half gone", "One jump to t = 260 of 1000, where half of the variance is noise."),
            Try("samplers", "DDPM against DDIM", "The same start: one lane adds fresh noise at each step, the other none."))),
     Paper("Song, Meng & Ermon", 2020, "Denoising Diffusion Implicit Models", _arxiv("2010.02502"),

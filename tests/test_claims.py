@@ -682,14 +682,14 @@ def totals(bills):
     return {title: account.total(variance) for title, (account, variance) in bills.items()}
 
 
-def test_a_quarter_of_the_bits_holds_what_one_sees(house):
-    assert "With a quarter of its bits the fox is all there" in preset_of(ledger_tab, "What nobody sees").look
+def test_a_third_of_the_bits_holds_what_one_sees(house):
+    assert "With a third of its bits the fox is all there" in preset_of(ledger_tab, "What nobody sees").look
     assert "off by one grey level of 255" in truth("ledger", "What nobody sees")
-    assert "A quarter of them holds all that one sees" in look_for("What nobody sees")
+    assert "A third of them holds all that one sees" in look_for("What nobody sees")
     ((account, variance),) = billed(house, "What nobody sees").values()
     sums = account.sums(variance)
-    share, error = next((bits / sums[-1], term.rms) for bits, term in zip(sums, account.terms) if term.rms < 1.5)
-    assert share <= 0.26 and error > 0.5
+    share, error = [(bits / sums[-1], term.rms) for bits, term in zip(sums, account.terms, strict=False)][-2]
+    assert 0.25 < share < 0.36 and round(error) == 1
 
 
 def test_the_last_steps_hold_most_of_the_bill(house):
@@ -712,10 +712,12 @@ def test_the_more_steps_the_smaller_the_bill(house):
 
 
 def test_over_log_snr_two_schedules_have_one_curve_and_nearly_one_bill(house):
-    assert "though the bills are nearly alike" in preset_of(ledger_tab, "Only the ends differ").look
+    assert "The bills differ by 6 %: linear ends in more noise" in preset_of(ledger_tab, "Only the ends differ").look
     bills = billed(house, "Only the ends differ")
     cosine, linear = totals(bills).values()
-    assert abs(linear / cosine - 1) < 0.1
+    assert round(linear / cosine - 1, 2) == 0.06
+    ends = [(account.terms[-1].log_snr, account.terms[-1].bits[variance]) for account, variance in bills.values()]
+    assert ends[1][0] < ends[0][0] and ends[1][1] - ends[0][1] > linear - cosine  # in its last term
     places = np.linspace(-6, 6, 25)
     curves = [
         np.interp(places, levels, np.log(heights))
@@ -730,25 +732,24 @@ def test_the_memoriser_pays_the_number_of_a_picture_and_has_none_for_another(hou
     account, variance = known["Memoriser"]
     assert account.prior.known and account.prior.pictures == 3880
     assert account.total(variance) == pytest.approx(math.log2(3880), abs=1e-3)
-    assert "a hundred times as much" in preset_of(ledger_tab, "The memoriser's bill").look
-    assert totals(known)["Network, learned variance"] > 100 * account.total(variance)
+    assert "hundreds of times as much" in preset_of(ledger_tab, "The memoriser's bill").look
+    assert totals(known)["Network, learned variance"] > 200 * account.total(variance)
     account, variance = unknown["Memoriser"]
     assert not account.prior.known and account.total(variance) == math.inf
     assert account.sums(variance)[-2] > 100 * totals(unknown)["Network, learned variance"]
 
 
-def test_drawings_are_cheap_noise_is_dear_and_white_makes_a_photograph_cheap(house):
+def test_noise_is_the_dearest_and_white_makes_a_photograph_cheap(house):
     preset = preset_of(ledger_tab, "Cheap and dear")
-    assert (
-        "Drawings come first, noise last. A photograph is dear, and cheap where it stands small on white" in preset.look
-    )
+    assert "Noise is by far the dearest" in preset.look and "a half or a third of what it costs whole" in preset.look
     asked = BillsRequest(calls=LEDGER.preset(preset)["calls"], each=ledger_tab.EACH)
-    found = sorted(
-        (event for event in bills(asked, house) if isinstance(event, Bill)), key=lambda bill: bill.bits["learned"]
-    )
-    kinds = [bill.kind for bill in found]
-    assert set(kinds[:3]) <= {"training", "held-out"} and kinds[-2:] == ["noise", "noise"]
+    found = [event for event in bills(asked, house) if isinstance(event, Bill)]
     cost = {(bill.kind, bill.title): bill.bits["learned"] for bill in found}
+    noises = [bits for (kind, _), bits in cost.items() if kind == "noise"]
+    assert min(noises) > 2 * max(bits for (kind, _), bits in cost.items() if kind != "noise")
+    assert min(bill.bits_per_dimension["learned"] for bill in found if bill.kind == "noise") > 8
     for kind, title in cost:
         if kind == "styled":
-            assert cost[kind, title] < 0.6 * cost["photograph", title]
+            assert 0.25 < cost[kind, title] / cost["photograph", title] < 0.55
+    drawn, drawings = ([bits for (kind, _), bits in cost.items() if kind == one] for one in ("drawn", "training"))
+    assert min(drawn) > max(drawings)  # their grain costs

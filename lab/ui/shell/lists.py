@@ -22,7 +22,7 @@ _SPELLINGS = str.maketrans(
      "\ufeff": None, "\u200b": None, "\u200e": None, "\u200f": None, "\u2060": None}
 )  # fmt: skip
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d+)?|\.\d+)(e[+-]?\d{1,4})?", re.IGNORECASE | re.ASCII)
-_WHOLE = re.compile(r"\d{1,12}", re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d{1,12}", re.ASCII)
 _EITHER = re.compile(r"[+-]?(\d*|[1-9]\d{0,2}(\.\d{3})+),\d+,*", re.ASCII)  # one decimal number, or two
 SPELLING = (
     "Write decimals with a point and commas between, like 1.5, 3, 7.5; or with semicolons between, like 1,5; 3; 7,5."

@@ -2,7 +2,8 @@
 
 import json
 import threading
-from math import inf, isclose
+from dataclasses import replace
+from math import inf
 from types import SimpleNamespace
 
 import gradio as gr
@@ -28,7 +29,7 @@ from lab.requests.ledger import (
 )
 from lab.settings import Settings
 from lab.ui.shell import reel
-from lab.ui.tabs.ledger import bills, charts, ranking, view
+from lab.ui.tabs.ledger import bills, charts, film, ranking, view
 from lab.ui.tabs.ledger import tab as ledger
 from tests.ui.values import first_values, set_to
 
@@ -203,11 +204,18 @@ def test_the_area_under_the_densities_is_the_bill_without_its_last_term():
 
 
 @pytest.mark.parametrize("last", [0.0, 4.0, inf])
-def test_frames_have_rising_shares_of_the_bill(last):
+def test_shares_of_a_bill_rise_to_all_of_it(last):
     account = bills.Account([LedgerPrior(0.5, DIMENSIONS, WHITE, 0, False), *terms(8, last)])
-    shares = [share for share, _ in account.frames("learned")]
-    assert shares == sorted(shares) and len(shares) == 8 and shares[0] >= 0 and shares[-1] <= 1
-    assert isclose(shares[-1], 1) is (last != 4.0)
+    shares = account.shares("learned")
+    assert shares == sorted(shares) and len(shares) == 9 and shares[0] > 0 and shares[-1] == 1
+
+
+def test_places_are_even_in_log_snr_and_the_same_for_all_runs():
+    """Terms of terms() lie 1 apart."""
+    fine, coarse = (bills.Account([LedgerPrior(0, DIMENSIONS, WHITE, 0, False), *terms(n)]) for n in (21, 11))
+    places = film.Places([fine, coarse])
+    assert places.along(fine) == [*(round(i / 20 * (reel.LAST - 1)) for i in range(21)), reel.LAST]
+    assert places.along(coarse)[:-1] == places.along(fine)[:11]
 
 
 # What is shown
@@ -244,18 +252,37 @@ def test_the_film_ends_in_the_picture_and_a_memoriser_that_cannot_in_its_last_gu
     able, unable = accounts_of(plan)[0], accounts_of(plan, inf)[1]
     stage = view.stage(plan, [able, unable])
     assert "14.5" not in stage and ">20<" not in stage and ">19.50<" in stage and view.UNKNOWN in stage
-    frames = [able.frames("learned"), unable.frames("exact")]
-    parts = view._parts(plan, [able, unable], frames, 1.0)
+    parts = film.parts(plan, [able, unable], reel.LAST)
     assert np.array_equal(parts["0-guess"], WHITE) and np.array_equal(parts["1-guess"], BLACK)
-    half = view._parts(plan, [able, unable], frames, 0.5)
+    half = film.parts(plan, [able, unable], 100)
     assert np.array_equal(half["0-guess"], BLACK) and np.array_equal(half["noisy"], GREY)
 
 
-@pytest.mark.parametrize(
-    ("chart", "rest"), [("terms", reel.LAST), ("running", reel.LAST), ("distortion", reel.LAST // 2)]
-)
-def test_error_over_bits_is_looked_at_half_way(tab, chart, rest):
-    assert f"&quot;rest&quot;: {rest}," in ended(tab, chart=chart)[tab.stage]
+@pytest.mark.parametrize("chart", charts.CHARTS)
+def test_error_over_bits_is_looked_at_where_half_of_the_bits_are_there(tab, chart):
+    """Of 100 steps of 1, 2, 3, … bits half have come before step 70."""
+    rest = round(70 / 99 * (reel.LAST - 1)) if chart == "distortion" else reel.LAST
+    found = int(ended(tab, chart=chart)[tab.stage].split("&quot;rest&quot;: ")[1].split(",")[0])
+    assert abs(found - rest) <= 3  # a frame before
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_a_run_that_was_stopped_ends_its_film_in_what_there_is(count):
+    plan = bills.plan(["network"], ["cosine"], [9], {"picture": GREY})
+    account = bills.Account([LedgerPrior(0.5, DIMENSIONS, WHITE, 0, False), *terms(9)[:count]])
+    parts = film.parts(plan, [account], reel.LAST)
+    assert np.array_equal(parts["noisy"], GREY) and np.array_equal(parts["0-guess"], BLACK)
+    assert parts["noisy-words"].startswith("log-SNR") and "Bits so far" in view.stage(plan, [account])
+
+
+@pytest.mark.parametrize("place", [0, 1, 50, 99, 150, 199, 200])
+def test_what_is_shown_is_what_is_opened(place):
+    plan = bills.plan(["network"], ["cosine"], [30], {"picture": GREY})
+    everything = [replace(term, x_t=None, x_0=None) if term.i % 4 else term for term in terms(30)]
+    account = bills.Account([LedgerPrior(0.5, DIMENSIONS, WHITE, 0, False), *everything])
+    i = film.step_at(plan, [account], place)
+    shown = film.parts(plan, [account], place)["noisy-words"]
+    assert shown == (view.level(account.terms[i]) if place < reel.LAST else "all of it")
 
 
 def test_a_run_ends_with_its_link_and_its_bill(tab):
@@ -354,6 +381,14 @@ def test_a_script_a_model_and_chain(tab):
         compile(text, name, "exec")
     with pytest.raises(LabError, match="nothing to share"):
         list(tab.scripts({tab.last_run: None}))
+
+
+def test_a_look_that_comes_late_leaves_a_newer_run_alone(tab):
+    last = ended(tab, calls="10")[tab.last_run]
+    look = tab.on_opinion(last, VISITOR)
+    assert "40 steps" in next(look)[tab.opened]
+    ended(tab, calls="5")
+    assert not any("per dimension" in update[tab.opened] for update in look)
 
 
 # Pictures sorted

@@ -135,10 +135,10 @@ class Account:
         whole = max([one for one in sums if isfinite(one)][-1], 1e-9)
         return [min(bits / whole, 1.0) for bits in sums]
 
-    def frames(self, variance: str) -> list[tuple[float, LedgerTerm]]:
-        """The terms that have pictures, each with the share of the bill that its receiver has."""
-        shares = self.shares(variance)
-        return [(share, term) for share, term in zip(shares, self.terms, strict=False) if term.x_0 is not None]
+    @property
+    def frames(self) -> list[LedgerTerm]:
+        """The terms that have pictures."""
+        return [term for term in self.terms if term.x_0 is not None]
 
     def densities(self, variance: str) -> tuple[list[float], list[float]]:
         """log-SNR half-way through each step, and its bits per unit of log-SNR and dimension; L_0, which ends in no noise at

@@ -9,9 +9,12 @@ from gradio.components.plot import PlotData
 
 from lab.ui.shell import plots
 from lab.ui.tabs.ledger.bills import Account, Bill, Plan, per_dimension
+from lab.ui.tabs.ledger.film import Places
 
 T_AXIS, LEVEL_AXIS = "t", "log_snr"
 LEAST = 1e-7  # bits per dimension of a term: below that a logarithmic axis shows nothing
+APART = 20  # times the smallest bill: the running sums have a logarithmic axis
+FEWEST = 0.01  # bits on it
 POINTS = 250  # of a curve
 SHARE = "t / T: 1 is noise, 0 the picture"
 
@@ -45,7 +48,13 @@ def running(plan: Plan, accounts: Sequence[Account], over: str) -> PlotData:
             return [term.log_snr for term in account.terms], sums[:-1]
         return [*_shares(account), 0.0], sums
 
-    return _figure(_curves(plan, accounts, series), over, y={"title": {"text": "bits received"}, "rangemode": "tozero"})
+    totals = [
+        total for total in (accounts[bill.run].total(bill.payer.variance) for bill in plan.bills) if 0 < total < inf
+    ]
+    apart = bool(totals) and max(totals) > APART * min(totals)  # the smaller ones would lie on the axis
+    y = {"type": "log"} if apart else {"rangemode": "tozero"}
+    least = FEWEST if apart else -inf
+    return _figure(_curves(plan, accounts, series, least), over, y={"title": {"text": "bits received"}, **y})
 
 
 def distortion(plan: Plan, accounts: Sequence[Account], over: str) -> PlotData:
@@ -74,28 +83,27 @@ CHARTS: dict[str, tuple[str, Callable[[Plan, Sequence[Account], str], PlotData]]
 
 @dataclass(frozen=True)
 class Curve:
-    """The curve of a bill; `shares` are those of the bill that a receiver has at each point."""
+    """The curve of a bill; `places` are those of the slider at which a receiver is at each point."""
 
     bill: Bill
     x: Sequence[float]
     y: Sequence[float]
-    shares: Sequence[float]
+    places: Sequence[int]
 
 
 def _curves(
     plan: Plan, accounts: Sequence[Account], series: Callable[[Account, str], Series], least: float = -inf
 ) -> list[Curve]:
     """The curve of each bill, thinned evenly; its ends stay. What lies below `least`, or has no end, is a gap."""
-    found = []
+    found, places = [], Places(accounts)
     for bill in plan.bills:
         account, variance = accounts[bill.run], bill.payer.variance
         x, y = series(account, variance)
-        shares = account.shares(variance)
-        count = min(len(x), len(y))
+        along, count = places.along(account), min(len(x), len(y))
         step = max(1, count // POINTS)
         keep = [i for i in range(count) if i % step == 0 or i == count - 1]
         heights = [y[i] if least <= y[i] < inf else nan for i in keep]
-        found.append(Curve(bill, [x[i] for i in keep], heights, [shares[i] for i in keep]))
+        found.append(Curve(bill, [x[i] for i in keep], heights, [along[i] for i in keep]))
     return found
 
 
@@ -105,10 +113,10 @@ def _shares(account: Account) -> list[float]:
 
 
 def _traces(curves: Sequence[Curve]) -> list[dict[str, Any]]:
-    """The curves as Plotly has them; `marks.js` reads their shares."""
+    """The curves as Plotly has them; `marks.js` reads their places."""
     return [
         plots.line(one.x, one.y, one.bill.title, one.bill.payer.colour, line={"dash": one.bill.dash},
-                   customdata=[round(share, 4) for share in one.shares])
+                   customdata=list(one.places))
         for one in curves
     ]  # fmt: skip
 
@@ -116,6 +124,8 @@ def _traces(curves: Sequence[Curve]) -> list[dict[str, Any]]:
 def _figure(curves: Sequence[Curve], over: str, y: dict[str, Any]) -> PlotData:
     """Curves along the way from noise, on the left, to the picture."""
     across = (
-        {"title": {"text": plots.LOG_SNR}} if over == LEVEL_AXIS else {"title": {"text": SHARE}, "range": [1.01, -0.01]}
+        {"title": {"text": f"{plots.LOG_SNR}; L<sub>0</sub> lies beyond its end"}}
+        if over == LEVEL_AXIS
+        else {"title": {"text": SHARE}, "range": [1.01, -0.01]}
     )
     return plots.figure(_traces(curves), xaxis=across, yaxis=y, showlegend=True)

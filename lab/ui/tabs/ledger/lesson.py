@@ -4,10 +4,10 @@ from lab.ui.shell.instrument import Question
 
 # fmt: off
 LESSON = (
-    Question("A receiver has a quarter of the bits of a picture's bill. What can it draw?",
-             ("A quarter of the picture", "A blur with the right colours", "All but the finest grain"), 2, "What nobody sees",
+    Question("A receiver has a third of the bits of a picture's bill. What can it draw?",
+             ("A third of the picture", "A blur with the right colours", "All but the finest grain"), 2, "What nobody sees",
              "The guess, beside the picture, and the curve of its error.",
-             "All but the finest grain: the guess is off by one grey level of 255. Three quarters of the bits buy what hardly anybody sees.",
+             "All but the finest grain: the guess is off by one grey level of 255. Two thirds of the bits buy what hardly anybody sees.",
              {0: "bits do not come part by part of the picture.", 1: "that takes far fewer."}),
     Question("The memoriser's model is a list of 3,880 pictures. How many bits does it need for one of them?",
              ("About 12", "About 700", "About 5,400"), 0, "The memoriser's bill",
@@ -23,7 +23,8 @@ LESSON = (
     Question("Linear and cosine schedules destroy a picture at different times. Do their bills differ?",
              ("Much", "Hardly", "Only in the middle"), 1, "Only the ends differ",
              "Both curves over log-SNR, and then over t.",
-             "Hardly. Over log-SNR they are one curve: what counts is how much noise there is, not when. Only the ends differ (Kingma et al. 2021).",
+             "Hardly, by 6 %. Over log-SNR they are one curve: what counts is how much noise there is, not when. Only the ends differ (Kingma et al. 2021): "
+             "linear ends in more noise, so its L₀ is larger.",
              {0: "compare the two totals in the table.", 2: "over log-SNR the middle is the same."}),
 )
 # fmt: on

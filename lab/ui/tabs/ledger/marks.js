@@ -1,5 +1,5 @@
 // A dot on each curve of the chart where the slider of bits stands. Runs as the stage's js_on_load, before the reel's script:
-// `element` is given. Each trace has in `customdata` the share of its bill that a receiver has at each point.
+// `element` is given. Each trace has in `customdata` the place of the slider at each point.
 const box = element.closest("#ledger-stage");
 let drawn = null;
 const mark = () => {
@@ -7,9 +7,9 @@ const mark = () => {
   const paper = graph?.querySelector(".svg-container"), { xaxis, yaxis } = graph?._fullLayout ?? {};
   drawn = graph?.data ?? null;
   if (!paper || !xaxis || !yaxis) return;
-  const last = frames ? JSON.parse(frames.dataset.frames).last : 0, share = Number(holder?.dataset.at) / last;
-  const dots = Number.isFinite(share) && share < 1 ? graph.data.flatMap((trace) => {
-    const k = trace.customdata?.findLastIndex((own, i) => own <= share && trace.y[i] !== null) ?? -1;
+  const last = frames ? JSON.parse(frames.dataset.frames).last : 0, place = Number(holder?.dataset.at);
+  const dots = place < last ? graph.data.flatMap((trace) => {
+    const k = trace.customdata?.findLastIndex((own, i) => own <= place && trace.y[i] !== null) ?? -1;
     if (k < 0) return [];
     const dot = document.createElement("i");
     dot.style.cssText = `left:${xaxis._offset + xaxis.d2p(trace.x[k])}px;top:${yaxis._offset + yaxis.d2p(trace.y[k])}px;background:${trace.line.color}`;

@@ -35,7 +35,7 @@ from lab.ui.shell.runs import STOPPED, Run, Runs, Stops
 from lab.ui.shell.sources import beside
 from lab.ui.shell.tool import Tool
 from lab.ui.shell.widgets import LATEST, PICKED, QUIET, Update
-from lab.ui.tabs.ledger import charts, opened, ranking, view
+from lab.ui.tabs.ledger import charts, film, opened, ranking, view
 from lab.ui.tabs.ledger.bills import MOST_BILLS, PAYERS, Account, Plan, plan
 from lab.ui.tabs.ledger.bills import Bill as PlannedBill
 from lab.ui.tabs.ledger.words import ABOUT, UNDER
@@ -57,7 +57,7 @@ one_picture = one_of("experiment", "bill")
 # fmt: off
 FORM = (
     Field("experiment", gr.Radio,    "Experiment", "bill", choices=[("One picture", "bill"), ("Pictures sorted", "rank")]),
-    Field("picture",    widgets.picture_input, "Picture", str(ASSETS / "images" / "red-apple-glossy.png"), linked=False, options={"visible": "hidden"}),
+    Field("picture",    widgets.picture_input, "Picture", None, linked=False, options={"visible": "hidden"}),
     Field("source",     gr.Dropdown, "Picture", EXAMPLE, choices=SOURCES, when=one_picture),
     Field("payers",     gr.Dropdown, "Bills", ["network"], choices=[(payer.title, name) for name, payer in PAYERS.items()],
           options={"multiselect": True, "max_choices": MOST_BILLS}),
@@ -75,33 +75,37 @@ def _example(name: str) -> str:
     return str(ASSETS / "images" / f"{name}.png")
 
 
+def _preset(title: str, example: str = "red-apple-glossy", **values: Any) -> Preset:
+    return Preset(title, picture=_example(example), **values)
+
+
 PRESETS = (
-    Preset("The bill of an apple",
+    _preset("The bill of an apple",
            look="Watch the number grow while the picture comes out of noise: that many bits correct what the network expects.",
            place="#ledger-stage"),
-    Preset("What nobody sees", chart="distortion", calls="250", picture=_example("fox-3d"),
-           look="With a quarter of its bits the fox is all there: compare with the picture. The rest buys what hardly anybody sees.",
+    _preset("What nobody sees", chart="distortion", calls="250", example="fox-3d",
+           look="With a third of its bits the fox is all there: compare with the picture. The rest buys what hardly anybody sees.",
            place="#ledger-stage"),
-    Preset("The last steps cost most", calls="1000", picture=_example("fox-3d"),
+    _preset("The last steps cost most", calls="1000", example="fox-3d",
            look="1,000 terms on a logarithmic axis: those at the right end, where hardly any noise is left, hold most of the bill.",
            place="#ledger-plot"),
-    Preset("Three variances", payers=["network", "network-small", "network-large"], calls="25",
+    _preset("Three variances", payers=["network", "network-small", "network-large"], calls="25",
            look="One network, three variances: with 25 steps the one that it learned is the cheapest. Read the table.",
            place="#ledger-stage"),
-    Preset("Fewer steps cost more", calls="25, 100, 1000", picture=_example("sailboat-flat"),
+    _preset("Fewer steps cost more", calls="25, 100, 1000", example="sailboat-flat",
            look="25, 100 and 1,000 steps to the same picture: the more steps, the smaller the bill.",
            place="#ledger-stage"),
-    Preset("Only the ends differ", schedules=BOTH, over=charts.LEVEL_AXIS,
-           look="Over log-SNR both schedules have one curve. Switch to “over t”: there they lie apart, though the bills are nearly alike.",
+    _preset("Only the ends differ", schedules=BOTH, over=charts.LEVEL_AXIS,
+           look="Over log-SNR both schedules have one curve, “over t” they lie apart. The bills differ by 6 %: linear ends in more noise.",
            place="#ledger-plot"),
-    Preset("The memoriser's bill", payers=["network", "memoriser"], source="training", chart="running", over=charts.LEVEL_AXIS,
-           look="To name one of its pictures the memoriser pays about 12 bits, log₂ of their number; the network pays a hundred times as much.",
+    _preset("The memoriser's bill", payers=["network", "memoriser"], source="training", chart="running", over=charts.LEVEL_AXIS,
+           look="To name one of its pictures the memoriser pays about 12 bits, log₂ of their number; the network pays hundreds of times as much.",
            place="#ledger-stage"),
-    Preset("A picture it does not hold", payers=["network", "memoriser"], source="held-out", chart="running", over=charts.LEVEL_AXIS,
-           look="The memoriser's bill explodes as the noise goes, and ends at ∞. The network's stays what it was.",
+    _preset("A picture it does not hold", payers=["network", "memoriser"], source="held-out", chart="running", over=charts.LEVEL_AXIS,
+           look="The memoriser's bill explodes as the noise goes, and ends at ∞. The network's stays finite.",
            place="#ledger-plot"),
-    Preset("Cheap and dear", experiment="rank", calls="50",
-           look="Drawings come first, noise last. A photograph is dear, and cheap where it stands small on white, as drawings do.",
+    _preset("Cheap and dear", experiment="rank", calls="50",
+           look="Noise is by far the dearest. Small on white, as drawings stand, a photograph costs a half or a third of what it costs whole.",
            place="#ledger-stage"),
 )
 # fmt: on
@@ -155,7 +159,7 @@ class LedgerTab(Tool):
             self.share = self.panel()
 
     def _lay_out_transport(self) -> None:
-        self.transport = gr.HTML(reel.transport("ledger", view.CAPTION), elem_classes="transport")
+        self.transport = gr.HTML(reel.transport("ledger", film.CAPTION), elem_classes="transport")
 
     # Wiring
 
@@ -244,7 +248,8 @@ class LedgerTab(Tool):
         yield from self.on_run(values, request)
 
     def on_run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
-        """Stream a run; ends early at Stop and keeps what is there."""
+        """Stream a run; ends early at Stop and keeps what is there. A look at the run before ends."""
+        self.looks.end(request)
         work = self._rank if values[self.form["experiment"]] == "rank" else self._bill
         yield from self.runs.stream(request, partial(work, values, request.session_hash or ""))
 
@@ -270,7 +275,7 @@ class LedgerTab(Tool):
             return {self.runs.note: widgets.note("Stopped."), self.share.record: ""}
         note = run.sentence(STOPPED if stop.is_set() else view.summary(asked, accounts, time.perf_counter() - began))
         source: dict[str, Any] = {"picture": share.describe_picture(picture)} if now["source"] == EXAMPLE else {}
-        stage = view.film(asked, accounts, 0.5 if now["chart"] == "distortion" else 1.0).wrap(
+        stage = film.film(asked, accounts, half_way=now["chart"] == "distortion").wrap(
             view.stage(asked, accounts), plays=False
         )
         return self.ended(self.share.make(values, **source), whole=not stop.is_set()) | {
@@ -368,12 +373,12 @@ class LedgerTab(Tool):
             else shown | {self.plot: charts.draw(now["chart"], now["over"], last.plan, last.accounts)}
         )
 
-    def on_step(self, place: str, last: Ledger | None, request: gr.Request) -> Iterator[Update]:
+    def on_step(self, place: str, shown: Ledger | None, request: gr.Request) -> Iterator[Update]:
         """The step at the slider's place, of the first bill."""
 
         def work(stop: Stop) -> Iterator[Update]:
-            bill, account, asked = _first(last)
-            i = view.step_at(account, bill, int(place) / reel.LAST if place.isdecimal() else 1.0)
+            last, bill, _, asked = _first(shown)
+            i = film.step_at(last.plan, last.accounts, int(place) if place.isdecimal() else reel.LAST)
             wanted = StepRequest(ledger=asked, i=i, variance=bill.payer.variance)
             for event in self.backend.run(wanted, stop, request.session_hash or ""):
                 if isinstance(event, OpenedStep):
@@ -381,11 +386,11 @@ class LedgerTab(Tool):
 
         yield from self._look(request, work)
 
-    def on_opinion(self, last: Ledger | None, request: gr.Request) -> Iterator[Update]:
+    def on_opinion(self, shown: Ledger | None, request: gr.Request) -> Iterator[Update]:
         """The likelihood of the same picture by the ODE of the first bill's model."""
 
         def work(stop: Stop) -> Iterator[Update]:
-            bill, account, asked = _first(last)
+            _, bill, account, asked = _first(shown)
             wanted = LikelihoodRequest(picture=asked.picture, model=asked.model, seed=asked.seed, steps=OPINION_STEPS)
             yield {self.opened: widgets.words(f"The ODE's density, in {OPINION_STEPS} steps …")}
             for event in self.backend.run(wanted, stop, request.session_hash or ""):
@@ -429,12 +434,12 @@ def _of_run(index: int, events: Iterator[Event], accounts: tuple[Account, ...]) 
         yield event
 
 
-def _first(last: Ledger | None) -> tuple[PlannedBill, Account, LedgerRequest]:
-    """The first bill of a run, its account and its request. Raises LabError where there is no run."""
-    if last is None:
+def _first(shown: Ledger | None) -> tuple[Ledger, PlannedBill, Account, LedgerRequest]:
+    """What is shown, and of it the first bill, its account and its request. Raises LabError where there is no run."""
+    if shown is None:
         raise LabError(NO_BILL)
-    bill = last.plan.bills[0]
-    return bill, last.accounts[bill.run], last.plan.requests[bill.run]
+    bill = shown.plan.bills[0]
+    return shown, bill, shown.accounts[bill.run], shown.plan.requests[bill.run]
 
 
 build = LedgerTab.build

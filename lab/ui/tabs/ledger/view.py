@@ -1,69 +1,35 @@
 """The stage of a bill: the picture, what its receiver has of it, and the bill in figures. Pure functions to markup."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import replace
 from html import escape
 from math import isinf
 
 import numpy as np
 
 from lab.requests.ledger import LedgerTerm, Likelihood
-from lab.ui.shell import lane_view, media, reel, widgets
+from lab.ui.shell import lane_view, widgets
 from lab.ui.shell.widgets import subscripts
 from lab.ui.tabs.ledger.bills import Account, Bill, Plan, per_dimension, uniform_code
 
-CAPTION = "Bits received so far"
 UNKNOWN = "∞"
 
 
 def stage(plan: Plan | None, accounts: Sequence[Account]) -> str:
     """The picture, x_t, the guess of each run, and the bill of all payers as far as it has come."""
     runs = range(len(plan.requests)) if plan else range(1)
-    figures = [_figure("picture", _picture(accounts), "The picture x_0", _size(accounts))]
+    figures = [_figure("picture", picture(accounts), "The picture x_0", _size(accounts))]
     figures += [_figure("noisy", _latest(accounts, "x_t"), "Received: x_t", _noisy_words(accounts))]
     figures += [_guess(plan, accounts, run) for run in runs]
     return f'<div class="ledger" style="--columns:{len(figures)}">{"".join(figures)}</div>{_table(plan, accounts)}'
 
 
-def film(plan: Plan, accounts: Sequence[Account], rest: float = 1.0) -> reel.Film:
-    """The stage while its bits come in: at each place of the slider every receiver has the same share of its own bill. It
-    rests at the share `rest`. Its frames are exact: what a packing loses is more than what the last bits buy."""
-    frames = [accounts[run].frames(_first(plan, run).payer.variance) for run in range(len(accounts))]
-    places = sorted({round(share * reel.LAST) for own in frames for share, _ in own if share < 1} | {0, reel.LAST})
-    found = reel.film(places, lambda place: _parts(plan, accounts, frames, place / reel.LAST), pack=media.exact_uri)
-    return replace(found, caption=CAPTION, rest=round(rest * reel.LAST))
-
-
-def _parts(
-    plan: Plan, accounts: Sequence[Account], frames: Sequence[Sequence[tuple[float, LedgerTerm]]], share: float
-) -> reel.Parts:
-    """What the stage shows where receivers have this share of their bills."""
-    parts: dict[str, np.ndarray | str] = {}
-    terms = [_at(own, share) for own in frames]
-    for run, (term, account) in enumerate(zip(terms, accounts, strict=True)):
-        shown = None if share >= 1 else term
-        guess = _end(plan, account, run) if shown is None else shown.x_0
-        if guess is not None:
-            parts[f"{run}-guess"] = guess
-        parts[f"{run}-words"] = _outcome(plan, account, run, shown)
-        if run == 0 and (noisy := _picture([account]) if shown is None else shown.x_t) is not None:
-            parts |= {"noisy": noisy, "noisy-words": "all of it" if shown is None else _level(shown)}
-    return parts
-
-
-def _at(frames: Sequence[tuple[float, LedgerTerm]], share: float) -> LedgerTerm | None:
-    """The last term whose receiver has at most this share."""
-    index = bisect_right([own for own, _ in frames], share + 1e-9) - 1
-    return frames[max(index, 0)][1] if frames else None
-
-
-def _first(plan: Plan, run: int) -> Bill:
+def first(plan: Plan, run: int) -> Bill:
     """The bill that a run's film follows."""
     return next(bill for bill in plan.bills if bill.run == run)
 
 
-def _picture(accounts: Sequence[Account]) -> np.ndarray | None:
+def picture(accounts: Sequence[Account]) -> np.ndarray | None:
+    """x_0 as the model has it, once it is there."""
     return next((account.prior.picture for account in accounts if account.prior), None)
 
 
@@ -80,64 +46,71 @@ def _newest(account: Account) -> LedgerTerm | None:
 def _latest(accounts: Sequence[Account], name: str) -> np.ndarray | None:
     term = _newest(accounts[0]) if accounts else None
     if accounts and accounts[0].whole:
-        return _picture(accounts)
+        return picture(accounts)
     return getattr(term, name) if term else None
 
 
 def _noisy_words(accounts: Sequence[Account]) -> str:
     if not accounts or not accounts[0].terms:
         return ""
-    return "all of it" if accounts[0].whole else _level(accounts[0].terms[-1])
+    return level(None if accounts[0].whole else accounts[0].terms[-1])
 
 
-def _level(term: LedgerTerm) -> str:
-    return f"log-SNR {signed(term.log_snr)}"
+def level(term: LedgerTerm | None) -> str:
+    """The noise level of what a receiver has before a term, or after all."""
+    return f"log-SNR {signed(term.log_snr)}" if term else "all of it"
 
 
-def _outcome(plan: Plan, account: Account, run: int, term: LedgerTerm | None) -> str:
+def outcome(plan: Plan, account: Account, run: int, term: LedgerTerm | None) -> str:
     """Bits that a run's receiver has before a term, or after the last, and how far its guess is from the picture."""
-    sums = account.sums(_first(plan, run).payer.variance)
+    sums = account.sums(first(plan, run).payer.variance)
     if term is None:
-        rms = account.terms[-1].rms if isinf(sums[-1]) else 0
+        rms = account.terms[-1].rms if account.terms and isinf(sums[-1]) else 0
         return f"{amount(sums[-1])} bits · RMSE {rms:.0f}" if account.whole else ""
     return f"{amount(sums[term.i])} of {amount(sums[-1])} bits · RMSE {term.rms:.0f}"
 
 
-def _end(plan: Plan, account: Account, run: int) -> np.ndarray | None:
+def end(plan: Plan, account: Account, run: int) -> np.ndarray | None:
     """What a run's receiver has once all bits have come: the picture, or the last guess of a model that cannot draw it."""
-    cannot = isinf(account.total(_first(plan, run).payer.variance))
+    cannot = isinf(account.total(first(plan, run).payer.variance))
     newest = _newest(account)
-    return newest.x_0 if cannot and newest else _picture([account])
+    return newest.x_0 if cannot and newest else picture([account])
 
 
 def _guess(plan: Plan | None, accounts: Sequence[Account], run: int) -> str:
     account = accounts[run] if run < len(accounts) else Account()
     term = _newest(account)
-    pixels = _end(plan, account, run) if plan and account.whole else term.x_0 if term else None
-    words = _outcome(plan, account, run, None if account.whole else term) if plan and term else ""
-    bill = _first(plan, run) if plan else None
+    pixels = end(plan, account, run) if plan and account.whole else term.x_0 if term else None
+    words = outcome(plan, account, run, None if account.whole else term) if plan and term else ""
+    bill = first(plan, run) if plan else None
     title = (
         f"Guess: {bill.payer.title.split(',')[0].lower()}{bill.words and f', {bill.words}'}" if bill else "Guess of x_0"
     )
-    return _figure(f"{run}-guess", pixels, title, words, part=f"{run}-words", colour=bill.payer.colour if bill else "")
+    return _figure(f"{run}-guess", pixels, title, words, part=f"{run}-words", before=mark(bill) if bill else "")
 
 
-def _figure(name: str, pixels: np.ndarray | None, title: str, words: str, part: str = "", colour: str = "") -> str:
+def _figure(name: str, pixels: np.ndarray | None, title: str, words: str, part: str = "", before: str = "") -> str:
     """A picture that a reel may move, with its title and its words."""
     image = "" if pixels is None else lane_view.image(pixels, f"{title} {words}".strip(), name)
-    dot = f'<i class="dot" style="background:{colour}"></i>' if colour else ""
     return (
-        f'<figure class="lab-pic" data-of="{name}"><div class="box">{image}</div><figcaption><b>{dot}{subscripts(title)}</b>'
+        f'<figure class="lab-pic" data-of="{name}"><div class="box">{image}</div><figcaption><b>{before}{subscripts(title)}</b>'
         f'<span data-part="{part or f"{name}-words"}">{subscripts(words)}</span></figcaption></figure>'
     )
 
 
-HEAD = ("Bill", "Bits in all", "per dimension", "L<sub>T</sub>", "L<sub>T−1</sub> … L<sub>1</sub>", "L<sub>0</sub>")
+def mark(bill: Bill) -> str:
+    """The line of a bill in the chart."""
+    return f'<i class="stroke" data-dash="{bill.dash}" style="--stroke:{bill.payer.colour}"></i>'
+
+
+HEAD = ("Bill", "Bits so far", "per dimension", "L<sub>T</sub>", "L<sub>T−1</sub> … L<sub>1</sub>", "L<sub>0</sub>")
 
 
 def _table(plan: Plan | None, accounts: Sequence[Account]) -> str:
     """The bill: a row a payer."""
-    head = "".join(f'<th scope="col">{cell}</th>' for cell in HEAD)
+    whole = bool(accounts) and all(account.whole for account in accounts)
+    cells = ["Bits in all" if whole and cell == HEAD[1] else cell for cell in HEAD]
+    head = "".join(f'<th scope="col">{cell}</th>' for cell in cells)
     rows = "".join(_row(bill, accounts[bill.run]) for bill in plan.bills) if plan else ""
     empty = '<tr><th scope="row">&nbsp;</th><td colspan="5"></td></tr>'
     return f'<div class="ledger-bill"><table class="lab-table"><thead><tr>{head}</tr></thead><tbody>{rows or empty}</tbody></table></div>'
@@ -148,7 +121,7 @@ def _row(bill: Bill, account: Account) -> str:
     total = account.total(bill.payer.variance)
     each = "&nbsp;" if isinf(total) else f"{per_dimension(total, account):.3f}"
     cells = (f"{prior:,.2f}", amount(steps), "…" if last is None else amount(last))
-    name = f'<i class="dot" style="background:{bill.payer.colour}"></i>{escape(bill.title)}'
+    name = f"{mark(bill)}{escape(bill.title)}"
     figures = "".join(f"<td>{cell}</td>" for cell in cells)
     return f'<tr><th scope="row">{name}</th><td class="sum">{_amount(account, bill)}</td><td>{each}</td>{figures}</tr>'
 
@@ -184,23 +157,18 @@ def ways(accounts: Sequence[Account], plan: Plan) -> list[tuple[int, int]]:
 def summary(plan: Plan, accounts: Sequence[Account], seconds: float) -> str:
     """The end of a run in a sentence or two."""
     calls = sum(request.calls for request in plan.requests)
-    words = [f"{calls:,} terms in {seconds:.1f} s."]
+    words = [f"{calls:,} terms in {max(seconds, 0.1):.1f} s."]
     for bill in plan.bills:
         prior = accounts[bill.run].prior
         if bill.payer.variance == "exact" and prior and prior.pictures:
             words.append(
                 f"log₂ {prior.pictures:,} = {uniform_code(prior.pictures):.2f} bits name one of the memoriser's pictures."
                 if prior.known
-                else "The memoriser does not hold this picture, and no number of bits makes it draw it."
+                else f"The memoriser holds at best a picture that is {accounts[bill.run].terms[-1].rms:.0f} grey levels off, and no number "
+                "of bits makes it draw this one."
             )
             break
     return " ".join(words)
-
-
-def step_at(account: Account, bill: Bill, share: float) -> int:
-    """The step that a receiver with this share of the bill is about to get."""
-    term = None if share >= 1 else _at(account.frames(bill.payer.variance), share)
-    return account.terms[-1].i if term is None else term.i
 
 
 def opinion(likelihood: Likelihood, bill: Bill, account: Account) -> str:
@@ -210,6 +178,6 @@ def opinion(likelihood: Likelihood, bill: Bill, account: Account) -> str:
     words = (
         f"By the density of the probability-flow ODE, {likelihood.steps} steps of Heun with Hutchinson's estimate of the divergence: "
         f"<b>{likelihood.bits_per_dimension:.3f} bits per dimension</b>, {amount(likelihood.bits)} bits.{beside} "
-        "A bound may lie above the likelihood, and both are estimates."
+        "The bound lies above −log p, and both are estimates."
     )
     return widgets.words(words)
