@@ -40,7 +40,7 @@ RECIPES = {
     "controlnet-pose":  Row(ControlNetPose,  ControlNetOptions(),  {"batch": 256}, 60, BASE),
     "student":          Row(Student,         StudentOptions(),     {"batch": 256}, 90, BASE),
     "pixel":            Row(Pixel,           PixelOptions(),       {"batch": 256}, 360),
-    "classifier":       Row(Classifier,      ClassifierOptions(),  {"batch": 512, "channels": (64, 96, 128)}, 40),
+    "classifier":       Row(Classifier,      ClassifierOptions(),  {"batch": 512, "channels": (64, 96, 128)}, 10),
     "noised-clip":      Row(NoisedClip,      NoisedClipOptions(),  {"batch": 512, "channels": (64, 96, 128)}, 60, ("clip",)),
 }
 # fmt: on
