@@ -23,10 +23,10 @@ RUN_MS = 240_000
 # fmt: off
 PICTURES = (  # name, tab, preset or nothing, what shows that it is done
     ("noising",    "noising",    "Linear against cosine", "#noising-other figure img"),
-    ("samplers",   "samplers",   "Eight ways down",       "#samplers-note:has-text('s')"),
-    ("guidance",   "guidance",   "",                      "#guidance-note:has-text('s')"),
-    ("controlnet", "controlnet", "",                      "#controlnet-note:has-text('s')"),
-    ("ledger",     "ledger",     "A picture it does not hold", "#ledger-note:has-text('does not hold')"),
+    ("samplers",   "samplers",   "Eight ways down",       "#samplers-note:has-text(' s.')"),
+    ("guidance",   "guidance",   "",                      "#guidance-note:has-text(' s.')"),
+    ("controlnet", "controlnet", "",                      "#controlnet-note:has-text(' s.')"),
+    ("ledger",     "ledger",     "A picture it does not hold", "#ledger-note:has-text('at best')"),
     ("memory",     "memory",     "From pixel to picture", "#memory-note:has-text(' s.')"),
 )
 # fmt: on

@@ -164,8 +164,7 @@ def summary(plan: Plan, accounts: Sequence[Account], seconds: float) -> str:
             words.append(
                 f"log₂ {prior.pictures:,} = {uniform_code(prior.pictures):.2f} bits name one of the memoriser's pictures."
                 if prior.known
-                else f"The memoriser holds at best a picture that is {accounts[bill.run].terms[-1].rms:.0f} grey levels off, and no number "
-                "of bits makes it draw this one."
+                else f"The memoriser holds at best one {accounts[bill.run].terms[-1].rms:.0f} grey levels off, and cannot draw this one."
             )
             break
     return " ".join(words)
