@@ -39,7 +39,8 @@ def test_the_parts_of_a_bill_add_up_and_its_picture_comes_in_with_the_bits(page)
         dots.append(dot.bounding_box()["x"])
         assert whole == total and received < total
     assert dots == sorted(dots) and dots[-1] > dots[0] + 100  # along the curve of error over bits
-    assert bits == sorted(bits) and errors == sorted(errors, reverse=True) and errors[0] > 30 > 3 > errors[-1]
+    assert bits == sorted(bits) and min(errors[:3]) > 30 > 3 > errors[-1]  # in pure noise the guess is of no picture
+    assert errors[2:] == sorted(errors[2:], reverse=True)
     canvas = page.locator('figure[data-of="0-guess"] canvas')
     expect(canvas).to_be_visible()
 
