@@ -20,7 +20,9 @@ from lab.engine.predictions import join_prediction
 from lab.engine.process import Level, VariancePreserving
 from lab.models.exact import ExactData, Support
 
-PIXELS = 1 << 19  # of all pictures that are compared at a time: with fewer, waking the second thread costs more than it saves
+PIXELS = (
+    1 << 19
+)  # of all pictures that are compared at a time: with fewer, waking the second thread costs more than it saves
 PATCHES = 512  # of all places that are compared at a time
 LEAST = -60.0  # log of the least weight: below float32's rounding, and far from the subnormal numbers that are slow
 GRAINS = 2040  # to a unit of x_0, 16 to a grey level: patches that differ by less than one are equal

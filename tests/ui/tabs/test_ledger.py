@@ -405,6 +405,22 @@ def test_pictures_are_sorted_by_their_bills(tab):
     assert places == sorted(places)
 
 
+def test_sorted_pictures_need_none_of_ones_own_and_their_link_carries_one(tab, tmp_path):
+    assert "Choose a picture" not in ended(tab, experiment="rank", calls="4", picture=None)[tab.runs.note]
+    path = tmp_path / "own.png"
+    Image.fromarray(GREY).save(path)
+    last = ended(tab, experiment="rank", calls="4", picture=str(path))
+    assert tab.backend.requests[-1].own is not None
+    assert from_link(last[tab.share.code]).values["picture"]["png"]
+
+
+def test_what_pictures_are_sorted_by_is_said_where_there_is_more(tab):
+    assert ledger.FIRST not in ended(tab, experiment="rank", calls="4")[tab.runs.note]
+    for more in ({"calls": "4, 5"}, {"schedules": ledger.BOTH}, {"payers": ["network", "network-large"]}):
+        assert ledger.FIRST in ended(tab, experiment="rank", **({"calls": "4"} | more))[tab.runs.note]
+    assert "Choose a bill" in ended(tab, experiment="rank", payers=[])[tab.runs.note]
+
+
 def test_a_picture_without_a_price_comes_last():
     payer = bills.PAYERS["memoriser"]
     some = [

@@ -42,6 +42,7 @@ from lab.ui.tabs.ledger.words import ABOUT, UNDER
 
 PAINT_EVERY_S = 0.12
 FRAMES = 80  # of a run, with pictures
+FIRST = "They are sorted by the first bill, schedule and number of steps alone."
 NO_BILL = "There is no bill yet: press Run first."
 BOTH = "both"  # schedules
 LEAST_CALLS, MOST_CALLS = 2, 1000
@@ -295,17 +296,20 @@ class LedgerTab(Tool):
 
     def _rank(self, values: dict[Any, Any], client: str, stop: Stop) -> Generator[Update, None, Update]:
         now, began = self.form.read(values), time.perf_counter()
-        name = next(iter(now["payers"]), "network")
-        payer = PAYERS[name]
-        picture, _ = self._picture(now | {"source": EXAMPLE}, client, stop)
-        source = share.describe_picture(picture)
+        payers, schedules, calls = now["payers"], self._schedules(now), self._calls(now)
+        if not payers:
+            raise LabError("Choose a bill to sort by.")
+        payer = PAYERS[payers[0]]
+        picture = self._picture(now | {"source": EXAMPLE}, client, stop)[0] if now["picture"] else None
+        source = {} if picture is None else share.describe_picture(picture)
+        carried: dict[str, Any] = {"picture": source} if source else {}
         request = make_request(
-            BillsRequest, model=payer.model, schedule=self._schedules(now)[0], calls=self._calls(now)[0],
-            seed=lists.whole(now["seed"], "Seed"), each=EACH,
-            own=None if "example" in source else picture,
+            BillsRequest, model=payer.model, schedule=schedules[0], calls=calls[0],
+            seed=lists.whole(now["seed"], "Seed"), each=EACH, own=picture if "png" in source else None,
         )  # fmt: skip
         found: list[Bill] = []
-        run = Run(PAINT_EVERY_S, ways=lambda: [(len(found), len(request.kinds))])
+        several = FIRST if max(len(payers), len(schedules), len(calls)) > 1 else ""
+        run = Run(PAINT_EVERY_S, [several], ways=lambda: [(len(found), len(request.kinds))])
 
         def paint() -> Update:
             words = widgets.progress(f"{len(found)} pictures so far")
@@ -323,11 +327,10 @@ class LedgerTab(Tool):
             f"{len(found)} pictures, {request.calls} calls each, in {time.perf_counter() - began:.1f} s. {payer.title}."
         )
         return (
-            self.ended(self.share.make(values), whole=not stop.is_set())
+            self.ended(self.share.make(values, **carried), whole=not stop.is_set())
             | paint()
             | {
                 self.runs.note: run.sentence(STOPPED if stop.is_set() else words),
-                self.opened: "",
                 self.last_run: None,
             }
         )
