@@ -19,15 +19,14 @@ from lab.models.sources import folder_of
 from lab.operations.bounds import Bound, ModelChain, check_pixels, check_variance, size_notes
 from lab.operations.examples import Titled, noise, of_set, photographs, styled
 from lab.operations.house import House
-from lab.operations.lanes import make_lane
 from lab.operations.limits import check_load
 from lab.operations.loading import loading
 from lab.operations.nearest import GREY_LEVELS
 from lab.operations.painter import spread
+from lab.operations.sources import drawn
 from lab.requests.base import Event
 from lab.requests.fields import MAX_SEED, Forward
 from lab.requests.ledger import (
-    DRAWN_STEPS,
     KINDS,
     Bill,
     BillsRequest,
@@ -39,7 +38,6 @@ from lab.requests.ledger import (
     OpenedStep,
     StepRequest,
 )
-from lab.requests.sampling import LaneSettings
 
 BIN = 2 / 255  # the width of a byte's bin in [-1, 1]
 TOGETHER = 256  # terms of several bills that are driven together: enough for full calls
@@ -167,14 +165,10 @@ def _titled(request: BillsRequest, along: ModelChain) -> list[Titled]:
 
 
 def _drawn(request: BillsRequest, along: ModelChain) -> tuple[Titled, ...]:
-    """Pictures that the model draws without a condition, by DDIM."""
+    """Pictures that the model draws, from seeds that no other run's bills have."""
     seeds = [(request.seed * request.each + number) % (MAX_SEED + 1) for number in range(request.each)]
-    lanes = [
-        make_lane(index, LaneSettings(steps=DRAWN_STEPS, seed=seed), along.denoiser, along.model.unconditional(), None)
-        for index, seed in enumerate(seeds)
-    ]
-    ends = {record.lane: record.x_0 for record in along.house.drive(along.denoiser, lanes) if record.i == record.n}
-    return tuple((f"Seed {seed}", along.model.to_picture(ends[index])) for index, seed in enumerate(seeds))
+    pictures = drawn(along.model, along.denoiser, seeds, along.house)
+    return tuple((f"Seed {seed}", picture) for seed, picture in zip(seeds, pictures, strict=True))
 
 
 def _bill(

@@ -1,8 +1,12 @@
 """One picture to describe: from the set, held out of it, drawn by a model, a photograph, noise."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from lab.catalog import MODELS
+from lab.engine.denoisers import Denoiser
+from lab.models.loaders import LoadedModel
 from lab.models.sources import folder_of
 from lab.operations.examples import Titled, noise, of_set, photographs, styled
 from lab.operations.house import House
@@ -28,10 +32,16 @@ def source(request: SourceRequest, house: House) -> Iterator[Event]:
     yield from loading(house, request.model)
     with house.lease(request.model) as model:
         denoiser = model.denoiser(Forward(schedule=row.schedules[0]))
-        settings = LaneSettings(steps=DRAWN_STEPS, seed=request.seed)
-        lane = make_lane(0, settings, denoiser, model.unconditional(), None)
-        *_, last = house.drive(denoiser, [lane])
-        yield Source(model.to_picture(last.x_0), f"Drawn by the network, seed {request.seed}")
+        (picture,) = drawn(model, denoiser, [request.seed], house)
+        yield Source(picture, f"Drawn by the network, seed {request.seed}")
+
+
+def drawn(model: LoadedModel, denoiser: Denoiser, seeds: Sequence[int], house: House) -> list[np.ndarray]:
+    """What a model draws from these seeds without a condition, by DDIM in DRAWN_STEPS; (side, side, 3) uint8 each."""
+    settings = [LaneSettings(steps=DRAWN_STEPS, seed=seed) for seed in seeds]
+    lanes = [make_lane(index, own, denoiser, model.unconditional(), None) for index, own in enumerate(settings)]
+    ends = {record.lane: record.x_0 for record in house.drive(denoiser, lanes) if record.i == record.n}
+    return [model.to_picture(ends[index]) for index in range(len(seeds))]
 
 
 def _shipped(request: SourceRequest, house: House) -> Titled:

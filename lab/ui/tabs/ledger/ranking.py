@@ -6,7 +6,7 @@ from math import isinf
 
 from lab.requests.ledger import KINDS
 from lab.requests.ledger import Bill as PictureBill
-from lab.ui.shell import lane_view, widgets
+from lab.ui.shell import lane_view
 from lab.ui.tabs.ledger.bills import Payer
 from lab.ui.tabs.ledger.view import UNKNOWN, amount
 
@@ -34,18 +34,3 @@ def _row(bill: PictureBill, variance: str, most: float) -> str:
         f'<span>{escape(bill.title)}</span><i style="width:{width:.1f}%"></i></div>'
         f"<em>{each}<small>{amount(bits)} bits</small></em></li>"
     )
-
-
-def table(bills: Sequence[PictureBill], payer: Payer) -> str:
-    """The same in figures."""
-    ranked = sorted(bills, key=lambda bill: bill.bits[payer.variance])
-    rows = [
-        (
-            KINDS[bill.kind],
-            bill.title,
-            amount(bill.bits[payer.variance]),
-            f"{bill.bits_per_dimension[payer.variance]:.3f}",
-        )
-        for bill in ranked
-    ]
-    return widgets.table(("kind", "picture", "bits", "bits per dimension"), rows)

@@ -18,7 +18,7 @@ def stage(plan: Plan | None, accounts: Sequence[Account]) -> str:
     """The picture, x_t, the guess of each run, and the bill of all payers as far as it has come."""
     runs = range(len(plan.requests)) if plan else range(1)
     figures = [_figure("picture", picture(accounts), "The picture x_0", _size(accounts))]
-    figures += [_figure("noisy", _latest(accounts, "x_t"), "Received: x_t", _noisy_words(accounts))]
+    figures += [_figure("noisy", _received(accounts), "Received: x_t", _noisy_words(accounts))]
     figures += [_guess(plan, accounts, run) for run in runs]
     return f'<div class="ledger" style="--columns:{len(figures)}">{"".join(figures)}</div>{_table(plan, accounts)}'
 
@@ -43,11 +43,12 @@ def _newest(account: Account) -> LedgerTerm | None:
     return next((term for term in reversed(account.terms) if term.x_0 is not None), None)
 
 
-def _latest(accounts: Sequence[Account], name: str) -> np.ndarray | None:
-    term = _newest(accounts[0]) if accounts else None
-    if accounts and accounts[0].whole:
+def _received(accounts: Sequence[Account]) -> np.ndarray | None:
+    """What the first receiver has by now: x_t, and the picture once all terms have come."""
+    if not accounts or accounts[0].whole:
         return picture(accounts)
-    return getattr(term, name) if term else None
+    term = _newest(accounts[0])
+    return term.x_t if term else None
 
 
 def _noisy_words(accounts: Sequence[Account]) -> str:
