@@ -146,6 +146,15 @@ def test_numbers_of_steps_that_cannot_be_are_refused_in_words(tab, text):
     assert "lab-note bad" in last[tab.runs.note] and "Steps" in last[tab.runs.note] and not tab.backend.requests
 
 
+@pytest.mark.parametrize("experiment", ["bill", "rank"])
+@pytest.mark.parametrize("source", ["example", "noise"])
+@pytest.mark.parametrize("seed", [-1, 2**31, 99999999999, None, 1.5, inf])
+def test_seeds_that_cannot_be_are_refused_in_words(tab, seed, source, experiment):
+    last = ended(tab, seed=seed, source=source, experiment=experiment)
+    assert "lab-note bad" in last[tab.runs.note] and "Seed" in last[tab.runs.note]
+    assert set_to(last[tab.runs.run])["interactive"] is True and not tab.backend.requests
+
+
 def test_several_numbers_of_steps_and_both_schedules(tab):
     ended(tab, calls="2, 5", schedules=ledger.BOTH)
     assert [(one.schedule, one.calls) for one in tab.backend.requests] == [
@@ -401,6 +410,7 @@ def test_pictures_are_sorted_by_their_bills(tab):
         isinstance(asked, BillsRequest) and asked.calls == 7 and asked.own is None
     )  # an example is no picture of one's own
     stage = last[tab.stage]
+    assert last[tab.opened] == ""  # what is said of the slider has no place here
     places = [stage.index(f"&lt;{kind}&gt;") for kind in reversed([kind for kind in KINDS if kind != "own"])]
     assert places == sorted(places)
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import isfinite, log
+from typing import Any
 
 from lab.catalog import SCHEDULES
-from lab.requests.base import Event, LabError
+from lab.requests.base import Event, LabError, make_request
 from lab.requests.ledger import LedgerPrior, LedgerRequest, LedgerTerm
 
 MOST_RUNS, MOST_BILLS = 4, 6
@@ -56,7 +57,7 @@ class Plan:
     bills: tuple[Bill, ...]
 
 
-def plan(payers: Sequence[str], schedules: Sequence[str], calls: Sequence[int], shared: dict[str, object]) -> Plan:
+def plan(payers: Sequence[str], schedules: Sequence[str], calls: Sequence[int], shared: dict[str, Any]) -> Plan:
     """All payers on all chains. `shared` is what the requests have in common. Raises LabError where that is too much."""
     if not payers:
         raise LabError("Choose at least one bill.")
@@ -69,7 +70,7 @@ def plan(payers: Sequence[str], schedules: Sequence[str], calls: Sequence[int], 
             f"over {MOST_RUNS}. Take fewer bills, schedules or numbers of calls."
         )
     requests = tuple(
-        LedgerRequest.model_validate({"model": model, "schedule": schedule, "calls": count, **shared})
+        make_request(LedgerRequest, model=model, schedule=schedule, calls=count, **shared)
         for model, schedule, count in runs
     )
     bills = [

@@ -314,7 +314,7 @@ class LedgerTab(Tool):
         def paint() -> Update:
             words = widgets.progress(f"{len(found)} pictures so far")
             return {self.stage: ranking.stage(found, payer), self.runs.note: words, self.words: widgets.words(UNDER["rank"]),
-                    self.plot: gr.update(visible=False)}  # fmt: skip
+                    self.plot: gr.update(visible=False), self.opened: ""}  # fmt: skip
 
         def take(event: Event) -> None:
             if isinstance(event, Bill):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from lab.requests.base import LabError, make_request
 from lab.requests.fields import MAX_SEED
 from lab.requests.invention import InventionRequest, Machine, most_translated
+from lab.ui.shell import lists
 
 PATCHES = (1, 3, 5, 7, 11, 15, 31, 63)  # sides of a sweep: one pixel to the whole picture
 COUNTS = (1, 10, 100, 1000, 0)  # pictures that a machine knows; 0: all
@@ -76,10 +77,10 @@ def plan(now: Mapping[str, Any]) -> Plan:
 
 
 def _request(now: Mapping[str, Any], machines: list[Machine]) -> InventionRequest:
-    first, count = now["seed"], now["seeds"]
-    if first is None or count is None:
-        raise LabError("Seeds and the first of them must be numbers. Type them once more.")
-    seeds = tuple(seed if seed <= MAX_SEED else seed - MAX_SEED - 1 for seed in (first + i for i in range(int(count))))
+    first, count = lists.whole(now["seed"], "First seed"), lists.whole(now["seeds"], "Seeds")
+    if not 0 <= first <= MAX_SEED:
+        raise LabError(f"First seed: {first} is out of range. Whole numbers from 0 to {MAX_SEED} are possible.")
+    seeds = tuple((first + i) % (MAX_SEED + 1) for i in range(count))
     return make_request(InventionRequest, group=now["group"], machines=tuple(machines), seeds=seeds, steps=now["steps"])
 
 
