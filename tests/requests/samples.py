@@ -4,6 +4,7 @@ import numpy as np
 
 from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
+from lab.requests.fidelity import FidelityRequest
 from lab.requests.fields import Condition, Forward
 from lab.requests.invention import InventionRequest, Machine
 from lab.requests.inversion import InversionRequest
@@ -27,6 +28,7 @@ PARTS = (
     ControlWindow(strength=0.5, start=0.2, end=0.8),
     LaneSettings(sampler="heun", steps=7, mix_seed=3, mix=0.5),
     Machine(kind="local", patch=5, translated=True, pictures=9),
+    FidelityRequest(model="pixel", condition=Condition(group="food-drink"), sets=((PICTURE, 255 - PICTURE),)),
 )
 RUNS = {
     "sampling": SamplingRequest(

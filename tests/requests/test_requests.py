@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
 from lab.requests.base import LabError, make_request
+from lab.requests.fidelity import FidelityRequest
 from lab.requests.fields import MAX_PROMPT, Condition, Forward
 from lab.requests.invention import InventionRequest, Machine
 from lab.requests.inversion import InversionRequest
@@ -73,6 +74,10 @@ def lanes(**values):
         (Machine, {"kind": "network", "pictures": 5}, "The network learned from all pictures"),
         (Machine, {"translated": True}, "with a side of 7 it can know 1 to 102 pictures"),
         (Machine, {"translated": True, "patch": 15, "pictures": 23}, "with a side of 15 it can know 1 to 22 pictures"),
+        (FidelityRequest, {"model": "pixel", "sets": [[PICTURE]]}, "Sets, entry 1 must have at least 2"),
+        (FidelityRequest, {"model": "pixel", "sets": ()}, "Sets must have at least 1"),
+        (FidelityRequest, {"model": "pixel", "sets": [[PICTURE] * 65]}, "Sets, entry 1 may have at most 64"),
+        (FidelityRequest, {"model": "pixel", "sets": [[PICTURE] * 52] * 5}, "All sets together have 260 pictures"),
         (InventionRequest, {"machines": ()}, "Machines must have at least 1"),
         (InventionRequest, {"seeds": range(9)}, "Seeds may have at most 8"),
         (InventionRequest, {"machines": [{"patch": 2}]}, "side must be odd"),
