@@ -4,7 +4,7 @@ Adding a sampler is adding a row to SAMPLERS; adding a model of a known family i
 and HELPERS are what a cache can lease (`leasable`): their names are unique over all three.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -32,6 +32,9 @@ class Model:
     pipeline: str = "StableDiffusionPipeline"  # of family "stable_diffusion": the class in its index file
     perfect: str = ""  # the exact denoiser that lives in the same space: its perfect score beside the learned one
     data: str = ""  # the exact denoiser that holds what the lab ships of the pictures it was trained on, or knows
+    guides: Mapping[str, str] = field(
+        default_factory=dict, hash=False
+    )  # what can pull it, by `Guidance.guide`, and the row of HELPERS that does, "" where none is needed
 
 
 def _once(steps: int) -> int:
@@ -80,7 +83,10 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Guidance:
-    """A rule that combines the conditional and the unconditional prediction; lab/engine/guidance.py."""
+    """A rule of guidance: it combines two predictions (lab/engine/guidance.py), or a `guide` adds its gradient to one.
+
+    All share one axis: scale 0 is the unconditional model and 1 the plain conditional one, where the row says nothing else.
+    """
 
     name: str
     title: str
@@ -91,6 +97,11 @@ class Guidance:
     about: str
     pixels_only: bool = False  # needs an x_0 whose values are pixels in [-1, 1]
     part_time: bool = False  # asks for both predictions at some noise levels only
+    guide: str = ""  # what pulls where it is not the difference of the two halves; a key of Model.guides
+    base: str = ""  # whose score a gradient is added to: "unconditional" or "conditional"
+    origin: float = 0.0  # the scale at which a gradient is not added
+    zero: str = "unconditional"  # what scale 0 is, in words; "" where it has no name
+    one: str = "plain conditional"  # and scale 1
 
 
 @dataclass(frozen=True)
@@ -124,6 +135,8 @@ def _by_name(*rows: Row) -> dict[str, Row]:
     return {row.name: row for row in rows}
 
 
+ANY_LOSS = {"colour": "", "symmetry": "", "brightness": ""}  # guides that are a formula on predicted x_0, a picture
+
 # fmt: off
 SCHEDULES = _by_name(
     Schedule("linear",        "Linear",        "#4269d0", "Ho et al. 2020",         "2006.11239", "beta_t rises on a straight line; a long tail of nearly pure noise."),
@@ -135,19 +148,20 @@ SCHEDULES = _by_name(
 MODELS = _by_name(
     Model("exact", "Exact denoiser (closed form)", "exact", "pictures", 64,
           "No network: the optimal denoiser of the lab's picture set, E[x_0 | x_t], in closed form. The ground truth.",
-          schedules=tuple(SCHEDULES), conditions=("prompt", "group", "style"), trained=False, captions=True),
+          schedules=tuple(SCHEDULES), conditions=("prompt", "group", "style"), trained=False, captions=True, guides={"classifier": ""} | ANY_LOSS),
     Model("text-to-image", "Miniature latent diffusion", "stable_diffusion", "models/text-to-image", 64,
           "Trained here on the lab's pictures: Stable Diffusion's architecture with 6 M weights; drawings and people.",
           schedules=("scaled_linear",), conditions=("prompt", "style"), latent=True, controls=("edges", "pose"), captions=True, guidance_scale=3.0, data="exact"),
     Model("pixel", "Miniature pixel diffusion", "pixel", "models/pixel", 32,
           "Trained here at 32 px: Improved DDPM's learned variance and cosine schedule, one class for each group.",
-          schedules=("cosine",), conditions=("group",), learned_variance=True, guidance_scale=2.0, perfect="exact-32", data="exact-32"),
+          schedules=("cosine",), conditions=("group",), learned_variance=True, guidance_scale=2.0, perfect="exact-32", data="exact-32",
+          guides={"classifier": "classifier"} | ANY_LOSS),
     Model("student", "Few-step student", "stable_diffusion", "models/student", 64,
           "Distilled here from the miniature latent diffusion (LCM): pictures in one to eight calls, guidance included.",
           schedules=("scaled_linear",), conditions=("prompt", "style"), guided=False, consistency=True, latent=True, controls=("edges", "pose"), captions=True, guidance_scale=3.0, data="exact"),
     Model("exact-32", "Exact denoiser at 32 px", "exact", "pictures", 32,
           "The closed form on the pictures as the miniature pixel model saw them: the score that it tried to learn.",
-          schedules=tuple(SCHEDULES), conditions=("prompt", "group", "style"), trained=False, captions=True),
+          schedules=tuple(SCHEDULES), conditions=("prompt", "group", "style"), trained=False, captions=True, guides={"classifier": ""} | ANY_LOSS),
     Model("local-32", "Local score machine", "local", "pictures", 32,
           "The closed form for each pixel over patches of 11 px of the same pictures (Kamb & Ganguli 2024): it invents, and nothing is learned.",
           schedules=tuple(SCHEDULES), conditions=("prompt", "group", "style"), trained=False, captions=True, data="exact-32"),
@@ -177,6 +191,7 @@ SCORER = "clip"  # the row of HELPERS that scores how well a picture fits its pr
 
 HELPERS = _by_name(
     Helper(SCORER, "CLIP (scores pictures)", "clip", "models/clip", "Trained here on the lab's pictures: how well a picture fits its prompt.", when="pictures are scored"),
+    Helper("classifier", "Noisy classifier", "classifier", "models/classifier", "Trained here: names the group of a noisy 32 px drawing; its gradient guides.", when="a classifier guides"),
 )
 
 GUIDANCE = _by_name(
@@ -185,6 +200,11 @@ GUIDANCE = _by_name(
     Guidance("interval",  "Interval",              "Interval",             "#efb118", "Kynkäänniemi et al. 2024", "2404.07724", "Guided only at middle noise levels, plain conditional elsewhere.", part_time=True),
     Guidance("threshold", "Dynamic thresholding",  "DynamicThresholding",  "#ff725c", "Saharia et al. 2022",      "2205.11487", "The predicted x_0 is squeezed back into the range of pixels.", pixels_only=True),
     Guidance("apg",       "Adaptive projected",    "AdaptiveProjected",    "#a463f2", "Sadat et al. 2024",        "2410.02416", "Only the part of the difference that is orthogonal to the prediction, with negative momentum."),
+    Guidance("classifier", "Classifier",           "Gradient", "#d95f8c", "Dhariwal & Nichol 2021", "2105.05233", "The unconditional model, pulled by s times the gradient of a classifier's log p(y | x_t).", guide="classifier", base="unconditional"),
+    Guidance("classifier_conditional", "Classifier on conditional", "Gradient", "#9c6b4e", "Dhariwal & Nichol 2021", "2105.05233", "The conditional model, pulled by s - 1 times the classifier's gradient; the paper's scale is s - 1.", guide="classifier", base="conditional", origin=1.0),
+    Guidance("colour",     "Mean colour",          "Gradient", "#0b7285", "Bansal et al. 2023", "2302.07121", "The conditional model, pulled towards a mean colour of the predicted x_0.", guide="colour", base="conditional", zero="no pull", one=""),
+    Guidance("symmetry",   "Symmetry",             "Gradient", "#6cc5b0", "Bansal et al. 2023", "2302.07121", "The conditional model, pulled towards an x_0 that is its own mirror image, left to right.", guide="symmetry", base="conditional", zero="no pull", one=""),
+    Guidance("brightness", "Brightness",           "Gradient", "#5f3dc4", "Bansal et al. 2023", "2302.07121", "The conditional model, pulled towards a brightness of a part of the predicted x_0.", guide="brightness", base="conditional", zero="no pull", one=""),
 )
 
 SAMPLERS = _by_name(
@@ -206,6 +226,15 @@ SAMPLERS = _by_name(
     Sampler("lcm",       "LCM",             "LCMScheduler",                    "#9498a0", "Luo et al. 2023",     "2310.04378", "Jump to x_0, noise it again, jump again; for distilled models.", stochastic=True, consistency=True, spacings=("trailing",)),
 )
 # fmt: on
+
+REGIONS = {
+    "whole": "Whole picture",
+    "left": "Left half",
+    "right": "Right half",
+    "top": "Upper half",
+    "bottom": "Lower half",
+    "middle": "Middle",
+}
 
 SPACINGS = {
     "trailing": "ends at T: always starts from pure noise (Lin et al. 2023)",
@@ -261,5 +290,16 @@ def samplers_for(model: Model) -> dict[str, Sampler]:
 
 
 def rules_for(model: Model) -> dict[str, Guidance]:
-    """The guidance rules that apply to `model`: dynamic thresholding only where x_0 is a picture."""
-    return {name: row for name, row in GUIDANCE.items() if not (model.latent and row.pixels_only)}
+    """The guidance rules that apply to `model`: dynamic thresholding only where x_0 is a picture, a guide's only where the
+    model has one."""
+    return {
+        name: row
+        for name, row in GUIDANCE.items()
+        if not (model.latent and row.pixels_only) and (not row.guide or row.guide in model.guides)
+    }
+
+
+def guide_networks(model: Model, rules: Iterable[str]) -> tuple[str, ...]:
+    """The rows of HELPERS that pull the lanes of these rules of a model; each once."""
+    guides = (GUIDANCE[rule].guide for rule in rules)
+    return tuple(dict.fromkeys(model.guides[guide] for guide in guides if model.guides.get(guide)))

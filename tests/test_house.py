@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import diffusers
@@ -27,12 +28,14 @@ from lab.catalog import (
     STYLES,
     Model,
     control_of,
+    guide_networks,
     leasable,
     rules_for,
     samplers_for,
 )
 from lab.engine import samplers as engine_samplers
 from lab.engine.guidance import ClassifierFree, make_rule
+from lab.engine.process import Level
 from lab.models.loaders import FAMILIES
 from lab.models.pictures import PictureSet
 from lab.settings import ASSETS, Settings, at_hand
@@ -302,13 +305,30 @@ def test_samplers_and_rules_are_offered_where_they_apply():
     assert set(SAMPLERS) - samplers_for(plain).keys() == {"lcm", "ddpm_learned"}
     assert set(SAMPLERS) - samplers_for(learned).keys() == {"lcm"}
     assert set(SAMPLERS) - samplers_for(distilled).keys() == {"ddpm_learned"}
-    assert rules_for(plain) == GUIDANCE
-    assert GUIDANCE.keys() - rules_for(latent).keys() == {"threshold"}
+    combine = {name for name, row in GUIDANCE.items() if not row.guide}
+    assert set(rules_for(plain)) == combine
+    assert combine - rules_for(latent).keys() == {"threshold"}
+    symmetric = replace(plain, guides={"symmetry": ""})
+    assert rules_for(symmetric).keys() - combine == {"symmetry"}
 
 
 def test_every_guidance_row_names_a_rule_of_the_engine():
-    rules = {type(make_rule(row.rule, 1.0)) for row in GUIDANCE.values()}
-    assert len(rules) == len(GUIDANCE) and all(issubclass(rule, ClassifierFree) for rule in rules)
+    rules = {type(make_rule(row.rule, 1.0)) for row in GUIDANCE.values() if not row.guide}
+    assert len(rules) == sum(not row.guide for row in GUIDANCE.values())
+    assert all(issubclass(rule, ClassifierFree) for rule in rules)
+
+
+@pytest.mark.parametrize("row", [row for row in GUIDANCE.values() if row.guide], ids=lambda row: row.name)
+def test_every_guide_is_some_models_and_is_added_to_one_half(row):
+    assert any(row.guide in model.guides for model in MODELS.values())
+    assert make_rule(row.rule, 3.0).needs(Level(0.6, 0.8)) == ((True, False) if row.base else (True, True))
+    assert row.base in ("", "unconditional", "conditional") and row.origin in (0, 1)
+
+
+def test_what_guides_a_model_can_be_leased():
+    for model in MODELS.values():
+        assert all(not network or network in HELPERS for network in model.guides.values())
+        assert set(guide_networks(model, GUIDANCE)) == set(filter(None, model.guides.values()))
 
 
 @pytest.mark.parametrize("name", CONTROLS)
@@ -338,6 +358,10 @@ def parts_of(family, folder):
         assert (folder / "scheduler" / "scheduler_config.json").is_file()
         assert isinstance(json.loads((folder / "classes.json").read_text()), list)
         return [folder / "unet"]
+    if family == "classifier":
+        assert (folder / "scheduler" / "scheduler_config.json").is_file()
+        assert len(json.loads((folder / "classes.json").read_text())) == 8
+        return [folder / "classifier"]
     if family == "clip":
         assert (folder / "tokenizer" / "tokenizer_config.json").is_file()
         return [folder / part for part in ("text_encoder", "image_encoder")]

@@ -124,6 +124,13 @@ class AdaptiveProjected(ClassifierFree):
         return join_prediction(guided, x_t, level, prediction_type)
 
 
+class Gradient(ClassifierFree):
+    """One prediction as it is: a guide has changed its score already (lab/engine/potentials.py), by as much as its scale says."""
+
+    def needs(self, level: Level[float]) -> tuple[bool, bool]:
+        return True, False
+
+
 def make_rule(name: str, scale: float) -> ClassifierFree:
     """The rule of the class `name` of this module, fresh for one lane. Raises KeyError where there is none."""
     rules: list[type[ClassifierFree]] = [ClassifierFree, *ClassifierFree.__subclasses__()]

@@ -21,7 +21,7 @@ from lab.engine.process import Level
 class Potential(Protocol):
     """A log-probability up to a constant, differentiable in x."""
 
-    def __call__(self, x: Tensor, level: Level[Tensor]) -> Tensor:
+    def __call__(self, x: Tensor, level: Level[Tensor], /) -> Tensor:
         """(rows,) in nats of x (rows, channels, height, width) at the noise levels of the rows, (rows,) in float64."""
         ...
 

@@ -169,8 +169,21 @@ class ExactDenoiser:
         """p(i | x_t) over a support: flat (rows, values), alpha_bar (rows,) -> (rows, n), each row summing to 1; the one
         more picture of a support comes last.
 
-        Expanding the square leaves sqrt(a) <x_t - sqrt(a) mean, c_i> - a ||c_i||^2 / 2 with c_i the centred
-        picture; what does not depend on i cancels in the softmax, which subtracts the largest score first.
+        What does not depend on i cancels in the softmax, which subtracts the largest score first.
+        """
+        return torch.softmax(self._scores(flat, alpha_bar, support), dim=1)
+
+    def log_mass(self, x_t: Tensor, alpha_bar: Tensor, support: Support) -> Tensor:
+        """log of the sum over a support of q(x_t | x_i), up to what depends on x_t alone: (rows,) in nats of x_t (rows,
+        channels, height, width) at alpha_bar (rows,) in (0, 1). Differentiable in x_t. Of two supports the difference is the
+        log-odds of the posterior, and its gradient the difference of the scores."""
+        flat = x_t.reshape(len(x_t), -1).to(self.data.centred)
+        return torch.logsumexp(self._scores(flat, alpha_bar.to(flat), support), dim=1)
+
+    def _scores(self, flat: Tensor, alpha_bar: Tensor, support: Support) -> Tensor:
+        """log q(x_t | x_i) over a support, (rows, n), up to what depends on x_t alone.
+
+        Expanding the square leaves (sqrt(a) <x_t - sqrt(a) mean, c_i> - a ||c_i||^2 / 2) / (1 - a) with c_i the centred picture.
         """
         a = alpha_bar[:, None]
         moved = flat - a.sqrt() * self.data.mean
@@ -178,7 +191,7 @@ class ExactDenoiser:
         if support.more is not None:
             one = (a.sqrt() * (moved @ support.more.T) - a * support.more.square().sum(1) / 2) / (1 - a)
             scores = torch.cat([scores, one], dim=1)
-        return torch.softmax(scores, dim=1)
+        return scores
 
     def score(self, x_t: Tensor, t: Tensor, conditioning: Sequence[Support]) -> Tensor:
         """The exact score grad log q_t(x_t) = (sqrt(alpha_bar) E[x_0 | x_t] - x_t) / (1 - alpha_bar) (Tweedie)."""

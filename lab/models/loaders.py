@@ -22,10 +22,12 @@ from lab.models.cache import ModelCache, Shelf, alone, first_line
 from lab.models.clip import LoadedClip, read_clip
 from lab.models.compiled import Engines, Workshop
 from lab.models.exact import ExactData, ExactDenoiser, Support, TwoGroups
+from lab.models.guides import LoadedClassifier
 from lab.models.local import AllPlaces, LocalDenoiser, OwnPlace, Patches
+from lab.models.noisy_encoder import NoisyEncoder
 from lab.models.parts import check_class, read_config, read_network, read_scheduler, read_tokenizer, without_paths
 from lab.models.pictures import PictureSet
-from lab.models.pixel import read_pixel
+from lab.models.pixel import read_classes, read_pixel
 from lab.models.sources import content_key, fetched_bytes, folder_at_hand, folder_of, weight_of
 from lab.models.stable_diffusion import LoadedControl, LoadedStableDiffusion, Parts, SplitControl
 from lab.models.tensors import to_signed, to_uint8
@@ -364,6 +366,20 @@ def load_clip(row: Helper, settings: Settings, shelf: Shelf, workshop: Workshop 
     return read_clip(folder_of(row.source, settings), shelf)
 
 
+def load_classifier(row: Helper, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> LoadedClassifier:
+    """Family "classifier": a folder with a NoisyEncoder, its scheduler and classes.json, the names of its outputs."""
+    folder = folder_of(row.source, settings)
+    network = _noisy_encoder(folder / "classifier", shelf)
+    return LoadedClassifier(
+        network, read_scheduler(folder / "scheduler"), read_classes(folder, network.config.outputs, "classifier")
+    )
+
+
+def _noisy_encoder(folder: Path, shelf: Shelf) -> NoisyEncoder:
+    """In float32: its gradient is taken, and it costs less than a denoiser call."""
+    return shelf(content_key(folder), lambda: read_network(folder, NoisyEncoder, torch.float32))
+
+
 def weigh_exact(row: Model, folder: Path, settings: Settings) -> int:
     """In float32: the pictures, their norms and their mean."""
     pictures, values = PictureSet.count(folder), 3 * row.size**2
@@ -395,6 +411,7 @@ FAMILIES = {
     "pixel": Family(load_pixel),
     "controlnet": Family(load_control),
     "clip": Family(load_clip, weigh_float32),
+    "classifier": Family(load_classifier, weigh_float32),
 }
 
 

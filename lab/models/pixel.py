@@ -132,7 +132,7 @@ def read_pixel(folder: Path, shelf: Shelf = alone, workshop: Workshop | None = N
     unet, engines = shelf(key, read), shelf(f"{key}/engines", lambda: Engines(key, workshop))
     scheduler = read_scheduler(folder / "scheduler")
     _check_channels(unet.config, scheduler.config.get("variance_type"))
-    loaded = LoadedPixel(unet, scheduler, engines, _classes(folder, unet.config.num_class_embeds or 0))
+    loaded = LoadedPixel(unet, scheduler, engines, read_classes(folder, unet.config.num_class_embeds or 0))
     _try_out(unet)
     return loaded
 
@@ -149,16 +149,16 @@ def _check_channels(config: Any, variance_type: str | None) -> None:
         )
 
 
-def _classes(folder: Path, number: int) -> Sequence[str]:
-    """The names in classes.json, as many as the network has classes; none for a network without."""
+def read_classes(folder: Path, number: int, part: str = "unet") -> Sequence[str]:
+    """The names in classes.json, as many as the network `part` has classes; none for a network without."""
     if not number:
         return ()
     try:
         names = json.loads((folder / "classes.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise LabError(f"Its unet has {number} classes, and there is no classes.json that can be read.") from error
+        raise LabError(f"Its {part} has {number} classes, and there is no classes.json that can be read.") from error
     if not (isinstance(names, list) and all(isinstance(name, str) for name in names) and len(names) == number):
-        raise LabError(f"Its unet has {number} classes; classes.json must be a list of as many names.")
+        raise LabError(f"Its {part} has {number} classes; classes.json must be a list of as many names.")
     return names
 
 

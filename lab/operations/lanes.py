@@ -1,16 +1,18 @@
 """Lanes of the engine from the lanes of a request."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
-from lab.catalog import GUIDANCE, SAMPLERS
+from lab.catalog import ANY_LOSS, GUIDANCE, SAMPLERS
+from lab.engine.autoguidance import BySecond
 from lab.engine.denoisers import Denoiser
 from lab.engine.guidance import make_rule
 from lab.engine.lanes import Lane, StepNoise
 from lab.engine.noising import q_sample
+from lab.engine.potentials import Guide, Potential
 from lab.engine.samplers import make_scheduler, slerp
 from lab.models.loaders import LoadedModel
 from lab.models.local import OwnPlace
@@ -21,10 +23,18 @@ from lab.requests.sampling import LaneSettings, SamplingRequest
 class Halves:
     """Conditional and unconditional conditioning of the lanes of a request; what lanes share is made once.
 
-    A model that was distilled with its guidance (Luo et al. 2023) has no unconditional half: it is told the scale.
+    A model that was distilled with its guidance (Luo et al. 2023) has no unconditional half: it is told the scale. Where a
+    lane's rule has one of `guides`, a half gains its gradient, or a second network takes the place of a half.
     """
 
-    def __init__(self, request: SamplingRequest, model: LoadedModel, controls: Sequence[LoadedControl] = ()) -> None:
+    def __init__(
+        self,
+        request: SamplingRequest,
+        model: LoadedModel,
+        controls: Sequence[LoadedControl] = (),
+        guides: Mapping[str, Potential] | None = None,
+    ) -> None:
+        self._guides = guides or {}
         self.conditional = model.conditioning(request.condition)
         self.unconditional = None if model.distilled else model.unconditional(request.negative)
         self.hints = [
@@ -39,7 +49,13 @@ class Halves:
 
     def of(self, lane: LaneSettings) -> tuple[Any, Any]:
         """(conditional, unconditional) of a lane; in guess mode only the first is under control (Zhang et al. 2023)."""
-        conditional = self.conditional
+        conditional, row = self.conditional, GUIDANCE[lane.rule]
+        if row.guide == "weak":
+            return conditional, BySecond(conditional)
+        if row.guide:
+            base = self.unconditional if row.base == "unconditional" else conditional
+            variable: Literal["x_t", "x_0"] = "x_0" if row.guide in ANY_LOSS else "x_t"
+            return Guide(base, self._guides[row.guide], lane.guidance_scale - row.origin, variable), self.unconditional
         if self.unconditional is None:
             conditional = TextRow(replace(conditional.prompt, scale=lane.guidance_scale))
         if not (self.hints and lane.windows):

@@ -3,7 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
-from lab.catalog import GUIDANCE, MODELS, SAMPLERS, SCHEDULES, control_of, rules_for, samplers_for
+from lab.catalog import (
+    GUIDANCE,
+    MODELS,
+    SAMPLERS,
+    SCHEDULES,
+    Guidance,
+    Model,
+    control_of,
+    rules_for,
+    samplers_for,
+)
 from lab.models.loaders import title_of
 from lab.models.stable_diffusion import LoadedControl
 from lab.requests.base import LabError, Request
@@ -44,7 +54,7 @@ def check_model(request: SamplingRequest, settings: Settings) -> None:
                 f"'{MODELS[request.model].title}' is not. Choose another sampler."
             )
         if lane.rule not in rules_for(MODELS[request.model]):
-            raise LabError(f"{GUIDANCE[lane.rule].title} needs pixels in [-1, 1]; this model works on latents.")
+            raise LabError(_no_rule(GUIDANCE[lane.rule], MODELS[request.model]))
     for control in request.controls:
         if control_of(MODELS[request.model], control.name) is None:
             raise LabError(
@@ -52,6 +62,13 @@ def check_model(request: SamplingRequest, settings: Settings) -> None:
             )
     longest = max(request.reference_steps, *(lane.steps for lane in request.lanes))
     check_process(request.model, request.forward, longest, settings)
+
+
+def _no_rule(rule: Guidance, model: Model) -> str:
+    """Why a model has no such guidance."""
+    if rule.guide:
+        return f"The lab has nothing that guides '{model.title}' by {rule.title.lower()}. Choose another rule or model."
+    return f"{rule.title} needs pixels in [-1, 1]; this model works on latents."
 
 
 def check_process(model: str, forward: Forward, steps: int, settings: Settings) -> None:

@@ -15,6 +15,7 @@ from lab.engine.lanes import Lane, Record
 from lab.measures import picture_measures
 from lab.models.loaders import LoadedModel
 from lab.models.stable_diffusion import ControlledPrompt
+from lab.operations.guides import make_guides
 from lab.operations.house import House
 from lab.operations.lanes import Halves, make_lane
 from lab.operations.limits import check_controls, check_load, check_model
@@ -70,10 +71,12 @@ def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult
     with ExitStack() as leases:
         model = leases.enter_context(house.lease(request.model))
         controls = [leases.enter_context(house.lease(name)) for name in request.controlnets()]
-        denoiser = model.denoiser(request.forward)
+        networks = {name: leases.enter_context(house.lease(name)) for name in request.networks()}
+        guides = make_guides(request, model, model.denoiser(request.forward), networks)
+        denoiser = guides.denoiser
         check_controls(request, model, controls)
         yield from unread_notes(model, request.condition, "" if model.distilled else request.negative)
-        halves = Halves(request, model, controls)
+        halves = Halves(request, model, controls, guides.potentials)
         lanes = [
             make_lane(index, settings, denoiser, *halves.of(settings)) for index, settings in enumerate(request.lanes)
         ]

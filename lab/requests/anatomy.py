@@ -10,8 +10,9 @@ from pydantic import (
     model_validator,
 )
 
+from lab.catalog import MODELS, guide_networks
 from lab.requests.base import Event, Load, Request
-from lab.requests.fields import Condition, Forward, ModelName, Prompt, check_steps
+from lab.requests.fields import Condition, Forward, GuideSettings, ModelName, Prompt, check_steps
 from lab.requests.sampling import LaneSettings
 
 
@@ -22,6 +23,7 @@ class AnatomyRequest(Request):
     condition: Condition = Condition()
     negative: Prompt = ""
     forward: Forward = Forward()
+    guide: GuideSettings = GuideSettings()
     lane: LaneSettings
     scales: Annotated[tuple[Annotated[float, Field(ge=0, le=30)], ...], Field(min_length=1, max_length=12)]
 
@@ -34,8 +36,22 @@ class AnatomyRequest(Request):
         return Load(1, self.lane.steps, rows=2)
 
     def models(self) -> tuple[str, ...]:
-        """As Request.models."""
-        return (self.model,)
+        """As Request.models: the networks that guide, too."""
+        return (self.model, *guide_networks(MODELS[self.model], [self.lane.rule]))
+
+
+@dataclass(frozen=True)
+class Pull:
+    """What a rule's guide does at one step: the change of eps that it makes at scale 1, -sqrt(1 - alpha_bar) times its gradient
+    (Dhariwal and Nichol 2021, algorithm 2); for a second network, the difference of the two. Pictures are uint8."""
+
+    picture: np.ndarray  # (height, width, 3): the change, grey where there is none, scaled to its largest value
+    heat: np.ndarray  # (height, width): its RMS over the channels, brightest = largest
+    rms: float  # over all values
+    cosine: float | None  # to the direction of classifier-free guidance, eps_c - eps_u; None where either is 0
+    beliefs: dict[str, float]  # probabilities by the classes' titles, where a classifier guides
+    wanted: str  # the one of them that is asked for; "" without
+    potential: float | None  # the guide's log-probability, up to a constant, in nats; None of a second network
 
 
 @dataclass(frozen=True)
@@ -52,6 +68,7 @@ class Anatomy(Event):
     difference: np.ndarray  # (height, width) uint8: RMS over the channels of eps_c - eps_u, brightest = largest
     norms: tuple[float, float, float]  # RMS of eps_u, eps_c and of their difference
     x_0: tuple[np.ndarray, ...]  # predicted at each of the request's scales, all from this x_t
+    pull: Pull | None = None  # where the lane's rule has a guide
 
     @property
     def key(self) -> Hashable:

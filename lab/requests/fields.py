@@ -10,7 +10,7 @@ from pydantic import (
     StringConstraints,
 )
 
-from lab.catalog import CONTROLS, GROUPS, GUIDANCE, MODELS, SAMPLERS, SCHEDULES, SPACINGS
+from lab.catalog import CONTROLS, GROUPS, GUIDANCE, MODELS, REGIONS, SAMPLERS, SCHEDULES, SPACINGS
 from lab.requests.base import Request
 
 MAX_SEED = 2**31 - 1
@@ -62,6 +62,12 @@ RuleName = Annotated[str, name_in(GUIDANCE, "guidance rule")]
 ControlName = Annotated[str, name_in(CONTROLS, "control")]
 
 
+RegionName = Annotated[str, name_in(REGIONS, "region")]
+
+
+Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9a-f]{6}$")]  # red, green and blue in two digits each
+
+
 SpacingName = Annotated[str, name_in(SPACINGS, "spacing")]
 
 
@@ -74,6 +80,19 @@ class Condition(Request):
     prompt: Prompt = ""
     group: Annotated[str, name_in({"": "", **GROUPS}, "group")] = ""
     style: Annotated[str, StringConstraints(strip_whitespace=True, max_length=40)] = ""
+
+
+class GuideSettings(Request):
+    """What the guides of a run want; a rule without a guide passes over them.
+
+    `temperature` divides the logits of a classifier: above 1 it is less sure. `colour` is the mean colour that "colour" pulls
+    the picture to, `brightness` (0 black, 1 white) what "brightness" pulls the mean of a `region` to.
+    """
+
+    temperature: Annotated[float, Field(ge=0.1, le=10)] = 1.0
+    colour: Colour = "#e8590c"
+    region: RegionName = "left"
+    brightness: Annotated[float, Field(ge=0, le=1)] = 1.0
 
 
 class Forward(Request):

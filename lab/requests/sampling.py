@@ -7,12 +7,13 @@ from typing import Annotated
 import numpy as np
 from pydantic import AliasChoices, Field, model_validator
 
-from lab.catalog import GUIDANCE, MODELS, SAMPLERS, SCORER, control_of
+from lab.catalog import GUIDANCE, MODELS, SAMPLERS, SCORER, control_of, guide_networks
 from lab.requests.base import Event, Key, Load, Request, Rest
 from lab.requests.fields import (
     Condition,
     ControlName,
     Forward,
+    GuideSettings,
     ModelName,
     Picture,
     Prompt,
@@ -78,8 +79,8 @@ class LaneSettings(Request):
     @property
     def halves(self) -> tuple[int, int]:
         """Predictions that a call of a guided model needs, at least and at most: both, with the prompt and without, unless
-        the scale leaves one of them out."""
-        if self.guidance_scale in (0, 1):
+        the scale leaves one of them out, or a guide's gradient is added to one."""
+        if self.guidance_scale in (0, 1) or GUIDANCE[self.rule].base:
             return 1, 1
         return (1 if GUIDANCE[self.rule].part_time else 2), 2
 
@@ -103,6 +104,7 @@ class SamplingRequest(Request):
     measure: bool = False
     versus: ModelName | None = None
     forward: Forward = Forward()
+    guide: GuideSettings = GuideSettings()
     lanes: Annotated[tuple[LaneSettings, ...], Field(min_length=1)]
     reference_steps: Annotated[int, Field(ge=0, le=1000)] = 0
     replay: Annotated[int, Field(ge=0, le=1000)] = 0
@@ -139,7 +141,11 @@ class SamplingRequest(Request):
         """As Request.models: the second model, the ControlNets and, where there is a prompt to score, the scorer too."""
         versus = () if self.versus is None else (self.versus,)
         scorer = (SCORER,) if self.measure and self.condition.prompt else ()
-        return tuple(dict.fromkeys((self.model, *versus, *self.controlnets(), *scorer)))
+        return tuple(dict.fromkeys((self.model, *versus, *self.controlnets(), *self.networks(), *scorer)))
+
+    def networks(self) -> tuple[str, ...]:
+        """The rows of HELPERS that pull its lanes."""
+        return guide_networks(MODELS[self.model], [lane.rule for lane in self.lanes])
 
     def rest(self, events: Set[Key]) -> Rest | None:
         """As Request.rest: the lanes without a result; all, where lanes lean on each other."""

@@ -7,7 +7,8 @@ import pytest
 import torch
 from diffusers import DDPMScheduler
 
-from lab.catalog import GUIDANCE, SAMPLERS
+from lab.catalog import GUIDANCE as ALL_RULES
+from lab.catalog import SAMPLERS
 from lab.engine.guidance import (
     AdaptiveProjected,
     ClassifierFree,
@@ -27,6 +28,8 @@ SHAPE = (3, 8, 8)
 TYPES = ("epsilon", "v_prediction", "sample")
 LEVELS = (0.9999, 0.9, 0.4, 0.01)  # alpha-bar, from the picture to nearly pure noise
 EXACT = {"atol": 1e-9, "rtol": 1e-9}
+
+GUIDANCE = {name: row for name, row in ALL_RULES.items() if not row.guide}  # what combines two predictions
 
 
 def rule_of(name, scale):

@@ -5,7 +5,7 @@ import numpy as np
 from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
 from lab.requests.fidelity import FidelityRequest
-from lab.requests.fields import Condition, Forward
+from lab.requests.fields import Condition, Forward, GuideSettings
 from lab.requests.invention import InventionRequest, Machine
 from lab.requests.inversion import InversionRequest
 from lab.requests.ledger import BillsRequest, LedgerRequest, LikelihoodRequest, SourceRequest, StepRequest
@@ -24,6 +24,7 @@ LEDGER = LedgerRequest(picture=PICTURE, schedule="linear", calls=5, frames=2)
 PARTS = (
     Condition(prompt="red apple", group="food-drink", style="flat"),
     Forward(schedule="cosine", T=400, zero_snr=True),
+    GuideSettings(temperature=2.5, colour="#00ff7f", region="middle", brightness=0.25),
     ControlMap(name="edges", map=PICTURE),
     ControlWindow(strength=0.5, start=0.2, end=0.8),
     LaneSettings(sampler="heun", steps=7, mix_seed=3, mix=0.5),

@@ -4,7 +4,7 @@ import gradio as gr
 import pytest
 
 from lab.capsules.capsule import Choice
-from lab.catalog import GUIDANCE, MODELS, SAMPLERS, rules_for, samplers_for
+from lab.catalog import MODELS, SAMPLERS, rules_for, samplers_for
 from lab.ui.shell.form import Field, Form, Preset, one_of, reads, titles_of
 from tests.ui.values import set_to
 
@@ -48,7 +48,8 @@ def seen(form, update):
 def test_a_control_is_laid_out_as_its_row_and_the_model_have_it():
     form = make_form(model="exact")
     assert [value for _, value in form["model"].choices] == [model.name for model in OFFERED]
-    assert [value for _, value in form["rules"].choices] == list(GUIDANCE) == form["rules"].value
+    rules = list(rules_for(MODELS["exact"]))
+    assert [value for _, value in form["rules"].choices] == rules == form["rules"].value
     assert form["prompt"].visible and form["group"].visible and not form["seed"].visible
     assert form["guidance"].value == 1 and form["guidance"].interactive and form["prompt"].elem_id == "toy-prompt"
     assert form["strengths"].label == "Strengths" and make_form(experiment="two")["strengths"].label == "Edges"
@@ -84,7 +85,7 @@ def test_a_preset_sets_every_control():
     update = form.show(form.preset(Preset("Plain", model="pixel", guidance=4.0)))
     assert {names: set_to(one) for names, one in seen(form, update).items()} == {
         "experiment": "one", "model": "pixel", "prompt": "", "group": "", "strengths": "1, 2", "seed": 7,
-        "sampler": "ddim", "samplers": ["ddim"], "rules": ["cfg", "rescaled", "interval", "threshold", "apg"], "guidance": 4.0,
+        "sampler": "ddim", "samplers": ["ddim"], "rules": list(rules_for(MODELS["pixel"])), "guidance": 4.0,
     }  # fmt: skip
     assert seen(form, update)["prompt"]["visible"] is False and seen(form, update)["group"]["visible"] is True
 
