@@ -5,9 +5,11 @@ from functools import cache
 from textwrap import indent, wrap
 from typing import NamedTuple
 
-from lab.catalog import STYLES, Model, Sampler
+from lab.capsules import rule_script, scheduler_script
+from lab.catalog import SAMPLERS, STYLES, Model, Sampler
 from lab.requests.base import LabError
 from lab.requests.fields import Condition, Forward
+from lab.requests.sampling import LaneSettings, SamplingRequest
 from lab.vocabulary import INDEX, STOP_WORDS, as_read, words
 
 SIDE = 64  # of the shipped pictures
@@ -19,7 +21,27 @@ BETAS = {  # as in lab/engine/noising.py: diffusers' beta_schedule, and its firs
 }
 
 
-def head(model: Model, row: Sampler, scheduler: str, draws: bool) -> str:
+def parts(model: Model, request: SamplingRequest, lane: LaneSettings) -> list[str]:
+    """The script of a lane, in parts, empty ones among them. Raises LabError where the lab has no picture of what was asked for."""
+    rule, scale = lane.rule, lane.guidance_scale
+    level = rule_script.takes_level(rule, scale)
+    return [
+        _head(model, SAMPLERS[lane.sampler], scheduler_script.draws(lane)),
+        scheduler_script.constants(lane, 'FOLDER = Path(sys.argv[1] if len(sys.argv) > 1 else "assets/pictures")'),
+        pictures(model),
+        sets(request.condition, request.negative, rule_script.needs(rule, scale)),
+        table(request.forward),
+        *scheduler_script.parts(lane, request.forward.T, "alpha_bar", level=level),
+        _posterior_mean(model.size),
+        rule_script.X_0_OF_EPS if rule in rule_script.X_0_RULES else "",
+        scheduler_script.noise(lane, f"(1, 3, {model.size}, {model.size})"),
+        rule_script.before(rule, scale),
+        scheduler_script.loop(lane, _predictions(lane), level=level, exact=True),
+        scheduler_script.SAVING,
+    ]
+
+
+def _head(model: Model, row: Sampler, draws: bool) -> str:
     """The docstring and the imports."""
     standard = ["csv", *(["hashlib"] if draws else []), "sys"]
     return "\n".join(
@@ -39,7 +61,7 @@ def head(model: Model, row: Sampler, scheduler: str, draws: bool) -> str:
             "",
             "import numpy as np",
             "import torch",
-            f"from diffusers import {', '.join(sorted({scheduler, 'DDPMScheduler'} - {''}))}",
+            f"from diffusers import {', '.join(sorted({scheduler_script.class_of(row), 'DDPMScheduler'} - {''}))}",
             "from PIL import Image",
         ]
     )  # fmt: skip
@@ -73,7 +95,7 @@ data -= mean  # near the mean picture float32 keeps its digits
 '''
 
 
-def posterior_mean(size: int) -> str:
+def _posterior_mean(size: int) -> str:
     """The denoiser."""
     return f'''
 def predict(x, t, these):
@@ -88,12 +110,12 @@ def predict(x, t, these):
 '''
 
 
-def sets(condition: Condition, negative: str, scale: float) -> str:
-    """The pictures that each half of guidance averages, as far as the scale needs it."""
+def sets(condition: Condition, negative: str, needs: tuple[bool, bool]) -> str:
+    """The pictures that each half of guidance averages, where the run needs it."""
     lines = []
-    if scale != 0:
+    if needs[0]:
         lines.append(f"conditional = {_chosen(condition)}")
-    if scale != 1:
+    if needs[1]:
         lines.append(f"unconditional = {_chosen(Condition(prompt=negative))}")
     return "\n".join(lines)
 
@@ -117,14 +139,13 @@ def table(forward: Forward) -> str:
     return "\n".join(lines)
 
 
-def predictions(scale: float) -> list[str]:
-    """The lines of the loop that predict from x_t; with guidance, of both halves."""
-    if scale in (0, 1):
-        return [f"    prediction = predict(x_t, t, {'conditional' if scale else 'unconditional'})"]
-    return [
-        "    unconditional_eps, conditional_eps = predict(x_t, t, unconditional), predict(x_t, t, conditional)",
-        "    prediction = unconditional_eps + SCALE * (conditional_eps - unconditional_eps)",
-    ]
+def _predictions(lane: LaneSettings) -> list[str]:
+    """The lines of the loop that predict from x_t, by the rule of the lane."""
+    needs = rule_script.needs(lane.rule, lane.guidance_scale)
+    halves = zip(("conditional", "unconditional"), needs, strict=True)
+    name = "{half}_eps" if all(needs) else "prediction"
+    lines = [f"    {name.format(half=half)} = predict(x_t, t, {half})" for half, needed in halves if needed]
+    return lines + rule_script.lines(lane.rule, lane.guidance_scale, "conditional_eps", "unconditional_eps")
 
 
 def _chosen(condition: Condition) -> str:

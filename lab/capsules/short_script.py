@@ -8,7 +8,7 @@ Mersenne twister.
 from textwrap import indent
 
 from lab.capsules import exact_script
-from lab.catalog import Model, Sampler
+from lab.catalog import SAMPLERS, Model, Sampler
 from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import LaneSettings, SamplingRequest
 from lab.vocabulary import as_read
@@ -23,16 +23,16 @@ def suits(model: Model, lane: LaneSettings, forward: Forward, spacing: str) -> b
     return model.family == "exact" and plain and (lane.sampler == "ddim" or lane.sampler in ETAS)
 
 
-def parts(model: Model, row: Sampler, request: SamplingRequest, lane: LaneSettings) -> list[str]:
+def parts(model: Model, request: SamplingRequest, lane: LaneSettings) -> list[str]:
     """The script of a lane that it `suits`, in parts, empty ones among them. Raises LabError where the lab has no picture of what was asked for."""
-    eta, scale = ETAS.get(lane.sampler, lane.eta), lane.guidance_scale
+    row, eta, scale = SAMPLERS[lane.sampler], ETAS.get(lane.sampler, lane.eta), lane.guidance_scale
     guided = scale not in (0, 1)
     condition = request.condition if scale else Condition(prompt=request.negative)
     return [
         _head(model, row, eta > 0),
         f"SEED, STEPS = {lane.seed}, {lane.steps}" + (f"\nSCALE = {scale!r}  # of guidance" if guided else ""),
         picture_set(model, Condition() if guided else condition),
-        exact_script.sets(request.condition, request.negative, scale) if guided else "",
+        exact_script.sets(request.condition, request.negative, (True, True)) if guided else "",
         alpha_bars(request.forward),
         _DRAWING if eta > 0 else BOX_MULLER.format(seed="SEED", result="x ="),
         "x *= (1 - levels[0]) ** 0.5  # where Euler begins" if lane.sampler == "euler" else "",

@@ -21,8 +21,8 @@ from PIL import Image
 from lab.annotators.joints import default_pose
 from lab.annotators.pose import pose_map
 from lab.backends.local import LocalBackend
-from lab.capsules import exact_script, script
-from lab.catalog import CONTROLS, MODELS, SAMPLERS, SCHEDULES, Model, samplers_for
+from lab.capsules import exact_script, scheduler_script, script
+from lab.catalog import CONTROLS, MODELS, SAMPLERS, SCHEDULES, Model, control_of, samplers_for
 from lab.engine.noising import alphas_cumprod
 from lab.engine.process import VariancePreserving
 from lab.engine.samplers import make_scheduler
@@ -143,6 +143,13 @@ RUNS = {
     "ControlNet, guess mode": controlled(
         LaneSettings(steps=8, seed=2, guidance_scale=3, guess=True, windows=(ControlWindow(strength=1.5), ControlWindow(strength=0))),
     ),
+    "interval": SamplingRequest(
+        **SHARED, condition=APPLE,
+        lanes=(LaneSettings(sampler="dpmpp_2m", steps=10, seed=3, guidance_scale=4, rule="interval"),),
+    ),
+    "adaptive projected": SamplingRequest(
+        **SHARED, condition=APPLE, lanes=(LaneSettings(steps=10, seed=3, guidance_scale=9, rule="apg"),)
+    ),
 }  # fmt: skip
 
 
@@ -173,6 +180,11 @@ EXACT = {
         "exact-32", Condition(style="3D"), LaneSettings(sampler="ddpm", steps=9, seed=4), Forward(T=300, zero_snr=True)
     ),
     "between seeds": ("exact-32", CAT, LaneSettings(steps=9, seed=4, mix_seed=8, mix=0.4), Forward(schedule="cosine")),
+    "interval": ("exact-32", CAT, LaneSettings(sampler="euler", steps=12, seed=2, guidance_scale=3, rule="interval"), Forward()),
+    "adaptive projected": ("exact", CAT, LaneSettings(steps=12, seed=2, guidance_scale=6, rule="apg"), Forward(schedule="sigmoid")),
+    "threshold": (
+        "exact-32", CAT, LaneSettings(sampler="annealed", steps=12, seed=2, guidance_scale=8, rule="threshold"), Forward()
+    ),
     **{
         name: ("exact-32", Condition(group="travel-places"), LaneSettings(sampler=name, steps=11, seed=5, spacing=spacing), Forward())
         for name, spacing in zip(samplers_for(MODELS["exact"]), itertools.cycle(("trailing", "linspace", "leading")))
@@ -222,6 +234,36 @@ def test_the_script_of_the_exact_denoiser_moves_away_from_its_negative_prompt(ba
     request = SamplingRequest(model="exact-32", condition=CAT, negative="cat face", lanes=(lane,))
     again = picture_of_the_script(script.write(request, 0), tmp_path, "assets/pictures")
     assert np.abs(again.astype(int) - picture_of_the_lab(backend, request)).max() <= CLOSE
+
+
+FOOD = Condition(group="food-drink")
+PIXEL = {
+    **{
+        name: LaneSettings(sampler=name, steps=11, seed=5, guidance_scale=scale, spacing=spacing, eta=0.3)
+        for name, spacing, scale in zip(
+            samplers_for(MODELS["pixel"]), itertools.cycle(("trailing", "linspace", "leading")), itertools.cycle((2, 4, 1, 0))
+        )
+    },
+    "DDIM, 61 steps": LaneSettings(steps=61, seed=3, guidance_scale=2),
+    "between seeds": LaneSettings(steps=7, seed=3, guidance_scale=2, mix_seed=8, mix=0.4),
+    **{
+        rule: LaneSettings(steps=11, seed=6, guidance_scale=6, rule=rule, eta=0.5)
+        for rule in ("rescaled", "interval", "threshold", "apg")
+    },
+    "interval at 0": LaneSettings(sampler="ddpm_learned", steps=11, seed=6, guidance_scale=0, rule="interval"),
+    "threshold at 1": LaneSettings(sampler="flow_heun", steps=5, seed=6, rule="threshold"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PIXEL)
+def test_the_script_of_the_pixel_model_draws_the_picture_of_the_lab(name, backend, tmp_path):
+    request = SamplingRequest(model="pixel", condition=FOOD, forward=Forward(schedule="cosine"), lanes=(PIXEL[name],))
+    text = script.write(request, 0)
+    assert imports(text) <= {"hashlib", "json", "pathlib", "sys", "torch", "diffusers", "PIL"}
+    assert max(map(len, text.splitlines())) <= 125
+    again = picture_of_the_script(text, tmp_path, "assets/models/pixel")
+    wanted = picture_of_the_lab(backend, request)
+    assert again.std() > 5 and np.abs(again.astype(int) - wanted.astype(int)).max() <= CLOSE
 
 
 PROMPTS = ("apple", "red apples", "a photo of a cat", "flat style heart", "3D", "the moon", "o'clock", "❤", "boxes", "piñata",
@@ -313,7 +355,7 @@ def test_every_sampler_has_a_script_that_its_scheduler_takes(sampler, spacing):
             assert not made
             continue
         (made,) = made
-        cls = getattr(diffusers, script.PLAIN.get(row.scheduler, row.scheduler))
+        cls = getattr(diffusers, scheduler_script.PLAIN.get(row.scheduler, row.scheduler))
         assert {option.arg for option in made.keywords} <= set(inspect.signature(cls.__init__).parameters)
 
 
@@ -459,7 +501,7 @@ def test_a_model_of_the_hub_is_named_with_its_revision():
     compile(text, "script", "exec")
     assert '"stable-diffusion-v1-5/stable-diffusion-v1-5"' in text
     assert all(
-        row.source.partition("@")[2] in text for row in (MODELS["sd-1-5"], script.control_of(MODELS["sd-1-5"], "edges"))
+        row.source.partition("@")[2] in text for row in (MODELS["sd-1-5"], control_of(MODELS["sd-1-5"], "edges"))
     )
     assert "(512, 512)" in text  # the map is resized as the lab does
 
@@ -467,9 +509,9 @@ def test_a_model_of_the_hub_is_named_with_its_revision():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"model": "pixel", "forward": Forward(schedule="cosine")}, "Miniature pixel diffusion"),
+        ({"model": "local-32", "forward": Forward()}, "Local score machine"),
         ({"model": "sdxl"}, "Stable Diffusion XL"),
-        ({"lanes": (LaneSettings(rule="apg"),)}, "adaptive projected"),
+        ({"lanes": (LaneSettings(rule="threshold"),)}, "dynamic thresholding guidance of 'Miniature latent diffusion'"),
     ],
 )
 def test_where_there_is_no_script_that_is_said_in_words(changes, words):

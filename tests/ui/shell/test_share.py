@@ -257,8 +257,8 @@ def test_scripts_and_settings_are_files(lab):
     request = exact.request(first_values(exact))
     scripts = list(exact.scripts({exact.last_run: Replay("compare", SimpleNamespace(request=request))}))
     assert [name for name, _ in scripts] == [f"lane-{k + 1}-{lane.sampler}.py" for k, lane in enumerate(request.lanes)]
-    run = Replay("compare", SimpleNamespace(request=request.model_copy(update={"model": "pixel"})))
-    with pytest.raises(LabError, match="no script for 'Miniature pixel diffusion'"):
+    run = Replay("compare", SimpleNamespace(request=request.model_copy(update={"model": "local-32"})))
+    with pytest.raises(LabError, match="no script for 'Local score machine'"):
         list(exact.scripts({exact.last_run: run}))
 
 

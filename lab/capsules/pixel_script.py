@@ -1,0 +1,99 @@
+"""What a script of a pixel diffusion model has of its own: the network, its classes and its clipped x_0 (lab/models/pixel.py)."""
+
+from lab.capsules import rule_script, scheduler_script, source_script
+from lab.catalog import SAMPLERS, Model, Sampler
+from lab.requests.fields import Condition
+from lab.requests.sampling import LaneSettings, SamplingRequest
+
+
+def parts(model: Model, request: SamplingRequest, lane: LaneSettings) -> list[str]:
+    """The script of a lane, in parts, empty ones among them."""
+    row, rule, scale = SAMPLERS[lane.sampler], lane.rule, lane.guidance_scale
+    source = source_script.quoted(source_script.folder(model.source) or model.source)
+    return [
+        _head(model, row, scheduler_script.draws(lane)),
+        scheduler_script.constants(lane, f"MODEL = sys.argv[1] if len(sys.argv) > 1 else {source}"),
+        _loading(model, request.condition, rule_script.needs(rule, scale)),
+        *scheduler_script.parts(
+            lane, request.forward.T, "chain.alphas_cumprod", "chain.config.prediction_type", level=True
+        ),
+        _predict(row),
+        scheduler_script.noise(lane, f"(1, 3, {model.size}, {model.size})"),
+        rule_script.before(rule, scale),
+        scheduler_script.loop(lane, _predictions(row, lane), level=True, exact=False),
+        scheduler_script.SAVING,
+    ]
+
+
+def _head(model: Model, row: Sampler, draws: bool) -> str:
+    names = sorted({scheduler_script.class_of(row), "DDPMScheduler", "UNet2DModel"} - {""})
+    return "\n".join(
+        [
+            f'"""{model.title}, {row.title}: a picture of Diffusion Lab, again by torch and diffusers alone.',
+            "",
+            "    pip install torch diffusers pillow",
+            "    python picture.py [MODEL] [PICTURE.png]",
+            "",
+            "Run it in the lab's folder, or name the model's. In float32, as here, the picture is the lab's on a CPU to within",
+            f"rounding. The sampler is of {row.paper}, https://arxiv.org/abs/{row.arxiv}.",
+            '"""',
+            "",
+            *(["import hashlib"] if draws else []),
+            "import json",
+            "import sys",
+            "from pathlib import Path",
+            "",
+            "import torch",
+            f"from diffusers import {', '.join(names)}",
+            "from PIL import Image",
+        ]
+    )
+
+
+def _loading(model: Model, condition: Condition, needs: tuple[bool, bool]) -> str:
+    """The network, its forward process and the classes that the halves are conditioned on."""
+    lines = [
+        "torch.set_grad_enabled(False)",
+        'unet = UNet2DModel.from_pretrained(MODEL, subfolder="unet")',
+        'chain = DDPMScheduler.from_pretrained(MODEL, subfolder="scheduler")',
+        "limit_x_0 = chain.config.clip_sample_range if chain.config.clip_sample else torch.inf",
+    ]
+    if "group" not in model.conditions:
+        return "\n".join([*lines, "CLASS = NO_CLASS = None"])
+    lines += [
+        'classes = json.loads((Path(MODEL) / "classes.json").read_text("utf-8"))  # the last one is the null class'
+    ]
+    if needs[0]:
+        number = f'classes.index("{condition.group}")' if condition.group else "len(classes) - 1"
+        lines += [f"CLASS = torch.tensor([{number}])"]
+    if needs[1]:
+        lines += ["NO_CLASS = torch.tensor([len(classes) - 1])"]
+    return "\n".join(lines)
+
+
+def _predict(row: Sampler) -> str:
+    """The denoiser."""
+    words, more = ("; and the variance that it learned", ", output[:, 3:]") if row.learned_variance else ("", "")
+    return f'''{rule_script.X_0_OF_PREDICTION}
+def predict(x_t, t, a, label):
+    """The network's prediction, with x_0 in the range of pixels{words}."""
+    output = unet(x_t, t, label).sample
+    x_0 = x_0_of(output[:, :3], x_t, a).clamp(-limit_x_0, limit_x_0)
+    return prediction_of(x_0, x_t, a){more}
+
+
+'''
+
+
+def _predictions(row: Sampler, lane: LaneSettings) -> list[str]:
+    """The lines of the loop that predict from x_t, by the rule of the lane."""
+    needs = rule_script.needs(lane.rule, lane.guidance_scale)
+    lines: list[str] = []
+    for name, label, needed in zip(("conditional", "unconditional"), ("CLASS", "NO_CLASS"), needs, strict=True):
+        if needed:
+            more = "" if not row.learned_variance else ", _" if lines else ", variance"
+            lines += [f"    {name if all(needs) else 'prediction'}{more} = predict(x_t, t, a, {label})"]
+    lines += rule_script.lines(lane.rule, lane.guidance_scale)
+    if row.learned_variance:
+        lines += ["    prediction = torch.cat([prediction, variance], dim=1)"]
+    return lines
