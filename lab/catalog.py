@@ -188,10 +188,12 @@ CONTROLS = _by_name(  # what makes their maps: lab/annotators
 )
 
 SCORER = "clip"  # the row of HELPERS that scores how well a picture fits its prompt
+JUDGE = "judge"  # the row of HELPERS that scores what another network guided, and compares sets of pictures
 
 HELPERS = _by_name(
     Helper(SCORER, "CLIP (scores pictures)", "clip", "models/clip", "Trained here on the lab's pictures: how well a picture fits its prompt.", when="pictures are scored"),
     Helper("classifier", "Noisy classifier", "classifier", "models/classifier", "Trained here: names the group of a noisy 32 px drawing; its gradient guides.", when="a classifier guides"),
+    Helper(JUDGE,  "Judge (another CLIP)",  "judge", "models/judge", "Trained here, sharing nothing with what draws, guides or scores: reads guided pictures and compares sets of them.", when="guided pictures are judged"),
 )
 
 GUIDANCE = _by_name(

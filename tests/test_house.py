@@ -365,6 +365,8 @@ def parts_of(family, folder):
     if family == "clip":
         assert (folder / "tokenizer" / "tokenizer_config.json").is_file()
         return [folder / part for part in ("text_encoder", "image_encoder")]
+    if family == "judge":
+        assert (folder / "tokenizer" / "tokenizer_config.json").is_file()
     return [folder]
 
 

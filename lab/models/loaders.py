@@ -23,6 +23,7 @@ from lab.models.clip import LoadedClip, read_clip
 from lab.models.compiled import Engines, Workshop
 from lab.models.exact import ExactData, ExactDenoiser, Support, TwoGroups
 from lab.models.guides import LoadedClassifier
+from lab.models.judge import LoadedJudge, read_judge
 from lab.models.local import AllPlaces, LocalDenoiser, OwnPlace, Patches
 from lab.models.noisy_encoder import NoisyEncoder
 from lab.models.parts import check_class, read_config, read_network, read_scheduler, read_tokenizer, without_paths
@@ -136,6 +137,10 @@ class LoadedPictures:
         if condition == Condition():
             return self.data.everything
         return self.data.support(self._indices(condition))
+
+    def depicting(self, condition: Condition) -> np.ndarray:
+        """The pictures that a condition finds, (n, side, side, 3) uint8. Raises LabError where there are none."""
+        return self.pictures.pixels[self.support(condition).indices.cpu().numpy()]
 
     def unread(self, condition: Condition, negative: str = "") -> Sequence[str]:
         return ()
@@ -380,6 +385,11 @@ def _noisy_encoder(folder: Path, shelf: Shelf) -> NoisyEncoder:
     return shelf(content_key(folder), lambda: read_network(folder, NoisyEncoder, torch.float32))
 
 
+def load_judge(row: Helper, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> LoadedJudge:
+    """Family "judge": a folder with a judge and its tokenizer."""
+    return read_judge(folder_of(row.source, settings), shelf)
+
+
 def weigh_exact(row: Model, folder: Path, settings: Settings) -> int:
     """In float32: the pictures, their norms and their mean."""
     pictures, values = PictureSet.count(folder), 3 * row.size**2
@@ -412,6 +422,7 @@ FAMILIES = {
     "controlnet": Family(load_control),
     "clip": Family(load_clip, weigh_float32),
     "classifier": Family(load_classifier, weigh_float32),
+    "judge": Family(load_judge, weigh_float32),
 }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from lab.operations.anatomy import anatomy
 from lab.operations.annotate import annotate
+from lab.operations.fidelity import fidelity
 from lab.operations.house import House
 from lab.operations.invention import invention
 from lab.operations.inversion import inversion
@@ -17,6 +18,7 @@ from lab.operations.sources import source
 from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
 from lab.requests.base import Event
+from lab.requests.fidelity import FidelityRequest
 from lab.requests.invention import InventionRequest
 from lab.requests.inversion import InversionRequest
 from lab.requests.ledger import BillsRequest, LedgerRequest, LikelihoodRequest, SourceRequest, StepRequest
@@ -32,6 +34,7 @@ OPERATIONS: dict[type, Callable[[Any, House], Iterator[Event]]] = {
     AnatomyRequest: anatomy,
     AnnotateRequest: annotate,
     NearestRequest: nearest,
+    FidelityRequest: fidelity,
     ShareRequest: share,
     LedgerRequest: ledger,
     StepRequest: opened_step,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from lab.catalog import MODELS
+from lab.catalog import JUDGE, MODELS
 from lab.requests.base import Event, Key, Load, Request, Rest
 from lab.requests.fields import Condition, ModelName, Picture
 
@@ -45,8 +45,8 @@ class FidelityRequest(Request):
         return Load(steps=self.count)
 
     def models(self) -> tuple[str, ...]:
-        """As Request.models: the exact denoiser holds the real pictures."""
-        return (self.data,) if self.data else ()
+        """As Request.models: the exact denoiser holds the real pictures, the judge says what they have in common."""
+        return (self.data, JUDGE) if self.data else ()
 
     def rest(self, events: Set[Key]) -> Rest | None:
         """As Request.rest: nothing once all sets have come."""

@@ -1,6 +1,6 @@
 """`python -m lab.training blind`: pictures without their captions, so that a person can say what they see.
 
-An evaluator reads as it was taught. Whether a stranger recognises a picture, only a stranger tells: look at the sheets,
+The judge reads as it was taught. Whether a stranger recognises a picture, only a stranger tells: look at the sheets,
 write down what each number shows, and only then open the key.
 """
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 from lab.training.corpus import PEOPLE_GROUP
 from lab.training.evaluate import Scene, in_batches, load_pipeline
-from lab.training.recipes.evaluator import plain_captions
+from lab.training.recipes.judge import plain_captions
 from lab.training.recipes.latents import generate
 
 COLUMNS, ROWS = 5, 4

@@ -23,13 +23,14 @@ ABOUT = {
     "classifier": "The noisy classifier of classifier guidance (Dhariwal & Nichol 2021): the group of a drawing at any noise level.",
     "noised-clip": "The image encoder of a noised CLIP (Nichol et al. 2021, GLIDE): noisy drawings, at any level, in the space of `clip`.",
     "student": "Latent consistency distillation (Luo et al. 2023) of the text-to-image model: pictures in one to eight steps.",
-    "evaluator": "The judge of the generated pictures. Measured with, never shipped.",
+    "judge": "Scores pictures that another network guided, and gives the features of precision, recall and Fréchet distance; no generator, "
+    "guide or scorer learned from it.",
 }
 
 DATA = """The drawings of `assets/pictures` (Noto Emoji, Noto Emoji v1, Twemoji, Fluent Emoji, Fluent Emoji flat, EmojiOne;
 authors and licences in that folder) and people drawn by `lab/training/people.py`. Held-out pictures were not used."""
 
-# What a person saw who looked at the pictures, which no figure of an evaluator tells.
+# What a person saw who looked at the pictures, which no figure of the judge tells.
 OBSERVATIONS = {
     "text-to-image": (
         "A blind sheet of 100 captions of the training drawings (`python -m lab.training blind --seed 7`, scale 3, 25 steps): 97 "

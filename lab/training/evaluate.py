@@ -1,7 +1,7 @@
 """`python -m lab.training evaluate`: figures for every trained model, from held-out pictures and fixed seeds.
 
-Prints one JSON document and writes the figures into the model cards. A judge that no generator saw (the evaluator
-recipe: another architecture, another seed) reads the generated pictures. Where a figure depends on how well the
+Prints one JSON document and writes the figures into the model cards. A judge that no generator saw (the recipe judge:
+another architecture, another seed) reads the generated pictures. Where a figure depends on how well the
 judge or an extraction works at all, the same figure for real pictures stands beside it.
 """
 
@@ -26,7 +26,9 @@ from torch import Tensor
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
 
 from lab.annotators.skeleton import draw_skeleton
+from lab.engine.fidelity import frechet
 from lab.engine.predictions import split_prediction
+from lab.models.judge import LoadedJudge, read_judge
 from lab.models.noisy_encoder import NoisyEncoder
 from lab.training.classification import NOISES, by_log_snr, exact_classifier, group_labels, noised
 from lab.training.corpus import PEOPLE_GROUP, Corpus, to_device, to_pixels, to_unit
@@ -34,16 +36,14 @@ from lab.training.losses import add_noise, levels, target, variational_bound
 from lab.training.people import draw, random_figure, silhouette
 from lab.training.recipes.autoencoder import reconstruct
 from lab.training.recipes.clip import hidden_styles
-from lab.training.recipes.evaluator import load_judge, plain_captions
+from lab.training.recipes.judge import plain_captions
 from lab.training.recipes.latents import LatentOptions, generate
 from lab.training.scores import (
     CHOICES,
     accuracy,
     count,
     edge_f1,
-    features,
     foreground,
-    frechet,
     nearest,
     overlap,
     recall,
@@ -120,19 +120,27 @@ def measure_clip(scene: Scene) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def measure_evaluator(scene: Scene) -> dict[str, Any]:
-    """The judge on real pictures: the ceiling of what it can say of generated ones."""
-    judge = load_judge(scene.models("evaluator"), CPU)
+def measure_judge(scene: Scene) -> dict[str, Any]:
+    """The judge on real pictures: the ceiling of what it can say of generated ones. It reads them at 64 px; those of the
+    pixel model have 32."""
+    judge = read_judge(scene.models("judge"))
     test = scene.corpus.training
     drawings = distinct(test.select(hidden_styles(test)), CHOICES)
-    return {f"real_{name}_accuracy": accuracy(judge, part.pixels, plain_captions(part))
-            for name, part in (("drawings", drawings), ("people", distinct(unseen_people(scene), CHOICES)))}  # fmt: skip
+    pictures = {
+        "drawings": drawings,
+        "drawings_at_32_px": drawings.drawings(32),
+        "people": distinct(unseen_people(scene), CHOICES),
+    }
+    figures = {
+        f"real_{name}_accuracy": accuracy(judge, part.pixels, plain_captions(part)) for name, part in pictures.items()
+    }
+    return {"choices": CHOICES, "parameters": count(judge.network)} | figures
 
 
 def measure_text_to_image(scene: Scene) -> dict[str, Any]:
     """Caption accuracy by guidance scale, distance of feature statistics, nearest training pictures, and time."""
     pipeline = load_pipeline(scene)
-    judge = load_judge(scene.models("evaluator"), CPU)
+    judge = read_judge(scene.models("judge"))
     training = scene.prompt_corpus.training
     parts = prompt_parts(scene)
     drawings, people = parts.values()
@@ -157,12 +165,17 @@ def measure_text_to_image(scene: Scene) -> dict[str, Any]:
     return {
         "parameters": count(pipeline.unet), "prompts": len(pictures), "choices": min(CHOICES, len(drawings), len(people)), "curve": curve,
         "best_scale": best["scale"], "accuracy": best["accuracy"],
-        "frechet": frechet(features(judge, pictures), features(judge, real)),
-        "frechet_floor_real_against_real": frechet(features(judge, others), features(judge, real)),
+        "frechet": apart(judge, pictures, real),
+        "frechet_floor_real_against_real": apart(judge, others, real),
         "nearest_training_rms": nearest(pictures, training.pixels),
         "nearest_training_rms_of_unseen_real": nearest(scene.prompt_corpus.unseen.pixels[::4], training.pixels),
         "seconds_per_picture_25_steps_guided": seconds,
     }  # fmt: skip
+
+
+def apart(judge: LoadedJudge, pictures: np.ndarray, real: np.ndarray) -> float:
+    """The Fréchet distance of two sets of pictures in the judge's features."""
+    return frechet(*(torch.from_numpy(judge.features(part)) for part in (pictures, real)))
 
 
 def measure_edges(scene: Scene) -> dict[str, Any]:
@@ -283,7 +296,7 @@ def measure_noised_clip(scene: Scene) -> dict[str, Any]:
 def measure_student(scene: Scene) -> dict[str, Any]:
     """Caption accuracy in few steps, and the teacher's in 25, on the same captions, noises and guidance scale."""
     student = StableDiffusionPipeline.from_pretrained(scene.models("student"), safety_checker=None).to(scene.device)
-    judge = load_judge(scene.models("evaluator"), CPU)
+    judge = read_judge(scene.models("judge"))
     captions_by_part = {name: plain_captions(part) for name, part in prompt_parts(scene).items()}
 
     def score(pipeline: StableDiffusionPipeline, steps: int) -> dict[str, float]:
@@ -307,7 +320,7 @@ def measure_student(scene: Scene) -> dict[str, Any]:
 MEASURES: dict[str, Callable[[Scene], dict[str, Any]]] = {
     "autoencoder": measure_autoencoder,
     "clip": measure_clip,
-    "evaluator": measure_evaluator,
+    "judge": measure_judge,
     "text-to-image": measure_text_to_image,
     "controlnet-edges": measure_edges,
     "controlnet-pose": measure_pose,

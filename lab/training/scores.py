@@ -1,18 +1,15 @@
-"""Numbers about pictures: agreement of captions, feature statistics, copies, edges and silhouettes."""
+"""Numbers about pictures: agreement of captions, copies, edges and silhouettes."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from scipy.linalg import sqrtm
 from torch import Tensor, nn
 
 from lab.measures import edge_f1 as edge_f1
 from lab.measures import foreground as foreground
 from lab.measures import overlap as overlap
-from lab.training.corpus import to_device, to_unit
-from lab.training.recipes.evaluator import Judge
-from lab.training.wording import tokenize
+from lab.models.judge import LoadedJudge
 
 CHOICES = 100  # captions to pick the right one among
 
@@ -31,25 +28,11 @@ def recall(similar: Tensor, k: int) -> float:
     return float((similar.topk(min(k, len(similar)), dim=1).indices == own).any(1).float().mean())
 
 
-@torch.no_grad()
-def accuracy(judge: Judge, pictures: np.ndarray, captions: Sequence[str]) -> float:
+def accuracy(judge: LoadedJudge, pictures: np.ndarray, captions: Sequence[str]) -> float:
     """How often the judge picks a picture's own caption among CHOICES of the given ones (its block of a hundred)."""
-    images = judge.embed_images(to_unit(to_device(pictures, torch.device("cpu"))))
-    texts = judge.embed_texts(tokenize(judge.tokenizer, list(captions)))
+    images, texts = judge.embed_pictures(pictures), judge.embed_captions(captions)
     blocks = zip(images.split(CHOICES), texts.split(CHOICES), strict=True)
     return float(np.average([recall(a @ b.T, 1) for a, b in blocks], weights=[len(b) for b in texts.split(CHOICES)]))
-
-
-@torch.no_grad()
-def features(judge: Judge, pictures: np.ndarray) -> np.ndarray:
-    return judge.features(to_unit(to_device(pictures, torch.device("cpu")))).numpy().astype(np.float64)
-
-
-def frechet(a: np.ndarray, b: np.ndarray) -> float:
-    """Fréchet distance of two sets of features taken as normal (Heusel et al. 2017); compare at equal set sizes only."""
-    means, covariances = (a.mean(0), b.mean(0)), (np.cov(a.T), np.cov(b.T))
-    root = sqrtm(covariances[0] @ covariances[1]).real
-    return float(np.square(means[0] - means[1]).sum() + np.trace(covariances[0] + covariances[1] - 2 * root))
 
 
 def nearest(pictures: np.ndarray, training: np.ndarray) -> dict[str, float]:

@@ -36,7 +36,7 @@ CLOCKS = ("elapsed_s", "server_ms")
 
 
 class ToyHelper:
-    """A ControlNet and a scorer in one."""
+    """A ControlNet, a scorer and a judge in one."""
 
     def hint(self, picture, side):
         return picture
@@ -46,6 +46,9 @@ class ToyHelper:
 
     def unread(self, caption):
         return ()
+
+    def features(self, pictures):
+        return np.stack([picture.mean(axis=(0, 1)) for picture in pictures])
 
 
 class ToyGroups:
@@ -66,6 +69,9 @@ class SteeredModel(ToyModel):
 
     def nearest(self, x_0, among=None):
         return self.to_picture(x_0), "itself", 0.0
+
+    def depicting(self, condition):
+        return np.full((5, 8, 8, 3), np.arange(5, dtype=np.uint8)[:, None, None, None])
 
     def two_groups(self, names, counts):
         return ToyGroups()

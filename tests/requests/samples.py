@@ -29,7 +29,6 @@ PARTS = (
     ControlWindow(strength=0.5, start=0.2, end=0.8),
     LaneSettings(sampler="heun", steps=7, mix_seed=3, mix=0.5),
     Machine(kind="local", patch=5, translated=True, pictures=9),
-    FidelityRequest(model="pixel", condition=Condition(group="food-drink"), sets=((PICTURE, 255 - PICTURE),)),
 )
 RUNS = {
     "sampling": SamplingRequest(
@@ -42,6 +41,11 @@ RUNS = {
     "annotate": AnnotateRequest(picture=PICTURE, annotator="canny", size=16, low=50, blur=1.5),
     "noising": NoisingRequest(picture=PICTURE, forward=MODEL["forward"], t=10, recover="text-to-image"),
     "nearest": NearestRequest(model="text-to-image", pictures=(PICTURE, 255 - PICTURE)),
+    "fidelity": FidelityRequest(
+        model="pixel",
+        condition=Condition(group="food-drink"),
+        sets=((PICTURE, 255 - PICTURE), (PICTURE, PICTURE, PICTURE // 2)),
+    ),
     "share": ShareRequest(samplers=("annealed", "ddpm"), steps=5, pictures=2),
     "ledger": LEDGER,
     "bills": BillsRequest(schedule="linear", each=1, calls=2, own=PICTURE),

@@ -79,6 +79,7 @@ def lanes(**values):
         (FidelityRequest, {"model": "pixel", "sets": [[PICTURE] * 65]}, "Sets, entry 1 may have at most 64"),
         (FidelityRequest, {"model": "pixel", "sets": [[PICTURE] * 52] * 5}, "All sets together have 260 pictures"),
         (InventionRequest, {"machines": ()}, "Machines must have at least 1"),
+        (FidelityRequest, {"model": "sd", "sets": [[PICTURE] * 2]}, "there is no model named 'sd'"),
         (InventionRequest, {"seeds": range(9)}, "Seeds may have at most 8"),
         (InventionRequest, {"machines": [{"patch": 2}]}, "side must be odd"),
         (SamplingRequest, {}, "Lanes is missing"),

@@ -24,7 +24,7 @@ TINY = {
     "classifier": {"batch": 4, "channels": (32, 32), "resolution": 8},
     "noised-clip": {"batch": 4, "channels": (32, 32), "resolution": 8},
     "student": {"batch": 2, "embedding": 8},
-    "evaluator": {"batch": 4, "channels": (8, 8), "width": 16},
+    "judge": {"batch": 4, "channels": (8, 8), "width": 16},
 }
 
 

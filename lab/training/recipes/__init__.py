@@ -7,7 +7,7 @@ from lab.training.recipes.autoencoder import Autoencoder, AutoencoderOptions
 from lab.training.recipes.classifier import Classifier, ClassifierOptions
 from lab.training.recipes.clip import Clip, ClipOptions
 from lab.training.recipes.controlnet import ControlNetEdges, ControlNetOptions, ControlNetPose
-from lab.training.recipes.evaluator import Evaluator, EvaluatorOptions
+from lab.training.recipes.judge import JudgeOptions, JudgeRecipe
 from lab.training.recipes.noised_clip import NoisedClip, NoisedClipOptions
 from lab.training.recipes.pixel import Pixel, PixelOptions
 from lab.training.recipes.student import Student, StudentOptions
@@ -34,7 +34,7 @@ BASE = ("text-to-image",)
 RECIPES = {
     "autoencoder":      Row(Autoencoder,     AutoencoderOptions(), {"batch": 64, "channels": (32, 64, 96)}, 120),
     "clip":             Row(Clip,            ClipOptions(),        {"batch": 512, "channels": (160, 192), "layers": (3, 4), "patch": 8}, 120),
-    "evaluator":        Row(Evaluator,       EvaluatorOptions(),   {"batch": 512}, 30),
+    "judge":            Row(JudgeRecipe,     JudgeOptions(),       {"batch": 512}, 30),
     "text-to-image":    Row(TextToImage,     TextToImageOptions(), {"batch": 256, "channels": (80, 112, 160)}, 480, ("autoencoder", "clip")),
     "controlnet-edges": Row(ControlNetEdges, ControlNetOptions(),  {"batch": 256}, 60, BASE),
     "controlnet-pose":  Row(ControlNetPose,  ControlNetOptions(),  {"batch": 256}, 60, BASE),
