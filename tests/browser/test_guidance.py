@@ -146,6 +146,24 @@ def test_the_rules_stand_below_each_other(tab):
     expect(tab.locator("#guidance-stage .side")).to_have_count(5)
 
 
+def test_a_classifier_is_a_rule_and_a_step_shows_what_it_believes(tab):
+    tab.locator("#guidance-experiment").get_by_text("Rules").click()
+    expect(tab.locator("#guidance-temperature")).to_have_count(0)
+    tab.locator("#guidance-rules input").click()
+    tab.get_by_role("option", name="Classifier (gradient)").click()
+    expect(tab.locator("#guidance-temperature input[type=range]")).to_be_visible()
+    run(tab, seeds="1", scales="0, 1, 2, 3, 5, 7.5")
+    assert len(pictures(tab)) == 36
+    tab.locator('#guidance-stage [data-key="classifier-1-3"]').click()
+    look = tab.locator("#guidance-look")
+    expect(look.locator(".beliefs .wanted")).to_contain_text(re.compile(r"as asked, asked for\s*\d+%"))
+    expect(tab.locator("#guidance-norms-csv")).to_be_enabled()
+    expect(look.locator(".pull img")).to_have_count(2)
+    for chart in ("belief in what is asked for", "direction of the pull", "size of both pulls"):
+        expect(tab.locator(f'#guidance-norms svg[aria-label="{chart}"] path').first).to_be_visible()
+    fits(tab, 390)
+
+
 def test_it_fits_a_projector_and_a_phone_in_light_and_dark(tab):
     run(tab, scales="0, 1, 3, 5, 7.5, 10, 15", seeds="1")
     for theme in ("light", "dark"):

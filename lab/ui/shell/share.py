@@ -73,6 +73,7 @@ ASKED_JS = """(...values) => {
 }"""
 
 OPEN = "Open a file of the lab"
+MAX_COLOUR = 60  # characters: of "hsla(...)" with all its decimals
 DROP_JS = beside(__file__, "drop.js")
 OPEN_JS = """() => { document.querySelector("input[data-testid^='Open a file of the lab']")?.click(); }"""
 
@@ -91,6 +92,8 @@ def kind_of(part: Any) -> Kind:
     if isinstance(part, gr.Number):
         low = 0 if part.minimum is None else part.minimum
         return Range(low, MAX_SEED if part.maximum is None else part.maximum, whole=part.precision == 0)
+    if isinstance(part, gr.ColorPicker):
+        return Text(MAX_COLOUR)
     return Text(part.max_length or MAX_PROMPT)
 
 

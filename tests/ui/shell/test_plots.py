@@ -14,8 +14,9 @@ from lab.catalog import SCHEDULES
 from lab.engine.noising import Scenes
 from lab.requests.sampling import LaneResult, LaneSettings, Recording, SamplingRequest
 from lab.ui.shell import lane_view, plots
+from lab.ui.tabs.guidance import chart as guidance_chart
 from lab.ui.tabs.guidance import charts as guidance_charts
-from lab.ui.tabs.guidance.charts import Chart, Curve, Point
+from lab.ui.tabs.guidance.chart import Chart, Curve, Point
 from lab.ui.tabs.noising import charts as noising_charts
 from lab.ui.tabs.samplers import charts
 
@@ -149,7 +150,7 @@ def small(low, high, span):
     lane = LaneSettings(guidance_scale=3)
     dots = (Point(0.0, low, lane), Point(2.0, high, lane))
     curve = Curve("one", "#123456", dots, dots)
-    return Chart("CLIP score", "", [curve], guidance_charts.SCALE, [(0.0, "0"), (2.0, "3")], span).figure()
+    return Chart("CLIP score", "", [curve], guidance_chart.SCALE, [(0.0, "0"), (2.0, "3")], span).figure()
 
 
 @pytest.mark.parametrize("span", guidance_charts.SPANS.values())
@@ -173,4 +174,4 @@ def test_the_small_charts_name_their_axis_and_have_round_ticks(low, high):
     step = values[1] - values[0]
     assert float(f"{step:.3e}".split("e")[0]) in (1, 2, 5)
     for height in map(float, re.findall(r'cy="([\d.]+)"', markup)):
-        assert guidance_charts.TOP <= height <= guidance_charts.HEIGHT - guidance_charts.BOTTOM
+        assert guidance_chart.TOP <= height <= guidance_chart.HEIGHT - guidance_chart.BOTTOM

@@ -11,9 +11,9 @@ import gradio as gr
 import numpy as np
 
 from lab.capsules import script
-from lab.capsules.capsule import Capsule, Choice
+from lab.capsules.capsule import Capsule
 from lab.capsules.recordings import Collector
-from lab.catalog import GROUPS, GUIDANCE, MODELS, SAMPLERS, STYLES, rules_for, samplers_for
+from lab.catalog import MODELS
 from lab.measures import picture_measures
 from lab.requests.anatomy import Anatomy, AnatomyRequest
 from lab.requests.base import Event, LabError, make_request
@@ -21,35 +21,21 @@ from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import Decoded, LaneResult, LaneSettings, SamplingRequest, Step
 from lab.settings import Settings, at_hand
 from lab.ui.shell import media, nearest, reel, share, vocabulary, widgets
-from lab.ui.shell.form import Field, Preset, one_of, reads, titles_of
+from lab.ui.shell.form import Preset
 from lab.ui.shell.runs import Run, Runs, Stops
 from lab.ui.shell.tool import NO_PICTURE, Tool
 from lab.ui.shell.widgets import LATEST, PICKED, QUIET, Update
-from lab.ui.tabs.guidance import charts, view
+from lab.ui.tabs.guidance import charts, pull, rules, texts, view
+from lab.ui.tabs.guidance.controls import FORM
 from lab.ui.tabs.guidance.view import Cell, Look, Sweep, SweepPainter, SweepPlan, make_plan
 
 DEFAULT_MODEL = "text-to-image"
-MAX_STEPS = 50  # every step of an anatomy stays in the visitor's page
 PAINT_EVERY_S = 0.12  # the browser has no backpressure; a grid is heavier than a picture
 REST_AT = 0.35  # of the way down: where both halves disagree and x_0 still moves
-EXPERIMENTS = [("Scales × seeds", "sweep"), ("Rules", "rules")]
 CURVES, ANATOMY, NEAREST = "Curves over the scale", "Anatomy of a step", "Nearest training pictures"
+SECTIONS = (CURVES, ANATOMY, NEAREST)
 
 # fmt: off
-FORM = (
-    Field("experiment", gr.Radio,    "Experiment",      "sweep", choices=EXPERIMENTS),
-    Field("model",      gr.Dropdown, "Model"),
-    Field("prompt",     gr.Textbox,  "Prompt",          offered=reads("prompt"), stays=True, options={"max_length": widgets.MAX_TYPED, **vocabulary.PROMPT}),
-    Field("negative",   gr.Textbox,  "Negative prompt", offered=reads("prompt"), stays=True, options={"max_length": widgets.MAX_TYPED, "placeholder": "what to move away from"}),
-    Field("group",      gr.Dropdown, "Group",           offered=reads("group"), choices=[("All pictures", ""), *((title, name) for name, title in GROUPS.items())]),
-    Field("scales",     gr.Textbox,  "Guidance scales", "0, 1, 2, 3, 5, 7.5, 15, 30", options={"max_length": widgets.MAX_TYPED}),
-    Field("seeds",      gr.Textbox,  "Seeds",           "1, 2", options={"max_length": widgets.MAX_TYPED}),
-    Field("rules",      gr.Dropdown, "Rules",           lambda model: list(rules_for(model)), choices=titles_of(rules_for), when=one_of("experiment", "rules"),
-          kind=Choice(tuple(GUIDANCE), most=len(GUIDANCE)), options={"multiselect": True}),
-    Field("steps",      gr.Slider,   "Steps",           20, options={"minimum": 1, "maximum": MAX_STEPS, "step": 1}),
-    Field("sampler",    gr.Dropdown, "Sampler",         "ddim", choices=titles_of(samplers_for), kind=Choice(tuple(SAMPLERS))),
-    Field("style",      gr.Dropdown, "Style",           offered=reads("style"), choices=[("All styles", ""), *((style, style) for style in STYLES)]),
-)
 PRESETS = (
     Preset("From vague to burnt",  model=DEFAULT_MODEL, prompt="red heart",
            look="Read a row from left to right: a pale heart at 1, a plain one from 2 on, a burnt one at 30. There the curve of clipped pixels leaps.",
@@ -72,41 +58,12 @@ PRESETS = (
 )
 # fmt: on
 
-ABOUT = r"""
-**The convention, stated once: scale 1 is the plain conditional model, 0 the unconditional one.**
-Each step asks the model twice, with the prompt and without it, and goes further in the direction in which the prompt
-pulls ([Ho & Salimans 2022](https://arxiv.org/abs/2207.12598); their $w$ is this scale minus 1):
-
-$$\tilde\epsilon = \epsilon_\theta(x_t) + s\,\big(\epsilon_\theta(x_t, c) - \epsilon_\theta(x_t)\big)$$
-
-Every cell of a column has the same scale, every cell of a row **the same $x_T$**: along a row only guidance differs.
-A negative prompt takes the place of the empty one, so the step also moves away from it. Between 0 and 1 both are mixed;
-above 1 the prompt is overstated: pictures fit it better up to a point, seeds look more alike, and far above it colours burn
-as the values leave the range that the model knows. With exact scores hardly anything burns: both halves come to agree on one picture of the
-set, and guidance decides on which. The rules try to keep the fidelity and to spare you the burn:
-
-""" + "\n".join(f"- *{row.title}* ({widgets.paper(row)}): {widgets.typeset(row.about)}" for row in GUIDANCE.values())
-
-WORDS = {
-    "sweep": "Scales across, seeds down; a row starts from one x<sub>T</sub>. Click a picture to take its steps apart.",
-    "rules": "The same seed and the same scales; only the rule that combines both predictions differs from row to row.",
-}
-EXACT_WORDS = {  # what is seen of the exact denoiser besides
-    "sweep": "With exact scores no scale burns: it decides in which picture of the set a row ends.",
-    "rules": "With exact scores no rule burns: they differ in the picture of the set that they end in.",
-}
-ANATOMY_WORDS = (
-    "Both predictions of the noise in this cell's x<sub>t</sub>, with and without the prompt. Where they differ, bright "
-    "on the map, is all that guidance can push. Each predicted x<sub>0</sub> is by plain classifier-free guidance from "
-    "this one x<sub>t</sub>. A latent model's x<sub>t</sub> and eps are latents, shown as colours."
-)
-
 
 class Guidance(Tool):
     """One prompt at many scales, by several rules, and every step of it taken apart."""
 
     runs: Runs
-    name, about, fields, presets = "guidance", ABOUT, FORM, PRESETS
+    name, about, fields, presets = "guidance", texts.ABOUT, FORM, PRESETS
 
     def __init__(self, backend: Any, settings: Settings) -> None:
         super().__init__(
@@ -125,9 +82,9 @@ class Guidance(Tool):
         seeds, scales = view.parse_seeds(opening["seeds"]), view.parse_scales(opening["scales"])
         empty = Sweep(make_plan(("cfg",), seeds, scales, {"steps": opening["steps"]}, {"model": opening["model"]}))
         self.stage = gr.HTML(SweepPainter(empty).grid(), js_on_load=view.STAGE_JS, elem_id="guidance-stage")
-        self.words = gr.HTML(widgets.words(WORDS["sweep"]))
+        self.words = gr.HTML(widgets.words(texts.WORDS["sweep"]))
         self.section = gr.Radio(
-            [CURVES, ANATOMY, NEAREST], value=CURVES, show_label=False, container=False, label="Below the grid",
+            list(SECTIONS), value=CURVES, show_label=False, container=False, label="Below the grid",
             elem_classes="segments", elem_id="guidance-section",
         )  # fmt: skip
         with gr.Column(elem_classes="lower") as self.curves_box:
@@ -146,7 +103,7 @@ class Guidance(Tool):
         self.look = gr.HTML(view.look(None, 0, empty.plan.scales), js_on_load=view.LOOK_JS, elem_id="guidance-look")
         self.norms = gr.HTML(charts.norms(None), elem_id="guidance-norms")
         widgets.chart_table("guidance-norms", "Sizes of eps over the steps")
-        gr.HTML(widgets.words(ANATOMY_WORDS))
+        gr.HTML(widgets.words(texts.ANATOMY_WORDS))
         with gr.Row(elem_classes="files"):
             self.png = gr.DownloadButton(
                 "Picture, PNG with its settings", interactive=False, size="sm", elem_id="guidance-png"
@@ -158,6 +115,7 @@ class Guidance(Tool):
         self.form.lay_out("experiment", "model", "prompt", values=opening)
         vocabulary.line(self.form, opening)
         self.form.lay_out("negative", "group", "scales", "seeds", "rules", values=opening)
+        self.form.lay_out("temperature", "colour", "region", "brightness", values=opening)
         with widgets.more("More"):
             self.form.lay_out("steps", "sampler", "style", values=opening)
         with widgets.more("Share"):
@@ -193,7 +151,8 @@ class Guidance(Tool):
             self.on_scrub, [self.anatomy, self.step], self.look, trigger_mode="always_last", queue=False, **QUIET
         )  # not through the queue: its bookkeeping costs more than a frame does
         form["model"].input(self.on_model, {*self.controls}, form.model_parts, **LATEST)
-        form["experiment"].input(self.on_experiment, {*self.controls}, form.others_parts, **LATEST)
+        for name in ("experiment", "rules"):
+            form[name].input(self.on_experiment, {*self.controls}, form.others_parts, **LATEST)
         self.runs.stop.click(self.on_stop, None, None, queue=False, **QUIET)
         self.restorable = self.controls
         vocabulary.wire(self.form)
@@ -208,7 +167,7 @@ class Guidance(Tool):
         return [self.section, self.curves_box, self.anatomy_box, self.nearest_box]
 
     def on_section(self, section: str) -> list[Any]:
-        return [section, *(gr.update(visible=section == name) for name in (CURVES, ANATOMY, NEAREST))]
+        return [section, *(gr.update(visible=section == name) for name in SECTIONS)]
 
     def opening(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
         """A run of what the controls are set to."""
@@ -227,7 +186,8 @@ class Guidance(Tool):
         lanes, painter = sweep.new_lanes(), SweepPainter(sweep)
         request, run = plan.request.model_copy(update={"lanes": lanes}), Run(_every_s(plan))
         collector = Collector(request)
-        base = {self.last_run: sweep, self.words: _words(now["experiment"], plan.request.model)}
+        said = texts.words(now["experiment"], plan.request.model, plan.rules)
+        base = {self.last_run: sweep, self.words: said}
         began = time.monotonic()
 
         def paint() -> Update:
@@ -298,7 +258,8 @@ class Guidance(Tool):
     def _look(self, values: dict[Any, Any], lane: LaneSettings, request: gr.Request) -> Iterator[Update]:
         whole = values[self.last_run].plan.request
         anatomy_request = AnatomyRequest(
-            model=whole.model, condition=whole.condition, negative=whole.negative, forward=whole.forward, lane=lane,
+            model=whole.model, condition=whole.condition, negative=whole.negative, forward=whole.forward, guide=whole.guide,
+            lane=lane,
             scales=view.anatomy_scales(values[self.last_run].plan.scales, lane.guidance_scale),
         )  # fmt: skip
         cell, previous = values[self.last_run].cells.get(lane), values[self.anatomy]
@@ -324,7 +285,9 @@ class Guidance(Tool):
 
     def _finished(self, look: Look) -> Update:
         path = charts.save_norms(look, media.scratch_file("norms.csv"))
-        return self._anatomy(look, round(REST_AT * (len(look.steps) - 1))) | {
+        strongest = pull.strongest(look.steps)
+        rest = round(REST_AT * (len(look.steps) - 1)) if strongest is None else strongest
+        return self._anatomy(look, rest) | {
             self.anatomy: look,
             self.norms_csv: gr.update(value=str(path), interactive=True),
         }
@@ -367,35 +330,31 @@ class Guidance(Tool):
     def _plan(self, now: dict[str, Any]) -> SweepPlan:
         row = self.form.model(now)
         scales, seeds = view.parse_scales(now["scales"]), view.parse_seeds(now["seeds"])
-        rules = tuple(now["rules"] or ()) if now["experiment"] == "rules" else ("cfg",)
-        self._check_count(rules, seeds, scales)
-        words = {name: now[name] for name in ("prompt", "group", "style") if name in row.conditions and now[name]}
+        chosen = rules.chosen(now)
+        self._check_count(chosen, seeds, scales)
+        read = {*row.conditions, *(["prompt"] if "clip" in rules.guides(now) else [])}
+        words = {name: now[name] for name in ("prompt", "group", "style") if name in read and now[name]}
         shared = {
             "model": now["model"],
             "condition": make_request(Condition, **words),
             "negative": now["negative"] if "prompt" in row.conditions else "",
             "forward": Forward(schedule=row.schedules[0]),
+            "guide": rules.guide_settings(now),
             "measure": True,
             "replay": reel.FRAMES,
         }
-        return make_plan(rules, seeds, scales, {"sampler": now["sampler"], "steps": now["steps"]}, shared)
+        return make_plan(chosen, seeds, scales, {"sampler": now["sampler"], "steps": now["steps"]}, shared)
 
-    def _check_count(self, rules: Sequence[str], seeds: Sequence[int], scales: Sequence[float]) -> None:
-        if not rules:
+    def _check_count(self, chosen: Sequence[str], seeds: Sequence[int], scales: Sequence[float]) -> None:
+        if not chosen:
             raise LabError("Choose at least one rule.")
-        count = len(rules) * len(seeds) * len(scales)
+        count = len(chosen) * len(seeds) * len(scales)
         if count > self.settings.max_lanes:
-            by_rule = f"{len(rules)} rules × " if len(rules) > 1 else ""
+            by_rule = f"{len(chosen)} rules × " if len(chosen) > 1 else ""
             raise LabError(
                 f"{len(scales)} scales × {by_rule}{len(seeds)} seed{'s' if len(seeds) > 1 else ''} make {count} pictures; "
                 f"one run makes at most {self.settings.max_lanes}. Take fewer scales or seeds."
             )
-
-
-def _words(experiment: str, model: str) -> str:
-    """What there is to see of an experiment on a model."""
-    more = EXACT_WORDS[experiment] if MODELS[model].family == "exact" else ""
-    return widgets.words(f"{WORDS[experiment]} {more}".strip())
 
 
 def _every_s(plan: SweepPlan) -> float:

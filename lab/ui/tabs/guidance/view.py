@@ -6,8 +6,6 @@ Pictures are painted as data URIs and every box keeps its square, so nothing jum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from itertools import pairwise
-from math import log2
 from typing import Any
 
 import numpy as np
@@ -21,12 +19,17 @@ from lab.requests.sampling import LaneSettings, Recording, SamplingRequest, Step
 from lab.ui.shell import lane_view, lists, media, reel
 from lab.ui.shell.sources import beside
 from lab.ui.shell.widgets import subscripts
+from lab.ui.tabs.guidance import pull
+from lab.ui.tabs.guidance.cells import colour, figure, heat_colours, image, key, words
+from lab.ui.tabs.guidance.rules import names_of_scales
 
 MAX_SCALE = 30.0
 MAX_CELLS = 256  # finished cells that a visitor's page remembers
 MAX_ANATOMY_SCALES = 12  # predicted x_0 of one step
-CONVENTION = {0.0: "unconditional", 1.0: "plain conditional"}
-RAMP = ((0, "#8b93a1"), (1, "#4c8df6"), (3, "#2fa58e"), (7.5, "#efb118"), (15, "#e8590c"), (30, "#c2255c"))
+MEASURES = {
+    "clip": "CLIP score", "guide": "guide's score", "judge": "judge's score", "saturation": "saturation",
+    "clipped": "clipped pixels", "contrast": "contrast",
+}  # fmt: skip
 
 
 # A click picks a cell; its identity and not its place travels, since the grid may have changed meanwhile.
@@ -62,6 +65,27 @@ class SweepPlan:
     request: SamplingRequest
     rows: tuple[tuple[str, int], ...]  # rule, seed
     scales: tuple[float, ...]
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The rules of its rows, each once."""
+        return tuple(dict.fromkeys(rule for rule, _ in self.rows))
+
+    @property
+    def judged(self) -> bool:
+        """Whether a judge scores its pictures: those that CLIP guides are never scored by what guided them."""
+        return any(is_judged(lane) for lane in self.request.lanes)
+
+    @property
+    def measures(self) -> dict[str, str]:
+        """What is measured of its pictures, by name, with the title."""
+        left_out = ("clip",) if self.judged else ("guide", "judge")
+        return {name: title for name, title in MEASURES.items() if name not in left_out}
+
+
+def is_judged(lane: LaneSettings) -> bool:
+    """Whether a run with this lane is scored by the judge."""
+    return GUIDANCE[lane.rule].guide == "clip"
 
 
 def make_plan(
@@ -102,46 +126,25 @@ class Sweep:
         return Sweep(plan, dict(list(self.cells.items())[-MAX_CELLS:]), self.film)
 
     def new_lanes(self) -> tuple[LaneSettings, ...]:
-        """The lanes of the plan that have no finished cell."""
-        return tuple(lane for lane in self.plan.request.lanes if lane not in self.cells)
+        """The lanes of the plan that have no finished cell; and where none of them is guided by CLIP, but others of the plan
+        are, one of those, so that the judge scores the new ones too."""
+        lanes = self.plan.request.lanes
+        new = tuple(lane for lane in lanes if lane not in self.cells)
+        if not new or any(map(is_judged, new)):
+            return new
+        return (*new, *[lane for lane in lanes if is_judged(lane)][:1])
 
 
 def _origin(request: SamplingRequest) -> tuple[object, ...]:
     """What all cells of a sweep share; seed, scale and rule are a cell's own."""
     first = request.lanes[0].model_copy(update={"seed": 0, "guidance_scale": 1.0, "rule": "cfg"})
-    return request.model, request.condition, request.negative, request.forward, first
-
-
-def colour(scale: float) -> str:
-    """The one colour of a scale: grey where there is no prompt, then blue to red as it burns."""
-    at = log2(1 + scale)
-    for (low, a), (high, b) in pairwise(RAMP):
-        if scale <= high:
-            share = (at - log2(1 + low)) / (log2(1 + high) - log2(1 + low))
-            parts = zip(_rgb(a), _rgb(b), strict=True)
-            return "#" + "".join(f"{round(x + (y - x) * share):02x}" for x, y in parts)
-    return RAMP[-1][1]
-
-
-def _rgb(hex_colour: str) -> tuple[int, ...]:
-    return tuple(int(hex_colour[i : i + 2], 16) for i in (1, 3, 5))
-
-
-def key(lane: LaneSettings) -> str:
-    """A lane's name in the page: what sets it apart from all others of its grid."""
-    short = f"{lane.guidance_scale:g}"
-    exact = short if float(short) == lane.guidance_scale else repr(lane.guidance_scale)
-    return f"{lane.rule}-{lane.seed}-{exact}"
+    judged = any(map(is_judged, request.lanes))
+    return request.model, request.condition, request.negative, request.forward, request.guide, judged, first
 
 
 def lane_of(plan: SweepPlan, name: object) -> LaneSettings | None:
     """The lane of a plan that `key` gives this name; None where the grid has changed and has none."""
     return next((lane for lane in plan.request.lanes if key(lane) == name), None)
-
-
-def words(lane: LaneSettings) -> str:
-    """What sets a cell apart: scale, seed, rule."""
-    return f"scale {lane.guidance_scale:g} · seed {lane.seed} · {GUIDANCE[lane.rule].title}"
 
 
 class SweepPainter:
@@ -173,11 +176,11 @@ class SweepPainter:
         step, cell = self.steps.get(lane), self.cells.get(lane)
         body, part = "", False
         if cell is not None:
-            body = _image(cell.uri, title, key(lane)) + f"<small>seed {lane.seed} · {lane.guidance_scale:g}</small>"
+            body = image(cell.uri, title, key(lane)) + f"<small>seed {lane.seed} · {lane.guidance_scale:g}</small>"
         elif step is not None:
             guess = self.guesses[lane]
             latent = "" if guess.decoded else "latent, "
-            body = _image(self._uri(lane, guess), f"{title}, {latent}step {guess.i} of {guess.n}", key(lane))
+            body = image(self._uri(lane, guess), f"{title}, {latent}step {guess.i} of {guess.n}", key(lane))
             if stopped and step.i < step.n:
                 part = True
                 body += f"<small>{latent}{guess.i}/{guess.n}</small>"
@@ -223,11 +226,11 @@ class SweepPainter:
 def _grid(plan: SweepPlan, cell: Callable[[int], str], named: str = "") -> str:
     """A plan's heads, and for each of its lanes what `cell` says of the lane of this index. `named` are the attributes that
     name the whole for a screen reader."""
-    several = len({rule for rule, _ in plan.rows}) > 1
+    several, names = len(plan.rules) > 1, names_of_scales(plan.rules)
     body = ['<span class="corner">guidance scale</span>']
     for scale in plan.scales:
-        name = CONVENTION.get(scale, "&nbsp;").replace("plain ", "")
-        if scale == 0 and plan.request.negative.strip():
+        name = names.get(scale, "").replace("plain ", "") or "&nbsp;"
+        if name == "unconditional" and plan.request.negative.strip():
             name = "negative"  # it took the place of no prompt
         body.append(f'<span class="head" style="--scale:{colour(scale)}"><i>{name}</i>{scale:g}</span>')
     for row, (rule, seed) in enumerate(plan.rows):
@@ -247,14 +250,9 @@ def nearest_grid(plan: SweepPlan, found: Mapping[LaneSettings, Nearest], text: s
         if one is None:
             return '<figure class="near"></figure>'
         what = f"{one.caption}, {one.rms:.0f} grey levels away"
-        return f'<figure class="near">{_image(media.data_uri(one.picture), what)}<small>{one.rms:.0f}</small></figure>'
+        return f'<figure class="near">{image(media.data_uri(one.picture), what)}<small>{one.rms:.0f}</small></figure>'
 
     return _grid(plan, cell) + f'<p class="lab-words" role="status">{escape(text)}</p>'
-
-
-def _image(uri: str, alt: str, part: str = "") -> str:
-    name = f' data-part="{part}"' if part else ""  # in a reel
-    return f'<img decoding="sync" draggable="false" alt="{escape(alt, quote=True)}" src="{uri}"{name}>'
 
 
 # One cell, taken apart
@@ -281,13 +279,10 @@ def anatomy_scales(scales: Sequence[float], own: float) -> tuple[float, ...]:
     return tuple(sorted({*even, own}))
 
 
-MEASURES = {"clip": "CLIP score", "saturation": "saturation", "clipped": "clipped pixels", "contrast": "contrast"}
-
-
 def look(look: Look | None, index: int = 0, scales: Sequence[float] = ()) -> str:
     """The selected picture, large and with its numbers, beside one step of its anatomy."""
     if look is None:
-        return f'<div class="look">{_figure("", "Click a picture above", "", "large")}{_apart(None, scales, -1)}</div>'
+        return f'<div class="look">{figure("", "Click a picture above", "", "large")}<div>{_apart(None, scales, -1)}</div></div>'
     lane, cell = look.request.lane, look.cell
     numbers = ""
     if cell is not None:
@@ -295,12 +290,13 @@ def look(look: Look | None, index: int = 0, scales: Sequence[float] = ()) -> str
         numbers = "".join(f"<dt>{title}</dt><dd>{value}</dd>" for title, value in rows)
     title = f"scale {lane.guidance_scale:g}, seed {lane.seed}"
     under = f"{GUIDANCE[lane.rule].title} · {lane.steps} steps. Click for full size."
-    large = _figure(_image(cell.uri, words(lane)) if cell else "", title, under, "large", f"<dl>{numbers}</dl>")
+    large = figure(image(cell.uri, words(lane)) if cell else "", title, under, "large", f"<dl>{numbers}</dl>")
     step = look.steps[min(max(index, 0), len(look.steps) - 1)] if look.steps else None
     # The picked cell is outlined from here, so that the grid need not be painted again.
     mark = f'<style>.sweep [data-key="{key(lane)}"] {{ box-shadow: 0 0 0 3px var(--primary-500) !important; }}</style>'
     latent = MODELS[look.request.model].latent
-    return f'<div class="look">{mark}{large}{_apart(step, look.request.scales, lane.guidance_scale, latent)}</div>'
+    apart = _apart(step, look.request.scales, lane.guidance_scale, latent)
+    return f'<div class="look">{mark}{large}<div>{apart}{pull.panel(lane, step)}</div></div>'
 
 
 def _apart(step: Anatomy | None, scales: Sequence[float], own: float, latent: bool = False) -> str:
@@ -308,7 +304,7 @@ def _apart(step: Anatomy | None, scales: Sequence[float], own: float, latent: bo
     under = [""] * 4
     level = ""
     if step is not None:
-        pictures = [step.x_t, step.unconditional, step.conditional, _heat(step.difference)]
+        pictures = [step.x_t, step.unconditional, step.conditional, heat_colours(step.difference)]
         sign = "−" if step.log_snr < 0 else "+"
         level = f" · step {step.i + 1} of {step.n}, log-SNR {sign}{abs(step.log_snr):.1f}"
         without, with_prompt, gap = step.norms
@@ -318,13 +314,13 @@ def _apart(step: Anatomy | None, scales: Sequence[float], own: float, latent: bo
     if latent:
         titles = ("x_t, latent", *titles[1:])
     halves = "".join(
-        _figure("" if picture is None else _image(media.data_uri(picture), title), title, line)
+        figure("" if picture is None else image(media.data_uri(picture), title), title, line)
         for picture, title, line in zip(pictures, titles, under, strict=True)
     )
     guesses = ""
     for i, scale in enumerate(scales):
         body = (
-            '<span class="empty"></span>' if step is None else _image(media.data_uri(step.x_0[i]), f"x_0 at {scale:g}")
+            '<span class="empty"></span>' if step is None else image(media.data_uri(step.x_0[i]), f"x_0 at {scale:g}")
         )
         kind = ' class="own"' if scale == own else ""
         guesses += (
@@ -332,24 +328,7 @@ def _apart(step: Anatomy | None, scales: Sequence[float], own: float, latent: bo
             f"<figcaption>{scale:g}</figcaption></figure>"
         )
     return (
-        f'<div><div class="halves">{halves}</div>'
+        f'<div class="halves">{halves}</div>'
         f"<h4>{subscripts('Predicted x_0 at each scale, all from this one x_t')}{escape(level)}</h4>"
-        f'<div class="guesses" style="--columns:{max(len(scales), 1)}">{guesses}</div></div>'
+        f'<div class="guesses" style="--columns:{max(len(scales), 1)}">{guesses}</div>'
     )
-
-
-def _figure(image: str, title: str, under: str, kind: str = "", more: str = "") -> str:
-    box = f'<div class="box">{image}</div>'
-    if kind == "large" and image:
-        box = f'<button type="button" class="box" aria-label="{escape(title)}, as large as the screen">{image}</button>'
-    return (
-        f'<figure class="{kind}">{box}'
-        f"<figcaption><b>{subscripts(title)}</b>{subscripts(under)}</figcaption>{more}</figure>"
-    )
-
-
-def _heat(values: np.ndarray) -> np.ndarray:
-    """(height, width) uint8 as colours that grow brighter throughout: black, violet, orange, white."""
-    stops = (0, 90, 180, 255)
-    channels = ((8, 92, 240, 255), (8, 60, 140, 250), (20, 190, 40, 225))
-    return np.stack([np.interp(values, stops, channel) for channel in channels], axis=-1).astype(np.uint8)
