@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from lab.catalog import MODELS, SAMPLERS
+from lab.catalog import GUIDANCE, MODELS, SAMPLERS
 from lab.requests.fields import Condition
 from lab.requests.sampling import ControlWindow, LaneSettings, SamplingRequest
 
@@ -31,8 +31,9 @@ def _restrictions(condition: Condition) -> list[str]:
 
 def _of_the_model(request: SamplingRequest, distilled: bool, alike: bool) -> Iterator[str]:
     model = MODELS[request.model]
+    guides = {GUIDANCE[lane.rule].guide for lane in request.lanes}
     for name in _restrictions(request.condition):
-        if name not in model.conditions:
+        if name not in model.conditions and not (name == "prompt" and "clip" in guides):
             yield f"'{model.title}' reads no {name}: it is not used."
     rules = {lane.rule for lane in request.lanes}
     if distilled:
@@ -41,11 +42,14 @@ def _of_the_model(request: SamplingRequest, distilled: bool, alike: bool) -> Ite
             verb = "are" if len(names) > 1 else "is"
             yield f"'{model.title}' was distilled with its guidance and has no unconditional half: {' and '.join(names)} {verb} not used."
         return
-    scales = {lane.guidance_scale for lane in request.lanes}
+    halved = [
+        lane for lane in request.lanes if GUIDANCE[lane.rule].guide in ("", "classifier")
+    ]  # that go by both halves
+    scales = {lane.guidance_scale for lane in halved}
     if request.negative.strip() and scales == {1.0}:
         yield "At guidance scale 1 the prompt alone is followed: the negative prompt is not used."
     guess = any(lane.guess and lane.windows for lane in request.lanes)  # one half alone is under control
-    if alike and scales != {1.0} and not guess:
+    if alike and halved and scales != {1.0} and not guess:
         yield ALIKE if _restrictions(request.condition) or request.negative.strip() else NO_HOLD
 
 

@@ -2,14 +2,15 @@
 
 Universal guidance (Bansal et al. 2023, arXiv 2302.07121, section 3.2) sends the gradient of a loss on the predicted x_0 back
 through the denoiser; `Guide` with the variable "x_0" does so. Here a loss is the log-density of a measurement of the picture
-that is normal around what is wished for, with the deviation SPREAD, so that scale 1 means as much for each of them.
+that is normal around what is wished for, with the deviation SPREAD, so that scale 1 means as much for each of them; times the
+`certainty` of x_t.
 """
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
+from lab.engine.potentials import certainty
 from lab.engine.process import Level
 
 SPREAD = 0.1  # of a measurement, in units of x_0: white and black lie 2 apart
@@ -23,7 +24,7 @@ class MeanColour:
 
     def __call__(self, x_0: Tensor, level: Level[Tensor]) -> Tensor:
         """(rows,) in nats of x_0 (rows, 3, height, width)."""
-        return _log_density(x_0.mean(dim=(2, 3)) - torch.tensor(self.colour).to(x_0))
+        return _log_density(x_0.mean(dim=(2, 3)) - x_0.new_tensor(self.colour), level)
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Symmetry:
 
     def __call__(self, x_0: Tensor, level: Level[Tensor]) -> Tensor:
         """(rows,) in nats of x_0 (rows, channels, height, width)."""
-        return -(x_0 - x_0.flip(3)).square().mean(dim=(1, 2, 3)) / (2 * SPREAD**2)
+        return _log_density((x_0 - x_0.flip(3)).flatten(1) / x_0[0].numel() ** 0.5, level)
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Brightness:
 
     def __call__(self, x_0: Tensor, level: Level[Tensor]) -> Tensor:
         """(rows,) in nats of x_0 (rows, channels, height, width)."""
-        return _log_density(part_of(x_0, self.region).mean(dim=(1, 2, 3))[:, None] - self.target)
+        return _log_density(part_of(x_0, self.region).mean(dim=(1, 2, 3))[:, None] - self.target, level)
 
 
 def part_of(x: Tensor, region: str) -> Tensor:
@@ -62,6 +63,6 @@ def part_of(x: Tensor, region: str) -> Tensor:
     return x[:, :, slice(*rows), slice(*columns)]
 
 
-def _log_density(deviations: Tensor) -> Tensor:
-    """The log of normal densities of deviations (rows, measurements), summed, up to a constant."""
-    return -(deviations / SPREAD).square().sum(1) / 2
+def _log_density(deviations: Tensor, level: Level[Tensor]) -> Tensor:
+    """The log of normal densities of deviations (rows, measurements), summed, up to a constant, as far as x_t tells of x_0."""
+    return -certainty(level).to(deviations) * (deviations / SPREAD).square().sum(1) / 2

@@ -18,6 +18,18 @@ from lab.engine.predictions import add_score, split_prediction
 from lab.engine.process import Level
 
 
+def certainty(level: Level[Tensor]) -> Tensor:
+    """How much a network may make of x_t: 4 signal / (4 signal + noise^2), from 0 in pure noise to 1 in the picture.
+
+    Of pictures within [-1, 1] no value of the gradient of an exact log p(y | x_t) exceeds 2 signal / noise^2, and none of the
+    Jacobian of the exact predicted x_0 exceeds signal / noise^2: in pure noise there is nothing to follow. A network's need not
+    be small there, and a sampler's first step multiplies it by as much. What comes of a network is therefore multiplied by
+    this, while it is trained too (preconditioning, as Karras et al. 2022, section 5, have it for the denoiser).
+    """
+    strength = 4 * level.signal
+    return strength / (strength + level.noise**2)
+
+
 class Potential(Protocol):
     """A log-probability up to a constant, differentiable in x."""
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, log_softmax
 
+from lab.engine.potentials import certainty
 from lab.engine.process import Level, VariancePreserving
 from lab.models.exact import ExactDenoiser, Support
 from lab.models.noisy_encoder import NoisyEncoder
@@ -56,7 +57,7 @@ class LoadedClassifier(LoadedNoisy):
 
     def log_beliefs(self, x_t: Tensor, level: Level[Tensor], temperature: float) -> Tensor:
         """log p(y | x_t), (rows, classes), with the logits divided by the temperature (Guo et al. 2017, eq. 9)."""
-        return log_softmax(self.outputs(x_t, level) / temperature, dim=1)
+        return log_softmax(certainty(level).to(x_t)[:, None] * self.outputs(x_t, level) / temperature, dim=1)
 
 
 @dataclass(frozen=True)
@@ -121,14 +122,15 @@ class LoadedNoisedClip(LoadedNoisy):
 
 @dataclass(frozen=True)
 class Described:
-    """CLIP_SCALE times the cosine of x_t and a caption: log p(caption | x_t) among any set of captions, up to a constant."""
+    """CLIP_SCALE times `certainty` times the cosine of x_t and a caption: what the noised CLIP was trained to have as log p(caption
+    | x_t) among the captions of a batch, up to a constant."""
 
     clip: LoadedNoisedClip
     caption: str
 
     def __call__(self, x_t: Tensor, level: Level[Tensor]) -> Tensor:
         """As Potential."""
-        return CLIP_SCALE * self.clip.cosine(x_t, level, self.caption)
+        return CLIP_SCALE * certainty(level).to(x_t) * self.clip.cosine(x_t, level, self.caption)
 
 
 def _columns(values: Tensor, x: Tensor) -> Tensor:

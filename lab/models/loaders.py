@@ -15,14 +15,14 @@ import transformers
 from diffusers import AutoencoderKL, ControlNetModel, ModelMixin, UNet2DConditionModel
 from torch import Tensor
 
-from lab.catalog import CONTROLS, GROUPS, HELPERS, MODELS, Control, Helper, Model, leasable
+from lab.catalog import CONTROLS, GROUPS, HELPERS, MODELS, SCORER, Control, Helper, Model, leasable
 from lab.engine.denoisers import Denoiser
 from lab.engine.noising import alphas_cumprod
 from lab.models.cache import ModelCache, Shelf, alone, first_line
 from lab.models.clip import LoadedClip, read_clip
 from lab.models.compiled import Engines, Workshop
 from lab.models.exact import ExactData, ExactDenoiser, Support, TwoGroups
-from lab.models.guides import LoadedClassifier
+from lab.models.guides import LoadedClassifier, LoadedNoisedClip
 from lab.models.judge import LoadedJudge, read_judge
 from lab.models.local import AllPlaces, LocalDenoiser, OwnPlace, Patches
 from lab.models.noisy_encoder import NoisyEncoder
@@ -380,6 +380,21 @@ def load_classifier(row: Helper, settings: Settings, shelf: Shelf, workshop: Wor
     )
 
 
+def load_noised_clip(row: Helper, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> LoadedNoisedClip:
+    """Family "noised_clip": a folder with a NoisyEncoder and its scheduler; the texts are embedded by the CLIP that scores."""
+    folder, clip = folder_of(row.source, settings), folder_of(HELPERS[SCORER].source, settings)
+    text = shelf(
+        content_key(clip / "text_encoder"),
+        lambda: read_network(clip / "text_encoder", transformers.CLIPTextModelWithProjection, torch.float32),
+    )
+    return LoadedNoisedClip(
+        _noisy_encoder(folder / "image_encoder", shelf),
+        read_scheduler(folder / "scheduler"),
+        text,
+        read_tokenizer(clip / "tokenizer"),
+    )
+
+
 def _noisy_encoder(folder: Path, shelf: Shelf) -> NoisyEncoder:
     """In float32: its gradient is taken, and it costs less than a denoiser call."""
     return shelf(content_key(folder), lambda: read_network(folder, NoisyEncoder, torch.float32))
@@ -422,6 +437,7 @@ FAMILIES = {
     "controlnet": Family(load_control),
     "clip": Family(load_clip, weigh_float32),
     "classifier": Family(load_classifier, weigh_float32),
+    "noised_clip": Family(load_noised_clip, weigh_float32),
     "judge": Family(load_judge, weigh_float32),
 }
 

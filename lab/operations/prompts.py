@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from lab.captions import as_caption
-from lab.catalog import MODELS
+from lab.catalog import GUIDANCE, MODELS
 from lab.models.loaders import LoadedModel
 from lab.requests.anatomy import AnatomyRequest
 from lab.requests.base import Note
@@ -22,7 +22,7 @@ PromptRequest = TypeVar("PromptRequest", SamplingRequest, AnatomyRequest, Invers
 
 def as_captions(request: PromptRequest) -> tuple[PromptRequest, list[Note]]:
     """A request with its prompts as its model knows them, and what the visitor should know of that."""
-    if not MODELS[request.model].captions:
+    if not (MODELS[request.model].captions or _by_clip(request)):
         return request, []
     prompts = {"prompt": request.condition.prompt}
     if not isinstance(request, InversionRequest) and MODELS[request.model].guided:
@@ -42,6 +42,12 @@ def as_captions(request: PromptRequest) -> tuple[PromptRequest, list[Note]]:
     if "negative" in captions:
         update["negative"] = captions["negative"]
     return request.model_copy(update=update), notes
+
+
+def _by_clip(request: PromptRequest) -> bool:
+    """Whether a CLIP that was trained on the lab's captions reads the prompt in the model's place."""
+    lanes = [request.lane] if isinstance(request, AnatomyRequest) else getattr(request, "lanes", ())
+    return any(GUIDANCE[lane.rule].guide == "clip" for lane in lanes)
 
 
 def unread_notes(model: LoadedModel, condition: Condition, negative: str = "") -> Iterator[Note]:

@@ -9,7 +9,7 @@ from itertools import zip_longest
 
 import numpy as np
 
-from lab.catalog import MODELS, SCORER
+from lab.catalog import JUDGE, MODELS, SCORER
 from lab.engine.distances import path_distance, rms
 from lab.engine.lanes import Lane, Record
 from lab.measures import picture_measures
@@ -29,6 +29,7 @@ from lab.unused import unused
 REPLAY_SHARE = 0.5  # of a run's time may go into decoding its steps once more after it, for the replay
 
 
+SCORES, GUIDE_SCORE = {SCORER: "clip", JUDGE: "judge"}, "guide"  # names of what scores the fit to the prompt
 REFERENCE = -1  # the lane index of the long reference run
 
 
@@ -105,8 +106,8 @@ def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult
             result = replace(result, residuals=_residuals(lane))
             if request.measure:
                 if index == 0:
-                    yield from _score_notes(request.condition.prompt, house)
-                measures = _measures(result.picture, request.condition.prompt, house)
+                    yield from _score_notes(request, house)
+                measures = _measures(result.picture, request, house)
                 result = replace(result, measures=measures | {"clipped": painter.clipped[index]})
             yield result
         yield from painter.replay(REPLAY_SHARE * (time.perf_counter() - began))
@@ -123,20 +124,20 @@ def _residuals(lane: Lane) -> np.ndarray | None:
     return sizes
 
 
-def _measures(picture: np.ndarray, prompt: str, house: House) -> dict[str, float]:
-    """Numbers of a finished picture; the CLIP score where there was a prompt."""
-    numbers = picture_measures(picture)
-    if prompt.strip():
-        with house.lease(SCORER) as clip:
-            numbers["clip"] = house.compute(partial(clip.score, picture, prompt))
+def _measures(picture: np.ndarray, request: SamplingRequest, house: House) -> dict[str, float]:
+    """Numbers of a finished picture; with a prompt, how well it fits: by the CLIP score, or by a CLIP that guides and the judge."""
+    numbers, prompt = picture_measures(picture), request.condition.prompt
+    for name in request.scorers() if prompt else ():
+        with house.lease(name) as scorer:
+            numbers[SCORES.get(name, GUIDE_SCORE)] = house.compute(partial(scorer.score, picture, prompt))
     return numbers
 
 
-def _score_notes(prompt: str, house: House) -> Iterator[Note]:
-    """What of the prompt the CLIP score does not know."""
-    if prompt:
-        with house.lease(SCORER) as clip:
-            yield from map(Note, clip.unread(prompt))
+def _score_notes(request: SamplingRequest, house: House) -> Iterator[Note]:
+    """What of the prompt its scorers do not know."""
+    for name in request.scorers() if request.condition.prompt else ():
+        with house.lease(name) as scorer:
+            yield from map(Note, scorer.unread(request.condition.prompt))
 
 
 def _result(

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import AliasChoices, Field, model_validator
 
-from lab.catalog import GUIDANCE, MODELS, SAMPLERS, SCORER, control_of, guide_networks
+from lab.catalog import GUIDANCE, JUDGE, MODELS, SAMPLERS, SCORER, control_of, guide_networks
 from lab.requests.base import Event, Key, Load, Request, Rest
 from lab.requests.fields import (
     Condition,
@@ -140,12 +140,20 @@ class SamplingRequest(Request):
     def models(self) -> tuple[str, ...]:
         """As Request.models: the second model, the ControlNets and, where there is a prompt to score, the scorer too."""
         versus = () if self.versus is None else (self.versus,)
-        scorer = (SCORER,) if self.measure and self.condition.prompt else ()
-        return tuple(dict.fromkeys((self.model, *versus, *self.controlnets(), *self.networks(), *scorer)))
+        scorers = self.scorers() if self.measure and self.condition.prompt else ()
+        return tuple(dict.fromkeys((self.model, *versus, *self.controlnets(), *self.networks(), *scorers)))
 
     def networks(self) -> tuple[str, ...]:
         """The rows of HELPERS that pull its lanes."""
         return guide_networks(MODELS[self.model], [lane.rule for lane in self.lanes])
+
+    def by_clip(self) -> bool:
+        """Whether a CLIP pulls one of its lanes: then all read the prompt, and nothing that shares a part with it scores any."""
+        return any(GUIDANCE[lane.rule].guide == "clip" for lane in self.lanes)
+
+    def scorers(self) -> tuple[str, ...]:
+        """The rows of HELPERS that score how well its pictures fit the prompt: where a CLIP guides, that CLIP and the judge."""
+        return (MODELS[self.model].guides["clip"], JUDGE) if self.by_clip() else (SCORER,)
 
     def rest(self, events: Set[Key]) -> Rest | None:
         """As Request.rest: the lanes without a result; all, where lanes lean on each other."""

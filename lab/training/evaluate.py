@@ -28,6 +28,8 @@ from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionM
 from lab.annotators.skeleton import draw_skeleton
 from lab.engine.fidelity import frechet
 from lab.engine.predictions import split_prediction
+from lab.engine.process import Level
+from lab.models.guides import LoadedClassifier
 from lab.models.judge import LoadedJudge, read_judge
 from lab.models.noisy_encoder import NoisyEncoder
 from lab.training.classification import NOISES, by_log_snr, exact_classifier, group_labels, noised
@@ -260,11 +262,16 @@ def measure_classifier(scene: Scene) -> dict[str, Any]:
 
     folder = scene.models("classifier")
     model = NoisyEncoder.from_pretrained(folder / "classifier").float().eval()
-    alphas_cumprod = DDPMScheduler.from_pretrained(folder / "scheduler").alphas_cumprod
+    scheduler = DDPMScheduler.from_pretrained(folder / "scheduler")
+    alphas_cumprod = scheduler.alphas_cumprod
     groups = json.loads((folder / "classes.json").read_text())
     drawings, unseen = (part.drawings(model.config.sample_size) for part in (scene.corpus, scene.corpus.unseen))
     beliefs = {
-        "network": lambda x_t, t: model(x_t, t).softmax(1),
+        "network": lambda x_t, t: (
+            LoadedClassifier(model, scheduler, groups)
+            .log_beliefs(x_t, Level.from_alpha_bar(alphas_cumprod[t].double()), 1.0)
+            .exp()
+        ),
         "exact": exact_classifier(drawings, groups, alphas_cumprod),
         "exact_of_training": exact_classifier(drawings.training, groups, alphas_cumprod),
     }

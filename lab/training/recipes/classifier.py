@@ -14,6 +14,8 @@ from diffusers import DDPMScheduler, UNet2DModel
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from lab.engine.potentials import certainty
+from lab.engine.process import Level
 from lab.models.noisy_encoder import NoisyEncoder
 from lab.training.corpus import Corpus, draw_indices, flipped, to_device, to_pixels, to_unit
 from lab.training.losses import add_noise
@@ -60,9 +62,13 @@ class Classifier(Recipe[NoisyEncoder]):
         x_0 = shifted(flipped(to_unit(self.pixels[index]), rng), rng, self.options.shift)
         t = torch.randint(len(self.alphas_cumprod), (len(index),), generator=rng, device=self.device)
         eps = torch.randn(x_0.shape, generator=rng, device=self.device)
-        logits = model(add_noise(x_0, eps, self.alphas_cumprod[t]), t).float()
+        logits = self.logits(model, add_noise(x_0, eps, self.alphas_cumprod[t]), t)
         labels = self.labels[index]
         return {"loss": cross_entropy(logits, labels), "accuracy": (logits.argmax(1) == labels).float().mean()}
+
+    def logits(self, model: NoisyEncoder, x_t: Tensor, t: Tensor) -> Tensor:
+        """(rows, classes), as far as x_t tells of the class."""
+        return certainty(Level.from_alpha_bar(self.alphas_cumprod[t]))[:, None] * model(x_t, t).float()
 
     @torch.no_grad()
     def sheet(self, model: NoisyEncoder) -> np.ndarray:
@@ -74,7 +80,7 @@ class Classifier(Recipe[NoisyEncoder]):
         t = torch.linspace(0, len(self.alphas_cumprod) - 1, SHEET_LEVELS).long().repeat(len(x_0) // SHEET_LEVELS)
         eps = torch.randn(x_0.shape, generator=torch.Generator().manual_seed(0)).to(self.device)
         x_t = add_noise(x_0, eps, self.alphas_cumprod[t.to(self.device)])
-        named = self.groups[model(x_t, t.to(self.device)).argmax(1).cpu().numpy()]
+        named = self.groups[self.logits(model, x_t, t.to(self.device)).argmax(1).cpu().numpy()]
         return tile(framed(to_pixels(x_t), named == np.array(shown.groups)), SHEET_LEVELS)
 
     def export(self, model: NoisyEncoder, folder: Path) -> None:

@@ -1,7 +1,7 @@
 """noised-clip: a CLIP image encoder of x_t, given t (GLIDE, Nichol et al. 2021, section 2.3), to guide the pixel model by words.
 
 The text encoder is that of the recipe clip, which stays as it is: what is learned is where a noisy drawing lies in its space.
-GLIDE trains both anew.
+GLIDE trains both anew. Only x_t asks for its caption, as guidance does, and not the caption for its x_t.
 """
 
 from dataclasses import dataclass
@@ -14,9 +14,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer
 
+from lab.engine.potentials import certainty
+from lab.engine.process import Level
 from lab.models.noisy_encoder import NoisyEncoder
 from lab.training.corpus import Corpus, draw_indices, flipped, to_device, to_unit
-from lab.training.losses import add_noise, contrastive_loss
+from lab.training.losses import add_noise, shared_cross_entropy
 from lab.training.recipes.clip import hidden_styles, shifted
 from lab.training.records import tile
 from lab.training.train import Models, Options, Recipe
@@ -56,7 +58,6 @@ class NoisedClip(Recipe[NoisyEncoder]):
         self.concepts, self.styles = ids_of(training.concepts).to(device), ids_of(training.styles).to(device)
         self.scheduler = DDPMScheduler(beta_schedule="squaredcos_cap_v2")
         self.alphas_cumprod = self.scheduler.alphas_cumprod.to(device)
-        self.log_scale = torch.tensor(options.scale, device=device).log()
         torch.manual_seed(options.seed)
         self.model = NoisyEncoder(self.texts.shape[-1], options.resolution, options.channels).to(device)
         if options.start:
@@ -73,7 +74,8 @@ class NoisedClip(Recipe[NoisyEncoder]):
         concept, style = self.concepts[index], self.styles[index]
         same = (concept[:, None] == concept) & ((style[:, None] == style) | (variant != 0))
         hit = same.gather(1, (images @ texts.T).argmax(1, keepdim=True)).float().mean()
-        return {"loss": contrastive_loss(images, texts, self.log_scale, same), "hit": hit}
+        sure = certainty(Level.from_alpha_bar(self.alphas_cumprod[t]))[:, None]
+        return {"loss": shared_cross_entropy(self.options.scale * sure * images @ texts.T, same), "hit": hit}
 
     @torch.no_grad()
     def sheet(self, model: NoisyEncoder) -> np.ndarray:
