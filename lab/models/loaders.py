@@ -437,7 +437,6 @@ FAMILIES = {
     "controlnet": Family(load_control),
     "clip": Family(load_clip, weigh_float32),
     "classifier": Family(load_classifier, weigh_float32),
-    "noised_clip": Family(load_noised_clip, weigh_float32),
     "judge": Family(load_judge, weigh_float32),
 }
 
