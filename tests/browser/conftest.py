@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Locator, Page, TimeoutError, sync_playwright
+from playwright.sync_api import Locator, Page, TimeoutError, expect, sync_playwright
 
 from lab.capsules.capsule import from_link
 from tests.browser.setup import find
@@ -44,6 +44,32 @@ def fill(control: Locator, text: str) -> None:
         if control.input_value() == text:
             return
     pytest.fail(f"the control does not keep {text!r}")
+
+
+FILLED = {  # what a tab without a shelf shows once it has what it opens with; others then have their first run there
+    "start": ".start-card button",
+    "noising": "#noising-film button img",
+    "score": "#score-chart svg",
+    "models": "#tab-models table",
+    "papers": "#tab-papers a",
+}
+FIRST_S = 180  # that a first run may take: it loads its models
+
+
+def open_tab(page: Page, tab: str) -> None:
+    """Open the tab of this name and wait until it rests: its first run has ended, its film and its charts are there."""
+    page.locator(f"#strip-{tab}").click()
+    expect(page.locator(FILLED.get(tab, f"#{tab}-shelf li")).first).to_be_visible(timeout=FIRST_S * 1000)
+    ended(page, tab)
+    expect(page.locator(f"#tab-{tab} :is(.reel.waits, .empty:visible)")).to_have_count(0)
+    expect(page.locator(f"#{tab}-replay", has_text="Pause")).to_have_count(0)
+
+
+def ended(page: Page, tab: str) -> None:
+    """Wait for the end of the tab's run."""
+    page.wait_for_function(
+        "tab => document.getElementById(`${tab}-stop`)?.disabled !== false", arg=tab, timeout=FIRST_S * 1000
+    )
 
 
 def bring(page: Page, gallery: str, path: Path) -> None:

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from lab.catalog import MODELS, samplers_for
 from lab.ui import TABS
 from lab.ui.tabs.noising.tab import SAME_LEVEL
-from tests.browser.conftest import wait_for_address
+from tests.browser.conftest import open_tab, wait_for_address
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
 SIZES = ((390, 844), (820, 1180), (1180, 820), (1280, 720), (1366, 768), (1440, 900), (1920, 1080), (2560, 1440))
@@ -41,9 +41,8 @@ FAULTS_JS = """() => {
 @pytest.mark.parametrize("tab", TOOLS, ids=lambda tab: tab.title)
 def test_controls_stand_in_one_column_at_every_size(page, tab):
     """Folded and with every accordion open; and Run stays in sight while its controls are read to their end."""
-    page.get_by_role("tab", name=tab.title).click()
     name = tab.name
-    expect(page.locator(f"#tab-{name} .stage :is(img, canvas)").first).to_be_visible()
+    open_tab(page, name)
     for folded in (True, False):
         if not folded:
             page.evaluate(UNFOLD_JS)

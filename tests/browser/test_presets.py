@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from lab.ui import TABS
 from lab.ui.shell.instrument import Term
-from tests.browser.conftest import fill
+from tests.browser.conftest import fill, open_tab
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
 TOOLS = [tab for tab in TABS if tab.presets]
@@ -42,10 +42,7 @@ CHANGES = {  # a control, what it has by the second preset, and something else
 @pytest.mark.parametrize("tab", TOOLS, ids=lambda tab: tab.title)
 def test_the_equation_and_what_it_means_light_each_other_up(page, tab):
     """Each part by keyboard; and a picture or a control under the pointer lights up its part."""
-    page.get_by_role("tab", name=tab.title).click()
-    expect(page.locator(f"#tab-{tab.name} .stage :is(img, canvas)").first).to_be_visible()
-    expect(page.locator(f"#tab-{tab.name} :is(#{tab.name}-run, #noising-film img, #score-play)").first).to_be_enabled()
-    expect(page.locator(f"#tab-{tab.name} .reel:is(.waits, .moves)")).to_have_count(0)  # what is pointed at stays
+    open_tab(page, tab.name)  # what is pointed at stays
     parts = page.locator(f"#tab-{tab.name} .term")
     terms = [one for one in tab.equation if isinstance(one, Term)]
     assert parts.count() == len(terms) >= 5
@@ -65,13 +62,12 @@ def test_the_equation_and_what_it_means_light_each_other_up(page, tab):
 @pytest.mark.same_page
 @pytest.mark.parametrize("tab", TOOLS, ids=lambda tab: tab.title)
 def test_a_preset_says_what_to_look_at_until_a_control_differs(page, tab):
-    page.get_by_role("tab", name=tab.title).click()
+    open_tab(page, tab.name)
     line, pressed = (
         page.locator(f"#{tab.name}-pointer .pointer"),
         page.locator(f"#{tab.name}-presets [aria-pressed=true]"),
     )
     expect(pressed).to_have_text(tab.presets[0])
-    expect(page.locator(f"#tab-{tab.name} .stage :is(img, canvas):visible").first).to_be_visible()
     for width in (1366, 820, 390):
         page.set_viewport_size({"width": width, "height": 844})
         assert line.evaluate(LINE_JS) == [1, []], width

@@ -6,23 +6,10 @@ import pytest
 from playwright.sync_api import expect
 
 from lab.ui import TABS
-from tests.browser.conftest import fill
+from tests.browser.conftest import ended, fill, open_tab
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
 MOST_SAID = 3  # of a run: it begins, perhaps one word between, what came of it
-FILLED = {  # what a tab shows once its first run has ended
-    "start": ".start-card button",
-    "noising": "#noising-film button img",
-    "score": "#score-chart svg",
-    "samplers": "#samplers-stage figure + figure img",
-    "guidance": "#guidance-curves circle",
-    "controlnet": "#controlnet-stage img",
-    "ledger": "#ledger-stage td b",
-    "memory": "#memory-stage .near img",
-    "models": "#tab-models table",
-    "papers": "#tab-papers a",
-}
-
 # What can be operated and is seen; `look` is what a focus ring may change, of the element, its parents and its label.
 WALK_JS = """() => {
   const seen = (one) => one.checkVisibility({ contentVisibilityAuto: true, visibilityProperty: true });
@@ -68,19 +55,6 @@ def page(browser, address):
     page.close()
 
 
-def opened(page, tab):
-    """Open a tab and wait until its first run has ended."""
-    page.locator(f"#strip-{tab}").click()
-    expect(page.locator(FILLED[tab]).first).to_be_visible(timeout=180_000)
-    ended(page, tab)
-
-
-def ended(page, tab):
-    page.wait_for_function(
-        "tab => document.getElementById(`${tab}-stop`)?.disabled !== false", arg=tab, timeout=180_000
-    )
-
-
 def walked(page):
     """Every stop of Tab from the top of the page, until it leaves it."""
     page.evaluate(WALK_JS)
@@ -95,7 +69,7 @@ def walked(page):
 
 def test_tab_alone_reaches_whatever_a_pointer_can_in_the_order_of_the_page(page):
     for tab in TABS:
-        opened(page, tab.name)
+        open_tab(page, tab.name)
         page.evaluate(UNFOLD_JS)
         page.wait_for_timeout(1500)  # Gradio mounts what an accordion holds when it is opened
         stops = walked(page)
@@ -107,7 +81,7 @@ def test_tab_alone_reaches_whatever_a_pointer_can_in_the_order_of_the_page(page)
 
 
 def test_keys_do_what_a_click_does(page):
-    opened(page, "samplers")
+    open_tab(page, "samplers")
     page.get_by_role("button", name="The eta dial").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="The eta dial")).to_have_attribute("aria-pressed", "true")
@@ -125,7 +99,7 @@ def test_keys_do_what_a_click_does(page):
 
 
 def test_what_hovering_shows_of_a_curve_is_to_be_had_by_keys(page):
-    opened(page, "guidance")
+    open_tab(page, "guidance")
     dots = page.locator("#guidance-curves [data-key]")
     expect(dots).not_to_have_count(0)
     keys = set(dots.evaluate_all("all => all.map((one) => one.dataset.key)"))
@@ -217,7 +191,7 @@ def tree(page):
 
 @pytest.mark.parametrize("tab", SLOW)
 def test_a_run_is_told_as_begun_and_as_finished_and_no_more(page, tab):
-    opened(page, tab)
+    open_tab(page, tab)
     control, text = SLOW[tab]
     if tab == "samplers":
         page.get_by_role("button", name="Eight ways down").click()
