@@ -1,11 +1,10 @@
 """Copy or invent: pictures of exact, local and learned machines from the same noise (Kamb & Ganguli 2024)."""
 
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -16,50 +15,63 @@ from lab.models.loaders import LoadedModel
 from lab.operations.house import House
 from lab.operations.lanes import make_lane
 from lab.operations.limits import check_load
-from lab.operations.loading import loading
-from lab.requests.base import Event
+from lab.operations.loading import arriving
+from lab.requests.base import Event, Waiting
 from lab.requests.fields import Condition
 from lab.requests.invention import FORWARD, KINDS, Invention, InventionRequest, InventionStep, Machine
 
 GREY_LEVELS = 255 / 2  # of a unit of x_0, whose values lie in [-1, 1]
-
-T = TypeVar("T")
 
 
 def invention(request: InventionRequest, house: House) -> Iterator[Event]:
     """Draw all machines' pictures side by side: InventionSteps as they come, and an Invention for each lane once its machine
     and the network have ended."""
     check_load(request, house.settings)
-    yield from loading(house, *request.models())
     with ExitStack() as leases:
-        models = {name: leases.enter_context(house.lease(name)) for name in request.models()}
-        knowledge = [_known(request, machine, models) for machine in request.machines]
+        yield from arriving(house, KINDS["exact"])
+        exact = leases.enter_context(house.lease(KINDS["exact"]))
+        knowledge = [_known(request, machine, exact) for machine in request.machines]
         ends, began = Ends(request), time.perf_counter()
-        for record in _in_turn(
-            [leases.enter_context(closing(drive)) for drive in _drives(request, house, models, knowledge)]
-        ):
-            yield _step(record, models[KINDS["exact"]], time.perf_counter() - began)
-            for lane in ends.after(record):
-                known = knowledge[lane // len(request.seeds)]
-                yield house.compute(partial(ends.invention, lane, models[KINDS["exact"]], known))
+        for event in _side_by_side(request, house, knowledge, leases):
+            if isinstance(event, Waiting):
+                yield event
+                continue
+            yield _step(event, exact, time.perf_counter() - began)
+            for lane in ends.after(event):
+                yield house.compute(partial(ends.invention, lane, exact, knowledge[lane // len(request.seeds)]))
 
 
-def _known(request: InventionRequest, machine: Machine, models: dict[str, Any]) -> Any:
+def _known(request: InventionRequest, machine: Machine, exact: Any) -> Any:
     """The pictures that a machine knows, as a support of the exact denoiser; for the network, all there are."""
     group = "" if machine.kind == "network" else request.group
-    return models[KINDS["exact"]].known(group, machine.pictures)
+    return exact.known(group, machine.pictures)
 
 
-def _drives(request: InventionRequest, house: House, models: dict[str, Any], knowledge: Sequence[Any]) -> Iterator[Any]:
-    """The records of each model's lanes, as they are driven: one generator a model."""
-    lanes: dict[str, list[Lane]] = {}
-    count = len(request.seeds)
+def _side_by_side(
+    request: InventionRequest, house: House, knowledge: Sequence[Any], leases: ExitStack
+) -> Iterator[Record | Waiting]:
+    """A record of each model's lanes in turn. While a model is loaded the lanes of those before it go on; where there are
+    none yet, what is loaded is said."""
+    driven: list[Iterator[Record]] = []
+    for name in dict.fromkeys(machine.model for machine in request.machines):
+        for waiting in arriving(house, name):
+            if not driven:
+                yield waiting
+            yield from _round(driven)
+        model = leases.enter_context(house.lease(name))
+        drive: Any = house.drive(model.denoiser(FORWARD), _lanes(request, house, name, model, knowledge))
+        driven.append(leases.enter_context(closing(drive)))
+    while driven:
+        yield from _round(driven)
+
+
+def _lanes(request: InventionRequest, house: House, name: str, model: Any, knowledge: Sequence[Any]) -> Iterator[Lane]:
+    """The lanes of all machines of a model."""
     for index, settings in enumerate(request.lanes()):
-        machine = request.machines[index // count]
-        model = models[machine.model]
-        row = house.compute(partial(_conditioning, request, machine, model, knowledge[index // count]))
-        lanes.setdefault(machine.model, []).append(make_lane(index, settings, model.denoiser(FORWARD), row, None))
-    return (house.drive(models[name].denoiser(FORWARD), own) for name, own in lanes.items())
+        machine, known = (of[index // len(request.seeds)] for of in (request.machines, knowledge))
+        if machine.model == name:
+            row = house.compute(partial(_conditioning, request, machine, model, known))
+            yield make_lane(index, settings, model.denoiser(FORWARD), row, None)
 
 
 def _conditioning(request: InventionRequest, machine: Machine, model: Any, known: Any) -> Any:
@@ -75,16 +87,14 @@ def _step(record: Record, model: LoadedModel, elapsed_s: float) -> InventionStep
     return InventionStep(record.lane, record.i, record.n, record.t, record.log_snr, x_t, x_0, elapsed_s)
 
 
-def _in_turn(sources: Iterable[Iterator[T]]) -> Iterator[T]:
-    """One of each source in turn, until all have ended."""
-    waiting = deque(sources)
-    while waiting:
-        source = waiting.popleft()
-        try:
-            yield next(source)
-        except StopIteration:
-            continue
-        waiting.append(source)
+def _round(driven: list[Iterator[Record]]) -> Iterator[Record]:
+    """A record of each, without those that have none left."""
+    for source in list(driven):
+        record = next(source, None)
+        if record is None:
+            driven.remove(source)
+        else:
+            yield record
 
 
 class Ends:

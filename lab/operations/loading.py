@@ -10,6 +10,7 @@ from lab.operations.house import House
 from lab.requests.base import Waiting
 
 TELL_EVERY_S = 0.5  # how often a run that waits for a download hears how far it is
+LOOK_EVERY_S = 0.05  # how often one looks whether a model is there
 
 
 def loading(house: House, *names: str) -> Iterator[Waiting]:
@@ -20,13 +21,36 @@ def loading(house: House, *names: str) -> Iterator[Waiting]:
     for name in names:
         plan = house.cache.plan(name)
         if plan.fetch:
-            coming = _in_background(partial(house.cache.fetch, name))
-            while not coming.done():
-                yield Waiting(0, 0.0, f"Fetching the {title_of(name)}: {arrived(name) / 1e6:,.0f} MB so far …")
-                wait([coming], TELL_EVERY_S)
-            coming.result()
+            yield from _fetching(house, name)
         if plan.load and slow_to_load(name, house.settings):
             yield Waiting(0, 0.0, f"Loading the {title_of(name)} …")
+
+
+def arriving(house: House, name: str) -> Iterator[Waiting]:
+    """Loads a model beside what else goes on, and says so again and again until it is there. It is not leased: what may be
+    evicted before it is, is then loaded once more. Raises what its load raises."""
+    plan = house.cache.plan(name)
+    if plan.fetch:
+        yield from _fetching(house, name)
+    if plan.load:
+        coming = _in_background(partial(_load, house, name))
+        while not coming.done():
+            yield Waiting(0, 0.0, f"Loading the {title_of(name)} …")
+            wait([coming], LOOK_EVERY_S)
+        coming.result()
+
+
+def _load(house: House, name: str) -> None:
+    with house.lease(name):
+        pass
+
+
+def _fetching(house: House, name: str) -> Iterator[Waiting]:
+    coming = _in_background(partial(house.cache.fetch, name))
+    while not coming.done():
+        yield Waiting(0, 0.0, f"Fetching the {title_of(name)}: {arrived(name) / 1e6:,.0f} MB so far …")
+        wait([coming], TELL_EVERY_S)
+    coming.result()
 
 
 def _in_background(work: Callable[[], None]) -> "Future[None]":

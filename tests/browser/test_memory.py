@@ -10,6 +10,7 @@ from tests.browser.conftest import fill, keep, wait_for_address
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
 
 BOXES_JS = "all => all.map((one) => [one.offsetLeft, one.offsetTop, one.offsetWidth, one.offsetHeight])"
+FRAME_JS = "one => getComputedStyle(one).boxShadow"
 
 
 @pytest.fixture
@@ -36,6 +37,15 @@ def test_the_exact_denoiser_copies_and_the_local_machine_and_the_network_do_not(
     exact, local, network = rows(page)
     assert exact == [0] * 4 and min(local) > 20 and min(network) > 20
     boxes = page.locator(".inventions > *").evaluate_all(BOXES_JS)
+
+    framed, near = page.locator("[data-copy=true] > div").first, page.locator(".near").first
+    at_the_end, slider = framed.evaluate(FRAME_JS), page.locator("#memory-scrub input")
+    slider.evaluate("(one) => { one.value = 40; one.dispatchEvent(new Event('input', { bubbles: true })); }")
+    expect(near).to_be_hidden()  # of noise nothing is said
+    assert framed.evaluate(FRAME_JS) != at_the_end
+    slider.evaluate("(one) => { one.value = one.max; one.dispatchEvent(new Event('input', { bubbles: true })); }")
+    expect(near).to_be_visible()
+    assert framed.evaluate(FRAME_JS) == at_the_end
 
     page.locator("#memory-chart").get_by_text("Likeness").click()
     expect(page.locator("#memory-plot .ytitle")).to_have_text("r² with the network's picture")

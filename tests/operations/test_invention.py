@@ -1,5 +1,8 @@
 """Copy or invent: lanes of several machines from the same noise, and what is measured of their ends."""
 
+import threading
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 import torch
@@ -29,6 +32,9 @@ def house():
 
 @pytest.fixture(scope="module")
 def events(house):
+    for name in KINDS.values():
+        with house.lease(name):
+            pass
     return list(invention(REQUEST, house))
 
 
@@ -57,6 +63,36 @@ def test_every_lane_has_its_steps_and_one_end_and_machines_go_side_by_side(event
     for step in steps:
         if step.i == step.n:
             assert np.array_equal(step.x_0, ends[step.lane].picture)
+
+
+class Slow:
+    """A cache that has no more than one model until it may."""
+
+    def __init__(self, cache, first):
+        self.cache, self.first, self.may = cache, first, threading.Event()
+
+    def plan(self, name):
+        return self.cache.plan(name)
+
+    @contextmanager
+    def lease(self, name, stop):
+        assert name == self.first or self.may.wait(60)
+        with self.cache.lease(name, stop) as model:
+            yield model
+
+
+def test_who_is_there_does_not_wait_for_who_is_loaded(ends):
+    slow = Slow(make_cache(SETTINGS), KINDS["exact"])
+    found = []
+    for event in invention(REQUEST, House(SETTINGS, slow, drive)):
+        found.append(event)
+        if getattr(event, "i", 0) == 2:  # half-way
+            slow.may.set()
+    assert found[0].text == "Loading the model 'Exact denoiser at 32 px' …"
+    begun = [event.lane for event in found if isinstance(event, InventionStep) and event.i == 0]
+    assert begun[:2] == [0, 1]  # of the exact machine
+    same = {event.lane: event for event in found if isinstance(event, Invention)}
+    assert all(np.array_equal(same[lane].picture, ends[lane].picture) for lane in range(8))
 
 
 def test_a_seed_starts_all_machines_from_the_same_noise(events):

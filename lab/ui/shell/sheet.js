@@ -36,7 +36,7 @@ async (text) => {
   write(asked, `600 40px ${family}`, MARGIN, 52, ink);
   write(foot, `22px ${family}`, under, 32, ink);
 
-  // The stage, element by element in its order: ground, borders, picture, words.
+  // The stage, element by element in its order: ground, borders, frames, picture, words.
   pen.setTransform(scale, 0, 0, scale, MARGIN - whole.left * scale, top - whole.top * scale);
   const clear = (colour) => /, 0\)$|^transparent$/.test(colour);
   const box = (element, look) => {
@@ -53,6 +53,13 @@ async (text) => {
       if (!thick || look[`border${side}Style`] === "none" || clear(look[`border${side}Color`])) continue;
       pen.fillStyle = look[`border${side}Color`];
       pen.fillRect(x, side === "Bottom" ? y - thick : y, w || thick, h || thick);
+    }
+    for (const [, colour, spread] of look.boxShadow.matchAll(/(rgba?\([^)]*\)) 0px 0px 0px ([\d.]+)px(?! inset)/g)) {
+      pen.strokeStyle = colour;
+      pen.lineWidth = Number(spread);
+      pen.beginPath();
+      pen.roundRect(at.left - spread / 2, at.top - spread / 2, at.width + pen.lineWidth, at.height + pen.lineWidth, round);
+      pen.stroke();
     }
     if (!element.matches("img, canvas") || (element.matches("img") && !element.naturalWidth)) return;
     pen.imageSmoothingEnabled = look.imageRendering !== "pixelated";

@@ -151,7 +151,8 @@ class Memory(Tool):
         def paint() -> Update:
             drawn = {self.stage: view.stage(plan, run.guesses, found), self.words: view.under_stage(plan, found)}
             note = widgets.progress(view.progress(plan, run.steps))
-            return ({} if run.fast else drawn) | {self.runs.note: note}
+            moves = not run.fast or view.to_come(plan, run.steps)  # who is there need not wait for who is loaded
+            return (drawn if moves else {}) | {self.runs.note: note}
 
         def take(event: Event) -> None:
             if isinstance(event, Step):

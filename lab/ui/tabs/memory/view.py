@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from html import escape
+from math import ceil
 
 import numpy as np
 
@@ -16,6 +17,7 @@ Found = Mapping[int, Invention]  # by lane
 
 ROOM = (730, 416)  # px of a small window for all pictures, across and down
 BENEATH = 34  # px of what stands beneath a picture
+MOST_NARROW = 5  # pictures side by side on a phone
 
 
 def part(lane: int) -> str:
@@ -30,7 +32,9 @@ def stage(plan: Plan, steps: Steps, found: Found) -> str:
         begin = index * len(plan.columns)
         body.append(_head(plan, found, row, "side"))
         body += [_cell(plan, lane, steps, found) for lane in plan.lanes[begin : begin + len(plan.columns)]]
-    size = f"--columns:{len(plan.columns)};--rows:{len(plan.rows)}"
+    columns = len(plan.columns)
+    narrow = ceil(columns / ceil(columns / MOST_NARROW))
+    size = f"--columns:{columns};--rows:{len(plan.rows)};--narrow:{narrow}"
     kind = "beside" if _stands_beside(len(plan.columns), len(plan.rows)) else "beneath"
     name = f"Pictures of {len(plan.request.machines)} machines from {len(plan.request.seeds)} seeds"
     return (
@@ -126,10 +130,19 @@ def _size(plan: Plan, index: int) -> str:
     return f"{machine.patch} px" if plan.experiment == "patch" else known(machine.pictures)
 
 
+def to_come(plan: Plan, steps: Steps) -> list[str]:
+    """The kinds of machines none of which has begun: their models may be loading."""
+    begun = {name(machine) for index, machine in enumerate(plan.request.machines) if steps.keys() & {*plan.of(index)}}
+    return list(dict.fromkeys(kind for kind in map(name, plan.request.machines) if kind not in begun))
+
+
 def progress(plan: Plan, steps: Steps) -> str:
-    """How far a run has come, in calls."""
+    """How far a run has come, in calls, and who is still to begin."""
     calls, total = sum(step.i for step in steps.values()), len(plan.lanes) * plan.request.steps
-    return f"{len(plan.lanes)} lanes · {calls} of {total} denoiser calls"
+    words = [f"{len(plan.lanes)} lanes", f"{calls} of {total} denoiser calls"]
+    if kinds := to_come(plan, steps):
+        words.append(f"to come: {', '.join(kinds)}")
+    return " · ".join(words)
 
 
 def summary(outcome: Outcome) -> str:
