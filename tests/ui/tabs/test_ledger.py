@@ -268,9 +268,9 @@ def test_the_film_ends_in_the_picture_and_a_memoriser_that_cannot_in_its_last_gu
 
 
 @pytest.mark.parametrize("chart", charts.CHARTS)
-def test_error_over_bits_is_looked_at_where_half_of_the_bits_are_there(tab, chart):
-    """Of 100 steps of 1, 2, 3, … bits half have come before step 70."""
-    rest = round(70 / 99 * (reel.LAST - 1)) if chart == "distortion" else reel.LAST
+def test_a_bill_is_looked_at_at_log_snr_0_and_error_over_bits_where_a_third_of_them_are_there(tab, chart):
+    """Of 100 steps of 1, 2, 3, … bits a third have come before step 58; their log-SNR are −5, −4, …"""
+    rest = round((57 if chart == "distortion" else 5) / 99 * (reel.LAST - 1))
     found = int(ended(tab, chart=chart)[tab.stage].split("&quot;rest&quot;: ")[1].split(",")[0])
     assert abs(found - rest) <= 3  # a frame before
 

@@ -48,6 +48,6 @@ TAB = Instrument(
     spoken="minus log p of x 0 is at most L T plus the sum of the divergences of q from p theta plus L 0",
     lesson=LESSON,
     presets=tuple(preset.title for preset in tab.PRESETS),
-    stage="#ledger-stage",
+    stage="#ledger-stage, #ledger-side",
     style=beside(__file__, "style.css"),
 )

@@ -1,4 +1,4 @@
-"""The charts of a bill: pure functions from accounts to figures."""
+"""The charts of a bill: pure functions from accounts to figures. Whose each curve is says the table beside them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ def distortion(plan: Plan, accounts: Sequence[Account], over: str) -> PlotData:
         traces,
         xaxis={"title": {"text": "rate: bits per dimension received"}, "rangemode": "tozero"},
         yaxis={"title": {"text": "distortion: RMSE, of 255"}, "rangemode": "tozero"},
-        showlegend=True,
+        showlegend=False,
     )
 
 
@@ -124,8 +124,8 @@ def _traces(curves: Sequence[Curve]) -> list[dict[str, Any]]:
 def _figure(curves: Sequence[Curve], over: str, y: dict[str, Any]) -> PlotData:
     """Curves along the way from noise, on the left, to the picture."""
     across = (
-        {"title": {"text": f"{plots.LOG_SNR}; L<sub>0</sub> lies beyond its end"}}
+        {"title": {"text": f"{plots.LOG_SNR}; beyond it L<sub>0</sub>"}}
         if over == LEVEL_AXIS
         else {"title": {"text": SHARE}, "range": [1.01, -0.01]}
     )
-    return plots.figure(_traces(curves), xaxis=across, yaxis=y, showlegend=True)
+    return plots.figure(_traces(curves), xaxis=across, yaxis=y, showlegend=False)

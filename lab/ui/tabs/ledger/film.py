@@ -15,7 +15,7 @@ from lab.ui.tabs.ledger import view
 from lab.ui.tabs.ledger.bills import Account, Plan
 
 CAPTION = "Bits received, all at the same log-SNR"
-HALF = 0.5
+THIRD = 1 / 3
 
 
 class Places:
@@ -34,13 +34,14 @@ class Places:
         return [*map(self.of, account.terms), reel.LAST]
 
 
-def film(plan: Plan, accounts: Sequence[Account], half_way: bool = False) -> reel.Film:
-    """The stage at every place. It rests at its end, or `half_way` where the first receiver has at most half of its bits. Its
-    frames are exact: what a packing loses is more than what the last bits buy."""
+def film(plan: Plan, accounts: Sequence[Account], by_bits: bool = False) -> reel.Film:
+    """The stage at every place. It rests where there is as much noise as picture, or `by_bits` where the first receiver has
+    a third of its bits: at the end all pictures are equal. Its frames are exact: what a packing loses is more than what the
+    last bits buy."""
     places = Places(accounts)
     changes = sorted({places.of(term) for account in accounts for term in account.frames} | {0, reel.LAST})
     found = reel.film(changes, lambda place: parts(plan, accounts, place), pack=media.exact_uri)
-    return replace(found, caption=CAPTION, rest=_half(plan, accounts) if half_way else reel.LAST)
+    return replace(found, caption=CAPTION, rest=_rest(plan, accounts, by_bits))
 
 
 def parts(plan: Plan, accounts: Sequence[Account], place: int) -> reel.Parts:
@@ -74,8 +75,9 @@ def step_at(plan: Plan, accounts: Sequence[Account], place: int) -> int:
     return account.terms[-1].i if term is None else term.i
 
 
-def _half(plan: Plan, accounts: Sequence[Account]) -> int:
-    """The last place at which the first receiver has at most half of its bits."""
+def _rest(plan: Plan, accounts: Sequence[Account], by_bits: bool) -> int:
+    """The last place at which the first receiver has at most a third of its bits, or a log-SNR of at most 0."""
     account = accounts[0]
     shares = account.shares(view.first(plan, 0).payer.variance)
-    return max((Places(accounts).of(term) for term in account.frames if shares[term.i] <= HALF), default=0)
+    before = [term for term in account.frames if (shares[term.i] <= THIRD if by_bits else term.log_snr <= 0)]
+    return max(map(Places(accounts).of, before), default=0)

@@ -1,11 +1,12 @@
 // A dot on each curve of the chart where the slider of bits stands. Runs as the stage's js_on_load, before the reel's script:
 // `element` is given. Each trace has in `customdata` the place of the slider at each point.
 const box = element.closest("#ledger-stage");
-let drawn = null;
+let drawn = null, width = 0;
 const mark = () => {
   const graph = document.querySelector("#ledger-plot .js-plotly-plot"), holder = box.querySelector("[data-reel]"), frames = holder?.querySelector("[data-frames]");
   const paper = graph?.querySelector(".svg-container"), { xaxis, yaxis } = graph?._fullLayout ?? {};
   drawn = graph?.data ?? null;
+  width = graph?._fullLayout?.width ?? 0;
   if (!paper || !xaxis || !yaxis) return;
   const last = frames ? JSON.parse(frames.dataset.frames).last : 0, place = Number(holder?.dataset.at);
   const dots = place < last ? graph.data.flatMap((trace) => {
@@ -21,5 +22,6 @@ const mark = () => {
 new MutationObserver(mark).observe(box, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-at"] });
 const timer = setInterval(() => {
   if (!box.isConnected) return clearInterval(timer);
-  if (document.querySelector("#ledger-plot .js-plotly-plot")?.data !== drawn) mark();
-}, 300); // another chart
+  const graph = document.querySelector("#ledger-plot .js-plotly-plot");
+  if (graph && (graph.data !== drawn || graph._fullLayout?.width !== width)) mark();
+}, 300); // another chart, or another width

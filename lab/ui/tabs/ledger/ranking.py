@@ -22,7 +22,7 @@ def stage(bills: Sequence[PictureBill], payer: Payer) -> str:
     finite = [bill.bits[payer.variance] for bill in ranked if not isinf(bill.bits[payer.variance])]
     most = max(finite, default=1.0)
     rows = "".join(_row(bill, payer.variance, most) for bill in ranked)
-    return f'<ol class="ledger-ranking" aria-label="Pictures, the cheapest first; {escape(payer.title)}">{rows}</ol>'
+    return f'<ol class="ledger-ranking" style="--columns:4" aria-label="Pictures, the cheapest first; {escape(payer.title)}">{rows}</ol>'
 
 
 def _row(bill: PictureBill, variance: str, most: float) -> str:

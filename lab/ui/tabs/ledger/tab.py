@@ -137,9 +137,10 @@ class LedgerTab(Tool):
         self.stage = gr.HTML(
             view.stage(None, []), js_on_load=f"{{{MARKS_JS}}}\n{reel.REEL_JS}", elem_id="ledger-stage", padding=False
         )
-        with gr.Row(elem_id="ledger-choices") as self.choices:
-            self.form.lay_out("chart", "over", values=opening)
-        self.plot = widgets.plot("Chart of the bill", elem_id="ledger-plot")
+        with gr.Column(elem_id="ledger-side", min_width=0):
+            with gr.Row(elem_id="ledger-choices") as self.choices:
+                self.form.lay_out("chart", "over", values=opening)
+            self.plot = widgets.plot("Chart of the bill", elem_id="ledger-plot")
         with gr.Row(elem_id="ledger-asides") as self.asides:
             self.open = gr.Button("Open the step at the slider", size="sm", min_width=120, elem_id="ledger-open-step")
             self.ask = gr.Button("Second opinion, by the ODE", size="sm", min_width=120, elem_id="ledger-ask")
@@ -276,9 +277,8 @@ class LedgerTab(Tool):
             return {self.runs.note: widgets.note("Stopped."), self.share.record: ""}
         note = run.sentence(STOPPED if stop.is_set() else view.summary(asked, accounts, time.perf_counter() - began))
         source: dict[str, Any] = {"picture": share.describe_picture(picture)} if now["source"] == EXAMPLE else {}
-        stage = film.film(asked, accounts, half_way=now["chart"] == "distortion").wrap(
-            view.stage(asked, accounts), plays=False
-        )
+        by_bits = now["chart"] == "distortion"
+        stage = film.film(asked, accounts, by_bits).wrap(view.stage(asked, accounts), plays=False)
         return self.ended(self.share.make(values, **source), whole=not stop.is_set()) | {
             **self._shown(now, asked, accounts, stage),
             self.runs.note: note,
