@@ -1,7 +1,7 @@
 """Precision, recall and Fréchet distance over the guidance scale, measured once and shipped."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 from lab.settings import ASSETS
@@ -41,4 +41,5 @@ class FidelityCurves:
 def fidelity_curves() -> FidelityCurves:
     """The curves that are shipped."""
     content = json.loads(FILE.read_text(encoding="utf-8"))
-    return FidelityCurves(**content | {"points": tuple(CurvePoint(**point) for point in content["points"])})
+    points = tuple(CurvePoint(**point) for point in content.pop("points"))
+    return FidelityCurves(points, **{field.name: content[field.name] for field in fields(FidelityCurves)[1:]})

@@ -110,6 +110,7 @@ MAY_IMPORT = {
         "backends",
         "capsules",
         "fidelity_curves",
+        "operations",
         "requests",
         "catalog",
         "settings",

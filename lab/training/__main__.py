@@ -1,4 +1,4 @@
-"""The command line of training: `python -m lab.training data | RECIPE | all | evaluate | blind`."""
+"""The command line of training: `python -m lab.training data | RECIPE | all | evaluate | blind | curves`."""
 
 import argparse
 import json
@@ -13,7 +13,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning th
 import torch
 
 from lab.catalog import MODELS
-from lab.training import blind, data
+from lab.fidelity_curves import FILE as CURVES
+from lab.training import blind, curves, data
 from lab.training.cards import write_card
 from lab.training.corpus import SHIPPED, load_corpus
 from lab.training.evaluate import MEASURES, Scene
@@ -36,6 +37,9 @@ def main(command_line: list[str] | None = None) -> None:
     add_queue_arguments(commands.add_parser("all", help="train every model again, in order; resumes where it stopped"))
     add_evaluate_arguments(commands.add_parser("evaluate", help="measure the models and write their cards"))
     add_blind_arguments(commands.add_parser("blind", help="pictures without captions, for a person to name"))
+    add_curves_arguments(
+        commands.add_parser("curves", help="measure guidance over its scale; resumes where it stopped")
+    )
     arguments = parser.parse_args(command_line)
     if arguments.command == "data":
         data.main(arguments)
@@ -43,6 +47,10 @@ def main(command_line: list[str] | None = None) -> None:
         evaluate(arguments)
     elif arguments.command == "blind":
         blind.write(scene_of(arguments), arguments.out, arguments.scale, arguments.seed)
+    elif arguments.command == "curves":
+        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 1)))
+        plan = curves.Plan(arguments.pictures, arguments.steps, arguments.seed)
+        curves.measure_all(plan, arguments.out, arguments.device)
     elif arguments.command == "all":
         train_all(arguments)
     elif arguments.export:
@@ -97,6 +105,14 @@ def add_blind_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", type=float, default=MODELS["text-to-image"].guidance_scale, help="guidance scale")
     parser.add_argument("--seed", type=int, default=0, help="of captions and noise")
     add_scene_arguments(parser, prompts=100)
+
+
+def add_curves_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--pictures", type=int, default=curves.Plan.n, help="of each point")
+    parser.add_argument("--steps", type=int, default=curves.Plan.steps, help="of DDIM")
+    parser.add_argument("--seed", type=int, default=0, help="of the first picture; the others' follow it")
+    parser.add_argument("--device", default="cpu", help="where pictures are generated")
+    parser.add_argument("--out", type=Path, default=CURVES, help="the file, which is gone on with where it is there")
 
 
 def add_scene_arguments(parser: argparse.ArgumentParser, prompts: int = 200) -> None:
