@@ -5,8 +5,8 @@ from functools import cache
 from textwrap import indent, wrap
 from typing import NamedTuple
 
-from lab.capsules import rule_script, scheduler_script
-from lab.catalog import SAMPLERS, STYLES, Model, Sampler
+from lab.capsules import guide_script, rule_script, scheduler_script
+from lab.catalog import GUIDANCE, SAMPLERS, STYLES, Model, Sampler
 from lab.requests.base import LabError
 from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import LaneSettings, SamplingRequest
@@ -24,19 +24,21 @@ BETAS = {  # as in lab/engine/noising.py: diffusers' beta_schedule, and its firs
 def parts(model: Model, request: SamplingRequest, lane: LaneSettings) -> list[str]:
     """The script of a lane, in parts, empty ones among them. Raises LabError where the lab has no picture of what was asked for."""
     rule, scale = lane.rule, lane.guidance_scale
-    level = rule_script.takes_level(rule, scale)
+    level, pull = rule_script.takes_level(rule, scale), guide_script.pull(model, request, lane)
+    needs = (True, True) if pull and GUIDANCE[rule].guide == "classifier" else rule_script.needs(rule, scale)
     return [
         _head(model, SAMPLERS[lane.sampler], scheduler_script.draws(lane)),
         scheduler_script.constants(lane, 'FOLDER = Path(sys.argv[1] if len(sys.argv) > 1 else "assets/pictures")'),
         pictures(model),
-        sets(request.condition, request.negative, rule_script.needs(rule, scale)),
+        sets(request.condition, request.negative, needs),
         table(request.forward),
         *scheduler_script.parts(lane, request.forward.T, "alpha_bar", level=level),
         _posterior_mean(model.size),
         rule_script.X_0_OF_EPS if rule in rule_script.X_0_RULES else "",
+        *(pull.parts if pull else ()),
         scheduler_script.noise(lane, f"(1, 3, {model.size}, {model.size})"),
         rule_script.before(rule, scale),
-        scheduler_script.loop(lane, _predictions(lane), level=level, exact=True),
+        scheduler_script.loop(lane, _predictions(lane, pull), level=level, exact=True),
         scheduler_script.SAVING,
     ]
 
@@ -139,12 +141,14 @@ def table(forward: Forward) -> str:
     return "\n".join(lines)
 
 
-def _predictions(lane: LaneSettings) -> list[str]:
+def _predictions(lane: LaneSettings, pull: guide_script.Pull | None) -> list[str]:
     """The lines of the loop that predict from x_t, by the rule of the lane."""
     needs = rule_script.needs(lane.rule, lane.guidance_scale)
     halves = zip(("conditional", "unconditional"), needs, strict=True)
     name = "{half}_eps" if all(needs) else "prediction"
     lines = [f"    {name.format(half=half)} = predict(x_t, t, {half})" for half, needed in halves if needed]
+    if pull:
+        lines += [f"    prediction = prediction - (1 - a) ** 0.5 * ({pull.gradient})"]
     return lines + rule_script.lines(lane.rule, lane.guidance_scale, "conditional_eps", "unconditional_eps")
 
 

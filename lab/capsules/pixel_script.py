@@ -1,7 +1,9 @@
 """What a script of a pixel diffusion model has of its own: the network, its classes and its clipped x_0 (lab/models/pixel.py)."""
 
-from lab.capsules import rule_script, scheduler_script, source_script
-from lab.catalog import SAMPLERS, Model, Sampler
+from collections.abc import Iterable
+
+from lab.capsules import guide_script, rule_script, scheduler_script, source_script
+from lab.catalog import GUIDANCE, HELPERS, SAMPLERS, Model, Sampler
 from lab.requests.fields import Condition
 from lab.requests.sampling import LaneSettings, SamplingRequest
 
@@ -9,23 +11,26 @@ from lab.requests.sampling import LaneSettings, SamplingRequest
 def parts(model: Model, request: SamplingRequest, lane: LaneSettings) -> list[str]:
     """The script of a lane, in parts, empty ones among them."""
     row, rule, scale = SAMPLERS[lane.sampler], lane.rule, lane.guidance_scale
+    pull, weak = guide_script.pull(model, request, lane), GUIDANCE[rule].guide == "weak" and scale != 1
     source = source_script.quoted(source_script.folder(model.source) or model.source)
     return [
-        _head(model, row, scheduler_script.draws(lane)),
+        _head(model, row, scheduler_script.draws(lane), pull.imports if pull else ()),
         scheduler_script.constants(lane, f"MODEL = sys.argv[1] if len(sys.argv) > 1 else {source}"),
-        _loading(model, request.condition, rule_script.needs(rule, scale)),
+        _loading(model, request.condition, _needs(lane)),
+        _WEAK.format(source_script.beside(HELPERS[model.guides["weak"]].source, model)) if weak else "",
         *scheduler_script.parts(
             lane, request.forward.T, "chain.alphas_cumprod", "chain.config.prediction_type", level=True
         ),
-        _predict(row),
+        _predict(row, weak),
+        *((*pull.parts, _WITH_SCORE) if pull else ()),
         scheduler_script.noise(lane, f"(1, 3, {model.size}, {model.size})"),
         rule_script.before(rule, scale),
-        scheduler_script.loop(lane, _predictions(row, lane), level=True, exact=False),
+        scheduler_script.loop(lane, _predictions(row, lane, pull), level=True, exact=False),
         scheduler_script.SAVING,
     ]
 
 
-def _head(model: Model, row: Sampler, draws: bool) -> str:
+def _head(model: Model, row: Sampler, draws: bool, imports: Iterable[str]) -> str:
     names = sorted({scheduler_script.class_of(row), "DDPMScheduler", "UNet2DModel"} - {""})
     return "\n".join(
         [
@@ -44,8 +49,7 @@ def _head(model: Model, row: Sampler, draws: bool) -> str:
             "from pathlib import Path",
             "",
             "import torch",
-            f"from diffusers import {', '.join(names)}",
-            "from PIL import Image",
+            *sorted([f"from diffusers import {', '.join(names)}", *imports, "from PIL import Image"], key=str.lower),
         ]
     )
 
@@ -71,11 +75,11 @@ def _loading(model: Model, condition: Condition, needs: tuple[bool, bool]) -> st
     return "\n".join(lines)
 
 
-def _predict(row: Sampler) -> str:
+def _predict(row: Sampler, weak: bool) -> str:
     """The denoiser."""
     words, more = ("; and the variance that it learned", ", output[:, 3:]") if row.learned_variance else ("", "")
     return f'''{rule_script.X_0_OF_PREDICTION}
-def predict(x_t, t, a, label):
+def predict(x_t, t, a, label{", unet=unet" if weak else ""}):
     """The network's prediction, with x_0 in the range of pixels{words}."""
     output = unet(x_t, t, label).sample
     x_0 = x_0_of(output[:, :3], x_t, a).clamp(-limit_x_0, limit_x_0)
@@ -85,15 +89,37 @@ def predict(x_t, t, a, label):
 '''
 
 
-def _predictions(row: Sampler, lane: LaneSettings) -> list[str]:
+def _predictions(row: Sampler, lane: LaneSettings, pull: guide_script.Pull | None) -> list[str]:
     """The lines of the loop that predict from x_t, by the rule of the lane."""
     needs = rule_script.needs(lane.rule, lane.guidance_scale)
     lines: list[str] = []
-    for name, label, needed in zip(("conditional", "unconditional"), ("CLASS", "NO_CLASS"), needs, strict=True):
+    other = ("weak", "CLASS, weak_unet") if GUIDANCE[lane.rule].guide == "weak" else ("unconditional", "NO_CLASS")
+    for (name, label), needed in zip((("conditional", "CLASS"), other), needs, strict=True):
         if needed:
             more = "" if not row.learned_variance else ", _" if lines else ", variance"
             lines += [f"    {name if all(needs) else 'prediction'}{more} = predict(x_t, t, a, {label})"]
-    lines += rule_script.lines(lane.rule, lane.guidance_scale)
+    if pull:
+        lines += [f"    prediction = with_score(prediction, {pull.gradient}, a)"]
+    lines += rule_script.lines(lane.rule, lane.guidance_scale, unconditional=other[0])
     if row.learned_variance:
         lines += ["    prediction = torch.cat([prediction, variance], dim=1)"]
     return lines
+
+
+def _needs(lane: LaneSettings) -> tuple[bool, bool]:
+    """Whether a class is asked of a network, and none: a weak network is conditioned as the other is."""
+    return (True, False) if GUIDANCE[lane.rule].guide == "weak" else rule_script.needs(lane.rule, lane.guidance_scale)
+
+
+_WEAK = """
+weak_unet = UNet2DModel.from_pretrained({}, subfolder="unet")  # an early checkpoint (Karras et al. 2024, autoguidance)
+"""
+_WITH_SCORE = '''
+def with_score(prediction, gradient, a):
+    """The prediction of a score that is larger by a gradient: its eps is sqrt(1 - a) of it smaller (Dhariwal & Nichol 2021,
+    algorithm 2)."""
+    per_eps = {"epsilon": 1, "v_prediction": a**-0.5, "sample": -((1 - a) ** 0.5) / a**0.5}[predicts]
+    return prediction - per_eps * (1 - a) ** 0.5 * gradient
+
+
+'''

@@ -4,19 +4,15 @@ Of a call they take x_t, alpha-bar `a` and the halves that the rule `needs`, a s
 `prediction`.
 """
 
-from lab.catalog import Model, rules_for
+from lab.catalog import GUIDANCE
 
-RULES = ("cfg", "rescaled", "interval", "threshold", "apg")
 X_0_RULES = ("threshold", "apg")  # that work on predicted x_0
 
 
-def rules(model: Model) -> tuple[str, ...]:
-    """The rules that scripts of a model have."""
-    return tuple(name for name in rules_for(model) if name in RULES)
-
-
 def needs(rule: str, scale: float) -> tuple[bool, bool]:
-    """Whether a run needs the conditional half, and the unconditional one."""
+    """Whether a run needs the conditional half, and the unconditional one; of a rule with a gradient, its base."""
+    if base := GUIDANCE[rule].base:
+        return base == "conditional", base == "unconditional"
     conditional = scale != 0 or rule == "interval"  # which is plain conditional at high and low noise levels
     return conditional, scale != 1
 
@@ -28,9 +24,15 @@ def before(rule: str, scale: float) -> str:
     )
 
 
+def scale_words(rule: str) -> str:
+    """What scale 0 and scale 1 of a rule are."""
+    row = GUIDANCE[rule]
+    return ", ".join(f"{scale}: {words}" for scale, words in ((0, row.zero), (1, row.one)) if words)
+
+
 def takes_level(rule: str, scale: float) -> bool:
     """Whether the lines ask for alpha-bar."""
-    return rule in X_0_RULES or (rule == "interval" and scale != 1)
+    return rule in X_0_RULES or (rule == "interval" and scale != 1) or bool(GUIDANCE[rule].base)
 
 
 def lines(rule: str, scale: float, conditional: str = "conditional", unconditional: str = "unconditional") -> list[str]:

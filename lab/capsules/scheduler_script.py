@@ -68,7 +68,7 @@ def constants(lane: LaneSettings, source: str) -> str:
     lines = [
         source,
         'PICTURE = sys.argv[2] if len(sys.argv) > 2 else "picture.png"',
-        f"SCALE = {lane.guidance_scale!r}  # of guidance; 1 is the plain conditional model, 0 the unconditional one",
+        f"SCALE = {lane.guidance_scale!r}  # of guidance; {rule_script.scale_words(lane.rule)}",
         f"SEED = {lane.seed}",
         f"STEPS = {lane.steps}",
         *([f"ETA = {lane.eta!r}  # 0: deterministic, 1: as noisy as DDPM"] if SAMPLERS[lane.sampler].eta else []),

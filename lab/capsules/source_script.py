@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from lab.catalog import Model
 from lab.settings import ASSETS
 
 
@@ -11,6 +12,13 @@ def folder(source: str) -> str:
     if not (ASSETS / source).is_dir() and not Path(source).is_absolute():
         return ""
     return source if Path(source).is_absolute() else f"assets/{source}"
+
+
+def beside(source: str, model: Model) -> str:
+    """An expression for a folder that belongs to a model: the lab's own beside its models, wherever these are."""
+    if folder(source) and Path(source).parent == Path(model.source).parent:
+        return f"Path(MODEL).parent / {quoted(Path(source).name)}"
+    return f"Path({quoted(folder(source) or source)})"
 
 
 def quoted(text: str) -> str:

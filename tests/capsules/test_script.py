@@ -22,13 +22,13 @@ from lab.annotators.joints import default_pose
 from lab.annotators.pose import pose_map
 from lab.backends.local import LocalBackend
 from lab.capsules import exact_script, scheduler_script, script
-from lab.catalog import CONTROLS, MODELS, SAMPLERS, SCHEDULES, Model, control_of, samplers_for
+from lab.catalog import CONTROLS, GUIDANCE, MODELS, SAMPLERS, SCHEDULES, Model, control_of, samplers_for
 from lab.engine.noising import alphas_cumprod
 from lab.engine.process import VariancePreserving
 from lab.engine.samplers import make_scheduler
 from lab.models.pictures import PictureSet
 from lab.requests.base import LabError
-from lab.requests.fields import Condition, Forward
+from lab.requests.fields import Condition, Forward, GuideSettings
 from lab.requests.sampling import ControlMap, ControlWindow, LaneResult, LaneSettings, SamplingRequest
 from lab.settings import ASSETS, Settings
 from lab.ui.tabs.controlnet.view import sketch
@@ -181,6 +181,10 @@ EXACT = {
     ),
     "between seeds": ("exact-32", CAT, LaneSettings(steps=9, seed=4, mix_seed=8, mix=0.4), Forward(schedule="cosine")),
     "interval": ("exact-32", CAT, LaneSettings(sampler="euler", steps=12, seed=2, guidance_scale=3, rule="interval"), Forward()),
+    **{
+        rule: ("exact-32", CAT, LaneSettings(sampler=sampler, steps=11, seed=2, guidance_scale=3, rule=rule), Forward())
+        for rule, sampler in {"classifier": "ddim", "classifier_conditional": "flow_euler", "brightness": "dpmpp_2m"}.items()
+    },
     "adaptive projected": ("exact", CAT, LaneSettings(steps=12, seed=2, guidance_scale=6, rule="apg"), Forward(schedule="sigmoid")),
     "threshold": (
         "exact-32", CAT, LaneSettings(sampler="annealed", steps=12, seed=2, guidance_scale=8, rule="threshold"), Forward()
@@ -204,6 +208,10 @@ def test_the_script_of_the_exact_denoiser_draws_the_picture_of_the_lab(name, bac
     )
     assert max(map(len, text.splitlines())) <= 125
     again = picture_of_the_script(text, tmp_path, "assets/pictures")
+    if (
+        GUIDANCE[lane.rule].guide == "classifier"
+    ):  # by Bayes' rule an exact one's gradient is the difference of the halves
+        request = request.model_copy(update={"lanes": (lane.model_copy(update={"rule": "cfg"}),)})
     wanted = picture_of_the_lab(backend, request)
     assert again.std() > 5 and np.abs(again.astype(int) - wanted.astype(int)).max() <= (0 if short else CLOSE)
 
@@ -237,6 +245,7 @@ def test_the_script_of_the_exact_denoiser_moves_away_from_its_negative_prompt(ba
 
 
 FOOD = Condition(group="food-drink")
+GUIDE = GuideSettings(temperature=1.5, colour="#2040c0", region="bottom", brightness=0.2)
 PIXEL = {
     **{
         name: LaneSettings(sampler=name, steps=11, seed=5, guidance_scale=scale, spacing=spacing, eta=0.3)
@@ -250,6 +259,14 @@ PIXEL = {
         rule: LaneSettings(steps=11, seed=6, guidance_scale=6, rule=rule, eta=0.5)
         for rule in ("rescaled", "interval", "threshold", "apg")
     },
+    **{
+        rule: LaneSettings(sampler=sampler, steps=11, seed=6, guidance_scale=3, rule=rule)
+        for rule, sampler in {
+            "classifier": "ddim", "classifier_conditional": "ddpm_learned", "colour": "euler", "symmetry": "annealed",
+            "brightness": "ddpm_learned",
+        }.items()
+    },
+    "classifier at 0": LaneSettings(sampler="ddpm", steps=11, seed=6, guidance_scale=0, rule="classifier"),
     "interval at 0": LaneSettings(sampler="ddpm_learned", steps=11, seed=6, guidance_scale=0, rule="interval"),
     "threshold at 1": LaneSettings(sampler="flow_heun", steps=5, seed=6, rule="threshold"),
 }  # fmt: skip
@@ -257,9 +274,12 @@ PIXEL = {
 
 @pytest.mark.parametrize("name", PIXEL)
 def test_the_script_of_the_pixel_model_draws_the_picture_of_the_lab(name, backend, tmp_path):
-    request = SamplingRequest(model="pixel", condition=FOOD, forward=Forward(schedule="cosine"), lanes=(PIXEL[name],))
+    request = SamplingRequest(
+        model="pixel", condition=FOOD, forward=Forward(schedule="cosine"), lanes=(PIXEL[name],), guide=GUIDE
+    )
     text = script.write(request, 0)
-    assert imports(text) <= {"hashlib", "json", "pathlib", "sys", "torch", "diffusers", "PIL"}
+    guides = {"diffusers.models.attention_processor", "safetensors.torch"} if "class NoisyEncoder" in text else set()
+    assert imports(text) <= {"hashlib", "json", "pathlib", "sys", "torch", "diffusers", "PIL"} | guides
     assert max(map(len, text.splitlines())) <= 125
     again = picture_of_the_script(text, tmp_path, "assets/models/pixel")
     wanted = picture_of_the_lab(backend, request)
