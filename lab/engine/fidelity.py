@@ -6,31 +6,33 @@ Features are (n, width), a row a picture, of any float type; all is computed in 
 import torch
 from torch import Tensor
 
+ROWS = 512  # whose distances to all others are in memory at a time
 
-def precision_recall(drawn: Tensor, real: Tensor, k: int) -> tuple[float, float]:
-    """Improved precision and recall (Kynkäänniemi et al. 2019, arXiv 1904.06991, equations 1 and 2), each in [0, 1].
 
-    Precision is the share of `drawn` (n, width) on the manifold of `real` (m, width), recall the share of `real` on that of
-    `drawn`. The manifold of a set is the balls about its rows, each as wide as it is to the k-th nearest other row. Raises
-    ValueError where k is not below both sizes.
+class Manifold:
+    """What a set of features (n, width) spans: the balls about its rows, each as wide as it is to the k-th nearest other row.
+
+    With it come improved precision and recall (Kynkäänniemi et al. 2019, arXiv 1904.06991, equations 1 and 2): precision is the
+    share of the drawn rows on the manifold of the real ones, recall the share of the real ones on that of the drawn. Raises
+    ValueError where there is no k-th other row.
     """
-    apart = _distances(drawn, real)  # (n, m)
-    precision = (apart <= _radii(real, k)).any(1)
-    recall = (apart <= _radii(drawn, k)[:, None]).any(0)
-    return float(precision.double().mean()), float(recall.double().mean())
 
+    def __init__(self, features: Tensor, k: int) -> None:
+        if not 1 <= k < len(features):
+            raise ValueError(f"of {len(features)} rows there is no neighbour number {k}")
+        self._features = features.double()
+        parts = [_distances(part, self._features).kthvalue(k + 1, dim=1).values for part in self._features.split(ROWS)]
+        self._radii = torch.cat(parts)  # (n,); a row's own distance, 0, is the first of its values
 
-def _radii(features: Tensor, k: int) -> Tensor:
-    """(n,): from each row the distance to the k-th nearest of the others."""
-    if not 1 <= k < len(features):
-        raise ValueError(f"of {len(features)} rows there is no neighbour number {k}")
-    apart = _distances(features, features).fill_diagonal_(torch.inf)
-    return apart.kthvalue(k, dim=1).values
+    def share(self, features: Tensor) -> float:
+        """The share of rows (n, width) that lie on it, in [0, 1]."""
+        inside = [(_distances(part, self._features) <= self._radii).any(1) for part in features.double().split(ROWS)]
+        return float(torch.cat(inside).double().mean())
 
 
 def _distances(a: Tensor, b: Tensor) -> Tensor:
     """(len(a), len(b)) of exact differences: that of equal rows is 0."""
-    return torch.cdist(a.double(), b.double(), compute_mode="donot_use_mm_for_euclid_dist")
+    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def frechet(a: Tensor, b: Tensor) -> float:

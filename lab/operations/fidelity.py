@@ -1,7 +1,7 @@
 """Precision and recall of small sets of pictures, in the judge's features."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lab.captions import as_caption
 from lab.catalog import JUDGE, MODELS
-from lab.engine.fidelity import precision_recall
+from lab.engine.fidelity import Manifold
 from lab.models.judge import LoadedJudge
 from lab.models.pictures import resized
 from lab.operations.house import House
@@ -36,9 +36,12 @@ def fidelity(request: FidelityRequest, house: House) -> Iterator[Event]:
                 "Of this condition the lab has one picture, and no neighbour of it to compare with. Take fewer words, or a group."
             )
         features = _features(judge, real, house)
+        manifold = lru_cache(partial(Manifold, features))  # by k
         for index, pictures in enumerate(request.sets):
             drawn = _features(judge, [resized(picture, data.side) for picture in pictures], house)
-            yield _fidelity(index, drawn, features)
+            k = min(NEIGHBOURS, len(drawn) - 1, len(real) - 1)
+            precision, recall = manifold(k).share(drawn), Manifold(drawn, k).share(features)
+            yield Fidelity(index, len(drawn), len(real), k, precision, recall)
 
 
 def _searched(condition: Condition) -> Condition:
@@ -50,8 +53,3 @@ def _features(judge: LoadedJudge, pictures: Sequence[np.ndarray] | np.ndarray, h
     """(n, width), computed in turn with the lanes of others."""
     parts = [pictures[start : start + AT_ONCE] for start in range(0, len(pictures), AT_ONCE)]
     return torch.from_numpy(np.concatenate([house.compute(partial(judge.features, part)) for part in parts]))
-
-
-def _fidelity(index: int, drawn: Tensor, real: Tensor) -> Fidelity:
-    k = min(NEIGHBOURS, len(drawn) - 1, len(real) - 1)
-    return Fidelity(index, len(drawn), len(real), k, *precision_recall(drawn, real, k))

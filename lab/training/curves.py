@@ -21,7 +21,7 @@ from torch import Tensor
 
 from lab.catalog import GROUPS, GUIDANCE, JUDGE, MODELS, leasable
 from lab.engine.denoisers import Denoiser
-from lab.engine.fidelity import frechet, precision_recall
+from lab.engine.fidelity import Manifold, frechet
 from lab.engine.lanes import Lane, drive
 from lab.fidelity_curves import RULES, SCALES, CurvePoint
 from lab.models.cache import ModelCache
@@ -77,6 +77,7 @@ class Scene:
         chosen = [rng.choice(np.flatnonzero(groups == group), n, replace=False) for group, n in self.counts.items()]
         is_chosen = torch.from_numpy(np.isin(np.arange(len(groups)), np.concatenate(chosen)))
         self.chosen, self.real = features[is_chosen], features[~is_chosen]
+        self.manifold = Manifold(self.real, NEIGHBOURS)
 
     def features(self, pictures: np.ndarray) -> Tensor:
         """(n, width) of pictures (n, height, width, 3) uint8."""
@@ -109,7 +110,7 @@ class Scene:
 
     def measure(self, features: Tensor) -> dict[str, float]:
         """Precision, recall and Fréchet distance of features (n, width) against the real ones."""
-        precision, recall = precision_recall(features, self.real, NEIGHBOURS)
+        precision, recall = self.manifold.share(features), Manifold(features, NEIGHBOURS).share(self.real)
         return {"precision": precision, "recall": recall, "frechet": frechet(features, self.real)}
 
     def point(self, rule: str, scale: float) -> CurvePoint:

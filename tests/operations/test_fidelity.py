@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lab.catalog import JUDGE
-from lab.engine.fidelity import precision_recall
+from lab.engine.fidelity import Manifold
 from lab.engine.lanes import drive
 from lab.models.loaders import make_cache
 from lab.models.pictures import PictureSet
@@ -53,9 +53,9 @@ def test_it_is_the_arithmetic_on_the_judges_features_of_the_conditions_pictures(
     drawn = pictures.pixels[pictures.matching(group="travel-places")][:9]
     (event,) = measured(house, "pixel", FLAGS, drawn)
     with house.lease(JUDGE) as judge:
-        features = [torch.from_numpy(judge.features(part)) for part in (drawn, real)]
+        ours, theirs = (torch.from_numpy(judge.features(part)) for part in (drawn, real))
     k = min(3, len(real) - 1)
-    assert event == Fidelity(0, 9, len(real), k, *precision_recall(*features, k))
+    assert event == Fidelity(0, 9, len(real), k, Manifold(theirs, k).share(ours), Manifold(ours, k).share(theirs))
     assert measured(house, "exact-32", Condition(prompt="the flag"), drawn) == [event]
 
 
