@@ -146,14 +146,22 @@ def test_the_rules_stand_below_each_other(tab):
     expect(tab.locator("#guidance-stage .side")).to_have_count(5)
 
 
-def test_a_classifier_is_a_rule_and_a_step_shows_what_it_believes(tab):
+def test_guides_have_their_controls_and_a_step_shows_what_a_classifier_believes(tab):
     tab.locator("#guidance-experiment").get_by_text("Rules").click()
     expect(tab.locator("#guidance-temperature")).to_have_count(0)
     tab.locator("#guidance-rules input").click()
-    tab.get_by_role("option", name="Classifier (gradient)").click()
+    for rule in ("Classifier (gradient)", "Mean colour (any loss)"):
+        tab.get_by_role("option", name=rule).click()
     expect(tab.locator("#guidance-temperature input[type=range]")).to_be_visible()
+    colour = tab.locator("#guidance-colour .dialog-button")
+    colour.press("Enter")
+    tab.get_by_label("Colour, as text").fill("rgb(0, 170, 0)")
+    for key in ("Enter", "Escape"):
+        tab.get_by_label("Colour, as text").press(key)
+    expect(colour).to_be_focused()
+    expect(tab.get_by_label("Colour, as text")).to_have_count(0)
     run(tab, seeds="1", scales="0, 1, 2, 3, 5, 7.5")
-    assert len(pictures(tab)) == 36
+    assert len(pictures(tab)) == 42
     tab.locator('#guidance-stage [data-key="classifier-1-3"]').click()
     look = tab.locator("#guidance-look")
     expect(look.locator(".beliefs .wanted")).to_contain_text(re.compile(r"as asked, asked for\s*\d+%"))

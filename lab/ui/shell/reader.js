@@ -64,3 +64,17 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   event.target.click();
 }, true);
+
+// Gradio's colour picker names neither its swatch nor its dropper and its line, and knows no Escape.
+const PICKER = { ".swatch": "The colour", ".eyedropper": "Take a colour from the screen", "input[type=text]": "Colour, as text" };
+document.addEventListener("click", ({ target }) => {
+  if (target.matches(".dialog-button")) setTimeout(() => {
+    for (const [part, name] of Object.entries(PICKER)) target.parentElement.querySelector(`.color-picker ${part}`)?.setAttribute("aria-label", name);
+  });
+});
+document.addEventListener("keydown", ({ key, target }) => {
+  const button = key === "Escape" && target.closest?.(".color-picker")?.previousElementSibling;
+  if (!button) return;
+  button.click();
+  button.focus();
+});

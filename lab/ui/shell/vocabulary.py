@@ -29,9 +29,10 @@ PROMPT = {"elem_classes": "lab-prompt"}  # options of a prompt's row in a form
 
 
 def kind(model: Model) -> str | None:
-    """How a model knows words: "exact", "learned", "" where it knows more than the lab can tell, None where it takes none."""
+    """How a model knows words, or the CLIP that may guide it: "exact", "learned", "" where it knows more than the lab can tell,
+    None where there are none."""
     if "prompt" not in model.conditions:
-        return None
+        return "learned" if "clip" in model.guides else None
     return ("learned" if model.trained else "exact") if model.captions else ""
 
 
