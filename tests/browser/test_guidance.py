@@ -172,6 +172,16 @@ def test_guides_have_their_controls_and_a_step_shows_what_a_classifier_believes(
     fits(tab, 390)
 
 
+def test_the_pictures_of_a_grid_are_measured_set_by_set(tab):
+    tab.locator("#guidance-section").get_by_text("Precision and recall").click()
+    tab.locator("#guidance-measure").click()
+    expect(tab.locator("#guidance-note")).to_contain_text("6 pictures in 3 sets are measured")
+    for name in ("precision", "recall"):
+        expect(tab.locator(f'#guidance-fidelity svg[aria-label="{name}"] circle')).to_have_count(3)
+    expect(tab.locator("#guidance-fidelity")).to_contain_text("Sets of 2 pictures")
+    fits(tab, 390)
+
+
 def test_it_fits_a_projector_and_a_phone_in_light_and_dark(tab):
     run(tab, scales="0, 1, 3, 5, 7.5, 10, 15", seeds="1")
     for theme in ("light", "dark"):

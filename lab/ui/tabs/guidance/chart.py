@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from math import dist, inf
+from math import dist, inf, log2
 
 from lab.requests.sampling import LaneSettings
 from lab.ui.shell import plots
@@ -136,6 +136,16 @@ def legend(curves: Sequence[Curve], how: str = "") -> str:
     """The names of curves in their colours, and a sentence about their dots."""
     names = "".join(f'<span><i style="background:{c.colour}"></i>{escape(c.name)}</span>' for c in curves)
     return f'<div class="curve-legend">{names}{f"<span>{escape(how)}</span>" if how else ""}</div>'
+
+
+def figures(charts: Sequence[Chart]) -> str:
+    """Charts one after the other."""
+    return "".join(chart.figure() for chart in charts)
+
+
+def along(scale: float) -> float:
+    """Where a guidance scale stands on an axis of scales: the small ones apart."""
+    return log2(1 + scale)
 
 
 def tick_labels(values: Sequence[float]) -> list[tuple[float, str]]:

@@ -4,7 +4,6 @@ import csv
 from collections.abc import Mapping, Sequence
 from functools import partial
 from html import escape
-from math import log2
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from lab.measures import diversity
 from lab.requests.sampling import LaneSettings
 from lab.ui.shell import plots, theme, widgets
 from lab.ui.tabs.guidance import pull
-from lab.ui.tabs.guidance.chart import SCALE, STEP, WIDE, Chart, Curve, Point, legend, tick_labels
+from lab.ui.tabs.guidance.chart import SCALE, STEP, WIDE, Chart, Curve, Point, along, figures, legend, tick_labels
 from lab.ui.tabs.guidance.view import Look, Sweep
 
 UNCONDITIONAL, CONDITIONAL, DIFFERENCE = theme.NEUTRAL, theme.MARK, theme.NOISE
@@ -53,10 +52,10 @@ def curves(sweep: Sweep) -> str:
     charts["gap"] = _judge_over_guide(sweep, rules, lacking["gap"])
     seeds = len({seed for _, seed in sweep.plan.rows})
     line = f"line: mean of {seeds} seeds · dot" if seeds > 1 else "dot"
-    figures = _figures([charts[name] for name in (JUDGED if sweep.plan.judged else SCORED)])
+    drawn = figures([charts[name] for name in (JUDGED if sweep.plan.judged else SCORED)])
     names = legend([_named(rule) for rule in rules], f"{line}: a picture, hover to see it")
     said = widgets.words(escape(gap(sweep))) if sweep.plan.judged else ""
-    return f'{names}<div class="curves">{figures}</div>{said}'
+    return f'{names}<div class="curves">{drawn}</div>{said}'
 
 
 def _named(rule: str, line: Sequence[Point] = (), dots: Sequence[Point] = ()) -> Curve:
@@ -66,7 +65,7 @@ def _named(rule: str, line: Sequence[Point] = (), dots: Sequence[Point] = ()) ->
 def _over_scale(sweep: Sweep, name: str, title: str, lacking: Mapping[str, str]) -> Chart:
     """A measure over the scale, a curve for each rule."""
     curve = _diversity_curve if name == "diversity" else partial(_measure_curve, name=name)
-    ticks = [(log2(1 + scale), f"{scale:g}") for scale in sweep.plan.scales]
+    ticks = [(along(scale), f"{scale:g}") for scale in sweep.plan.scales]
     rule_curves = [curve(sweep, rule) for rule in sweep.plan.rules]
     return Chart(title, ABOUT[name], rule_curves, SCALE, ticks, SPANS[name], lacking.get(name, ""))
 
@@ -80,7 +79,7 @@ def _measure_curve(sweep: Sweep, rule: str, name: str) -> Curve:
     line, dots = [], []
     for scale in sweep.plan.scales:
         here = [
-            Point(log2(1 + scale), sweep.cells[lane].measures[name], lane)
+            Point(along(scale), sweep.cells[lane].measures[name], lane)
             for lane in _lanes(sweep, rule, scale)
             if name in sweep.cells[lane].measures
         ]
@@ -98,7 +97,7 @@ def _diversity(sweep: Sweep, rule: str, scale: float) -> float | None:
 def _diversity_curve(sweep: Sweep, rule: str) -> Curve:
     """Diversity over scale; its dots stand on the line, each shows the first seed's picture."""
     line = [
-        Point(log2(1 + scale), value, _lanes(sweep, rule, scale)[0])
+        Point(along(scale), value, _lanes(sweep, rule, scale)[0])
         for scale in sweep.plan.scales
         if (value := _diversity(sweep, rule, scale)) is not None
     ]
@@ -135,7 +134,7 @@ def _scores(sweep: Sweep, rule: str) -> list[Point]:
     """What the guide and the judge say at each scale, mean over the seeds; each shows the first seed's picture."""
     guide, judge = (_measure_curve(sweep, rule, name).line for name in ("guide", "judge"))
     at = {point.x: point.y for point in judge}
-    pictures = {log2(1 + lane.guidance_scale): lane for lane in reversed(sweep.plan.request.lanes) if lane.rule == rule}
+    pictures = {along(lane.guidance_scale): lane for lane in reversed(sweep.plan.request.lanes) if lane.rule == rule}
     return [Point(point.y, at[point.x], pictures[point.x]) for point in guide if point.x in at]
 
 
@@ -175,12 +174,8 @@ def norms(look: Look | None) -> str:
         Chart("their difference", "what guidance multiplies, RMS", gap, STEP, ticks, SPANS["difference"], width=WIDE),
     )
     names = legend([*halves, *gap, *([Curve(pull.PULL, hue, ())] if pulls else [])])
-    more = f'<div class="curves">{_figures(pulls)}</div>' if pulls else ""
-    return f'{names}<div class="curves two">{_figures(charts)}</div>{more}'
-
-
-def _figures(charts: Sequence[Chart]) -> str:
-    return "".join(chart.figure() for chart in charts)
+    more = f'<div class="curves">{figures(pulls)}</div>' if pulls else ""
+    return f'{names}<div class="curves two">{figures(charts)}</div>{more}'
 
 
 def save_sweep(sweep: Sweep, path: Path) -> Path:

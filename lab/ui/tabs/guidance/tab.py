@@ -17,6 +17,7 @@ from lab.catalog import MODELS
 from lab.measures import picture_measures
 from lab.requests.anatomy import Anatomy, AnatomyRequest
 from lab.requests.base import Event, LabError, make_request
+from lab.requests.fidelity import Fidelity
 from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import Decoded, LaneResult, LaneSettings, SamplingRequest, Step
 from lab.settings import Settings, at_hand
@@ -25,7 +26,7 @@ from lab.ui.shell.form import Preset
 from lab.ui.shell.runs import Run, Runs, Stops
 from lab.ui.shell.tool import NO_PICTURE, Tool
 from lab.ui.shell.widgets import LATEST, PICKED, QUIET, Update
-from lab.ui.tabs.guidance import charts, pull, rules, texts, view
+from lab.ui.tabs.guidance import charts, fidelity, pull, rules, texts, view
 from lab.ui.tabs.guidance.controls import FORM
 from lab.ui.tabs.guidance.view import Cell, Look, Sweep, SweepPainter, SweepPlan, make_plan
 
@@ -33,7 +34,8 @@ DEFAULT_MODEL = "text-to-image"
 PAINT_EVERY_S = 0.12  # the browser has no backpressure; a grid is heavier than a picture
 REST_AT = 0.35  # of the way down: where both halves disagree and x_0 still moves
 CURVES, ANATOMY, NEAREST = "Curves over the scale", "Anatomy of a step", "Nearest training pictures"
-SECTIONS = (CURVES, ANATOMY, NEAREST)
+FIDELITY = "Precision and recall"
+SECTIONS = (CURVES, ANATOMY, NEAREST, FIDELITY)
 
 # fmt: off
 PRESETS = (
@@ -96,6 +98,8 @@ class Guidance(Tool):
             self._lay_out_anatomy(opening["steps"], empty)
         with gr.Column(elem_classes="lower", visible=False) as self.nearest_box:
             self.nearest = gr.HTML(view.nearest_grid(empty.plan, {}), elem_id="guidance-nearest")
+        with gr.Column(elem_classes="lower", visible=False) as self.fidelity_box:
+            self._lay_out_fidelity()
         self.shelf.lay_out()
 
     def _lay_out_anatomy(self, steps: int, empty: Sweep) -> None:
@@ -109,6 +113,14 @@ class Guidance(Tool):
                 "Picture, PNG with its settings", interactive=False, size="sm", elem_id="guidance-png"
             )
             self.norms_csv = gr.DownloadButton("Chart, CSV", interactive=False, size="sm", elem_id="guidance-norms-csv")
+
+    def _lay_out_fidelity(self) -> None:
+        gr.HTML(widgets.words(fidelity.ABOUT))
+        with gr.Row(elem_classes="files"):
+            self.measure = gr.Button("Measure these pictures", size="sm", elem_id="guidance-measure")
+            self.fidelity_csv = gr.Button("Chart, CSV", size="sm", elem_id="guidance-fidelity-csv")
+        self.fidelity = gr.HTML(fidelity.measured(), elem_id="guidance-fidelity")
+        widgets.chart_table("guidance-fidelity", "Precision and recall of your grid")
 
     def lay_out_controls(self, opening: dict[str, Any]) -> None:
         self.runs = Runs("guidance", beneath=partial(gr.HTML, reel.transport("guidance"), elem_classes="transport"))
@@ -127,7 +139,7 @@ class Guidance(Tool):
         form, note, running = self.form, self.runs.note, self.running
         inputs = {*self.controls, self.last_run, self.anatomy, self.selection, self.section, self.share.capsule}
         outputs = [
-            self.stage, self.words, self.curves, self.csv, note, self.last_run, self.runs.run, self.runs.stop,
+            self.stage, self.words, self.curves, self.csv, self.fidelity, note, self.last_run, self.runs.run, self.runs.stop,
             *self.share.run_outputs,
         ]  # fmt: skip
         anatomy = [self.look, self.step, self.norms, self.anatomy, self.selection, self.png, self.norms_csv, note]
@@ -147,6 +159,10 @@ class Guidance(Tool):
         self.section.input(self.on_section, self.section, boxes, **LATEST).then(
             self.on_follow, inputs, below, **running
         )
+        self.measure.click(self.on_measure, inputs, [self.fidelity, note], **running)
+        self.fidelity_csv.click(
+            None, None, note, js=widgets.save_chart_js("guidance-fidelity"), api_visibility="private"
+        )
         self.step.input(
             self.on_scrub, [self.anatomy, self.step], self.look, trigger_mode="always_last", queue=False, **QUIET
         )  # not through the queue: its bookkeeping costs more than a frame does
@@ -164,7 +180,7 @@ class Guidance(Tool):
 
     @property
     def _boxes(self) -> list[Any]:
-        return [self.section, self.curves_box, self.anatomy_box, self.nearest_box]
+        return [self.section, self.curves_box, self.anatomy_box, self.nearest_box, self.fidelity_box]
 
     def on_section(self, section: str) -> list[Any]:
         return [section, *(gr.update(visible=section == name) for name in SECTIONS)]
@@ -209,6 +225,7 @@ class Guidance(Tool):
             self.runs.note: run.sentence(painter.ended(lanes, time.monotonic() - began)),
             self.last_run: done,
             self.curves: charts.curves(done),
+            self.fidelity: fidelity.measured(),
             self.csv: gr.update(value=str(file), interactive=True),
         }
 
@@ -251,6 +268,21 @@ class Guidance(Tool):
             return {self.nearest: view.nearest_grid(sweep.plan, {}, str(error))}
         by_lane = {lanes[index]: one for index, one in found.items()}
         return {self.nearest: view.nearest_grid(sweep.plan, by_lane, nearest.words(model))}
+
+    def on_measure(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
+        """Precision and recall of the finished pictures, a set for each rule and scale."""
+        yield from self.runs.answers(self._measured(values[self.last_run], request.session_hash or ""))
+
+    def _measured(self, sweep: Sweep | None, client: str) -> Iterator[Update]:
+        if sweep is None:
+            raise LabError(NO_PICTURE)
+        sets = fidelity.sets(sweep)
+        wanted = fidelity.request(sweep, sets)
+        yield {self.runs.note: widgets.progress(f"Measuring {wanted.count} pictures …")}
+        events = [event for event in self.backend.run(wanted, None, client) if isinstance(event, Fidelity)]
+        found = [(sets[event.index], event) for event in events]
+        said = f"{wanted.count} pictures in {len(found)} sets are measured."
+        yield {self.fidelity: fidelity.measured(found), self.runs.note: widgets.note(said)}
 
     def on_scrub(self, look: Look | None, step: int) -> Any:
         return view.look(look, int(step) - 1) if look else gr.skip()
