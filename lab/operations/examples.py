@@ -18,10 +18,16 @@ Titled = tuple[str, np.ndarray]  # a title and a picture (height, width, 3) uint
 @lru_cache(maxsize=16)
 def of_set(folder: Path, held_out: bool, side: int, count: int, seed: int) -> tuple[Titled, ...]:
     """`count` pictures of a picture folder, drawn by `seed`: those that models may use, or those held out."""
-    pictures = PictureSet.load(folder)
+    pictures = _set(folder)
     places = np.flatnonzero(pictures.held_out == held_out)
     chosen = np.random.default_rng(seed).choice(places, count, replace=False)
     return tuple((pictures.captions[place], resized(pictures.pixels[place], side)) for place in chosen)
+
+
+@lru_cache(maxsize=1)
+def _set(folder: Path) -> PictureSet:
+    """The last set that pictures were drawn from, decoded: one, since it is as large as all its pixels."""
+    return PictureSet.load(folder)
 
 
 @lru_cache(maxsize=16)

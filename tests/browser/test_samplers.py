@@ -89,6 +89,11 @@ def test_a_number_that_a_slider_cannot_take_becomes_the_nearest_one_for_all(tab,
     box.press("Tab")
     expect(box).to_have_value(str(steps))
     expect(line).to_contain_text(f"× {steps} call")
+    if said:
+        words = f"Steps: {typed or 'nothing'} is not possible, {steps} is taken. Choose a number from 1 to 200."
+        expect(tab.locator("#samplers-note")).to_have_text(words)
+        fill(box, "20")  # it is said until then
+        finished(tab)
 
 
 @pytest.mark.parametrize(("typed", "seed"), [("-5", "0"), ("12", "12")])

@@ -26,8 +26,7 @@ async () => {
     },
     settle: (restored) => {  // the settings in the address have been read
       if (restored || !asked.has("c")) return;
-      loading = false;
-      write("replaceState");
+      enter(); // they cannot be read
     },
   };
   window.addEventListener("popstate", (event) => {
@@ -43,7 +42,9 @@ async () => {
   const begin = () => {
     if (loading && !window.labTabs.open(wanted) && performance.now() < until) requestAnimationFrame(begin);
   };
-  if (asked.has("c")) return;
-  if (window.labTabs.names.includes(wanted) && wanted !== first) begin();
-  else { loading = false; write("replaceState"); }
+  const enter = () => {
+    if (loading && window.labTabs.names.includes(wanted) && wanted !== first) begin();
+    else { loading = false; write("replaceState"); }
+  };
+  if (!asked.has("c")) enter();
 }

@@ -1,16 +1,35 @@
 // A number that its box, or the slider beside it, cannot take is not told to anybody: it is said what they take, and when the
-// box is left it has the nearest number that is possible, which then is told as if it had been typed.
+// box is left it has the nearest number that is possible, which then is told as if it had been typed, and the tab's note says so
+// until something else is typed.
 () => {
   const sliderOf = (box) => box.closest(".block")?.querySelector("input[type=range]");
   const limitsOf = (box) => (box.matches?.("input[type=number]") ? sliderOf(box) ?? (box.min || box.max ? box : null) : null);
   const fits = (box, { type, min, max }) => (box.value === "" ? type !== "range" : (min === "" || Number(min) <= box.value) && (max === "" || box.value <= Number(max)));
+  const range = ({ min, max }) => `from ${min} ${max === "" ? "up" : `to ${max}`}`;
+  let said = null; // the note that says what became of a number, and what it said before
+  const unsay = () => {
+    if (said && said.note.textContent === said.text) [said.note.className, said.note.innerHTML] = said.before;
+    said = null;
+  };
+  const say = (box, value, limits) => {
+    unsay();
+    const note = document.querySelector(`#${window.labTabs?.shown()}-note .lab-note`);
+    if (!note) return;
+    const label = box.ariaLabel?.replace(/^number input for /, "") || box.labels?.[0]?.textContent.trim();
+    const text = `${label}: ${value || "nothing"} is not possible, ${box.value} is taken. Choose a number ${range(limits)}.`;
+    said = { note, text, before: [note.className, note.innerHTML] };
+    [note.className, note.textContent] = ["lab-note bad", text];
+  };
   const refused = new WeakMap(); // what was typed; Gradio may write there, late, the number that it was told before
   document.addEventListener("input", (event) => {
     const box = event.target, limits = limitsOf(box);
     if (!limits) return;
     const possible = fits(box, limits);
-    box.setCustomValidity(possible ? "" : `Choose a number from ${limits.min} ${limits.max === "" ? "up" : `to ${limits.max}`}.`);
-    if (possible) return void refused.delete(box);
+    box.setCustomValidity(possible ? "" : `Choose a number ${range(limits)}.`);
+    if (possible) {
+      unsay();
+      return void refused.delete(box);
+    }
     refused.set(box, box.value);
     event.stopImmediatePropagation();
     box.reportValidity();
@@ -22,6 +41,7 @@
     box.value = value === "" ? limits.value : Math.min(Math.max(value, low), high);
     box.setCustomValidity("");
     box.dispatchEvent(new Event("input", { bubbles: true }));
+    say(box, value, limits);
   };
   for (const kind of ["change", "focusout"]) document.addEventListener(kind, settle, true);
 }

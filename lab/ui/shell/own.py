@@ -4,7 +4,7 @@
     self.upload = own.carrier("noising-upload")
     own.wire(self.gallery, self.upload).then(self.on_upload, {self.upload}, ...)
 
-The page alone keeps its small copy beside the examples (`own.js`); `gallery(..., shown=token(path))` says that it is the
+Where a picture waits in a control for Run, that is `Examples`. The page alone keeps its small copy beside the examples (`own.js`); `gallery(..., shown=token(path))` says that it is the
 picture which is shown.
 """
 
@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable
 from hashlib import blake2b
 from html import escape
+from pathlib import Path
 from typing import Any, Literal
 
 import gradio as gr
@@ -21,6 +22,7 @@ from lab.requests.base import LabError
 from lab.settings import Settings
 from lab.ui.shell import media, widgets
 from lab.ui.shell.sources import beside, digest, route
+from lab.ui.shell.widgets import PICKED, QUIET, Update
 
 SCRIPTS = {name: beside(__file__, name) for name in ("own.js", "camera.js")}
 FOLDER = f"own-{digest(''.join(SCRIPTS.values()))}"
@@ -80,3 +82,47 @@ def wire(gallery: gr.HTML, upload: gr.Image) -> Any:
     """The event of a picture that has come from the page and now is the value of `upload`; None where it was lost."""
     js = f"() => window.labOwn.get({json.dumps(gallery.elem_id)}).sent"
     return gallery.upload(None, None, upload, js=js, api_visibility="private")
+
+
+class Examples:
+    """The lab's example pictures and the visitor's own: the one that is chosen is the value of a control of the form, as a
+    path. Laid out where it is made; `shown` is the path of the one that is marked, None where the gallery is not there yet.
+    Holds nothing of any visitor."""
+
+    def __init__(self, tab: str, label: str, settings: Settings, shown: str | None = None) -> None:
+        self.label, self.settings, self.pictures = label, settings, media.examples()
+        markup = "" if shown is None else self._markup(shown)
+        self.gallery = gallery_of(markup, f"{tab}-examples", "hidden" if shown is None else True)
+
+    def wire(self, picture: gr.Image, note: gr.HTML) -> None:
+        """Connect it: `picture` has the path, and `note` says why a file is none."""
+        self.picture, self.note = picture, note
+        self.gallery.click(self.on_example, None, [picture, self.gallery], queue=False, **PICKED)
+        sent = wire(self.gallery, picture)
+        sent.then(self.on_own, picture, [picture, self.gallery, note], queue=False, **QUIET)
+
+    def show(self, path: str | None, there: bool = True) -> Update:
+        """The gallery with the picture at this path marked, or not there. The page has it from then on, and not before."""
+        return {
+            self.gallery: gr.update(visible=True, value=self._markup(path)) if there else gr.update(visible="hidden")
+        }
+
+    def on_example(self, event: gr.EventData) -> Update:
+        """An example picture was clicked."""
+        path = str(self.pictures[widgets.picked(event) % len(self.pictures)].path)
+        return {self.picture: path} | self.show(path)
+
+    def on_own(self, path: str | None) -> Update:
+        """The visitor's own picture has come, or was lost on its way, or is none, which is said before Run is pressed."""
+        try:
+            opened(path, self.settings)
+        except LabError as error:
+            return {self.picture: None, self.note: widgets.note(str(error), bad=True)} | self.show(None)
+        return {self.note: widgets.note("")} | self.show(path)
+
+    def _markup(self, path: str | None) -> str:
+        index = next((i for i, one in enumerate(self.pictures) if path and media.same_file(one.path, Path(path))), None)
+        cells = (
+            (one.title, one.credit, f'<img alt="" src="{media.thumbnail(one.path, 96)}">') for one in self.pictures
+        )
+        return gallery(self.label, cells, index, shown=token(path) if path and index is None else "")

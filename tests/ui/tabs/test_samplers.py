@@ -104,7 +104,7 @@ def test_the_opening_controls_ask_for_the_first_preset():
 def test_every_preset_makes_a_valid_request(preset):
     tab = make_tab()
     whole, update = tab.form.preset(preset), tab.on_preset(preset)
-    assert update.keys() == {*tab.controls, *tab.rows.parts, tab.gallery}
+    assert update.keys() == {*tab.controls, *tab.rows.parts, tab.examples.gallery}
     values = values_of(tab) | {part: set_to(one) for part, one in update.items()}
     list(tab.on_run(values, VISITOR))
     request = tab.backend.request

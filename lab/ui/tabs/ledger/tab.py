@@ -5,7 +5,6 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
 from functools import partial
 from itertools import chain, zip_longest
-from pathlib import Path
 from threading import Event as Stop
 from typing import Any, NamedTuple
 
@@ -34,7 +33,7 @@ from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of
 from lab.ui.shell.runs import STOPPED, Run, Runs, Stops
 from lab.ui.shell.sources import beside
 from lab.ui.shell.tool import Tool
-from lab.ui.shell.widgets import LATEST, PICKED, QUIET, Update
+from lab.ui.shell.widgets import LATEST, QUIET, Update
 from lab.ui.tabs.ledger import charts, film, opened, ranking, view
 from lab.ui.tabs.ledger.bills import MOST_BILLS, PAYERS, Account, Plan, plan
 from lab.ui.tabs.ledger.bills import Bill as PlannedBill
@@ -128,7 +127,6 @@ class LedgerTab(Tool):
 
     def __init__(self, backend: Any, settings: Settings) -> None:
         super().__init__(backend, settings)
-        self.examples = media.examples()
         self.looks = Stops()
 
     # Layout
@@ -152,7 +150,7 @@ class LedgerTab(Tool):
     def lay_out_controls(self, opening: dict[str, Any]) -> None:
         self.runs = Runs("ledger", beneath=self._lay_out_transport)
         self.form.lay_out("experiment", "source", values=opening)
-        self.gallery = own.gallery_of(self._cells(opening["picture"]), elem_id="ledger-examples")
+        self.examples = own.Examples("ledger", "Pictures", self.settings, opening["picture"])
         self.form.lay_out("picture", "payers", "calls", values=opening)
         with widgets.more("More"):
             self.form.lay_out("schedules", "seed", values=opening)
@@ -167,7 +165,7 @@ class LedgerTab(Tool):
 
     def wire(self, page: gr.Tab) -> None:
         running, runs, form = self.running, self.runs, self.form
-        self.restorable = [*self.controls, self.gallery, *self.of_a_bill]
+        self.restorable = [*self.controls, self.examples.gallery, *self.of_a_bill]
         inputs = {*self.controls, self.last_run}
         shown = [self.stage, self.words, self.plot, self.opened, runs.note, self.last_run]
         outputs = [*shown, runs.run, runs.stop, *self.share.run_outputs]
@@ -178,11 +176,9 @@ class LedgerTab(Tool):
         gr.on(
             [form["chart"].input, form["over"].input], self.on_chart, inputs, [self.plot, *form.others_parts], **LATEST
         )
-        places = [*form.others_parts, self.gallery, *self.of_a_bill]
+        places = [*form.others_parts, self.examples.gallery, *self.of_a_bill]
         gr.on([form["experiment"].change, form["source"].change], self.on_experiment, inputs, places, **LATEST)
-        quiet = {"queue": False, **QUIET}
-        self.gallery.click(self.on_example, None, [form["picture"], self.gallery], **quiet | PICKED)
-        own.wire(self.gallery, form["picture"]).then(self.on_own, form["picture"], [self.gallery, runs.note], **quiet)
+        self.examples.wire(form["picture"], runs.note)
         below = [self.opened, runs.note]
         self.open.click(self.on_step, [self.place, self.last_run], below, js=PLACE_JS, **running)
         self.ask.click(self.on_opinion, [self.last_run], below, **running)
@@ -214,34 +210,13 @@ class LedgerTab(Tool):
     def _places(self, now: dict[str, Any]) -> Update:
         """What is there beside the form's controls."""
         one = now["experiment"] == "bill"
-        cells = self._cells(now["picture"]) if one and now["source"] == EXAMPLE else None
-        return {
-            self.gallery: gr.update(visible="hidden") if cells is None else gr.update(visible=True, value=cells),
-            **dict.fromkeys(self.of_a_bill, gr.update(visible=one)),
-        }
+        shown = self.examples.show(now["picture"], there=one and now["source"] == EXAMPLE)
+        return shown | dict.fromkeys(self.of_a_bill, gr.update(visible=one))
 
     @property
     def of_a_bill(self) -> list[Any]:
         """What only the bill of one picture has."""
         return [self.transport, self.choices, self.asides]
-
-    def _cells(self, path: str | None) -> str:
-        """The example pictures, the one at this path marked, or the visitor's own."""
-        index = next((i for i, one in enumerate(self.examples) if path and media.same_file(one.path, Path(path))), None)
-        cells = (
-            (one.title, one.credit, f'<img alt="" src="{media.thumbnail(one.path, 96)}">') for one in self.examples
-        )
-        return own.gallery("Pictures", cells, index, shown=own.token(path) if path and index is None else "")
-
-    def on_example(self, event: gr.EventData) -> Update:
-        """An example picture was clicked."""
-        path = str(self.examples[widgets.picked(event) % len(self.examples)].path)
-        return {self.form["picture"]: path, self.gallery: gr.update(value=self._cells(path))}
-
-    def on_own(self, path: str | None) -> Update:
-        """The visitor's own picture has come, or was lost on its way."""
-        words = widgets.note("" if path else own.LOST, bad=not path)
-        return {self.gallery: gr.update(value=self._cells(path)), self.runs.note: words}
 
     # Runs
 

@@ -22,7 +22,7 @@ from lab.ui.shell import lane_view, media, nearest, own, pipeline, reel, runs, s
 from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of, reads, titles_of
 from lab.ui.shell.runs import Run, Runs
 from lab.ui.shell.tool import NO_PICTURE, Tool
-from lab.ui.shell.widgets import LATEST, PICKED, QUIET, Update
+from lab.ui.shell.widgets import LATEST, QUIET, Update
 from lab.ui.tabs.samplers import charts, equations, groups, inversion, lanes, requests, view, words
 from lab.ui.tabs.samplers.lanes import (
     JUMPS,
@@ -175,8 +175,7 @@ class Samplers(Tool):
     def lay_out_controls(self, opening: dict[str, Any]) -> None:
         self.runs = Runs("samplers", beneath=self._lay_out_transport)
         self.form.lay_out("experiment", values=opening)
-        self.examples = media.examples()
-        self.gallery = own.gallery_of("", elem_id="samplers-examples", visible="hidden")
+        self.examples = own.Examples("samplers", "Pictures to invert", self.settings)
         self.form.lay_out("in_set", "model", "versus", "prompt", values=opening)
         vocabulary.line(self.form, opening)
         self.form.lay_out("group", "seed", "mix_seed", "samplers", "picture", "steps", values=opening)
@@ -197,7 +196,7 @@ class Samplers(Tool):
 
     def wire(self, page: gr.Tab) -> None:
         running, runs = self.running, self.runs
-        self.restorable = [*self.controls, *self.rows.parts, self.gallery]
+        self.restorable = [*self.controls, *self.rows.parts, self.examples.gallery]
         self.replayable = [self.stage, self.words, self.plot, self.table, self.equations, runs.note, self.last_run]
         inputs = {*self.controls, *self.rows.parts, self.last_run, self.second}
         outputs = [*self.replayable, runs.run, runs.stop, *self.share.run_outputs]
@@ -214,16 +213,13 @@ class Samplers(Tool):
     def _wire_controls(self) -> None:
         """What answers at once: the bookkeeping of the queue costs more than a frame does."""
         form, inputs, quiet = self.form, {*self.controls}, {"queue": False, **QUIET}
-        places = [*form.others_parts, self.rows.box, self.gallery, self.second, self.transport]
+        places = [*form.others_parts, self.rows.box, self.examples.gallery, self.second, self.transport]
         form["model"].input(self.on_model, inputs, [*form.model_parts, *self.rows.parts], **LATEST)
         form["experiment"].change(self.on_experiment, inputs, places, **LATEST)
         gr.on([form[name].input for name in ("samplers", "steps")], self.on_choose, inputs, self.rows.parts, **LATEST)
         shown = [self.stage, self.runs.note]
         self.second.input(self.on_second, [self.last_run, self.second], shown, trigger_mode="always_last", **quiet)
-        self.gallery.click(self.on_example, None, [form["picture"], self.gallery], **quiet | PICKED)
-        own.wire(self.gallery, form["picture"]).then(
-            self.on_own, form["picture"], [self.gallery, self.runs.note], **quiet
-        )
+        self.examples.wire(form["picture"], self.runs.note)
         self.runs.stop.click(self.runs.on_stop, None, None, **quiet)
 
     # Controls
@@ -261,8 +257,8 @@ class Samplers(Tool):
 
     def on_preset(self, preset: Preset) -> Update:
         model = self.form.model(preset.values)
-        shown = self._gallery(preset.values.get("picture"), preset.values.get("experiment", ""))
-        return super().on_preset(preset) | self.rows.show(preset.subject, model) | {self.gallery: shown}
+        shown = self.examples.show(preset.values.get("picture"), preset.values.get("experiment") == "invert")
+        return super().on_preset(preset) | self.rows.show(preset.subject, model) | shown
 
     def on_model(self, values: dict[Any, Any]) -> Update:
         """Offer what the model can do: its samplers, conditions and forward process."""
@@ -274,33 +270,16 @@ class Samplers(Tool):
     def on_experiment(self, values: dict[Any, Any]) -> Update:
         """Show what the experiment has and nothing else."""
         experiment = values[self.form["experiment"]]
-        return super().on_experiment(values) | {
-            self.rows.box: gr.update(visible=experiment == "compare"),
-            self.gallery: self._gallery(values[self.form["picture"]], experiment),
-            self.second: gr.update(visible=experiment == "compare"),
-            self.transport: gr.update(visible=experiment in DRAWN),
-        }
-
-    def on_example(self, event: gr.EventData) -> Update:
-        """An example picture was clicked: it is what will be inverted."""
-        path = str(self.examples[widgets.picked(event) % len(self.examples)].path)
-        return {self.form["picture"]: path, self.gallery: self._gallery(path)}
-
-    def on_own(self, path: str | None) -> Update:
-        """The visitor's own picture has come, or was lost on its way."""
-        return {self.gallery: self._gallery(path), self.runs.note: widgets.note("" if path else own.LOST, bad=not path)}
-
-    def _gallery(self, path: str | None, experiment: str = "invert") -> dict[str, Any]:
-        """The example pictures, the one at this path marked, or the visitor's own; there where a picture is inverted. The page
-        has them from then on, and not before."""
-        if experiment != "invert":
-            return gr.update(visible="hidden")
-        index = next((i for i, one in enumerate(self.examples) if path and media.same_file(one.path, Path(path))), None)
-        cells = (
-            (one.title, one.credit, f'<img alt="" src="{media.thumbnail(one.path, 96)}">') for one in self.examples
+        shown = self.examples.show(values[self.form["picture"]], experiment == "invert")
+        return (
+            super().on_experiment(values)
+            | shown
+            | {
+                self.rows.box: gr.update(visible=experiment == "compare"),
+                self.second: gr.update(visible=experiment == "compare"),
+                self.transport: gr.update(visible=experiment in DRAWN),
+            }
         )
-        token = own.token(path) if path and index is None else ""
-        return gr.update(visible=True, value=own.gallery("Pictures to invert", cells, index, shown=token))
 
     def on_choose(self, values: dict[Any, Any]) -> Update:
         """The simple controls fill the lane rows."""
@@ -518,8 +497,8 @@ class Samplers(Tool):
         lanes = from_capsule(capsule.values.get("lanes"), model) or [
             Lane(name, whole["steps"]) for name in whole["samplers"]
         ]
-        shown = self._gallery(whole["picture"], whole["experiment"])
-        updates = self.form.show(whole) | self.rows.show(lanes, model) | {self.gallery: shown}
+        shown = self.examples.show(whole["picture"], whole["experiment"] == "invert")
+        updates = self.form.show(whole) | self.rows.show(lanes, model) | shown
         if inverts and picture is None:
             return updates, "", share.ALONE
         return updates, "samplers-run", share.without_model(capsule, model.name)
