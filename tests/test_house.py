@@ -54,6 +54,7 @@ MAY_IMPORT = {
     "architecture": {"catalog", "settings", "store"},
     "fidelity_curves": {"settings"},
     "papers": set(),
+    "quantities": set(),
     "toy_data": set(),
     "captions": set(),
     "vocabulary": {"captions", "settings"},
@@ -86,6 +87,7 @@ MAY_IMPORT = {
         "requests",
         "catalog",
         "memory",
+        "quantities",
         "settings",
     },
     "ui": {
@@ -98,6 +100,7 @@ MAY_IMPORT = {
         "fidelity_curves",
         "papers",
         "capsules",
+        "quantities",
         "settings",
         "toy_data",
         "vocabulary",
@@ -132,6 +135,7 @@ MUST_NOT_IMPORT = {room: {"gradio"} for room in MAY_IMPORT if room != "ui"} | {
     "vocabulary": HEAVY | {"gradio"},
     "requests": HEAVY | {"gradio"},
     "capsules": HEAVY | {"gradio"},
+    "quantities": HEAVY | {"gradio"},
     "unused": HEAVY | {"gradio"},
     "app": HEAVY,
 }

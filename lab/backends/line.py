@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import inf
 
+from lab.quantities import quantity
 from lab.requests.base import NOTHING, Event, LabError, Load, Waiting
 
 FIRST_GUESS_S = 5.0  # how long a run takes, before any has ended
@@ -53,7 +54,7 @@ class Line:
             self._check_share(mine)
             if len(self._waiting) >= self.room and not self._admissible(mine):
                 raise LabError(
-                    f"The lab is full: {len(self._running)} runs are under way and {len(self._waiting)} wait. "
+                    f"The lab is full: {quantity(len(self._running), 'run')} under way and {len(self._waiting)} in line. "
                     f"Try again in about {max(1, round(self._seconds(len(self._waiting) + 1)))} s."
                 )
             self._waiting.append(mine)

@@ -34,7 +34,7 @@ def test_places_are_given_in_order_and_given_back():
 def test_one_more_than_fits_is_refused_at_once_with_the_time_to_try_again():
     line = Line(places=1, room=1)
     first, _ = line.join(), line.join()
-    with pytest.raises(LabError, match=r"The lab is full: 1 runs are under way and 1 wait\. Try again in about 10 s"):
+    with pytest.raises(LabError, match=r"The lab is full: 1 run under way and 1 in line\. Try again in about 10 s"):
         line.join()
     assert line.counts == (1, 1)
     line.leave(first)

@@ -170,7 +170,7 @@ def test_runs_beyond_the_places_wait_in_line_and_one_more_is_refused(model):
     next(second)
     third = backend.run(request(LaneSettings(steps=2)))
     assert next(third).position == next(third).position == 1
-    with pytest.raises(LabError, match=r"The lab is full: 2 runs are under way and 1 wait\. Try again in about"):
+    with pytest.raises(LabError, match=r"The lab is full: 2 runs under way and 1 in line\. Try again in about"):
         next(backend.run(request()))
     first.close()
     assert [type(event) for event in third] == [Step, Step, Step, LaneResult]

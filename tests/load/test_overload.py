@@ -12,7 +12,7 @@ SECONDS = 60 if ALONE else 15
 PLACES, ROOM = 4, 12
 VISITORS = 4 * (PLACES + ROOM)
 GROWTH = 1.02 if ALONE else 1.05
-FULL = re.compile(r"The lab is full: 4 runs are under way and 12 wait\. Try again in about [1-9]\d* s\.")
+FULL = re.compile(r"The lab is full: 4 runs under way and 12 in line\. Try again in about [1-9]\d* s\.")
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from lab.catalog import CONTROLS, MODELS, SAMPLERS
+from lab.quantities import quantity
 from lab.requests.sampling import LaneResult, LaneSettings, SamplingRequest, Step
 from lab.ui.shell import media
 from lab.ui.shell.widgets import subscripts
@@ -30,7 +31,7 @@ def describe(lane: LaneSettings) -> str:
     """What sets a lane apart, in a few words: eta, steps, spacing, guidance; first what is told apart where there is little
     room."""
     words = [f"η {lane.eta:g}"] if SAMPLERS[lane.sampler].eta and lane.eta > 0 else []
-    words.append(f"{lane.steps} step{'s' if lane.steps != 1 else ''}")
+    words.append(quantity(lane.steps, "step"))
     if lane.spacing != "trailing":
         words.append(lane.spacing)
     if lane.guidance_scale != 1:
@@ -45,7 +46,7 @@ def common(request: SamplingRequest) -> str:
     words = [MODELS[request.model].title, f"prompt “{prompt}”" if prompt else "no prompt"]
     words += [f"negative prompt “{negative}”"] if negative else []
     words += [f"{CONTROLS[control.name].title.lower()} as a map" for control in request.controls]
-    return ", ".join(words + [f"{min(steps)} steps"] * (len(steps) == 1))
+    return ", ".join(words + [quantity(min(steps), "step")] * (len(steps) == 1))
 
 
 def group(request: SamplingRequest | None) -> str:
@@ -184,11 +185,13 @@ def _outcome(step: Step, result: LaneResult | None) -> str:
 
 def grid(view: View, samplers: Sequence[str], steps: Sequence[int]) -> str:
     """Samplers down, step counts across; lanes are in row-major order."""
-    cells = ["<span></span>"] + [f'<span class="head">{count} steps</span>' for count in steps]
+    cells = ["<span></span>"] + [f'<span class="head">{quantity(count, "step")}</span>' for count in steps]
     for i, name in enumerate(samplers):
         row = SAMPLERS[name]
         cells.append(f'<span class="row" style="--lane:{row.colour}">{escape(row.title)}</span>')
-        cells += [_cell(view, i * len(steps) + j, f"{row.title}, {count} steps") for j, count in enumerate(steps)]
+        cells += [
+            _cell(view, i * len(steps) + j, f"{row.title}, {quantity(count, 'step')}") for j, count in enumerate(steps)
+        ]
     return f'<div class="cells" style="--columns:{len(steps)};--rows:{len(samplers)}"{group(view.request)}>{"".join(cells)}</div>'
 
 

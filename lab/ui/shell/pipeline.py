@@ -14,6 +14,7 @@ import gradio as gr
 
 from lab.architecture import Architecture, architecture, residuals
 from lab.catalog import GROUPS, GUIDANCE, MODELS, SAMPLERS, Model, control_of
+from lab.quantities import plural, quantity
 from lab.requests.invention import InventionRequest
 from lab.requests.sampling import SamplingRequest
 from lab.requests.share import ShareRequest
@@ -168,11 +169,11 @@ def of_machines(request: InventionRequest) -> Flow:
     lanes = len(request.machines) * len(request.seeds)
     known = Part("picture set", GROUPS.get(request.group, f"{built.pictures:,}" if built else ""),
                  "What the machines know. The network saw all pictures in training.", (), BEFORE, pipeline_figures.stack(), "set")  # fmt: skip
-    network = Part("machines", f"× {request.steps} calls", f"{does[:1].upper()}{does[1:]}.", (LOCAL, KARRAS), NETWORK,
+    network = Part("machines", f"× {quantity(request.steps, 'call')}", f"{does[:1].upper()}{does[1:]}.", (LOCAL, KARRAS), NETWORK,
                    pipeline_figures.posterior(), key=True)  # fmt: skip
     near = Part("nearest", "one a picture", "The training picture with the least root mean square distance to what was drawn.",
                 (), AFTER, pipeline_figures.stack())  # fmt: skip
-    whole = f"{lanes} pictures by DDIM, {request.steps} calls each: {lanes * request.steps:,} calls."
+    whole = f"{quantity(lanes, 'picture')} by DDIM, {quantity(request.steps, 'call')} each: {lanes * request.steps:,} calls."
     return Flow("Copy or invent", (known, _start(built), network, *_end(row, built), near), whole)
 
 
@@ -200,7 +201,7 @@ def of_ledger(row: Model, calls: str) -> Flow:
     built = architecture(row)
     shape = times(*built.shape) if built else ""
     network = _network(row, built, None, None)
-    knows = f"{built.pictures:,} pictures" if built and built.pictures else ""
+    knows = quantity(built.pictures, "picture", ",") if built and built.pictures else ""
     return Flow(
         f"{row.title}, as a code",
         (
@@ -280,7 +281,7 @@ def _control(row: Model, built: Architecture | None, kinds: Sequence[str]) -> li
     titles = " and ".join(control.title.lower() for control in rows)
     shapes = f", the first {times(found[0][0], found[0][1], found[0][1])}" if found and built else ""
     does = f"A copy of the U-Net's way down reads the map of {titles} and x_t; what it finds is added to the U-Net's blocks{shapes}."
-    numbers = f"{len(found)} residuals" if found else "residuals"
+    numbers = quantity(len(found), "residual") if found else "residuals"
     return [Part("ControlNet", numbers, does, (CONTROLNET,), NETWORK, pipeline_figures.control(built, len(found)))]
 
 
@@ -292,7 +293,7 @@ def _network(row: Model, built: Architecture | None, request: SamplingRequest | 
         does, papers = "It was taught to jump: from x_t to the end of the way in one call, guidance included.", [LCM]
     numbers = ""
     if counts:
-        numbers = f"× {between(counts.calls)} calls"
+        numbers = f"× {between(counts.calls)} {plural('call', counts.calls[1])}"
         if counts.halves[1] > 1:
             numbers += f" × {between(counts.halves)} predictions"
             does += " Guidance takes two predictions a call, with the prompt and without."
@@ -319,11 +320,11 @@ def _picture_shape(built: Architecture | None) -> str:
 
 def _whole(request: SamplingRequest, counts: Counts, row: Model) -> str:
     """A run in a sentence or two."""
-    pictures = "1 picture" if counts.pictures == 1 else f"{counts.pictures} pictures"
     samplers = " and ".join(
         _few([SAMPLERS[name].title for name in dict.fromkeys(lane.sampler for lane in request.lanes)])
     )
-    words = f"{pictures} by {samplers}, {between(counts.calls)} calls each: {counts.all_calls:,} calls"
+    each = f"{between(counts.calls)} {plural('call', counts.calls[1])} each"
+    words = f"{quantity(counts.pictures, 'picture')} by {samplers}, {each}: {quantity(counts.all_calls, 'call', ',')}"
     if counts.all_predictions[1] > counts.all_calls:
         words += f", {between(counts.all_predictions)} predictions"
     words += "."

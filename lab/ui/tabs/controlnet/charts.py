@@ -9,6 +9,7 @@ import numpy as np
 from gradio.components.plot import PlotData
 
 from lab.catalog import CONTROLS
+from lab.quantities import quantity
 from lab.ui.shell import plots, theme
 from lab.ui.tabs.controlnet.experiments import Agreement, Finished
 from lab.ui.tabs.controlnet.view import CHARTS
@@ -156,7 +157,7 @@ def _heat_maps(
 def summary(done: Finished) -> str:
     """What the numbers say, in a sentence."""
     seconds = max((result.elapsed_s for result in done.results.values()), default=0.0)
-    words = [f"{len(done.results)} pictures in {seconds:.1f} s."]
+    words = [f"{quantity(len(done.results), 'picture')} in {seconds:.1f} s."]
     lanes = done.plan.request.lanes
     for title, _, of in MEASURES[:2]:
         by: dict[float, list[float]] = {}
@@ -172,7 +173,7 @@ def summary(done: Finished) -> str:
     if searches:
         count = sum(one.joints is not None for one in searches)
         words.append(
-            f"BlazePose finds a person in {count} of {len(searches)} pictures."
+            f"BlazePose finds a person in {count} of {quantity(len(searches), 'picture')}."
             if count
             else "BlazePose finds nobody in these pictures: the silhouettes say more."
         )

@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 
 from lab.annotators.joints import COLOURS, JOINTS, LIMBS, POSES
 from lab.measures import edges_of, near
+from lab.quantities import quantity
 from lab.requests.base import LabError
 from lab.requests.sampling import Step
 from lab.settings import ASSETS
@@ -248,7 +249,7 @@ def _rgb(colour: str) -> tuple[int, ...]:
 def progress(done: Finished) -> str:
     """How far a run is."""
     calls = sum(step.i for step in done.steps.values()), sum(lane.steps for lane in done.plan.request.lanes)
-    return f"{len(done.plan.places)} pictures · {calls[0]} of {calls[1]} calls"
+    return f"{quantity(len(done.plan.places), 'picture')} · {calls[0]} of {quantity(calls[1], 'call')}"
 
 
 def grid(done: Finished, view: str = VIEWS[0], selection: int | None = None) -> str:

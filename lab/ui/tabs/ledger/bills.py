@@ -7,6 +7,7 @@ from math import isfinite, log
 from typing import Any
 
 from lab.catalog import SCHEDULES
+from lab.quantities import quantity
 from lab.requests.base import Event, LabError, make_request
 from lab.requests.ledger import LedgerPrior, LedgerRequest, LedgerTerm
 
@@ -66,7 +67,7 @@ def plan(payers: Sequence[str], schedules: Sequence[str], calls: Sequence[int], 
     runs = [(model, *chain) for model in models for chain in chains]
     if len(runs) > MOST_RUNS or len(payers) * len(chains) > MOST_BILLS:
         raise LabError(
-            f"That is {len(payers) * len(chains)} bills over {len(runs)} chains; the page compares at most {MOST_BILLS} "
+            f"That is {quantity(len(payers) * len(chains), 'bill')} over {quantity(len(runs), 'chain')}; the page compares at most {MOST_BILLS} "
             f"over {MOST_RUNS}. Take fewer bills, schedules or numbers of calls."
         )
     requests = tuple(
@@ -84,7 +85,7 @@ def plan(payers: Sequence[str], schedules: Sequence[str], calls: Sequence[int], 
 def _words(chain: tuple[str, int], schedules: Sequence[str], calls: Sequence[int]) -> str:
     """What is not the same on all chains."""
     words = [SCHEDULES[chain[0]].title.lower()] if len(schedules) > 1 else []
-    return ", ".join(words + ([f"{chain[1]:,} calls"] if len(calls) > 1 else []))
+    return ", ".join(words + ([quantity(chain[1], "call", ",")] if len(calls) > 1 else []))
 
 
 class Account:

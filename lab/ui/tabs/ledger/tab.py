@@ -14,6 +14,7 @@ import numpy as np
 from lab.capsules.capsule import Capsule, Range
 from lab.capsules.ledger_script import ledger_script
 from lab.catalog import MODELS
+from lab.quantities import quantity
 from lab.requests.base import Event, LabError, make_request
 from lab.requests.fields import MAX_SEED
 from lab.requests.ledger import (
@@ -287,7 +288,7 @@ class LedgerTab(Tool):
         run = Run(PAINT_EVERY_S, [several], ways=lambda: [(len(found), len(request.kinds))])
 
         def paint() -> Update:
-            words = widgets.progress(f"{len(found)} pictures so far")
+            words = widgets.progress(f"{quantity(len(found), 'picture')} so far")
             return {self.stage: ranking.stage(found, payer), self.runs.note: words, self.words: widgets.words(UNDER["rank"]),
                     self.plot: gr.update(visible=False), self.opened: ""}  # fmt: skip
 
@@ -298,9 +299,7 @@ class LedgerTab(Tool):
         yield from run.updates(self.backend.run(request, stop, client), self.runs.note, paint, take)
         if not found:
             return {self.runs.note: widgets.note("Stopped."), self.share.record: ""}
-        words = (
-            f"{len(found)} pictures, {request.calls} calls each, in {time.perf_counter() - began:.1f} s. {payer.title}."
-        )
+        words = f"{quantity(len(found), 'picture')}, {quantity(request.calls, 'call')} each, in {time.perf_counter() - began:.1f} s. {payer.title}."
         return (
             self.ended(self.share.make(values, **carried), whole=not stop.is_set())
             | paint()

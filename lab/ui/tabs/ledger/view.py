@@ -6,6 +6,7 @@ from math import isinf
 
 import numpy as np
 
+from lab.quantities import quantity
 from lab.requests.ledger import LedgerTerm, Likelihood
 from lab.ui.shell import lane_view, widgets
 from lab.ui.shell.widgets import subscripts
@@ -35,7 +36,7 @@ def picture(accounts: Sequence[Account]) -> np.ndarray | None:
 
 def _size(accounts: Sequence[Account]) -> str:
     count = next((account.dimensions for account in accounts if account.prior), 0)
-    return f"{count:,} values" if count else ""
+    return quantity(count, "value", ",") if count else ""
 
 
 def _newest(account: Account) -> LedgerTerm | None:
@@ -147,7 +148,7 @@ def _amount(account: Account, bill: Bill) -> str:
 def progress(accounts: Sequence[Account], plan: Plan) -> str:
     """How far a run has come."""
     done, calls = (sum(counts) for counts in zip(*ways(accounts, plan), strict=True))
-    return f"{done:,} of {calls:,} terms"
+    return f"{done:,} of {quantity(calls, 'term', ',')}"
 
 
 def ways(accounts: Sequence[Account], plan: Plan) -> list[tuple[int, int]]:
@@ -158,7 +159,7 @@ def ways(accounts: Sequence[Account], plan: Plan) -> list[tuple[int, int]]:
 def summary(plan: Plan, accounts: Sequence[Account], seconds: float) -> str:
     """The end of a run in a sentence or two."""
     calls = sum(request.calls for request in plan.requests)
-    words = [f"{calls:,} terms in {max(seconds, 0.1):.1f} s."]
+    words = [f"{quantity(calls, 'term', ',')} in {max(seconds, 0.1):.1f} s."]
     for bill in plan.bills:
         prior = accounts[bill.run].prior
         if bill.payer.variance == "exact" and prior and prior.pictures:

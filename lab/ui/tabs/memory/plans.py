@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from lab.quantities import quantity
 from lab.requests.base import LabError, make_request
 from lab.requests.fields import MAX_SEED
 from lab.requests.invention import InventionRequest, Machine, most_translated
@@ -68,7 +69,7 @@ def words(machine: Machine) -> str:
 
 def known(count: int) -> str:
     """How many pictures a machine knows, in words."""
-    return "all pictures" if not count else "1 picture" if count == 1 else f"{count:,} pictures"
+    return "all pictures" if not count else quantity(count, "picture", ",")
 
 
 def plan(now: Mapping[str, Any]) -> Plan:

@@ -12,6 +12,7 @@ from lab.capsules.capsule import Capsule, Choice, make
 from lab.capsules.invention_script import invention_script
 from lab.capsules.recordings import thinned
 from lab.catalog import GROUPS
+from lab.quantities import quantity
 from lab.requests.base import Event, LabError
 from lab.requests.invention import Invention, InventionRequest
 from lab.requests.sampling import Step
@@ -215,7 +216,7 @@ class Memory(Tool):
         machines, seeds = len(plan.request.machines), len(plan.request.seeds)
         if machines * seeds > self.settings.max_lanes:
             raise LabError(
-                f"{machines} machines × {seeds} seeds make {machines * seeds} pictures; one run makes at most "
+                f"{quantity(machines, 'machine')} × {quantity(seeds, 'seed')} make {machines * seeds} pictures; one run makes at most "
                 f"{self.settings.max_lanes}. Take fewer seeds."
             )
         return plan

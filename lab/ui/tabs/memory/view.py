@@ -6,6 +6,7 @@ from math import ceil
 
 import numpy as np
 
+from lab.quantities import quantity
 from lab.requests.invention import Invention
 from lab.requests.sampling import Step
 from lab.ui.shell import lane_view, reel, widgets
@@ -36,7 +37,7 @@ def stage(plan: Plan, steps: Steps, found: Found) -> str:
     narrow = ceil(columns / ceil(columns / MOST_NARROW))
     size = f"--columns:{columns};--rows:{len(plan.rows)};--narrow:{narrow}"
     kind = "beside" if _stands_beside(len(plan.columns), len(plan.rows)) else "beneath"
-    name = f"Pictures of {len(plan.request.machines)} machines from {len(plan.request.seeds)} seeds"
+    name = f"Pictures of {quantity(len(plan.request.machines), 'machine')} from {quantity(len(plan.request.seeds), 'seed')}"
     return (
         f'<div class="inventions-box"><div class="inventions {kind}" data-experiment="{plan.experiment}" style="{size}" '
         f'role="group" aria-label="{escape(name)}">{"".join(body)}</div></div>'
@@ -139,7 +140,7 @@ def to_come(plan: Plan, steps: Steps) -> list[str]:
 def progress(plan: Plan, steps: Steps) -> str:
     """How far a run has come, in calls, and who is still to begin."""
     calls, total = sum(step.i for step in steps.values()), len(plan.lanes) * plan.request.steps
-    words = [f"{len(plan.lanes)} lanes", f"{calls} of {total} denoiser calls"]
+    words = [quantity(len(plan.lanes), "lane"), f"{calls} of {quantity(total, 'denoiser call')}"]
     if kinds := to_come(plan, steps):
         words.append(f"to come: {', '.join(kinds)}")
     return " · ".join(words)
@@ -149,7 +150,7 @@ def summary(outcome: Outcome) -> str:
     """What a finished run took."""
     ends = [steps[-1] for steps in outcome.steps.values()]
     calls, seconds = sum(step.i for step in ends), max((step.elapsed_s for step in ends), default=0)
-    return f"{len(ends)} pictures, {calls} denoiser calls in {seconds:.1f} s."
+    return f"{quantity(len(ends), 'picture')}, {quantity(calls, 'denoiser call')} in {seconds:.1f} s."
 
 
 def table(outcome: Outcome) -> str:

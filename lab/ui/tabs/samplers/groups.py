@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from lab.catalog import GROUPS, SAMPLERS
+from lab.quantities import quantity
 from lab.requests.share import GroupStep, ShareRequest
 from lab.ui.shell import lane_view, widgets
 
@@ -13,20 +14,20 @@ Latest = Mapping[int, GroupStep]  # of each lane
 def stage(request: ShareRequest, latest: Latest) -> str:
     """A block a sampler: pictures framed in the colour of their group, the bar of the share, and the share in words."""
     body = "".join(_block(request, index, latest) for index in range(len(request.samplers)))
-    name = f"Ends of each sampler, {request.counts[0]} pictures of {' and '.join(_with_counts(request))} as the data"
+    name = f"Ends of each sampler, {quantity(request.counts[0], 'picture')} of {' and '.join(_with_counts(request))} as the data"
     return f'<div class="lanes" style="--columns:{len(request.samplers)}" role="group" aria-label="{escape(name)}">{body}</div>'
 
 
 def progress(request: ShareRequest, latest: Latest) -> str:
     """How far a run has come, in calls."""
     calls = sum(lane.calls for lane in request.lanes)
-    return f"{len(request.lanes)} lanes · {sum(step.i for step in latest.values())} of {calls} denoiser calls"
+    return f"{quantity(len(request.lanes), 'lane')} · {sum(step.i for step in latest.values())} of {quantity(calls, 'denoiser call')}"
 
 
 def summary(request: ShareRequest, latest: Latest) -> str:
     """What a finished run took."""
     calls, seconds = sum(step.i for step in latest.values()), max(step.elapsed_s for step in latest.values())
-    return f"{len(request.lanes)} pictures, {calls} denoiser calls in {seconds:.1f} s."
+    return f"{quantity(len(request.lanes), 'picture')}, {quantity(calls, 'denoiser call')} in {seconds:.1f} s."
 
 
 def table(request: ShareRequest, latest: Latest) -> str:
@@ -70,8 +71,8 @@ def _block(request: ShareRequest, index: int, latest: Latest) -> str:
     row, steps = SAMPLERS[request.samplers[index]], _own(request, index, latest)
     cells = [_cell(request, step) for step in steps] + ["<span></span>"] * (request.pictures - len(steps))
     return (
-        f'<section class="lane" style="--lane:{row.colour}" aria-label="{escape(row.title)}, {request.steps} steps">'
-        f"<header><b>{escape(row.title)}</b><span>{request.steps} steps</span></header>"
+        f'<section class="lane" style="--lane:{row.colour}" aria-label="{escape(row.title)}, {quantity(request.steps, "step")}">'
+        f"<header><b>{escape(row.title)}</b><span>{quantity(request.steps, 'step')}</span></header>"
         f'<div class="wall">{"".join(cells)}</div>{_bar(request, steps)}<div class="foot">{_words(request, steps)}</div></section>'
     )
 
@@ -92,7 +93,7 @@ def _bar(request: ShareRequest, steps: Sequence[GroupStep]) -> str:
 
 def _words(request: ShareRequest, steps: Sequence[GroupStep]) -> str:
     """ "Smileys and emotion 0.75, data 0.80 ± 0.09 (20 pictures)"."""
-    data = f"data {request.truth:.2f} ± {request.standard_error:.2f} ({request.pictures} pictures)"
+    data = f"data {request.truth:.2f} ± {request.standard_error:.2f} ({quantity(request.pictures, 'picture')})"
     if not steps:
         return f"{GROUPS[request.groups[0]]}, {data}"
     share = sum(step.group == 0 for step in steps) / len(steps)

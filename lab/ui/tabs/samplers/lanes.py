@@ -7,6 +7,7 @@ import gradio as gr
 
 from lab.capsules.capsule import Choice, Kind, Range, fitted
 from lab.catalog import SAMPLERS, SPACINGS, Model, samplers_for
+from lab.quantities import quantity
 from lab.ui.shell import widgets
 from lab.ui.shell.form import Choices, titled
 from lab.ui.shell.shelf import Value
@@ -91,7 +92,7 @@ def settings_of(rows: Sequence[Sequence[Any]]) -> dict[str, tuple[str, Value]]:
     """The lanes of a capsule in words, part by part, for the shelf; empty rows left out."""
     lanes = [Lane(*row) for row in rows]
     return {
-        f"lane-{index}": (f"Lane {index}", [SAMPLERS[lane.sampler].title, f"{lane.steps} steps", f"eta {lane.eta:g}", f"{lane.spacing} spacing"])
+        f"lane-{index}": (f"Lane {index}", [SAMPLERS[lane.sampler].title, quantity(lane.steps, "step"), f"eta {lane.eta:g}", f"{lane.spacing} spacing"])
         for index, lane in enumerate(lanes, 1)
         if lane.sampler
     }  # fmt: skip

@@ -7,6 +7,7 @@ import numpy as np
 
 from lab.capsules.recordings import REPLAY_POSITIONS
 from lab.catalog import MODELS
+from lab.quantities import quantity
 from lab.requests.base import LabError, make_request
 from lab.requests.fields import Condition, Forward
 from lab.requests.inversion import InversionRequest
@@ -83,7 +84,7 @@ def left_out(values: Values, request: SamplingRequest) -> list[str]:
     if values["experiment"] == "grid" and max(GRID_STEPS) > T:
         sentences.append(f"T is {T}: columns of more steps are left out.")
     if (values["reference"] or 0) > request.reference_steps > 0:
-        sentences.append(f"T is {T}: the reference takes {request.reference_steps} steps.")
+        sentences.append(f"T is {T}: the reference takes {quantity(request.reference_steps, 'step')}.")
     if values["versus"] and request.versus is None and MODELS[request.model].perfect:
         sentences.append("The perfect score stands beside compared lanes only.")
     return sentences

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from lab.catalog import MODELS, SAMPLERS
+from lab.quantities import quantity
 from lab.requests.nearest import Nearest
 from lab.requests.sampling import LaneSettings, Recording, SamplingRequest, Step
 from lab.ui.shell import lane_view, reel, widgets
@@ -62,7 +63,7 @@ def _labels(experiment: str, lanes: Sequence[LaneSettings]) -> list[str]:
     """What a cell says when it is finished."""
     if experiment == "between":
         return [f"{lane.mix:.0%}" for lane in lanes]
-    return [f"{SAMPLERS[lane.sampler].title}, {lane.steps} steps" for lane in lanes]
+    return [f"{SAMPLERS[lane.sampler].title}, {quantity(lane.steps, 'step')}" for lane in lanes]
 
 
 def _beside(
@@ -96,15 +97,13 @@ def _difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def progress(request: SamplingRequest, latest: Collection[Step]) -> str:
     """How far a run has come, in calls, by the latest step of each lane."""
     calls, total = sum(step.i for step in latest), sum(step.n for step in latest)
-    return f"{request.pictures} lanes · {calls} of {total} denoiser calls"
+    return f"{quantity(request.pictures, 'lane')} · {calls} of {quantity(total, 'denoiser call')}"
 
 
 def summary(recording: Recording) -> str:
     calls = sum(result.calls for result in recording.results.values())
     seconds = max((result.elapsed_s for result in recording.results.values()), default=0)
-    return (
-        f"{len(recording.results)} pictures, {calls} denoiser calls in {seconds:.1f} s. Press Play or drag the slider."
-    )
+    return f"{quantity(len(recording.results), 'picture')}, {quantity(calls, 'denoiser call')} in {seconds:.1f} s. Press Play or drag the slider."
 
 
 def table(recording: Recording) -> str:

@@ -10,6 +10,7 @@ import gradio as gr
 
 from lab.capsules import plane_script
 from lab.capsules.capsule import Capsule, Range, Text
+from lab.quantities import quantity
 from lab.requests.base import LabError
 from lab.requests.fields import MAX_SEED
 from lab.toy_data import TOYS
@@ -236,7 +237,9 @@ class Score(Tool):
         kept, unreadable = points.readable(drawn)
         count = len(drawn.split())
         remarks = [
-            f"{unreadable:,} of {count:,} points could not be read and are left out." if unreadable else "",
+            f"{unreadable:,} of {quantity(count, 'point', ',')} could not be read and are left out."
+            if unreadable
+            else "",
             f"{count:,} points came; the first {points.MOST} are here." if count - unreadable > points.MOST else "",
         ]
         now = self.form.complete(values | {"points": points.written(kept)})
