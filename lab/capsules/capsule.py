@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from lab.capsules.colours import plain_colour
 from lab.catalog import leasable
 from lab.requests.base import LabError, explain
 from lab.requests.fields import MAX_PROMPT, Seed
@@ -313,7 +314,12 @@ class Flag:
     """A check box."""
 
 
-Kind = Range | Choice | Text | Flag
+@dataclass(frozen=True)
+class Colour:
+    """A colour, as "#rrggbb"."""
+
+
+Kind = Range | Choice | Text | Flag | Colour
 
 
 def fitted(value: Any, kind: Kind) -> Any:
@@ -327,6 +333,8 @@ def fitted(value: Any, kind: Kind) -> Any:
         return list(dict.fromkeys(names))[: kind.most] if names else None
     if isinstance(kind, Choice):
         return value if _among(value, kind.names) else None
+    if isinstance(kind, Colour):
+        return plain_colour(value)
     if isinstance(kind, Text):
         return re.sub(r"[\t\n]", " ", _readable(value))[: kind.most] if isinstance(value, str) else None
     return value if isinstance(value, bool) else None

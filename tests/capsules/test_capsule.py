@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 import struct
 import zlib
 
@@ -20,6 +21,7 @@ from lab.capsules.capsule import (
     SIGNATURE,
     Capsule,
     Choice,
+    Colour,
     Flag,
     Range,
     Text,
@@ -273,7 +275,7 @@ def test_text_is_let_in_without_what_cannot_be_shown():
 
 
 KINDS = st.sampled_from(
-    [Range(0, 10), Range(-1.5, 0.5), Range(0, 2**31 - 1, whole=True), Choice(("", "ddim", 64)), Choice(("a", "b"), most=1), Text(), Flag()]
+    [Range(0, 10), Range(-1.5, 0.5), Range(0, 2**31 - 1, whole=True), Choice(("", "ddim", 64)), Choice(("a", "b"), most=1), Text(), Flag(), Colour()]
 )  # fmt: skip
 
 
@@ -289,6 +291,8 @@ def test_a_value_fits_its_control_or_is_dropped(value, kind):
         assert 1 <= len(got) <= kind.most and set(got) <= set(kind.names)
     elif isinstance(kind, Choice):
         assert got in kind.names
+    elif isinstance(kind, Colour):
+        assert re.fullmatch("#[0-9a-f]{6}", got)
     elif isinstance(kind, Text):
         assert (len(got) <= kind.most and got.isprintable()) or got.encode()
     else:
@@ -305,6 +309,8 @@ def test_a_value_fits_its_control_or_is_dropped(value, kind):
         (["b", "b", "x", "a"], Choice(("a", "b", "c"), most=8), ["b", "a"]), (["a", "b"], Choice(("a", "b"), most=1), ["a"]),
         ("x" * 999, Text(), "x" * 300), ("two\nlines", Text(), "two lines"), (1, Text(), None),
         (True, Flag(), True), (1, Flag(), None),
+        ("#E8590C", Colour(), "#e8590c"), ("rgba(0, 255, 0, 0.5)", Colour(), "#00ff00"), ("red;}body{x", Colour(), None),
+        ("rgb(" + "9" * 200 + ")", Colour(), None), (0xE8590C, Colour(), None), (["#e8590c"], Colour(), None),
     ],
 )  # fmt: skip
 def test_values_are_held_within_what_a_control_has(value, kind, wanted):

@@ -28,6 +28,7 @@ from lab.capsules.capsule import (
     NO_CAPSULE,
     Capsule,
     Choice,
+    Colour,
     Flag,
     Kind,
     Range,
@@ -73,7 +74,6 @@ ASKED_JS = """(...values) => {
 }"""
 
 OPEN = "Open a file of the lab"
-MAX_COLOUR = 60  # characters: of "hsla(...)" with all its decimals
 DROP_JS = beside(__file__, "drop.js")
 OPEN_JS = """() => { document.querySelector("input[data-testid^='Open a file of the lab']")?.click(); }"""
 
@@ -93,7 +93,7 @@ def kind_of(part: Any) -> Kind:
         low = 0 if part.minimum is None else part.minimum
         return Range(low, MAX_SEED if part.maximum is None else part.maximum, whole=part.precision == 0)
     if isinstance(part, gr.ColorPicker):
-        return Text(MAX_COLOUR)
+        return Colour()
     return Text(part.max_length or MAX_PROMPT)
 
 

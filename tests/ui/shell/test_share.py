@@ -26,6 +26,7 @@ from lab.capsules.capsule import (
 )
 from lab.catalog import CONTROLS, MODELS, SAMPLERS
 from lab.requests.base import LabError
+from lab.requests.fields import GuideSettings
 from lab.settings import Settings
 from lab.ui import TABS
 from lab.ui.shell import media, share, shelf
@@ -132,6 +133,32 @@ def test_settings_that_no_preset_has_come_back(lab):
     again, _, _ = restored(tab, from_link(to_link(tab.capsule(values, request))))
     assert plain(tab.request(again)) == plain(request)
     assert [lane.spacing for lane in request.lanes] == ["linspace", "leading", "trailing"]
+
+
+def test_what_a_guide_wants_comes_back_and_is_the_labs_own_where_a_link_has_none(lab):
+    tab = lab.guidance
+    wishes = {"temperature": 2.5, "colour": "rgba(10, 20, 30, 0.5)", "region": "bottom", "brightness": 0.3}
+    asked = {
+        "experiment": "rules",
+        "model": "pixel",
+        "group": "food-drink",
+        "rules": ["classifier", "colour", "brightness"],
+    }
+    values = first_values(tab) | {tab.form[name]: value for name, value in (asked | wishes).items()}
+    request = tab.request(values)
+    assert request.guide == GuideSettings(temperature=2.5, colour="#0a141e", region="bottom", brightness=0.3)
+    capsule = from_link(to_link(tab.capsule(values, request)))
+    again, pressed, _ = restored(tab, capsule)
+    assert plain(tab.request(again)) == plain(request) and pressed
+    hostile = {"temperature": "2.5", "colour": "url(//else.example/x)", "region": "nowhere", "brightness": [0.3]}
+    for other in ({}, hostile, dict.fromkeys(wishes)):
+        rest = {name: value for name, value in capsule.values.items() if name not in wishes}
+        again, pressed, _ = restored(tab, capsule.model_copy(update={"values": rest | other}))
+        assert tab.request(again).guide == GuideSettings() and pressed
+    again, _, _ = restored(
+        tab, capsule.model_copy(update={"values": capsule.values | {"temperature": 1e9, "brightness": -5}})
+    )
+    assert (tab.request(again).guide.temperature, tab.request(again).guide.brightness) == (10, 0)
 
 
 def test_an_inverted_picture_of_ones_own_comes_back_from_a_file_and_not_from_a_link(lab, tmp_path):

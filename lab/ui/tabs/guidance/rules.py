@@ -1,11 +1,10 @@
 """The rules of guidance as the tab offers them: their names, those that are chosen at first, and what a guide asks of the
 form."""
 
-import re
 from collections.abc import Callable, Sequence
-from colorsys import hls_to_rgb
 from typing import Any
 
+from lab.capsules.colours import plain_colour
 from lab.catalog import GUIDANCE, MODELS, Guidance, Model, rules_for
 from lab.requests.base import LabError, make_request
 from lab.requests.fields import GuideSettings
@@ -13,8 +12,6 @@ from lab.ui.shell.form import Values
 
 KINDS = {"": "CFG", "classifier": "gradient", "clip": "gradient", "weak": "weak model"}  # by guide; others are formulas
 ANY_LOSS = "any loss"
-COLOUR = re.compile(r"(rgb|hsl)a?\(([^()]*)\)")
-HEX = re.compile(r"#(?:[0-9a-f]{3,4}|[0-9a-f]{6}|[0-9a-f]{8})")
 
 
 def kind(row: Guidance) -> str:
@@ -83,33 +80,11 @@ def _reads(now: Values) -> bool:
 
 
 def parse_colour(text: Any) -> str:
-    """A colour as a picker or a link has it, as "#rrggbb"; how see-through it is, is left out. Raises LabError where it is none.
-
-    Understood are "#rgb" and "#rrggbb" in either case, "rgb(r, g, b)" from 0 to 255 and "hsl(h, s%, l%)", each also with alpha.
-    """
-    typed = str(text or "").strip().lower()
-    if HEX.fullmatch(typed):
-        digits = typed[1:]
-        return "#" + (digits[:6] if len(digits) > 4 else "".join(2 * one for one in digits[:3]))
-    found = COLOUR.fullmatch(typed)
-    values = _parts(found[1], found[2]) if found else None
-    if values is None:
-        raise LabError(f"Colour: '{typed[:30]}' is no colour. Choose one, or write it like #e8590c.")
-    return "#" + "".join(f"{round(value * 255):02x}" for value in values)
-
-
-def _parts(form: str, text: str) -> tuple[float, ...] | None:
-    """Red, green and blue in [0, 1] of what stands in the brackets of "rgb(...)" or "hsl(...)"; None where that is none."""
-    words = re.split(r"[\s,/]+", text.strip())
-    ends = (255, 255, 255) if form == "rgb" else (360, 100, 100)
-    try:
-        numbers = [float(word.removesuffix("%").removesuffix("deg")) for word in words]
-    except ValueError:
-        return None
-    if len(numbers) not in (3, 4) or not all(0 <= number <= end for number, end in zip(numbers, ends, strict=False)):
-        return None
-    red, green, blue = (number / end for number, end in zip(numbers, ends, strict=False))
-    return (red, green, blue) if form == "rgb" else hls_to_rgb(red, blue, green)
+    """A colour as a picker or a link has it, as "#rrggbb". Raises LabError where it is none."""
+    colour = plain_colour(text)
+    if colour is None:
+        raise LabError(f"Colour: '{str(text or '')[:30]}' is no colour. Choose one, or write it like #e8590c.")
+    return colour
 
 
 def guide_settings(now: Values) -> GuideSettings:
