@@ -148,7 +148,7 @@ def _gap(rule: str, scores: Sequence[Point]) -> str:
         return ""
     first, last = scores[0], scores[-1]
     assert first.lane and last.lane  # points of pictures
-    guide, judge = last.x - first.x, last.y - first.y
+    guide, judge = (round(rise, 2) + 0.0 for rise in (last.x - first.x, last.y - first.y))  # no minus before zero
     ends = f"{first.lane.guidance_scale:g} to {last.lane.guidance_scale:g}"
     numbers = f"guide {guide:+.2f}, judge {judge:+.2f}".replace("-", "−")
     return f"{GUIDANCE[rule].title}, from scale {ends}: {numbers}, a gap of {guide - judge:.2f}.".replace(

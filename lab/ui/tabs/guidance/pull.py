@@ -18,9 +18,10 @@ TITLES = {
     "cosine": ("direction of the pull", "cosine to classifier-free guidance's"),
 }
 SPANS = {"belief": (0.0, 1.0), "cosine": (-1.0, 1.0), "rms": (0.0, 0.1)}
+SIZE = "its size"
 WORDS = (
-    "The map is what the guide's gradient, at scale 1, takes from the predicted noise: grey where it pulls nowhere. "
-    "Cosine 1: it pulls where classifier-free guidance does; 0: across."
+    "The map is what one unit of scale changes in the predicted noise: grey where nothing pulls. Cosine 1: it pulls where "
+    "classifier-free guidance does; 0: across."
 )
 
 
@@ -29,21 +30,23 @@ WORDS = (
 
 def panel(lane: LaneSettings, step: Anatomy | None) -> str:
     """The gradient of a step as a map, and what the classifier believes; "" of a lane whose rule has no guide."""
-    if not GUIDANCE[lane.rule].guide or (step is not None and step.pull is None):
+    row = GUIDANCE[lane.rule]
+    if not row.guide or (step is not None and step.pull is None):
         return ""
-    pull = step.pull if step else None
-    maps = figure("", "gradient", "") + figure("", "its size", "")
-    if pull is not None:
-        title = "gradient"
-        near = "" if pull.cosine is None else f", cosine {_signed(pull.cosine)}"
-        maps = figure(image(media.data_uri(pull.picture), title), title, f"RMS {pull.rms:.3f}{near}")
-        size = "its size"
-        heat = media.data_uri(heat_colours(pull.heat))
-        log_p = "" if pull.potential is None else f"log-probability {_signed(pull.potential, 1)}"
-        maps += figure(image(heat, size), size, log_p)
+    pull, title = (step.pull if step else None), "difference" if row.guide == "weak" else "gradient"
+    maps = _maps(pull, title) if pull else figure("", title, "") + figure("", SIZE, "")
     return (
-        f'<h4>What pulls: {escape(GUIDANCE[lane.rule].title)}</h4><div class="pull">{maps}{_beliefs(pull)}</div>'
+        f'<h4>What pulls: {escape(row.title)}</h4><div class="pull">{maps}{_beliefs(pull)}</div>'
         f'<p class="lab-words">{WORDS}</p>'
+    )
+
+
+def _maps(pull: Pull, title: str) -> str:
+    near = "" if pull.cosine is None else f", cosine {_signed(pull.cosine)}"
+    name = "log-probability" if pull.beliefs else "potential"
+    level = "" if pull.potential is None else f"{name} {_signed(pull.potential, 1)}"
+    return figure(image(media.data_uri(pull.picture), title), title, f"RMS {pull.rms:.3f}{near}") + figure(
+        image(media.data_uri(heat_colours(pull.heat)), SIZE), SIZE, level
     )
 
 
@@ -64,7 +67,7 @@ def _bar(name: str, share: float, wanted: bool) -> str:
 
 
 def _signed(value: float, digits: int = 2) -> str:
-    return f"{value:.{digits}f}".replace("-", "−")
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")  # no minus before zero
 
 
 # Over the steps
