@@ -7,7 +7,7 @@ is trained anew and no longer shows it fails here: then the sentence, or the pre
 import math
 from collections import deque
 from functools import cache
-from itertools import islice
+from itertools import islice, pairwise
 from types import SimpleNamespace
 
 import cv2
@@ -36,7 +36,7 @@ from lab.operations.share import share
 from lab.operations.sources import source
 from lab.papers import PAPERS
 from lab.requests.annotate import AnnotateRequest, ConditioningMap
-from lab.requests.fields import Condition, Forward
+from lab.requests.fields import Condition, Forward, GuideSettings
 from lab.requests.invention import Invention, InventionRequest, Machine
 from lab.requests.ledger import Bill, BillsRequest, SourceRequest
 from lab.requests.noising import NoisingRequest
@@ -307,9 +307,11 @@ def swept(house, title, scales=None, rules=("cfg",), seeds=None):
     assert {scale for _, _, scale in keys} <= set(known)
     assert set(rules) <= set(preset.rules if preset.experiment == "rules" else ("cfg",))
     lanes = [LaneSettings(steps=preset.steps, seed=seed, guidance_scale=scale, rule=rule) for rule, seed, scale in keys]
+    guide = {name: getattr(preset, name) for name in GuideSettings.model_fields}
     results = drawn(
-        house, preset.model, lanes, condition=Condition(prompt=preset.prompt), negative=preset.negative, measure=True
-    )
+        house, preset.model, lanes, condition=Condition(prompt=preset.prompt, group=preset.group), guide=GuideSettings(**guide),
+        negative=preset.negative, measure=True,
+    )  # fmt: skip
     return dict(zip(keys, results, strict=True))
 
 
@@ -368,6 +370,57 @@ def test_with_exact_scores_rules_differ_in_where_they_end(house):
     assert max(one.nearest_rms for one in found.values()) < 0.02
     assert len({one.picture.tobytes() for (_, _, scale), one in found.items() if scale == 1}) == 1
     assert len({one.nearest_caption for (_, _, scale), one in found.items() if scale == 15}) >= 3
+
+
+def test_an_exact_classifier_ends_in_the_pictures_of_classifier_free_guidance(house):
+    assert truth("guidance", "Bayes' rule, exactly").startswith("The very same.")
+    rules = ("cfg", "classifier", "classifier_conditional")
+    found = swept(house, "Bayes' rule, exactly", rules=rules)
+    assert len({one.picture.tobytes() for one in found.values()}) > 1
+    for (_, seed, scale), one in found.items():
+        assert all(np.array_equal(one.picture, found[rule, seed, scale].picture) for rule in rules)
+
+
+def yellow(picture):
+    """Share of a picture's pixels that are yellow or orange, as the faces are."""
+    red, green, blue = picture.astype(int).transpose(2, 0, 1)
+    return np.mean((red > 170) & (green > 110) & (blue < 110))
+
+
+def test_a_learned_classifier_pulls_less_than_the_class_itself_and_less_in_doubt(house):
+    said = look_for("A classifier pulls")
+    assert "has a yellow face at 3" in said and "hardly pulls at 1, and needs 10" in said
+    found = swept(house, "A classifier pulls", (0, 1, 3, 10), ("cfg", "classifier"))
+    share = {key: yellow(one.picture) for key, one in found.items()}
+    for seed in (4, 6):
+        assert share["cfg", seed, 3] > 0.35 > 3 * share["classifier", seed, 1]
+        assert share["classifier", seed, 10] > 0.2 > share["classifier", seed, 1]
+        assert far(found["classifier", seed, 1].picture, found["classifier", seed, 0].picture) < 12
+    assert "nothing happens up to 3" in look_for("A classifier in doubt")
+    doubt = swept(house, "A classifier in doubt", (3, 30), ("classifier",))
+    for seed in (4, 6):
+        assert far(doubt["classifier", seed, 3].picture, found["classifier", seed, 0].picture) < 12
+        end = doubt["classifier", seed, 30].picture
+        assert far(end, found["classifier", seed, 10].picture) < far(end, found["classifier", seed, 0].picture)
+
+
+def far(one, other):
+    """Mean difference in grey levels."""
+    return np.abs(one.astype(int) - other).mean()
+
+
+def test_a_formula_pulls_pictures_to_a_colour_and_to_their_mirror_images(house):
+    assert "each picture takes the mean colour that you pick" in look_for("Only in orange")
+    found = swept(house, "Only in orange", rules=("colour",))
+    orange = np.array([0xE8, 0x59, 0x0C])
+    for seed in (1, 2, 3):
+        away = [np.abs(found["colour", seed, s].picture.mean((0, 1)) - orange).mean() for s in (0, 0.3, 1, 3, 10)]
+        assert all(after < before for before, after in pairwise(away)) and away[-1] < away[0] / 2
+    assert "the two halves become mirror images" in look_for("Its own mirror image")
+    found = swept(house, "Its own mirror image", (0, 30), ("symmetry",))
+    for seed in (1, 2):
+        skew = [far(found["symmetry", seed, s].picture, found["symmetry", seed, s].picture[:, ::-1]) for s in (0, 30)]
+        assert skew[1] < skew[0] / 2
 
 
 # Words

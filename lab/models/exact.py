@@ -173,12 +173,14 @@ class ExactDenoiser:
         """
         return torch.softmax(self._scores(flat, alpha_bar, support), dim=1)
 
-    def log_mass(self, x_t: Tensor, alpha_bar: Tensor, support: Support) -> Tensor:
-        """log of the sum over a support of q(x_t | x_i), up to what depends on x_t alone: (rows,) in nats of x_t (rows,
-        channels, height, width) at alpha_bar (rows,) in (0, 1). Differentiable in x_t. Of two supports the difference is the
-        log-odds of the posterior, and its gradient the difference of the scores."""
+    def log_masses(self, x_t: Tensor, alpha_bar: Tensor, among: Support, wanted: Support) -> tuple[Tensor, Tensor]:
+        """log of the sum of q(x_t | x_i) over the pictures of `among` that are wanted, and over its others, up to what depends
+        on x_t alone: (rows,) each, in nats, of x_t (rows, channels, height, width) at alpha_bar (rows,) in (0, 1).
+        Differentiable in x_t. Their difference is the posterior's log-odds of what is wanted."""
         flat = x_t.reshape(len(x_t), -1).to(self.data.centred)
-        return torch.logsumexp(self._scores(flat, alpha_bar.to(flat), support), dim=1)
+        scores = self._scores(flat, alpha_bar.to(flat), among)
+        inside = torch.isin(among.indices, wanted.indices)
+        return torch.logsumexp(scores[:, inside], dim=1), torch.logsumexp(scores[:, ~inside], dim=1)
 
     def _scores(self, flat: Tensor, alpha_bar: Tensor, support: Support) -> Tensor:
         """log q(x_t | x_i) over a support, (rows, n), up to what depends on x_t alone.

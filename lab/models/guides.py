@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import cosine_similarity, log_softmax
+from torch.nn.functional import cosine_similarity, log_softmax, logsigmoid
 
 from lab.engine.potentials import certainty
 from lab.engine.process import Level, VariancePreserving
@@ -75,20 +75,23 @@ class Classified:
 
 @dataclass(frozen=True)
 class ExactlyClassified:
-    """log p(y | x_t) of a picture set in closed form: the posterior mass of the pictures of a condition over that of `among`.
+    """log p(y | x_t) of a picture set in closed form: the posterior mass of the pictures of `among` that are
+    `wanted` against that of the others. Its logits, the logs of both, are divided by the temperature.
 
-    Its gradient is the difference of the two exact scores, so at scale s it is classifier-free guidance at scale s.
+    At temperature 1 its gradient is the difference of two exact scores, of the wanted pictures and of all: at scale s it is
+    classifier-free guidance at scale s.
     """
 
     denoiser: ExactDenoiser
     wanted: Support
     among: Support
+    temperature: float = 1.0
 
     def __call__(self, x_t: Tensor, level: Level[Tensor]) -> Tensor:
         """As Potential."""
         alpha_bar, state = level.alpha_bar, x_t / _columns(level.norm, x_t)
-        mass = [self.denoiser.log_mass(state, alpha_bar, support) for support in (self.wanted, self.among)]
-        return (mass[0] - mass[1]).to(x_t)
+        wanted, others = self.denoiser.log_masses(state, alpha_bar, self.among, self.wanted)
+        return logsigmoid((wanted - others) / self.temperature).to(x_t)
 
 
 class LoadedNoisedClip(LoadedNoisy):

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakValueDictionary
 
+import torch
+
 from lab.catalog import GUIDANCE, MODELS
 from lab.engine.autoguidance import Two
 from lab.engine.denoisers import Denoiser
@@ -59,8 +61,7 @@ def _shared(kind: Callable[..., Any], denoiser: Denoiser, *others: Denoiser) -> 
 def _potential(name: str, request: SamplingRequest, model: LoadedModel, denoiser: Denoiser, network: Any) -> Potential:
     """The potential of a guide, by its name in Model.guides."""
     if name == "classifier" and network is None:
-        among = model.unconditional(request.negative)
-        return ExactlyClassified(denoiser, model.conditioning(request.condition), among)  # type: ignore[arg-type]
+        return _exact_classifier(request, model, denoiser)
     if name == "classifier":
         return Classified(network, network.wanted(request.condition.group), request.guide.temperature)
     if name == "clip":
@@ -68,6 +69,16 @@ def _potential(name: str, request: SamplingRequest, model: LoadedModel, denoiser
             raise LabError("CLIP pulls towards a prompt: write one, such as red apple.")
         return Described(network, request.condition.prompt)
     return LOSSES[name](request.guide)
+
+
+def _exact_classifier(request: SamplingRequest, model: LoadedModel, denoiser: Any) -> Potential:
+    """Of the pictures that a request asks for among all; or, with a negative prompt, against those that it finds."""
+    wanted, among = model.conditioning(request.condition), model.unconditional(request.negative)
+    if request.negative:  # what is asked for need not be among what is moved away from
+        among = denoiser.data.support(torch.cat([wanted.indices, among.indices]).unique())
+    if len(among.indices) == len(wanted.indices):
+        raise LabError("A classifier needs something to tell apart: write a prompt, or choose a group or style.")
+    return ExactlyClassified(denoiser, wanted, among, request.guide.temperature)
 
 
 def _mean_colour(settings: GuideSettings) -> Potential:

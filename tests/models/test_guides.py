@@ -109,8 +109,8 @@ def exact():
     data = ExactData(torch.rand(12, 3, 4, 4, generator=torch.Generator().manual_seed(2)) * 2 - 1)
     table = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64), 0)
     return SimpleNamespace(
-        denoiser=ExactDenoiser(data, table), wanted=data.support(torch.tensor([1, 4, 9])), among=data.everything
-    )
+        denoiser=ExactDenoiser(data, table), wanted=data.support(torch.tensor([1, 4, 9])), among=data.everything,
+    )  # fmt: skip
 
 
 def near_data(exact):
@@ -127,6 +127,18 @@ def test_the_exact_classifier_is_bayes_rule(exact):
     torch.testing.assert_close(
         ExactlyClassified(exact.denoiser, exact.wanted, exact.among)(x_t, level), want, atol=2e-4, rtol=1e-4
     )
+
+
+@pytest.mark.parametrize("temperature", [0.5, 4.0])
+def test_a_temperature_flattens_the_exact_classifier_too(exact, temperature):
+    x_t, level = near_data(exact), exact.denoiser.process.level(LATER)
+    share = exact.denoiser.posterior(x_t.flatten(1), level.alpha_bar.float(), exact.among)[:, exact.wanted.indices].sum(
+        1
+    )
+    odds = torch.stack([share.double().log(), (1 - share.double()).log()], 1)
+    want = torch.log_softmax(odds / temperature, 1)[:, 0].float()
+    got = ExactlyClassified(exact.denoiser, exact.wanted, exact.among, temperature)(x_t, level)
+    torch.testing.assert_close(got, want, atol=1e-3, rtol=1e-4)
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.0, 3.0, 10.0])

@@ -27,5 +27,17 @@ LESSON = (
              "Hearts in other colours. The negative prompt takes the place of the empty one, so each step moves away from "
              "it.",
              {0: "red is what it is pushed away from.", 1: "they come, in other colours."}),
+    Question("A classifier that makes no errors pulls the unconditional model by its gradient. What comes, beside classifier-free guidance at the same scale?",
+             ("Sharper pictures", "The very same", "Other pictures of the group"), 1, "Bayes' rule, exactly",
+             "The three rows, column by column.",
+             "The very same. By Bayes' rule the gradient of log p(y | x_t) is the difference of the two scores, so both rules are "
+             "one. Whatever differs with learned models is what they have not learned.",
+             {0: "not a pixel differs.", 2: "compare any column."}),
+    Question("A classifier that was trained here pulls the pixel model at scale 1. By Bayes' rule that is enough. Is it?",
+             ("Yes, as with the class itself", "No, it pulls too little"), 1, "A classifier pulls",
+             "The third and fourth row at scale 1, then at 10.",
+             "Too little: at 1 hardly anything moves, at 10 there is a face. It is less sure than a perfect classifier would be, "
+             "so its gradient is too small; the paper turned it up to 10 for the same reason.",
+             {0: "compare the rows at 1."}),
 )
 # fmt: on

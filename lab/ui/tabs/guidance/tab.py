@@ -22,43 +22,19 @@ from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import Decoded, LaneResult, LaneSettings, SamplingRequest, Step
 from lab.settings import Settings, at_hand
 from lab.ui.shell import media, nearest, reel, share, vocabulary, widgets
-from lab.ui.shell.form import Preset
 from lab.ui.shell.runs import Run, Runs, Stops
 from lab.ui.shell.tool import NO_PICTURE, Tool
 from lab.ui.shell.widgets import LATEST, PICKED, QUIET, Update
 from lab.ui.tabs.guidance import charts, fidelity, pull, rules, texts, view
 from lab.ui.tabs.guidance.controls import FORM
+from lab.ui.tabs.guidance.presets import PRESETS
 from lab.ui.tabs.guidance.view import Cell, Look, Sweep, SweepPainter, SweepPlan, make_plan
 
-DEFAULT_MODEL = "text-to-image"
 PAINT_EVERY_S = 0.12  # the browser has no backpressure; a grid is heavier than a picture
 REST_AT = 0.35  # of the way down: where both halves disagree and x_0 still moves
 CURVES, ANATOMY, NEAREST = "Curves over the scale", "Anatomy of a step", "Nearest training pictures"
 FIDELITY = "Precision and recall"
 SECTIONS = (CURVES, ANATOMY, NEAREST, FIDELITY)
-
-# fmt: off
-PRESETS = (
-    Preset("From vague to burnt",  model=DEFAULT_MODEL, prompt="red heart",
-           look="Read a row from left to right: a pale heart at 1, a plain one from 2 on, a burnt one at 30. There the curve of clipped pixels leaps.",
-           place="#guidance-stage"),
-    Preset("Perfect scores, too",  model="exact",       prompt="cat",       seeds="1, 2, 3",    scales="0, 1, 2, 3, 5, 7.5, 10, 15",
-           look="Look for harsh colours in the last column: there are none. With perfect scores the scale only decides in which picture a row ends.",
-           place="#guidance-stage"),
-    Preset("Four rules",           model=DEFAULT_MODEL, prompt="red heart", seeds="2",          scales="1, 3, 7.5, 15, 30", experiment="rules", rules=["cfg", "rescaled", "interval", "apg"],
-           look="Look at the last column, scale 30: three of the rules burn the heart. Guidance within an interval of noise levels spares it.",
-           place="#guidance-stage"),
-    Preset("All seeds alike",      model=DEFAULT_MODEL, prompt="cat",       seeds="1, 2, 3, 4", scales="1, 3, 7.5, 15",
-           look="Read the columns from top to bottom: at 1 each seed has a cat of its own, at 15 they look alike. The curve of diversity falls.",
-           place="#guidance-stage"),
-    Preset("Anything but",         model=DEFAULT_MODEL, prompt="heart",     seeds="6, 7",       scales="1, 2, 3, 5, 7.5", negative="red",
-           look="Read the rows from left to right: the heart moves away from red, to blue with one seed and to green with the other.",
-           place="#guidance-stage"),
-    Preset("Rules, exactly",       model="exact",       prompt="person",    seeds="1",          scales="1, 2, 3, 5, 7.5, 10, 15", experiment="rules", rules=["cfg", "rescaled", "interval", "threshold", "apg"],
-           look="Each row is a rule. At scale 1 all have the same picture; at 15 they end in different ones, and none of them burns.",
-           place="#guidance-stage"),
-)
-# fmt: on
 
 
 class Guidance(Tool):
