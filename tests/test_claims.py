@@ -423,6 +423,28 @@ def test_a_formula_pulls_pictures_to_a_colour_and_to_their_mirror_images(house):
         assert skew[1] < skew[0] / 2
 
 
+def green(picture):
+    """How much greener than red a picture is on the whole, in grey levels."""
+    red, green, _ = picture.astype(float).mean((0, 1))
+    return green - red
+
+
+def test_clip_pulls_a_model_without_words_to_a_green_frog(house):
+    assert "it turns green" in look_for("Words it never read")
+    found = swept(house, "Words it never read", (0, 3, 10), ("clip",))
+    for seed in (4, 6):
+        assert all(green(found["clip", seed, s].picture) > green(found["clip", seed, 0].picture) + 5 for s in (3, 10))
+    assert mean(found, "judge", 3, "clip") > mean(found, "judge", 0, "clip") + 0.3
+
+
+def test_a_guide_finds_its_own_pictures_best_and_the_judge_does_not(house):
+    assert truth("guidance", "Who judges?").startswith("By CLIP's own score its rows are far ahead")
+    found = swept(house, "Who judges?", (10, 30), ("clip", "cfg"))
+    for scale in (10, 30):
+        assert mean(found, "guide", scale, "clip") > mean(found, "guide", scale, "cfg") + 0.08
+        assert mean(found, "judge", scale, "clip") < mean(found, "judge", scale, "cfg") + 0.02
+
+
 # Words
 
 

@@ -421,6 +421,13 @@ def weigh_float32(row: Any, folder: Path, settings: Settings) -> int:
     return weight_of(folder, torch.float32)
 
 
+def weigh_noised_clip(row: Helper, folder: Path, settings: Settings) -> int:
+    """In float32, with the text encoder of the CLIP that scores."""
+    clip = folder_at_hand(HELPERS[SCORER].source)
+    text = 0 if clip is None else weight_of(clip / "text_encoder", torch.float32)
+    return text + weigh_float32(row, folder, settings)
+
+
 @dataclass(frozen=True)
 class Family:
     """How the rows of a family become what the cache leases, and how many bytes that takes."""
@@ -437,6 +444,7 @@ FAMILIES = {
     "controlnet": Family(load_control),
     "clip": Family(load_clip, weigh_float32),
     "classifier": Family(load_classifier, weigh_float32),
+    "noised_clip": Family(load_noised_clip, weigh_noised_clip),
     "judge": Family(load_judge, weigh_float32),
 }
 

@@ -39,5 +39,11 @@ LESSON = (
              "Too little: at 1 hardly anything moves, at 10 there is a face. It is less sure than a perfect classifier would be, "
              "so its gradient is too small; the paper turned it up to 10 for the same reason.",
              {0: "compare the rows at 1."}),
+    Question("CLIP's gradient pulls one pair of rows to a blue car, the class of travel and places pulls the other. Two networks score all: CLIP, and a judge that shares nothing with it. Who wins at scale 30?",
+             ("CLIP's rows, by both", "CLIP's rows by CLIP, not by the judge", "The class, by both"), 1, "Who judges?",
+             "The curves of guide and judge over the scale.",
+             "By CLIP's own score its rows are far ahead; the judge gives both about the same. What a guide says of what it has guided is "
+             "no measure.",
+             {0: "look at the judge's curve.", 2: "look at the guide's curve."}),
 )
 # fmt: on
