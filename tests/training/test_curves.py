@@ -1,4 +1,4 @@
-"""The command that measures guidance over its scale."""
+"""The curves that are shipped, and the command that measures them."""
 
 import json
 from contextlib import ExitStack
@@ -7,13 +7,13 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from lab.catalog import GUIDANCE
-from lab.fidelity_curves import FILE, RULES, SCALES, CurvePoint
+from lab.catalog import GUIDANCE, SAMPLERS
+from lab.fidelity_curves import FILE, RULES, SCALES, CurvePoint, fidelity_curves
 from lab.models.loaders import make_cache
 from lab.settings import Settings
 from lab.training import __main__ as command_line
 from lab.training import curves
-from lab.training.curves import Plan, Scene, drawn_as, shares
+from lab.training.curves import Plan, Scene, drawn_as, header, shares
 
 KEYS = [(rule, scale) for rule in RULES for scale in SCALES]
 
@@ -29,10 +29,37 @@ def leases():
         yield leases
 
 
+@pytest.fixture(scope="module")
+def few(cache, leases):
+    return Scene(Plan(n=3, steps=3), cache, leases)
+
+
+def test_every_point_is_shipped_and_is_what_the_command_writes():
+    shipped = fidelity_curves()
+    assert [(point.rule, point.scale) for point in shipped.points] == KEYS
+    assert [asdict(point) for point in shipped.points] == json.loads(FILE.read_text())["points"]
+    assert shipped.n >= 256 and shipped.sampler in SAMPLERS and set(RULES) <= set(GUIDANCE)
+    for point in shipped.points:
+        assert 0 <= point.precision <= 1 and 0 <= point.recall <= 1 and point.frechet > shipped.floor > 0
+
+
+def test_what_is_shipped_comes_out_again_with_the_shipped_weights(cache, leases):
+    """The floor over all real pictures, and a small point: sixteen pictures that the classifier guides, from noise to figures."""
+    there = json.loads(FILE.read_text())
+    again = header(Scene(Plan(there["n"], there["steps"], there["seed"]), cache, leases), cache)
+    assert again["weights"] == there["weights"]
+    for name, value in again.items():
+        if isinstance(value, dict):
+            assert value == {
+                key: one if isinstance(one, str) else pytest.approx(one, rel=0.02) for key, one in there[name].items()
+            }
+        else:
+            assert there[name] == (value if isinstance(value, str) else pytest.approx(value, rel=1e-3)), name
+
+
 @pytest.mark.parametrize("key", [key for key in KEYS if drawn_as(*key) != key], ids=str)
-def test_points_that_are_drawn_once_have_the_same_pictures(cache, leases, key):
-    scene = Scene(Plan(n=3, steps=3), cache, leases)
-    np.testing.assert_array_equal(scene.draw(*key), scene.draw(*drawn_as(*key)))
+def test_points_that_are_drawn_once_have_the_same_pictures(few, key):
+    np.testing.assert_array_equal(few.draw(*key), few.draw(*drawn_as(*key)))
 
 
 def test_shares_are_whole_and_sum_up():
