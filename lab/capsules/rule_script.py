@@ -4,9 +4,23 @@ Of a call they take x_t, alpha-bar `a` and the halves that the rule `needs`, a s
 `prediction`.
 """
 
-from lab.catalog import GUIDANCE
+from lab.catalog import GUIDANCE, Model, rules_for
 
+RULES = ("cfg", "rescaled", "interval", "threshold", "apg")  # that are lines here
+GUIDES = (
+    "classifier",
+    "clip",
+    "weak",
+    "colour",
+    "symmetry",
+    "brightness",
+)  # lab/capsules/guide_script.py, pixel_script.py
 X_0_RULES = ("threshold", "apg")  # that work on predicted x_0
+
+
+def rules(model: Model) -> list[str]:
+    """The rules of a model that scripts have."""
+    return [name for name, row in rules_for(model).items() if (row.guide in GUIDES if row.guide else name in RULES)]
 
 
 def needs(rule: str, scale: float) -> tuple[bool, bool]:

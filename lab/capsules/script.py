@@ -8,8 +8,8 @@ why there is none.
 import re
 from collections.abc import Iterable
 
-from lab.capsules import exact_script, latent_script, pixel_script, scheduler_script, short_script
-from lab.catalog import GUIDANCE, MODELS, Model, rules_for
+from lab.capsules import exact_script, latent_script, pixel_script, rule_script, scheduler_script, short_script
+from lab.catalog import GUIDANCE, MODELS, Model
 from lab.requests.base import LabError
 from lab.requests.sampling import LaneSettings, SamplingRequest
 
@@ -39,7 +39,7 @@ def _check(model: Model, lane: LaneSettings) -> None:
             f"There is no script for '{model.title}'; there is one for Stable Diffusion's architecture, for pixel diffusion "
             "and for the exact denoiser. Choose one of these."
         )
-    if lane.rule not in (rules := rules_for(model)):
+    if lane.rule not in (rules := rule_script.rules(model)):
         titles = ", ".join(GUIDANCE[name].title.lower() for name in rules)
         raise LabError(
             f"There is no script for {GUIDANCE[lane.rule].title.lower()} guidance of '{model.title}'. Choose a picture of "

@@ -538,3 +538,11 @@ def test_where_there_is_no_script_that_is_said_in_words(changes, words):
     request = SamplingRequest(**{**SHARED, "lanes": (LaneSettings(),), **changes})
     with pytest.raises(LabError, match=words):
         script.write(request, 0)
+
+
+@pytest.mark.parametrize("guide", ["", "sharpness"])
+def test_a_rule_that_scripts_do_not_have_is_not_written_as_another(guide, monkeypatch):
+    monkeypatch.setitem(GUIDANCE, "mine", replace(GUIDANCE["rescaled"], name="mine", title="My", guide=guide))
+    monkeypatch.setitem(MODELS, "exact", replace(MODELS["exact"], guides={guide: ""}))
+    with pytest.raises(LabError, match="no script for my guidance of 'Exact denoiser.*classifier-free, rescaled"):
+        script.write(SamplingRequest(lanes=(LaneSettings(rule="mine"),)), 0)
