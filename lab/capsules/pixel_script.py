@@ -36,7 +36,7 @@ def _head(model: Model, row: Sampler, draws: bool, imports: Iterable[str]) -> st
         [
             f'"""{model.title}, {row.title}: a picture of Diffusion Lab, again by torch and diffusers alone.',
             "",
-            "    pip install torch diffusers pillow",
+            f"    pip install torch diffusers {'transformers ' if any('transformers' in one for one in imports) else ''}pillow",
             "    python picture.py [MODEL] [PICTURE.png]",
             "",
             "Run it in the lab's folder, or name the model's. In float32, as here, the picture is the lab's on a CPU to within",

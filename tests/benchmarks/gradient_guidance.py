@@ -21,7 +21,7 @@ from lab.settings import Settings
 from tests.benchmarks._report import compare, medians_s
 
 LANES, STEPS = 8, 20
-RULES = ("classifier", "colour")
+RULES = ("classifier", "clip", "colour")
 
 
 def request(rule: str) -> SamplingRequest:

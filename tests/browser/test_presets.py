@@ -94,3 +94,21 @@ def test_a_preset_says_what_to_look_at_until_a_control_differs(page, tab):
     expect(line).to_have_text(sentence)
     expect(pressed).to_have_text(tab.presets[1])
     expect(page.locator(".stage.earlier")).to_have_count(0)
+
+
+def test_a_link_brings_the_sentence_of_the_preset_that_it_holds(page, browser):
+    open_tab(page, "ledger")
+    page.locator("#ledger-presets").get_by_role("button", name="What nobody sees", exact=True).click()
+    expect(page.locator("#ledger-shelf li").first).to_contain_text("What nobody sees")
+    link, sentence = page.url, page.locator("#ledger-pointer .pointer").inner_text()
+    other = browser.new_page()
+    other.set_default_timeout(60_000)
+    other.goto(link)
+    expect(other.locator("#ledger-pointer .pointer")).to_have_text(sentence)
+    expect(other.locator("#ledger-presets [aria-pressed=true]")).to_have_text("What nobody sees")
+    other.locator("#ledger-examples [data-pick]").first.click()  # of another picture it says nothing
+    expect(other.locator("#ledger-presets [aria-pressed=true]")).to_have_count(0)
+    other.locator("#ledger-run").click()
+    expect(other.locator("#ledger-shelf li")).to_have_count(2)
+    expect(other.locator("#ledger-presets [aria-pressed=true]")).to_have_count(0)
+    other.close()

@@ -244,7 +244,7 @@ def test_the_script_of_the_exact_denoiser_moves_away_from_its_negative_prompt(ba
     assert np.abs(again.astype(int) - picture_of_the_lab(backend, request)).max() <= CLOSE
 
 
-FOOD = Condition(group="food-drink")
+FOOD = Condition(prompt="red apple", group="food-drink")  # words that only CLIP reads
 GUIDE = GuideSettings(temperature=1.5, colour="#2040c0", region="bottom", brightness=0.2)
 PIXEL = {
     **{
@@ -262,8 +262,8 @@ PIXEL = {
     **{
         rule: LaneSettings(sampler=sampler, steps=11, seed=6, guidance_scale=3, rule=rule)
         for rule, sampler in {
-            "classifier": "ddim", "classifier_conditional": "ddpm_learned", "colour": "euler", "symmetry": "annealed",
-            "brightness": "ddpm_learned",
+            "classifier": "ddim", "classifier_conditional": "ddpm_learned", "clip": "heun", "colour": "euler",
+            "symmetry": "annealed", "brightness": "ddpm_learned",
         }.items()
     },
     "classifier at 0": LaneSettings(sampler="ddpm", steps=11, seed=6, guidance_scale=0, rule="classifier"),
@@ -279,6 +279,7 @@ def test_the_script_of_the_pixel_model_draws_the_picture_of_the_lab(name, backen
     )
     text = script.write(request, 0)
     guides = {"diffusers.models.attention_processor", "safetensors.torch"} if "class NoisyEncoder" in text else set()
+    guides |= {"transformers"} if name == "clip" else set()
     assert imports(text) <= {"hashlib", "json", "pathlib", "sys", "torch", "diffusers", "PIL"} | guides
     assert max(map(len, text.splitlines())) <= 125
     again = picture_of_the_script(text, tmp_path, "assets/models/pixel")

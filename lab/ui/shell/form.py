@@ -19,6 +19,7 @@ chosen come from the rows. Handlers take and give dicts; there is no list of com
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -82,6 +83,11 @@ class Preset:
     def __init__(self, title: str, subject: Any = None, *, look: str = "", place: str = "", **values: Any) -> None:
         self.title, self.subject, self.values = title, subject, values
         self.look, self.place = look, place
+
+    @property
+    def example(self) -> str:
+        """The name of the example picture that it shows; "" where it shows none."""
+        return Path(self.values.get("picture") or (self.subject if isinstance(self.subject, str) else "")).stem
 
 
 def reads(condition: str) -> Callable[[Model], bool]:

@@ -1,5 +1,6 @@
 // Runs as gr.HTML's js_on_load: `element` is given. `labPointers` of the tab is told what the controls are set to, and last
-// the code of the link of what is shown, which is new as soon as that is there.
+// the code of the link of what is shown, which is new as soon as that is there. What a link or the shelf brings is a preset's
+// where all that it holds is.
 const line = element.querySelector(".pointer"), { tab, base, presets, paths } = JSON.parse(line.dataset.presets);
 const EARLIER = "These pictures were made with other settings. Press Run for pictures with these.";
 const words = (values) => JSON.stringify(values.map((value) => value ?? ""));
@@ -8,7 +9,8 @@ const linked = new URL(performance.getEntriesByType("navigation")[0].name).searc
 
 // what the controls are set to; what the pictures were made with; whether a map or a picture was changed since, and whether
 // that came too late for the run that is under way, or about to begin; whether that run has shown something
-let set = base, made = null, touched = false, late = false, begins = false, painted = false;
+// the pictures and maps that the link of what is shown holds
+let held = null, set = base, made = null, touched = false, late = false, begins = false, painted = false;
 let pressed = linked ? -1 : 0, settled = true, now = wanted[0], code = "", due = false, sentence = line.innerHTML;
 
 const chips = () => [...document.querySelectorAll(`#${tab}-presets button`)];
@@ -44,13 +46,21 @@ const unpack = async (text) => {
   const bytes = Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (one) => one.charCodeAt(0));
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).json();
 };
+const subjects = (value) => Object.values(value).flatMap((one) => (Array.isArray(one) ? subjects(one) : typeof one === "object" && one ? [one] : []));
+const recognise = () => {
+  if (!held || holds() || touched || earlier()) return;
+  const index = presets.findIndex(({ example }, i) => now === wanted[i] && held.every((one) => example && one.example === example));
+  if (index >= 0) [pressed, settled] = [index, true];
+};
 const take = (text) => {
-  made = null;
+  made = held = null;
   touched = late;
   painted = false;
-  if (text && paths.length) unpack(text).then(({ values }) => {
+  if (text) unpack(text).then(({ values }) => {
     if (text !== code) return;
-    made = paths.map((path) => path.reduce((part, key) => part?.[key], values));
+    if (paths.length) made = paths.map((path) => path.reduce((part, key) => part?.[key], values));
+    held = subjects(values);
+    recognise();
     show();
   });
 };
@@ -61,6 +71,7 @@ const observe = () => {
   new MutationObserver(() => {
     if (!running()) return;
     painted = true;
+    if (touched) held = null; // these are of something else
     touched = late;
     show();
   }).observe(stage(), { childList: true, subtree: true });
@@ -76,6 +87,7 @@ window.labPointers[tab] = (values) => {
   now = words(values);
   painted &&= running();
   settled ||= now === wanted[pressed];
+  if (shown === code) recognise();
   show();
   if (shown !== code && due && holds()) point();
   if (shown !== code) {

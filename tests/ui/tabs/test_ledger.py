@@ -27,7 +27,7 @@ from lab.requests.ledger import (
     SourceRequest,
     StepRequest,
 )
-from lab.settings import Settings
+from lab.settings import ASSETS, Settings
 from lab.ui.shell import reel
 from lab.ui.tabs.ledger import bills, charts, film, ranking, view
 from lab.ui.tabs.ledger import tab as ledger
@@ -462,3 +462,13 @@ def test_a_link_without_the_senders_picture_waits_for_another(tab):
     lost = capsule.model_copy(update={"values": capsule.values | {"picture": {"png": ""}}})
     _, button, remark = tab.restore(lost, tab.share.values_in(lost))
     assert not button and "the sender's own" in remark
+
+
+def test_a_file_that_is_no_picture_is_refused_as_it_comes(tab, tmp_path):
+    (tmp_path / "note.png").write_text("no picture")
+    for path in (None, str(tmp_path / "note.png")):
+        update = tab.examples.on_own(path)
+        assert update[tab.form["picture"]] is None and "bad" in update[tab.runs.note]
+        assert 'data-shown=""' in update[tab.examples.gallery]["value"]
+    update = tab.examples.on_own(str(ASSETS / "images" / "fox-3d.png"))
+    assert tab.form["picture"] not in update and "bad" not in update[tab.runs.note]
