@@ -155,7 +155,7 @@ MODELS = _by_name(
     Model("pixel", "Miniature pixel diffusion", "pixel", "models/pixel", 32,
           "Trained here at 32 px: Improved DDPM's learned variance and cosine schedule, one class for each group.",
           schedules=("cosine",), conditions=("group",), learned_variance=True, guidance_scale=2.0, perfect="exact-32", data="exact-32",
-          guides={"classifier": "classifier", "clip": "noised-clip"} | ANY_LOSS),
+          guides={"classifier": "classifier", "clip": "noised-clip", "weak": "pixel-early"} | ANY_LOSS),
     Model("student", "Few-step student", "stable_diffusion", "models/student", 64,
           "Distilled here from the miniature latent diffusion (LCM): pictures in one to eight calls, guidance included.",
           schedules=("scaled_linear",), conditions=("prompt", "style"), guided=False, consistency=True, latent=True, controls=("edges", "pose"), captions=True, guidance_scale=3.0, data="exact"),
@@ -194,6 +194,7 @@ HELPERS = _by_name(
     Helper(SCORER, "CLIP (scores pictures)", "clip", "models/clip", "Trained here on the lab's pictures: how well a picture fits its prompt.", when="pictures are scored"),
     Helper("classifier", "Noisy classifier", "classifier", "models/classifier", "Trained here: names the group of a noisy 32 px drawing; its gradient guides.", when="a classifier guides"),
     Helper("noised-clip", "CLIP of noisy pictures", "noised_clip", "models/noised-clip", "Trained here: how well a noisy 32 px drawing fits a prompt; its gradient guides.", when="CLIP guides"),
+    Helper("pixel-early", "Early pixel diffusion", "pixel", "models/pixel-early", "The network of the miniature pixel diffusion, stopped after 400 steps: what autoguidance leads away from.", when="autoguidance leads away from it"),
     Helper(JUDGE,  "Judge (another CLIP)",  "judge", "models/judge", "Trained here, sharing nothing with what draws, guides or scores: reads guided pictures and compares sets of them.", when="guided pictures are judged"),
 )
 
@@ -206,6 +207,7 @@ GUIDANCE = _by_name(
     Guidance("classifier", "Classifier",           "Gradient", "#d95f8c", "Dhariwal & Nichol 2021", "2105.05233", "The unconditional model, pulled by s times the gradient of a classifier's log p(y | x_t).", guide="classifier", base="unconditional"),
     Guidance("classifier_conditional", "Classifier on conditional", "Gradient", "#9c6b4e", "Dhariwal & Nichol 2021", "2105.05233", "The conditional model, pulled by s - 1 times the classifier's gradient; the paper's scale is s - 1.", guide="classifier", base="conditional", origin=1.0),
     Guidance("clip",       "CLIP",                 "Gradient", "#15aabf", "Nichol et al. 2021 (GLIDE)", "2112.10741", "The unconditional model, pulled by s times the gradient of a CLIP's score of noisy pictures.", guide="clip", base="unconditional", one=""),
+    Guidance("auto",       "Autoguidance",         "ClassifierFree", "#868e96", "Karras et al. 2024", "2406.02507", "Away from an early checkpoint of the same model, with the same class for both.", guide="weak", zero="the early model"),
     Guidance("colour",     "Mean colour",          "Gradient", "#0b7285", "Bansal et al. 2023", "2302.07121", "The conditional model, pulled towards a mean colour of the predicted x_0.", guide="colour", base="conditional", zero="no pull", one=""),
     Guidance("symmetry",   "Symmetry",             "Gradient", "#6cc5b0", "Bansal et al. 2023", "2302.07121", "The conditional model, pulled towards an x_0 that is its own mirror image, left to right.", guide="symmetry", base="conditional", zero="no pull", one=""),
     Guidance("brightness", "Brightness",           "Gradient", "#5f3dc4", "Bansal et al. 2023", "2302.07121", "The conditional model, pulled towards a brightness of a part of the predicted x_0.", guide="brightness", base="conditional", zero="no pull", one=""),
