@@ -154,7 +154,7 @@ PAPERS = (
     Paper("Karras et al.", 2024, "Guiding a Diffusion Model with a Bad Version of Itself", _arxiv("2406.02507"),
           "Lead away from a smaller or less trained version of the model, with the same condition, instead of from the unconditional one: it makes the same errors, only larger.",
           r"\tilde D(x; \sigma, c) = D_{\mathrm{weak}}(x; \sigma, c) + s\, \big(D(x; \sigma, c) - D_{\mathrm{weak}}(x; \sigma, c)\big)",
-          (Try("guidance", "A worse self", "Away from a network that was stopped after 400 steps: faces are plainer and yellower at 2, and burn at 5."),)),
+          (Try("guidance", "A worse self", "Away from a network that was stopped after 400 steps: faces are yellower at 2, and burn at 5."),)),
     Paper("Kamb & Ganguli", 2024, "An analytic theory of creativity in convolutional diffusion models", _arxiv("2412.20292"),
           "The perfect score can only copy. Where each pixel sees but a patch, as in a convolutional network, the closed form makes new pictures, a mosaic of patches of old ones.",
           r"\hat{x}_0(p) = \sum_i x_i(p)\; \mathrm{softmax}_i\!\left(-\frac{\big\|x_t^{\Omega_p} - \sqrt{\bar\alpha_t}\, x_i^{\Omega_p}\big\|^2}{2\,(1-\bar\alpha_t)}\right)",

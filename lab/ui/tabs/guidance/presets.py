@@ -42,7 +42,7 @@ PRESETS = (
            look="By the guide's own score CLIP's rows win. The judge, which shares nothing with it, finds classifier-free guidance as good.",
            place="#guidance-curves"),
     Preset("A worse self",         model="pixel",       group="smileys-emotion", seeds="1, 2",  scales="0, 1, 1.5, 2, 3, 5", experiment="rules", rules=["auto", "cfg"], steps=15,
-           look="Scale 0 of the upper rows is a bad version of the model. Led away from it faces are plainer and yellower at 2, and burn at 5.",
+           look="Scale 0 of the upper rows is a bad version of the model. Led away from it faces are yellower at 2, and burn at 5.",
            place=STAGE),
     Preset("Only in orange",       model="pixel",       group="animals-nature",  seeds="1, 2, 3", scales="0, 0.3, 1, 3, 10", experiment="rules", rules=["colour"], steps=15,
            look="Read the rows from left to right: each picture takes the mean colour that you pick. A formula pulls, and no class.",
