@@ -8,6 +8,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from lab.capsules.capsule import make, to_link
+from lab.fidelity_curves import fidelity_curves
 from tests.browser.conftest import keep
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
@@ -172,8 +173,12 @@ def test_guides_have_their_controls_and_a_step_shows_what_a_classifier_believes(
     fits(tab, 390)
 
 
-def test_the_pictures_of_a_grid_are_measured_set_by_set(tab):
-    tab.locator("#guidance-section").get_by_text("Precision and recall").click()
+def test_the_papers_curves_stand_above_those_of_ones_own_grid(tab):
+    tab.locator("#guidance-section").get_by_text("The paper's curves").click()
+    expect(tab.locator("#guidance-paper svg")).to_have_count(2)
+    expect(tab.locator("#guidance-paper")).to_contain_text("real against real")
+    tab.locator("#guidance-paper summary").press("Enter")
+    expect(tab.locator("#guidance-paper tr")).to_have_count(1 + len(fidelity_curves().points))
     tab.locator("#guidance-measure").click()
     expect(tab.locator("#guidance-note")).to_contain_text("6 pictures in 3 sets are measured")
     for name in ("precision", "recall"):

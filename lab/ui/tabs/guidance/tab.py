@@ -14,6 +14,7 @@ from lab.capsules import script
 from lab.capsules.capsule import Capsule
 from lab.capsules.recordings import Collector
 from lab.catalog import MODELS
+from lab.fidelity_curves import fidelity_curves
 from lab.measures import picture_measures
 from lab.requests.anatomy import Anatomy, AnatomyRequest
 from lab.requests.base import Event, LabError, make_request
@@ -25,7 +26,7 @@ from lab.ui.shell import media, nearest, reel, share, vocabulary, widgets
 from lab.ui.shell.runs import Run, Runs, Stops
 from lab.ui.shell.tool import NO_PICTURE, Tool
 from lab.ui.shell.widgets import LATEST, PICKED, QUIET, Update
-from lab.ui.tabs.guidance import charts, fidelity, pull, rules, texts, view
+from lab.ui.tabs.guidance import charts, fidelity, paper, pull, rules, texts, view
 from lab.ui.tabs.guidance.controls import FORM
 from lab.ui.tabs.guidance.presets import PRESETS
 from lab.ui.tabs.guidance.view import Cell, Look, Sweep, SweepPainter, SweepPlan, make_plan
@@ -33,8 +34,8 @@ from lab.ui.tabs.guidance.view import Cell, Look, Sweep, SweepPainter, SweepPlan
 PAINT_EVERY_S = 0.12  # the browser has no backpressure; a grid is heavier than a picture
 REST_AT = 0.35  # of the way down: where both halves disagree and x_0 still moves
 CURVES, ANATOMY, NEAREST = "Curves over the scale", "Anatomy of a step", "Nearest training pictures"
-FIDELITY = "Precision and recall"
-SECTIONS = (CURVES, ANATOMY, NEAREST, FIDELITY)
+PAPER = "The paper's curves"
+SECTIONS = (CURVES, ANATOMY, NEAREST, PAPER)
 
 
 class Guidance(Tool):
@@ -74,8 +75,8 @@ class Guidance(Tool):
             self._lay_out_anatomy(opening["steps"], empty)
         with gr.Column(elem_classes="lower", visible=False) as self.nearest_box:
             self.nearest = gr.HTML(view.nearest_grid(empty.plan, {}), elem_id="guidance-nearest")
-        with gr.Column(elem_classes="lower", visible=False) as self.fidelity_box:
-            self._lay_out_fidelity()
+        with gr.Column(elem_classes="lower", visible=False) as self.paper_box:
+            self._lay_out_paper()
         self.shelf.lay_out()
 
     def _lay_out_anatomy(self, steps: int, empty: Sweep) -> None:
@@ -90,8 +91,9 @@ class Guidance(Tool):
             )
             self.norms_csv = gr.DownloadButton("Chart, CSV", interactive=False, size="sm", elem_id="guidance-norms-csv")
 
-    def _lay_out_fidelity(self) -> None:
-        gr.HTML(widgets.words(fidelity.ABOUT))
+    def _lay_out_paper(self) -> None:
+        self.paper = gr.HTML("", elem_id="guidance-paper")  # filled when its section is opened
+        gr.HTML("<h3>The same of your own grid</h3>")
         with gr.Row(elem_classes="files"):
             self.measure = gr.Button("Measure these pictures", size="sm", elem_id="guidance-measure")
             self.fidelity_csv = gr.Button("Chart, CSV", size="sm", elem_id="guidance-fidelity-csv")
@@ -119,7 +121,7 @@ class Guidance(Tool):
             *self.share.run_outputs,
         ]  # fmt: skip
         anatomy = [self.look, self.step, self.norms, self.anatomy, self.selection, self.png, self.norms_csv, note]
-        below, boxes = [*anatomy, self.nearest], self._boxes
+        below, boxes = [*anatomy, self.nearest, self.paper], self._boxes
 
         gr.on([self.runs.run.click, *form.submits], self.on_run, inputs, outputs, **running).then(
             self.on_follow, inputs, below, **running
@@ -156,7 +158,7 @@ class Guidance(Tool):
 
     @property
     def _boxes(self) -> list[Any]:
-        return [self.section, self.curves_box, self.anatomy_box, self.nearest_box, self.fidelity_box]
+        return [self.section, self.curves_box, self.anatomy_box, self.nearest_box, self.paper_box]
 
     def on_section(self, section: str) -> list[Any]:
         return [section, *(gr.update(visible=section == name) for name in SECTIONS)]
@@ -221,8 +223,11 @@ class Guidance(Tool):
 
     def on_follow(self, values: dict[Any, Any], request: gr.Request) -> Iterator[dict[Any, Any]]:
         """What is shown below follows the grid: the anatomy of the picked cell if it is there, else of one that suits; or the
-        nearest training pictures of all cells."""
+        nearest training pictures of all cells; or the curves that are shipped."""
         sweep: Sweep | None = values[self.last_run]
+        if values[self.section] == PAPER:
+            yield {self.paper: paper.shipped(fidelity_curves())}
+            return
         if values[self.section] == NEAREST:
             yield self._nearest(sweep, request.session_hash or "")
             return
