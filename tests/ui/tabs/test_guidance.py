@@ -17,6 +17,7 @@ from lab.capsules.capsule import from_file
 from lab.catalog import GUIDANCE, MODELS, rules_for
 from lab.requests.anatomy import Anatomy, AnatomyRequest
 from lab.requests.base import LabError
+from lab.requests.fields import Condition
 from lab.requests.nearest import Nearest
 from lab.requests.sampling import LaneResult, LaneSettings, Step
 from lab.settings import Settings, at_hand
@@ -118,7 +119,8 @@ def test_every_preset_makes_a_valid_request(preset):
     (request,) = tab.backend.requests
     rules = whole["rules"] if whole["experiment"] == "rules" else ["cfg"]
     assert {lane.rule for lane in request.lanes} == set(rules) <= set(rules_for(MODELS[whole["model"]]))
-    assert request.negative == whole["negative"] and request.condition.prompt == whole["prompt"] != ""
+    condition = request.condition
+    assert (request.negative, condition.prompt) == (whole["negative"], whole["prompt"]) and condition != Condition()
     assert request.forward.schedule == MODELS[whole["model"]].schedules[0]
 
 
@@ -419,7 +421,7 @@ def test_the_same_sweep_with_exact_scores(exact):
     assert anatomy.steps[0].norms[2] > 1e-4  # later both halves may agree: x_t has chosen its picture
 
 
-@pytest.mark.parametrize("rule", GUIDANCE)
+@pytest.mark.parametrize("rule", rules_for(MODELS["exact"]))
 def test_every_rule_draws_with_exact_scores(rule, exact):
     tab = make_tab(exact)
     last = run(tab, experiment="rules", rules=[rule], scales="3", seeds="1")
