@@ -112,7 +112,8 @@ def _needs(lane: LaneSettings) -> tuple[bool, bool]:
 
 
 _WEAK = """
-weak_unet = UNet2DModel.from_pretrained({}, subfolder="unet")  # an early checkpoint (Karras et al. 2024, autoguidance)
+# An early checkpoint of the same model (autoguidance, Karras et al. 2024).
+weak_unet = UNet2DModel.from_pretrained({}, subfolder="unet")
 """
 _WITH_SCORE = '''
 def with_score(prediction, gradient, a):

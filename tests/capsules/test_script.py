@@ -263,10 +263,11 @@ PIXEL = {
         rule: LaneSettings(sampler=sampler, steps=11, seed=6, guidance_scale=3, rule=rule)
         for rule, sampler in {
             "classifier": "ddim", "classifier_conditional": "ddpm_learned", "clip": "heun", "colour": "euler",
-            "symmetry": "annealed", "brightness": "ddpm_learned",
+            "symmetry": "annealed", "brightness": "ddpm_learned", "auto": "ddpm_learned",
         }.items()
     },
     "classifier at 0": LaneSettings(sampler="ddpm", steps=11, seed=6, guidance_scale=0, rule="classifier"),
+    "auto at 0": LaneSettings(steps=11, seed=6, guidance_scale=0, rule="auto"),
     "interval at 0": LaneSettings(sampler="ddpm_learned", steps=11, seed=6, guidance_scale=0, rule="interval"),
     "threshold at 1": LaneSettings(sampler="flow_heun", steps=5, seed=6, rule="threshold"),
 }  # fmt: skip
