@@ -92,6 +92,14 @@ def test_an_address_that_names_nothing_becomes_that_of_what_is_shown(page, addre
     shows(page, "Start")
 
 
+@pytest.mark.same_page
+def test_a_link_that_cannot_be_read_opens_the_tab_that_it_names(page, address):
+    page.goto(f"{address}/?c=nothing&tab=models")
+    page.wait_for_url(f"{address}/?tab=models")
+    shows(page, "Models")
+    expect(page.locator("#lab-door")).to_contain_text("did not arrive in one piece")
+
+
 def test_a_run_that_ends_behind_another_tab_leaves_the_address_alone(page):
     open_tab(page, "Samplers")
     expect(page.locator("#samplers-note")).to_contain_text("pictures, ")
