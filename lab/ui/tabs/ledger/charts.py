@@ -35,7 +35,7 @@ def terms(plan: Plan, accounts: Sequence[Account], over: str) -> PlotData:
             return account.densities(variance)
         return _shares(account), [per_dimension(term.bits[variance], account) for term in account.terms]
 
-    y = "bits/dim per unit of log-SNR" if over == LEVEL_AXIS else "bits/dim, each term"
+    y = "bits/dim per log-SNR" if over == LEVEL_AXIS else "bits/dim, each term"
     return _figure(_curves(plan, accounts, series, LEAST), over, y={"title": {"text": y}, "type": "log"})
 
 
