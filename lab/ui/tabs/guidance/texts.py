@@ -63,8 +63,8 @@ BAYES = (
 )
 ANATOMY_WORDS = (
     "Both predictions of the noise in this cell's x<sub>t</sub>, with the condition and without it. Where they differ, bright "
-    "on the map, is all that classifier-free guidance can push. Each predicted x<sub>0</sub> is by plain classifier-free guidance from "
-    "this one x<sub>t</sub>. A latent model's x<sub>t</sub> and eps are latents, shown as colours."
+    "on the map, is all that classifier-free guidance can push. Each predicted x<sub>0</sub> is from this one x<sub>t</sub>, by plain "
+    "classifier-free guidance or, where something else pulls, by its pull. A latent model's x<sub>t</sub> and eps are latents, shown as colours."
 )
 
 
