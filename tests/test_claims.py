@@ -413,7 +413,9 @@ def far(one, other):
 
 
 def test_a_formula_pulls_pictures_to_a_colour_and_to_their_mirror_images(house):
-    assert "each picture takes the mean colour that you pick" in look_for("Only in orange")
+    assert "the mean colour of each picture, its paper included, goes to the one that you pick" in look_for(
+        "Only in orange"
+    )
     found = swept(house, "Only in orange", rules=("colour",))
     orange = np.array([0xE8, 0x59, 0x0C])
     for seed in (1, 2, 3):

@@ -19,6 +19,7 @@ from lab.models.guides import Classified, ExactlyClassified
 from lab.models.loaders import LoadedModel
 from lab.requests.anatomy import Pull
 
+FAINTEST = 0.01  # of a change of eps: what is smaller than this looks grey
 ASKED, OTHERS = "as asked", "all else"  # what the exact classifier tells apart
 
 
@@ -51,7 +52,7 @@ def pull_of(apart: Apart, record: Record, guided: Any, model: LoadedModel) -> Pu
     """The event's part of a step under a guide."""
     change, difference = apart.change, apart.conditional - apart.unconditional
     heat = change.square().mean(0).sqrt()
-    most = change.abs().max().clamp(min=1e-9)
+    most = change.abs().max().clamp(min=FAINTEST)
     potential = guided.potential if isinstance(guided, Guide) else None
     level = _row_of(record.level)
     with torch.no_grad():

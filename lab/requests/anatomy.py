@@ -45,7 +45,9 @@ class Pull:
     """What a rule's guide does at one step: the change of eps that it makes at scale 1, -sqrt(1 - alpha_bar) times its gradient
     (Dhariwal and Nichol 2021, algorithm 2); for a second network, the difference of the two. Pictures are uint8."""
 
-    picture: np.ndarray  # (height, width, 3): the change, grey where there is none, scaled to its largest value
+    picture: (
+        np.ndarray
+    )  # (height, width, 3): the change, grey where there is none, scaled to its largest value, to 0.01 at least
     heat: np.ndarray  # (height, width): its RMS over the channels, brightest = largest
     rms: float  # over all values
     cosine: float | None  # to the direction of classifier-free guidance, eps_c - eps_u; None where either is 0

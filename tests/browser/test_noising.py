@@ -100,6 +100,7 @@ def test_the_first_sight_is_a_picture_half_gone(tab):
 def test_a_drag_moves_all_pictures_and_keeps_their_places(tab):
     before = {name: source(tab, name) for name in ("jump", "chain", "recovered")}
     places = ("jump", "chain", "recovered", "film", "chart")
+    expect(tab.locator("#noising-chart .main-svg").first).to_be_visible()  # drawn, and of its height
     boxes = [tab.locator(f"#noising-{name}").bounding_box() for name in places]
     drag(tab, 800)
     expect(tab.locator("#noising-chain figcaption")).to_contain_text("800 small steps")
@@ -309,7 +310,7 @@ def test_a_picture_is_dropped_pasted_or_taken_and_one_with_settings_opens_them(t
     expect(tab.locator("dialog.camera")).to_have_count(0)
     media.save_png(np.zeros((64, 64, 3), np.uint8), tmp_path / "made.png", to_json(make("noising", {"t": 123})))
     give(tab, "#noising-jump", "drop", tmp_path / "made.png")
-    expect(tab.get_by_text("This file holds a run of the tab Forward noising")).to_be_visible()
+    expect(tab.get_by_text("This file holds a run of the tab Forward noising").first).to_be_visible()
     expect(tab.locator("#noising-note")).to_contain_text("480 × 480")
     give(tab, "#noising-examples .gallery", "drop", tmp_path / "made.png")  # there it is to be one of the pictures
     expect(tab.locator("#noising-note")).not_to_contain_text("480 × 480")

@@ -273,7 +273,8 @@ class Form:
         if choices is None:
             return value
         several = len(choices) if isinstance(value, list | tuple) else 0
-        return fitted(list(value) if several else value, Choice(tuple(name for _, name in choices), several))
+        found = fitted(list(value) if several else value, Choice(tuple(name for _, name in choices), several))
+        return None if several and value and not found else found
 
     def _title(self, one: Field, value: Any, values: Values) -> str:
         """A value as the control shows it."""

@@ -166,7 +166,7 @@ def test_every_kind_of_rule_has_words():
 
 
 class Judging(Backend):
-    """The guide finds that its pictures get better and better, the judge a third of it."""
+    """The guide finds its own pictures better and better, the judge a third of it, and classifier-free ones as good."""
 
     def run(self, request, stop=None, client=""):
         self.requests.append(request)
@@ -174,8 +174,9 @@ class Judging(Backend):
         for index, lane in enumerate(request.lanes):
             shade = np.full((8, 8, 3), 10 * lane.seed, np.uint8)
             yield Step(index, 0, 1, -1.0, 0.0, shade, shade, 0.1)
-            guide = 0.03 * lane.guidance_scale
-            scores = {"guide": guide, "judge": guide / 3} if clip else {}
+            own = GUIDANCE[lane.rule].guide == "clip"
+            guide, judge = (0.03, 0.01) if own else (0.01, 0.012)
+            scores = {"guide": guide * lane.guidance_scale, "judge": judge * lane.guidance_scale} if clip else {}
             yield LaneResult(
                 index, shade, 1, 0.1, measures=scores | {"saturation": 0.1, "clipped": 0.0, "contrast": 0.2}
             )
@@ -194,7 +195,8 @@ def test_what_clip_guided_is_shown_by_guide_and_judge_and_their_gap(judged):
     drawn = html.unescape(last[judged.curves])
     titles = re.findall('aria-label="([^"]+)"', drawn)
     assert titles == ["guide's score", "judge's score", "judge over guide", "diversity", "saturation", "clipped pixels"]
-    assert "Words, from scale 0 to 10: guide +0.30, judge +0.10, a gap of 0.20." in drawn
+    assert "Words, from scale 0 to 10: guide +0.30, judge +0.10." in drawn
+    assert "at the highest scale: +0.20 for the guide, −0.02 for the judge, a gap of +0.22." in drawn
     points = drawn.split('data-curve="Words" data-across="guide')[1].split('data-points="')[1].split('"')[0]
     assert [tuple(map(float, point.split(","))) for point in points.split()] == [(0, 0), (0.03, 0.01), (0.3, 0.1)]
     with open(last[judged.csv]["value"]) as file:

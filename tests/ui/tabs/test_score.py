@@ -144,9 +144,9 @@ def test_a_link_brings_every_data_set_back(tab, name):
 @pytest.mark.parametrize(
     ("text", "kept", "remark"),
     [
-        ("nan,nan", "", "1 of 1 points could not be read and are left out."),
+        ("nan,nan", "", "1 of 1 point could not be read and are left out."),
         ("1,2 oops -3,4", "1,2 -3,4", "1 of 3 points could not be read and are left out."),
-        ("🙂", "", "1 of 1 points could not be read and are left out."),
+        ("🙂", "", "1 of 1 point could not be read and are left out."),
     ],
 )
 def test_a_link_with_points_that_are_none_keeps_the_others_and_says_so(tab, text, kept, remark):

@@ -139,11 +139,24 @@ def _scores(sweep: Sweep, rule: str) -> list[Point]:
 
 
 def gap(sweep: Sweep) -> str:
-    """By how much the guide's score rises from the lowest scale to the highest, and the judge's, for each rule."""
-    return " ".join(filter(None, (_gap(rule, _scores(sweep, rule)) for rule in sweep.plan.rules)))
+    """By how much the guide's score rises from the lowest scale to the highest, and the judge's, for each rule; and what both
+    find of CLIP's pictures beside those of classifier-free guidance."""
+    rises = [_rise(rule, _scores(sweep, rule)) for rule in sweep.plan.rules]
+    clip = next((rule for rule in sweep.plan.rules if GUIDANCE[rule].guide == "clip"), "")
+    return " ".join(filter(None, [*rises, _beside(_scores(sweep, clip), _scores(sweep, "cfg"))]))
 
 
-def _gap(rule: str, scores: Sequence[Point]) -> str:
+def _beside(clip: Sequence[Point], cfg: Sequence[Point]) -> str:
+    """GLIDE's comparison (Nichol et al. 2021, section 5.2) at the highest scale: the gap is what the guide claims beyond what the
+    judge grants."""
+    if not clip or not cfg:
+        return ""
+    ahead = [one - other for one, other in ((clip[-1].x, cfg[-1].x), (clip[-1].y, cfg[-1].y))]
+    guide, judge, claimed = (f"{round(rise, 2) + 0.0:+.2f}".replace("-", "−") for rise in (*ahead, ahead[0] - ahead[1]))
+    return f"CLIP's pictures against classifier-free ones at the highest scale: {guide} for the guide, {judge} for the judge, a gap of {claimed}."
+
+
+def _rise(rule: str, scores: Sequence[Point]) -> str:
     if len(scores) < 2:
         return ""
     first, last = scores[0], scores[-1]
@@ -151,9 +164,7 @@ def _gap(rule: str, scores: Sequence[Point]) -> str:
     guide, judge = (round(rise, 2) + 0.0 for rise in (last.x - first.x, last.y - first.y))  # no minus before zero
     ends = f"{first.lane.guidance_scale:g} to {last.lane.guidance_scale:g}"
     numbers = f"guide {guide:+.2f}, judge {judge:+.2f}".replace("-", "−")
-    return f"{GUIDANCE[rule].title}, from scale {ends}: {numbers}, a gap of {guide - judge:.2f}.".replace(
-        "of -", "of −"
-    )
+    return f"{GUIDANCE[rule].title}, from scale {ends}: {numbers}."
 
 
 def norms(look: Look | None) -> str:

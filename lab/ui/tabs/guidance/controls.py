@@ -22,7 +22,7 @@ FORM = (
     Field("group",      gr.Dropdown, "Group",           offered=reads("group"), choices=[("All pictures", ""), *((title, name) for name, title in GROUPS.items())]),
     Field("scales",     gr.Textbox,  "Guidance scales", "0, 1, 2, 3, 5, 7.5, 15, 30", options={"max_length": widgets.MAX_TYPED}),
     Field("seeds",      gr.Textbox,  "Seeds",           "1, 2", options={"max_length": widgets.MAX_TYPED}),
-    Field("rules",      gr.Dropdown, "Rules",           rules.first, choices=rules.choices, when=one_of("experiment", "rules"),
+    Field("rules",      gr.Dropdown, "Rules",           rules.first, choices=rules.choices, when=one_of("experiment", "rules"), stays=True,
           kind=Choice(tuple(GUIDANCE), most=len(GUIDANCE)), options={"multiselect": True}),
     Field("temperature", gr.Slider,  "Temperature", FIRST.temperature, offered=rules.has("classifier"), when=rules.guided_by("classifier"), stays=True,
           options={"minimum": 0.1, "maximum": 10, "step": 0.1, "info": "Of the classifier: above 1 it is less sure, and pulls less."}),

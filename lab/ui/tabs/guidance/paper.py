@@ -77,6 +77,8 @@ def table_4(data: FidelityCurves) -> str:
     if not {0.0, 1.0} <= at.keys():
         return ""
     found = "worse here too" if at[1.0] > at[0.0] else "better here"
+    if abs(at[1.0] - at[0.0]) < data.floor:
+        found = "hardly different here, less than the distance of real pictures to real ones"
     best = min(at, key=lambda scale: at[scale])
     row = GUIDANCE["classifier"]
     return (

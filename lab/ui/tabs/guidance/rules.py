@@ -104,8 +104,8 @@ def guide_settings(now: Values) -> GuideSettings:
 # What is said of them
 
 
-def names_of_scales(rules: Sequence[str]) -> dict[float, str]:
-    """What scale 0 and scale 1 are, where all of these rules agree."""
-    rows = [GUIDANCE[name] for name in rules]
+def names_of_scales(rules: Sequence[str], exact: bool = False) -> dict[float, str]:
+    """What scale 0 and scale 1 are, where all of these rules agree. An exact classifier is the difference of both halves."""
+    rows = [GUIDANCE["cfg" if exact and GUIDANCE[name].guide == "classifier" else name] for name in rules]
     said = {0.0: {row.zero for row in rows}, 1.0: {row.one for row in rows}}
     return {scale: names.pop() for scale, names in said.items() if len(names) == 1}

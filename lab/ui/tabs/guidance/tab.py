@@ -366,7 +366,7 @@ class Guidance(Tool):
             by_rule = f"{len(chosen)} rules × " if len(chosen) > 1 else ""
             raise LabError(
                 f"{len(scales)} scales × {by_rule}{len(seeds)} seed{'s' if len(seeds) > 1 else ''} make {count} pictures; "
-                f"one run makes at most {self.settings.max_lanes}. Take fewer scales or seeds."
+                f"one run makes at most {self.settings.max_lanes}. Take fewer {'rules, ' if len(chosen) > 1 else ''}scales or seeds."
             )
 
 

@@ -226,7 +226,7 @@ class SweepPainter:
 def _grid(plan: SweepPlan, cell: Callable[[int], str], named: str = "") -> str:
     """A plan's heads, and for each of its lanes what `cell` says of the lane of this index. `named` are the attributes that
     name the whole for a screen reader."""
-    several, names = len(plan.rules) > 1, names_of_scales(plan.rules)
+    several, names = len(plan.rules) > 1, names_of_scales(plan.rules, MODELS[plan.request.model].family == "exact")
     body = ['<span class="corner">guidance scale</span>']
     for scale in plan.scales:
         name = names.get(scale, "").replace("plain ", "") or "&nbsp;"
