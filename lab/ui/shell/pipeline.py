@@ -38,6 +38,17 @@ SCORES = "Generative Modeling by Estimating Gradients of the Data Distribution"
 SDE = "Score-Based Generative Modeling through Stochastic Differential Equations"
 THERMODYNAMICS = "Deep Unsupervised Learning using Nonequilibrium Thermodynamics"
 
+DIFFUSION_BEATS_GANS = "Diffusion Models Beat GANs on Image Synthesis"
+GLIDE = "GLIDE: Towards Photorealistic Image Generation and Editing with Text-Guided Diffusion Models"
+AUTOGUIDANCE = "Guiding a Diffusion Model with a Bad Version of Itself"
+UNIVERSAL = "Universal Guidance for Diffusion Models"
+GUIDES_PAPERS = {"classifier": DIFFUSION_BEATS_GANS, "clip": GLIDE, "weak": AUTOGUIDANCE}  # of others: UNIVERSAL
+
+GUIDES_DO = {  # by whether a gradient is added to a prediction
+    True: "The gradient of what it says of x_t, or of the predicted x_0, is added to the network's prediction.",
+    False: "A worse network predicts too, and the sampler is led away from what it says.",
+}
+
 CLOSED_FORMS = {  # by family: name, name on a phone, what it does, paper
     "exact": (
         "exact denoiser", "denoiser", "No network: the mean of all pictures of the set, each weighted by how likely x_t came from it.", KARRAS,
@@ -118,7 +129,7 @@ def of_model(row: Model, request: SamplingRequest | None = None, controls: Seque
     built = architecture(row)
     counts = count(request, row.guided and not (built and built.distilled)) if request else None
     parts = [*_words(row, built, request), _start(built), *_control(row, built, controls)]
-    parts += [_network(row, built, request, counts), *_end(row, built)]
+    parts += [_network(row, built, request, counts), *_guides(request), *_end(row, built)]
     return Flow(row.title, tuple(parts), _whole(request, counts, row) if request and counts else "")
 
 
@@ -303,6 +314,27 @@ def _network(row: Model, built: Architecture | None, request: SamplingRequest | 
     return Part(name, numbers, does, tuple(papers), NETWORK, figure, short, key=True)
 
 
+def _guides(request: SamplingRequest | None) -> list[Part]:
+    """What pulls beside the network, by the rules of a run; none where its own two predictions do."""
+    lanes = request.lanes if request else ()
+    rows = [row for row in (GUIDANCE[name] for name in dict.fromkeys(lane.rule for lane in lanes)) if row.guide]
+    if not rows:
+        return []
+    does = [GUIDES_DO[bool(row.base)] for row in rows]
+    papers = [paper for row in rows if (paper := GUIDES_PAPERS.get(row.guide, UNIVERSAL))]
+    named = " and ".join(_few([row.title for row in rows], "guides"))
+    return [
+        Part(
+            "guide",
+            named,
+            " ".join(dict.fromkeys(does)),
+            tuple(dict.fromkeys(papers)),
+            NETWORK,
+            pipeline_figures.quote("∇"),
+        )
+    ]
+
+
 def _end(row: Model, built: Architecture | None) -> list[Part]:
     """The picture, and what makes it of the last x_0."""
     if not row.latent:
@@ -334,8 +366,8 @@ def _whole(request: SamplingRequest, counts: Counts, row: Model) -> str:
     return words + (f" The {MODELS[request.versus].title} draws the same once more." if request.versus else "")
 
 
-def _few(names: Sequence[str]) -> list[str]:
-    return list(names) if len(names) <= 2 else [f"{len(names)} samplers"]
+def _few(names: Sequence[str], what: str = "samplers") -> list[str]:
+    return list(names) if len(names) <= 2 else [f"{len(names)} {what}"]
 
 
 # In the page

@@ -92,6 +92,19 @@ def test_a_model_has_the_parts_that_it_has():
     ]  # fmt: skip
 
 
+def test_what_guides_has_its_part_between_the_network_and_the_picture():
+    def guides(*rules):
+        request = SamplingRequest(model="pixel", lanes=[LaneSettings(rule=rule, guidance_scale=3) for rule in rules])
+        parts = pipeline.of_model(MODELS["pixel"], request).parts
+        return [part.name for part in parts], [part for part in parts if part.name == "guide"]
+
+    assert guides("cfg", "interval")[1] == []
+    names, (part,) = guides("cfg", "classifier", "auto")
+    assert names.index("U-Net") < names.index("guide") < names.index("picture")
+    assert part.numbers == "Classifier and Autoguidance" and "gradient" in part.does and "worse network" in part.does
+    assert guides("colour", "symmetry", "brightness")[1][0].numbers == "3 guides"
+
+
 def test_of_a_model_whose_files_are_elsewhere_parts_stand_without_shapes():
     parts = pipeline.of_model(MODELS["sd-1-5"]).parts
     assert [part.name for part in parts] == ["prompt", "text encoder", "x_T", "U-Net", "decoder"]
