@@ -76,5 +76,5 @@ document.addEventListener("keydown", ({ key, target }) => {
   const button = key === "Escape" && target.closest?.(".color-picker")?.previousElementSibling;
   if (!button) return;
   button.click();
-  button.focus();
+  setTimeout(() => button.focus()); // once the picker is gone
 });
