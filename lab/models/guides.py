@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, log_softmax, logsigmoid
 
+from lab.engine.denoisers import by_row
 from lab.engine.potentials import certainty
 from lab.engine.process import Level, VariancePreserving
 from lab.models.exact import ExactDenoiser, Support
@@ -35,7 +36,7 @@ class LoadedNoisy:
         """(rows, outputs) of x_t (rows, 3, height, width) at the levels of the rows, on the device and in the dtype of x_t."""
         weight = next(self.network.parameters())
         timestep = self.process.timestep(level)
-        return self.network((x_t / _columns(level.norm, x_t)).to(weight), timestep.to(weight)).to(x_t)
+        return self.network((x_t / by_row(level, x_t).norm).to(weight), timestep.to(weight)).to(x_t)
 
 
 class LoadedClassifier(LoadedNoisy):
@@ -89,7 +90,7 @@ class ExactlyClassified:
 
     def __call__(self, x_t: Tensor, level: Level[Tensor]) -> Tensor:
         """As Potential."""
-        alpha_bar, state = level.alpha_bar, x_t / _columns(level.norm, x_t)
+        alpha_bar, state = level.alpha_bar, x_t / by_row(level, x_t).norm
         wanted, others = self.denoiser.log_masses(state, alpha_bar, self.among, self.wanted)
         return logsigmoid((wanted - others) / self.temperature).to(x_t)
 
@@ -134,8 +135,3 @@ class Described:
     def __call__(self, x_t: Tensor, level: Level[Tensor]) -> Tensor:
         """As Potential."""
         return CLIP_SCALE * certainty(level).to(x_t) * self.clip.cosine(x_t, level, self.caption)
-
-
-def _columns(values: Tensor, x: Tensor) -> Tensor:
-    """(rows,) as (rows, 1, 1, 1), like x."""
-    return values.to(x)[:, None, None, None]

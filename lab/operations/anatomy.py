@@ -20,7 +20,7 @@ from lab.operations.lanes import Halves, make_lane
 from lab.operations.limits import check_load, check_model
 from lab.operations.loading import loading
 from lab.operations.prompts import as_captions, unread_notes
-from lab.operations.pulls import Apart, pull_of, take_apart
+from lab.operations.pulls import Apart, take_apart
 from lab.requests.anatomy import Anatomy, AnatomyRequest, Pull
 from lab.requests.base import Event, LabError
 from lab.requests.sampling import SamplingRequest
@@ -66,10 +66,9 @@ def _guided(
     for record in house.drive(denoiser, [lane]):
         if record.i == record.n:
             return
-        apart = house.compute(
-            partial(take_apart, denoiser, record, guided, halves.conditional, halves.unconditional)
-        )  # in turn with the lanes: it is two calls of the network
-        pull = house.compute(partial(pull_of, apart, record, guided, model))
+        apart, pull = house.compute(
+            partial(take_apart, denoiser, record, guided, halves.conditional, halves.unconditional, model)
+        )  # in turn with the lanes: it calls networks
 
         def x_0_at(scale: float, apart: Apart = apart, record: Record = record) -> Tensor:
             eps = apart.base + (scale - origin) * apart.change

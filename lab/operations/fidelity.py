@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lab.captions import as_caption
 from lab.catalog import JUDGE, MODELS
 from lab.engine.fidelity import Manifold
 from lab.models.judge import LoadedJudge
@@ -17,7 +16,7 @@ from lab.operations.loading import loading
 from lab.requests.base import Event, LabError
 from lab.requests.fidelity import Fidelity, FidelityRequest
 from lab.requests.fields import Condition
-from lab.vocabulary import read_emoji
+from lab.vocabulary import as_read
 
 NEIGHBOURS = 3  # k, as in the paper, where there are so many pictures
 AT_ONCE = 64  # pictures of a call, so that nobody waits long for it
@@ -46,7 +45,7 @@ def fidelity(request: FidelityRequest, house: House) -> Iterator[Event]:
 
 def _searched(condition: Condition) -> Condition:
     """The condition as captions name things."""
-    return condition.model_copy(update={"prompt": as_caption(read_emoji(condition.prompt)[0])})
+    return condition.model_copy(update={"prompt": as_read(condition.prompt)})
 
 
 def _features(judge: LoadedJudge, pictures: Sequence[np.ndarray] | np.ndarray, house: House) -> Tensor:

@@ -34,9 +34,11 @@ class Apart:
     x_0: Tensor  # predicted by the conditional half
 
 
-def take_apart(denoiser: Denoiser, record: Record, guided: Any, conditional: Any, unconditional: Any) -> Apart:
-    """What the rows of a step predict: both halves, and the half that a guide changes with its change. `guided` is the lane's
-    own conditioning, `denoiser` one that heeds it."""
+def take_apart(
+    denoiser: Denoiser, record: Record, guided: Any, conditional: Any, unconditional: Any, model: LoadedModel
+) -> tuple[Apart, Pull]:
+    """What the rows of a step predict: both halves, and the half that a guide changes with its change; and what the event says
+    of it. `guided` is the lane's own conditioning, `denoiser` one that heeds it."""
     if isinstance(guided, Guide):
         base = guided.conditioning
         rows = [conditional, unconditional, base, Guide(base, guided.potential, 1.0, guided.variable)]
@@ -45,10 +47,11 @@ def take_apart(denoiser: Denoiser, record: Record, guided: Any, conditional: Any
     x_t, t = record.x_t.expand(len(rows), *record.x_t.shape), torch.full((len(rows),), record.t)
     prediction = denoiser(x_t, t, rows)[:, : record.x_t.shape[0]]
     x_0, eps = split_prediction(prediction, x_t, record.level, denoiser.prediction_type)
-    return Apart(eps[0], eps[1], eps[2], eps[3] - eps[2], x_0[0])
+    apart = Apart(eps[0], eps[1], eps[2], eps[3] - eps[2], x_0[0])
+    return apart, _pull(apart, record, guided, model)
 
 
-def pull_of(apart: Apart, record: Record, guided: Any, model: LoadedModel) -> Pull:
+def _pull(apart: Apart, record: Record, guided: Any, model: LoadedModel) -> Pull:
     """The event's part of a step under a guide."""
     change, difference = apart.change, apart.conditional - apart.unconditional
     heat = change.square().mean(0).sqrt()

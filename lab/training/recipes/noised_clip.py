@@ -16,6 +16,7 @@ from transformers import CLIPTextModelWithProjection, CLIPTokenizer
 
 from lab.engine.potentials import certainty
 from lab.engine.process import Level
+from lab.models.guides import CLIP_SCALE
 from lab.models.noisy_encoder import NoisyEncoder
 from lab.training.corpus import Corpus, draw_indices, flipped, to_device, to_unit
 from lab.training.losses import add_noise, shared_cross_entropy
@@ -34,7 +35,7 @@ class NoisedClipOptions(Options):
     channels: tuple[int, ...] = (32, 64, 96)
     resolution: int = 32
     shift: int = 3  # pixels, at most
-    scale: float = 20.0  # of the cosines, the inverse of the temperature
+    scale: float = CLIP_SCALE  # of the cosines, the inverse of the temperature
     start: str = ""  # a UNet of the recipe pixel to take the down half of, in diffusers' folder format; empty: none
 
 
