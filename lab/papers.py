@@ -128,7 +128,7 @@ PAPERS = (
     Paper("Bansal et al.", 2023, "Universal Guidance for Diffusion Models", _arxiv("2302.07121"),
           "Any loss of a finished picture can guide: it is taken of the predicted picture, and its gradient goes back through the denoiser.",
           r"\hat\epsilon = \epsilon_\theta(x_t) + s(t)\, \nabla_{x_t}\, \ell(c,\, f(\hat x_0))",
-          (Try("guidance", "Only in orange", "A formula pulls: the mean colour of each picture, its paper included, goes to the one that you pick."),
+          (Try("guidance", "Only in orange", "A formula pulls: the mean colour of each picture, its paper included, goes towards the one that you pick."),
            Try("guidance", "Its own mirror image", "A formula asks that the two halves become mirror images."))),
     Paper("Zhang, Rao & Agrawala", 2023, "Adding Conditional Control to Text-to-Image Diffusion Models", _arxiv("2302.05543"),
           "A copy of the encoder reads a map of edges or a pose and adds to the untouched model through layers that start at zero.",

@@ -413,7 +413,7 @@ def far(one, other):
 
 
 def test_a_formula_pulls_pictures_to_a_colour_and_to_their_mirror_images(house):
-    assert "the mean colour of each picture, its paper included, goes to the one that you pick" in look_for(
+    assert "the mean colour of each picture, its paper included, goes towards the one that you pick" in look_for(
         "Only in orange"
     )
     found = swept(house, "Only in orange", rules=("colour",))

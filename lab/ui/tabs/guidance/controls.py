@@ -19,7 +19,7 @@ FORM = (
     Field("model",      gr.Dropdown, "Model"),
     Field("prompt",     gr.Textbox,  rules.prompt_label, offered=rules.reads_words, when=rules.wants_words, stays=True, options={"max_length": widgets.MAX_TYPED, **vocabulary.PROMPT}),
     Field("negative",   gr.Textbox,  "Negative prompt", offered=reads("prompt"), stays=True, options={"max_length": widgets.MAX_TYPED, "placeholder": "what to move away from"}),
-    Field("group",      gr.Dropdown, "Group",           offered=reads("group"), choices=[("All pictures", ""), *((title, name) for name, title in GROUPS.items())]),
+    Field("group",      gr.Dropdown, "Group",           offered=reads("group"), stays=True, choices=[("All pictures", ""), *((title, name) for name, title in GROUPS.items())]),
     Field("scales",     gr.Textbox,  "Guidance scales", "0, 1, 2, 3, 5, 7.5, 15, 30", options={"max_length": widgets.MAX_TYPED}),
     Field("seeds",      gr.Textbox,  "Seeds",           "1, 2", options={"max_length": widgets.MAX_TYPED}),
     Field("rules",      gr.Dropdown, "Rules",           rules.first, choices=rules.choices, when=one_of("experiment", "rules"), stays=True,
@@ -32,6 +32,6 @@ FORM = (
           options={"minimum": 0, "maximum": 1, "step": 0.05, "info": "0 is black, 1 is white."}),
     Field("steps",      gr.Slider,   "Steps",           20, options={"minimum": 1, "maximum": MAX_STEPS, "step": 1}),
     Field("sampler",    gr.Dropdown, "Sampler",         "ddim", choices=titles_of(samplers_for), kind=Choice(tuple(SAMPLERS))),
-    Field("style",      gr.Dropdown, "Style",           offered=reads("style"), choices=[("All styles", ""), *((style, style) for style in STYLES)]),
+    Field("style",      gr.Dropdown, "Style",           offered=reads("style"), stays=True, choices=[("All styles", ""), *((style, style) for style in STYLES)]),
 )
 # fmt: on

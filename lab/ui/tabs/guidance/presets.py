@@ -45,7 +45,7 @@ PRESETS = (
            look="Scale 0 of the upper rows is a bad version of the model. Led away from it faces are yellower at 2, and burn at 5.",
            place=STAGE),
     Preset("Only in orange",       model="pixel",       group="animals-nature",  seeds="1, 2, 3", scales="0, 0.3, 1, 3, 10", experiment="rules", rules=["colour"], steps=15,
-           look="Read the rows from left to right: the mean colour of each picture, its paper included, goes to the one that you pick.",
+           look="Read the rows from left to right: the mean colour of each picture, its paper included, goes towards the one that you pick.",
            place=STAGE),
     Preset("Its own mirror image", model="pixel",       group="animals-nature",  seeds="1, 2",  scales=SCALES, experiment="rules", rules=["symmetry"], steps=15,
            look="Read the rows from left to right: the two halves become mirror images, and the model makes a whole of it.",

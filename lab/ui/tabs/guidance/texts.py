@@ -70,6 +70,8 @@ ANATOMY_WORDS = (
 
 def words(experiment: str, model: str, chosen: Sequence[str]) -> str:
     """What there is to see of an experiment on a model, by these rules."""
+    if len(chosen) == 1:
+        experiment = "sweep"  # rows that differ by their seeds
     return widgets.words(
         " ".join(filter(None, [WORDS[experiment], *_of_rules(chosen), _exactly(experiment, model, chosen)]))
     )
