@@ -32,6 +32,7 @@ class Model:
     pipeline: str = "StableDiffusionPipeline"  # of family "stable_diffusion": the class in its index file
     perfect: str = ""  # the exact denoiser that lives in the same space: its perfect score beside the learned one
     data: str = ""  # the exact denoiser that holds what the lab ships of the pictures it was trained on, or knows
+    inpainting: str = ""  # the row of HELPERS that is this model with the mask and the known part among its inputs
     guides: Mapping[str, str] = field(
         default_factory=dict, hash=False
     )  # what can pull it, by `Guidance.guide`, and the row of HELPERS that does, "" where none is needed
@@ -128,7 +129,33 @@ class Helper:
     when: str  # it is leased, in words that follow "when": "pictures are scored"
 
 
-Row = TypeVar("Row", Model, Sampler, Schedule, Guidance, Control, Helper)
+@dataclass(frozen=True)
+class Edit:
+    """A way to change a picture."""
+
+    name: str
+    title: str
+    colour: str
+    paper: str  # "" where it is no paper's
+    arxiv: str
+    about: str
+    picture: bool = True  # it starts from one
+    mask: bool = False  # it draws what a mask covers, and keeps the rest
+
+
+@dataclass(frozen=True)
+class View:
+    """How two descriptions become one picture: each of its own region, seen in another way, or of its own frequencies."""
+
+    name: str
+    title: str
+    kind: str  # "regions", "turned" or "frequencies"
+    paper: str
+    arxiv: str
+    about: str
+
+
+Row = TypeVar("Row", Model, Sampler, Schedule, Guidance, Control, Helper, Edit, View)
 
 
 def _by_name(*rows: Row) -> dict[str, Row]:
@@ -151,7 +178,7 @@ MODELS = _by_name(
           schedules=tuple(SCHEDULES), conditions=("prompt", "group", "style"), trained=False, captions=True, guides={"classifier": ""} | ANY_LOSS),
     Model("text-to-image", "Miniature latent diffusion", "stable_diffusion", "models/text-to-image", 64,
           "Trained here on the lab's pictures: Stable Diffusion's architecture with 6 M weights; drawings and people.",
-          schedules=("scaled_linear",), conditions=("prompt", "style"), latent=True, controls=("edges", "pose"), captions=True, guidance_scale=3.0, data="exact"),
+          schedules=("scaled_linear",), conditions=("prompt", "style"), latent=True, controls=("edges", "pose"), captions=True, guidance_scale=3.0, data="exact", inpainting="inpainting"),
     Model("pixel", "Miniature pixel diffusion", "pixel", "models/pixel", 32,
           "Trained here at 32 px: Improved DDPM's learned variance and cosine schedule, one class for each group.",
           schedules=("cosine",), conditions=("group",), learned_variance=True, guidance_scale=2.0, perfect="exact-32", data="exact-32",
@@ -195,6 +222,8 @@ HELPERS = _by_name(
     Helper("classifier", "Noisy classifier", "classifier", "models/classifier", "Trained here: names the group of a noisy 32 px drawing; its gradient guides.", when="a classifier guides"),
     Helper("noised-clip", "CLIP of noisy pictures", "noised_clip", "models/noised-clip", "Trained here: how well a noisy 32 px drawing fits a prompt; its gradient guides.", when="CLIP guides"),
     Helper("pixel-early", "Early pixel diffusion", "pixel", "models/pixel-early", "The network of the miniature pixel diffusion, stopped after 400 steps: what autoguidance leads away from.", when="autoguidance leads away from it"),
+    Helper("inpainting", "Miniature inpainting", "stable_diffusion", "models/inpainting", "Trained here: the miniature latent diffusion, fine-tuned to see a mask and what lies around the hole.", when="nine channels fill a hole"),
+    Helper("upsampler", "Upsampler", "upsampler", "models/upsampler", "Trained here: draws a picture at twice its width, given the small one.", when="pictures are enlarged"),
     Helper(JUDGE,  "Judge (another CLIP)",  "judge", "models/judge", "Trained here, sharing nothing with what draws, guides or scores: reads guided pictures and compares sets of them.", when="guided pictures are judged"),
 )
 
@@ -230,6 +259,32 @@ SAMPLERS = _by_name(
     Sampler("langevin", "Langevin, one level", "Langevin",                     "#5f3dc4", "Song & Ermon 2019",   "1907.05600", "Steps along the score at one low level, with noise; no way leads from one picture to another.", stochastic=True, spacings=("trailing",)),
     Sampler("annealed", "Annealed Langevin", "AnnealedLangevin",               "#c2255c", "Song & Ermon 2019",   "1907.05600", "Langevin at falling levels, five steps at each: steps / 5 levels.", stochastic=True, spacings=("trailing",)),
     Sampler("lcm",       "LCM",             "LCMScheduler",                    "#9498a0", "Luo et al. 2023",     "2310.04378", "Jump to x_0, noise it again, jump again; for distilled models.", stochastic=True, consistency=True, spacings=("trailing",)),
+)
+# fmt: on
+
+# fmt: off
+EDITS = _by_name(
+    Edit("sdedit",   "SDEdit",           "#4269d0", "Meng et al. 2021",     "2108.01073", "The picture noised to a level, and walked back from there under the prompt."),
+    Edit("paste",    "Pasted in",        "#9498a0", "",                     "",           "Drawn without a look at the picture, and pasted into the hole: what the others are measured by.", mask=True),
+    Edit("replace",  "Replacement",      "#efb118", "Song et al. 2021",     "2011.13456", "After every step the known part is put back, noised anew to the level reached.", mask=True),
+    Edit("blend",    "Blending",         "#ff725c", "Avrahami et al. 2023", "2206.02779", "The same, with one noise at all levels, as Stable Diffusion fills holes without training.", mask=True),
+    Edit("repaint",  "RePaint",          "#3ca951", "Lugmayr et al. 2022",  "2201.09865", "Replacement that goes back up and down again, until hole and rest agree.", mask=True),
+    Edit("nine",     "Nine channels",    "#a463f2", "Rombach et al. 2022",  "2112.10752", "A network that was taught to fill holes: it sees the mask and what lies around it.", mask=True),
+    Edit("truth",    "Exact posterior",  "#0b7285", "Chung et al. 2023",    "2209.14687", "The exact denoiser, each picture of the set weighed by how well it agrees with the known part.", mask=True),
+    Edit("inverted", "DDIM inversion",   "#d95f8c", "Song et al. 2021",     "2010.02502", "Up to the noise that draws the picture under its own words, and down again under others."),
+    Edit("composed", "Two at once",      "#5f3dc4", "Geng et al. 2024",     "2311.17919", "One picture that two descriptions fit: their predictions become one at every step.", picture=False),
+)
+
+VIEWS = _by_name(
+    View("left-right",  "Left and right",     "regions",     "Bar-Tal et al. 2023", "2302.08113", "The first words hold on the left, the second on the right."),
+    View("top-bottom",  "Above and below",    "regions",     "Bar-Tal et al. 2023", "2302.08113", "The first words hold in the upper half, the second in the lower."),
+    View("painted",     "Painted mask",       "regions",     "Bar-Tal et al. 2023", "2302.08113", "The second words hold where the mask is painted."),
+    View("flip",        "Upside down",        "turned",      "Geng et al. 2024",    "2311.17919", "The second words hold of the picture with top and bottom exchanged."),
+    View("turn",        "Half a turn",        "turned",      "Geng et al. 2024",    "2311.17919", "The second words hold after half a turn."),
+    View("quarter",     "A quarter turn",     "turned",      "Geng et al. 2024",    "2311.17919", "The second words hold after a quarter turn to the left."),
+    View("mirror",      "In the mirror",      "turned",      "Geng et al. 2024",    "2311.17919", "The second words hold with left and right exchanged."),
+    View("negative",    "Colours inverted",   "turned",      "Geng et al. 2024",    "2311.17919", "The second words hold of the negative: every value with the other sign."),
+    View("frequencies", "From far and near",  "frequencies", "Geng et al. 2024",    "2404.11615", "A hybrid: the first words hold of the blurred picture, the second of what the blur takes away."),
 )
 # fmt: on
 

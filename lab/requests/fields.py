@@ -10,7 +10,7 @@ from pydantic import (
     StringConstraints,
 )
 
-from lab.catalog import CONTROLS, GROUPS, GUIDANCE, MODELS, REGIONS, SAMPLERS, SCHEDULES, SPACINGS
+from lab.catalog import CONTROLS, EDITS, GROUPS, GUIDANCE, MODELS, REGIONS, SAMPLERS, SCHEDULES, SPACINGS, VIEWS
 from lab.requests.base import Request
 
 MAX_SEED = 2**31 - 1
@@ -44,6 +44,18 @@ def _picture(value: Any) -> np.ndarray:
 Picture = Annotated[Any, BeforeValidator(_picture)]
 
 
+def _mask(value: Any) -> np.ndarray:
+    """A mask is a (height, width) bool array, True where a picture is to be drawn anew, with the sides of a picture."""
+    if not (isinstance(value, np.ndarray) and value.dtype == bool and value.ndim == 2):
+        raise ValueError("a mask must be a (height, width) array of yes and no")
+    if not (min(value.shape) >= 1 and max(value.shape) <= 1024):
+        raise ValueError("a mask must be between 1 and 1024 pixels on each side")
+    return value
+
+
+Mask = Annotated[Any, BeforeValidator(_mask)]
+
+
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 
 
@@ -57,6 +69,12 @@ SamplerName = Annotated[str, name_in(SAMPLERS, "sampler")]
 
 
 RuleName = Annotated[str, name_in(GUIDANCE, "guidance rule")]
+
+
+EditName = Annotated[str, name_in(EDITS, "way to edit")]
+
+
+ViewName = Annotated[str, name_in(VIEWS, "view")]
 
 
 ControlName = Annotated[str, name_in(CONTROLS, "control")]

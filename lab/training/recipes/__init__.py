@@ -7,11 +7,13 @@ from lab.training.recipes.autoencoder import Autoencoder, AutoencoderOptions
 from lab.training.recipes.classifier import Classifier, ClassifierOptions
 from lab.training.recipes.clip import Clip, ClipOptions
 from lab.training.recipes.controlnet import ControlNetEdges, ControlNetOptions, ControlNetPose
+from lab.training.recipes.inpainting import Inpainting, InpaintingOptions
 from lab.training.recipes.judge import JudgeOptions, JudgeRecipe
 from lab.training.recipes.noised_clip import NoisedClip, NoisedClipOptions
 from lab.training.recipes.pixel import Pixel, PixelOptions
 from lab.training.recipes.student import Student, StudentOptions
 from lab.training.recipes.text_to_image import TextToImage, TextToImageOptions
+from lab.training.recipes.upsampler import Upsampler, UpsamplerOptions
 from lab.training.train import Options, Recipe
 
 
@@ -39,8 +41,10 @@ RECIPES = {
     "controlnet-edges": Row(ControlNetEdges, ControlNetOptions(),  {"batch": 256}, 60, BASE),
     "controlnet-pose":  Row(ControlNetPose,  ControlNetOptions(),  {"batch": 256}, 60, BASE),
     "student":          Row(Student,         StudentOptions(),     {"batch": 256}, 90, BASE),
+    "inpainting":       Row(Inpainting,      InpaintingOptions(),  {"batch": 256}, 90, BASE),
     "pixel":            Row(Pixel,           PixelOptions(),       {"batch": 256}, 360),
     "classifier":       Row(Classifier,      ClassifierOptions(),  {"batch": 512, "channels": (64, 96, 128)}, 10),
     "noised-clip":      Row(NoisedClip,      NoisedClipOptions(),  {"batch": 512, "channels": (64, 96, 128)}, 60, ("clip",)),
+    "upsampler":        Row(Upsampler,       UpsamplerOptions(),   {"batch": 256, "channels": (48, 96, 96)}, 60),
 }
 # fmt: on

@@ -104,12 +104,7 @@ class ControlNetEdges(ControlNet):
 
     @staticmethod
     def suitable(corpus: Corpus) -> Corpus:
-        drawings = corpus.select(~np.isfinite(corpus.joints[:, 0, 0]) & ~corpus.held_out)
-        rng = np.random.default_rng(0)
-        for _ in range(COPIES):
-            moved = np.stack([move(picture, rng) for picture in drawings.pixels])
-            corpus = joined(corpus, replace(drawings, pixels=moved))
-        return corpus
+        return with_moved_copies(corpus)
 
     @staticmethod
     def draw_hints(corpus: Corpus) -> np.ndarray:
@@ -123,6 +118,16 @@ class ControlNetEdges(ControlNet):
             ]
         )
         return np.repeat(edges[..., None], 3, axis=-1)
+
+
+def with_moved_copies(corpus: Corpus) -> Corpus:
+    """The corpus, and COPIES of each of its training drawings, moved."""
+    drawings = corpus.select(~np.isfinite(corpus.joints[:, 0, 0]) & ~corpus.held_out)
+    rng = np.random.default_rng(0)
+    for _ in range(COPIES):
+        moved = np.stack([move(picture, rng) for picture in drawings.pixels])
+        corpus = joined(corpus, replace(drawings, pixels=moved))
+    return corpus
 
 
 def move(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
