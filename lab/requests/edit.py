@@ -98,7 +98,7 @@ class EditRequest(Request):
         what = "Painted regions" if by_mask else next((row.title for row in rows if row.mask), "")
         if what and self.mask is None:
             raise ValueError(f"{what} needs a mask; paint over what is to be drawn anew")
-        if what and not self.mask.any():
+        if what and self.mask is not None and not self.mask.any():
             raise ValueError(f"the mask is empty, and {what} draws what it covers; paint over what is to be drawn anew")
         if self.picture is not None and self.mask is not None and self.mask.shape != self.picture.shape[:2]:
             sizes = [" x ".join(map(str, one.shape[1::-1])) for one in (self.mask, self.picture)]

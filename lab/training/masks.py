@@ -26,7 +26,7 @@ def random_mask(size: int, rng: np.random.Generator) -> np.ndarray:
             cv2.polylines(mask, [corners], False, 1, int(rng.integers(size // 10, size // 3)))
     elif KINDS[kind] == "beyond an edge":
         mask[int(rng.integers(size // 4, size * 3 // 4)) :] = 1
-        mask = np.rot90(mask, rng.integers(4))
+        mask = np.rot90(mask, int(rng.integers(4)))
     else:
         mask[:] = 1
     return mask.astype(bool)
