@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 CLIP_TOLERANCE = 8.0  # of 255 grey levels; a decoder's white paper lies some beyond white
+LEAST_ERROR = 0.25e-3  # mean squared, in grey levels: half a level in one value of a thousand
 
 
 def picture_measures(picture: np.ndarray) -> dict[str, float]:
@@ -68,3 +69,54 @@ def foreground(picture: np.ndarray, contrast: float = MIN_CONTRAST) -> np.ndarra
 def overlap(a: np.ndarray, b: np.ndarray) -> float:
     """Intersection over union of two masks."""
     return float((a & b).sum() / max((a | b).sum(), 1))
+
+
+def seam(picture: np.ndarray, hole: np.ndarray) -> float | None:
+    """How much the rim of a filled hole stands out: squared steps of grey level from pixels of `hole` (height, width) bool to
+    neighbours beyond it, their mean over that of steps within the hole (the gradient energy there; at least one grey level
+    squared, so that a plain hole has a number). 1 where the rim is like all else. None where there are no such neighbours: the hole
+    is empty, everything, or without two pixels side by side."""
+    rim, within = list[np.ndarray](), list[np.ndarray]()
+    for values, inside in ((picture.astype(float), hole), (picture.astype(float).swapaxes(0, 1), hole.T)):
+        steps = np.square(np.diff(values, axis=0)).mean(axis=2)
+        rim.append(steps[inside[1:] != inside[:-1]])
+        within.append(steps[inside[1:] & inside[:-1]])
+    across, inner = np.concatenate(rim), np.concatenate(within)
+    return float(across.mean() / max(inner.mean(), 1.0)) if across.size and inner.size else None
+
+
+def psnr(picture: np.ndarray, original: np.ndarray) -> float:
+    """Peak signal-to-noise ratio in dB: 10 log10(255^2 / mean squared error). Equal pictures have that of an error of half a grey
+    level in one value of a thousand, 84 dB, for the logarithm is infinite there."""
+    error = np.square(picture.astype(float) - original).mean()
+    return float(10 * np.log10(255**2 / max(error, LEAST_ERROR)))
+
+
+def gradient_energy(picture: np.ndarray) -> float:
+    """Mean squared step of grey level from a pixel to its neighbours to the right and below: what a picture has of detail. 0 for
+    one pixel."""
+    values = picture.astype(float)
+    steps = np.concatenate([np.square(np.diff(values, axis=axis)).ravel() for axis in (0, 1)])
+    return float(steps.mean()) if steps.size else 0.0
+
+
+def consistency(picture: np.ndarray, small: np.ndarray) -> float:
+    """RMS in grey levels between a small picture and a larger one averaged down to it, whose sides are whole multiples."""
+    height, width = small.shape[:2]
+    means = picture.astype(float).reshape(height, len(picture) // height, width, -1, 3).mean(axis=(1, 3))
+    return float(np.sqrt(np.square(means - small).mean()))
+
+
+def ssim(picture: np.ndarray, original: np.ndarray) -> float:
+    """Structural similarity of the lumas, Wang et al. 2004, eq. 13, with their Gaussian window of 11 pixels (deviation 1.5) and
+    constants; the mean over all places. At most 1, for equal pictures."""
+    x, y = (cv2.cvtColor(one, cv2.COLOR_RGB2GRAY).astype(float) for one in (picture, original))
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return cv2.GaussianBlur(values, (11, 11), 1.5)
+
+    c_1, c_2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    mu_x, mu_y = mean(x), mean(y)
+    var_x, var_y, covariance = mean(x * x) - mu_x**2, mean(y * y) - mu_y**2, mean(x * y) - mu_x * mu_y
+    places = (2 * mu_x * mu_y + c_1) * (2 * covariance + c_2) / ((mu_x**2 + mu_y**2 + c_1) * (var_x + var_y + c_2))
+    return float(places.mean())

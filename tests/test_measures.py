@@ -4,17 +4,23 @@ import colorsys
 
 import numpy as np
 import pytest
+from skimage.metrics import structural_similarity
 
 from lab.measures import (
     CLIP_TOLERANCE,
     clipped_share,
+    consistency,
     diversity,
     edge_f1,
     edges_of,
     foreground,
+    gradient_energy,
     near,
     overlap,
     picture_measures,
+    psnr,
+    seam,
+    ssim,
 )
 
 
@@ -173,3 +179,76 @@ def test_overlap_is_intersection_over_union():
     assert overlap(a, b) == pytest.approx(0.2)
     assert overlap(a, a) == 1 and overlap(a, ~a) == 0
     assert overlap(a & ~a, b & ~b) == 0  # nothing and nothing
+
+
+def hole(top, bottom, left, right, shape=(8, 8)):
+    mask = np.zeros(shape, bool)
+    mask[top:bottom, left:right] = True
+    return mask
+
+
+def ramp(step, shape=(8, 8)):
+    """Each column so many grey levels brighter than the last."""
+    return np.repeat((step * np.arange(shape[1], dtype=np.uint8))[None, :, None], shape[0], 0).repeat(3, 2)
+
+
+def test_a_seam_is_steps_across_the_rim_over_those_within():
+    """A ramp has the same steps everywhere: along a row d^2, along a column 0. Of a hole of h by w pixels the rim has 2h
+    steps along rows and 2w along columns, the inside h (w - 1) and (h - 1) w."""
+    inner = hole(2, 5, 1, 6)
+    assert seam(ramp(5), inner) == pytest.approx((6 / 16) / (12 / 22))
+    raised = ramp(5)
+    raised[inner] += 30  # 35 at the left, 25 at the right, 30 above and below
+    assert seam(raised, inner) == pytest.approx((3 * (35**2 + 25**2) + 10 * 30**2) / 16 / (12 * 25 / 22))
+
+
+def test_a_seam_counts_no_steps_beyond_the_hole():
+    picture = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    mask = hole(3, 6, 3, 6)
+    other = picture.copy()
+    other[:2], other[7:] = 255 - other[:2], 0  # two pixels from the hole
+    assert seam(picture, mask) == seam(other, mask)
+
+
+def test_a_plain_hole_has_a_seam_and_what_has_no_rim_none():
+    picture = plain((10, 10, 10))
+    picture[hole(2, 4, 2, 4)] = 13
+    assert seam(picture, hole(2, 4, 2, 4)) == pytest.approx(9)  # over one grey level squared
+    for mask in (hole(0, 0, 0, 0), hole(0, 8, 0, 8), hole(3, 4, 3, 4)):
+        assert seam(picture, mask) is None
+    assert seam(plain((0, 0, 0), (1, 1)), np.ones((1, 1), bool)) is None
+
+
+def test_psnr_is_that_of_a_known_error():
+    assert psnr(plain((100, 100, 100)), plain((110, 110, 110))) == pytest.approx(20 * np.log10(25.5))
+    assert psnr(plain((0, 0, 0)), plain((255, 255, 255))) == 0
+    assert psnr(plain((7, 8, 9)), plain((7, 8, 9))) == pytest.approx(84.15, abs=0.01)
+
+
+def test_gradient_energy_of_a_ramp_is_half_its_squared_step():
+    assert gradient_energy(ramp(6)) == pytest.approx(18)  # 36 along rows, 0 along columns
+    assert gradient_energy(plain((50, 0, 7))) == 0
+    assert gradient_energy(plain((50, 0, 7), (1, 1))) == 0
+
+
+def test_consistency_is_blind_to_what_a_mean_hides():
+    small = np.random.default_rng(0).integers(10, 246, (3, 5, 3), np.uint8)
+    large = small.repeat(2, 0).repeat(2, 1)
+    assert consistency(large, small) == 0
+    large[::2], large[1::2] = large[::2] + 9, large[1::2] - 9
+    assert consistency(large, small) == 0
+    assert consistency(large + 4, small) == pytest.approx(4)
+    assert consistency(large[:2, :2], small[:1, :1]) == 0  # one pixel of the small picture
+
+
+def test_ssim_of_plain_pictures_is_its_formula_and_of_noise_that_of_scikit_image():
+    c_1 = 2.55**2
+    got = ssim(plain((100, 100, 100), (16, 16)), plain((150, 150, 150), (16, 16)))
+    assert got == pytest.approx((2 * 100 * 150 + c_1) / (100**2 + 150**2 + c_1))
+    picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    assert ssim(picture, picture) == pytest.approx(1)
+    greys = np.random.default_rng(0).integers(0, 256, (2, 64, 64), np.uint8)
+    greys[1] = greys[1] // 4 + greys[0] // 2
+    want = structural_similarity(*greys, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True)[1]
+    theirs = want[5:-5, 5:-5].mean()  # at the border windows differ
+    assert ssim(*(grey[..., None].repeat(3, 2) for grey in greys)) == pytest.approx(theirs, abs=0.01)
