@@ -222,7 +222,7 @@ HELPERS = _by_name(
     Helper("classifier", "Noisy classifier", "classifier", "models/classifier", "Trained here: names the group of a noisy 32 px drawing; its gradient guides.", when="a classifier guides"),
     Helper("noised-clip", "CLIP of noisy pictures", "noised_clip", "models/noised-clip", "Trained here: how well a noisy 32 px drawing fits a prompt; its gradient guides.", when="CLIP guides"),
     Helper("pixel-early", "Early pixel diffusion", "pixel", "models/pixel-early", "The network of the miniature pixel diffusion, stopped after 400 steps: what autoguidance leads away from.", when="autoguidance leads away from it"),
-    Helper("inpainting", "Miniature inpainting", "stable_diffusion", "models/inpainting", "Trained here: the miniature latent diffusion, fine-tuned to see a mask and what lies around the hole.", when="nine channels fill a hole"),
+    Helper("inpainting", "Miniature inpainting", "inpainting", "models/inpainting", "Trained here: the miniature latent diffusion, fine-tuned to see a mask and what lies around the hole.", when="nine channels fill a hole"),
     Helper("upsampler", "Upsampler", "upsampler", "models/upsampler", "Trained here: draws a picture at twice its width, given the small one.", when="pictures are enlarged"),
     Helper(JUDGE,  "Judge (another CLIP)",  "judge", "models/judge", "Trained here, sharing nothing with what draws, guides or scores: reads guided pictures and compares sets of them.", when="guided pictures are judged"),
 )

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from lab.engine.denoisers import Denoiser
 from lab.engine.guidance import ClassifierFree
+from lab.engine.inpainting import Known
 from lab.engine.noising import stream_seed
 from lab.engine.predictions import join_prediction, split_prediction
 from lab.engine.process import Level
@@ -93,7 +94,8 @@ class Lane:
 
     `x_T` is (channels, height, width), unit variance. `conditional` and `unconditional` are whatever the denoiser
     takes as a row's conditioning, or `Changing`. `eta` is passed to schedulers that know it. Without a `rule` the
-    lane follows the plain conditional model.
+    lane follows the plain conditional model. With a `start` it leaves out the calls before that one, and `x_T` is x_t there.
+    What is `known` of the picture is put back after every step.
     """
 
     def __init__(
@@ -106,15 +108,17 @@ class Lane:
         unconditional: Any = None,
         rule: ClassifierFree | None = None,
         eta: float = 0.0,
+        start: int | None = None,
+        known: Known | None = None,
     ) -> None:
-        self.index, self.noise = index, noise
+        self.index, self.noise, self.known = index, noise, known
         self.rule = rule or ClassifierFree(1.0)
         self.conditional, self.unconditional = conditional, unconditional
         self.always_both = False  # call for both halves even where the rule needs one
-        self._stepper = Stepper(scheduler, eta)
+        self._stepper = Stepper(scheduler, eta, start or 0)
         self.timesteps = self._stepper.timesteps
         self.i, self.n = 0, len(self.timesteps)
-        self.sample = self._stepper.initial(x_T[None])
+        self.sample = self._stepper.initial(x_T[None]) if start is None else self._stepper.state(x_T[None], 0)
         self._input: Tensor | None = None  # of call i, worked out once
         self._level: Level[float] | None = None
 
@@ -176,9 +180,17 @@ class Lane:
         self.sample = self._stepper.step(prediction, self.sample, self.i, generator)
         self._input = self._level = None
         self.i += 1
+        if self.known:
+            self.sample = self._with_known(self.known, denoiser)
         if self.done:
             final = self.sample[0].cpu()
             yield Record(self.index, self.n, self.n, -1.0, FINISHED, final, final, torch.zeros_like(final))
+
+    def _with_known(self, known: Known, denoiser: Denoiser) -> Tensor:
+        """The state with what is known at its level; the picture itself, once the lane is done."""
+        if self.done:
+            return known.fill(self.sample, known.x_0[None])
+        return known.fill(self.sample, self._stepper.state(known.at(self.level(denoiser), self.t)[None], self.i))
 
     def _guided(self, predictions: Tensor, x_t: Tensor, level: Level[float], prediction_type: str) -> Tensor:
         """What the rule makes of the rows that it needs."""

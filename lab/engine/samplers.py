@@ -313,12 +313,15 @@ class Stepper:
     """A diffusers scheduler as a lane drives it. What its `step` takes is read off its signature.
 
     The state that it keeps may lie in another space than the x_t that the denoiser sees: Euler's is
-    x_0 + sigma * eps, and `model_input` makes it variance preserving.
+    x_0 + sigma * eps, and `model_input` makes it variance preserving. With `start` the first so many calls are left out, as
+    diffusers' img2img does: call i is the scheduler's start + i.
     """
 
-    def __init__(self, scheduler: Any, eta: float = 0.0) -> None:
-        self.scheduler = scheduler
-        self.timesteps = [float(t) for t in scheduler.timesteps]
+    def __init__(self, scheduler: Any, eta: float = 0.0, start: int = 0) -> None:
+        self.scheduler, self._visits = scheduler, scheduler.timesteps[start:]
+        self.timesteps = [float(t) for t in self._visits]
+        if start and hasattr(scheduler, "set_begin_index"):
+            scheduler.set_begin_index(start)
         parameters = inspect.signature(scheduler.step).parameters
         self._options: dict[str, Any] = {"eta": eta} if "eta" in parameters else {}
         self.takes_generator = "generator" in parameters
@@ -346,9 +349,13 @@ class Stepper:
         """x_t as the denoiser sees it in call i. Flow-matching schedulers have nothing to scale."""
         if not hasattr(self.scheduler, "scale_model_input"):
             return state
-        return self.scheduler.scale_model_input(state, self.scheduler.timesteps[i])
+        return self.scheduler.scale_model_input(state, self._visits[i])
+
+    def state(self, x_t: Tensor, i: int) -> Tensor:
+        """The inverse of `model_input`, which is a factor: the state in which the denoiser sees x_t in call i."""
+        return x_t / self.model_input(torch.ones_like(x_t), i)
 
     def step(self, prediction: Tensor, state: Tensor, i: int, generator: torch.Generator | None = None) -> Tensor:
         """The state after call i. `generator` is needed where the scheduler `takes_generator`."""
         options = {**self._options, "generator": generator} if self.takes_generator else self._options
-        return self.scheduler.step(prediction, self.scheduler.timesteps[i], state, **options).prev_sample
+        return self.scheduler.step(prediction, self._visits[i], state, **options).prev_sample

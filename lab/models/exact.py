@@ -10,7 +10,7 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -30,6 +30,7 @@ class Support:
     centred: Tensor  # (n, values) float32
     half_norms: Tensor  # (n,) ||x_i - mean||^2 / 2
     more: Tensor | None = None  # (1, values): one more picture, centred, beside those of the data
+    log_prior: Tensor | None = None  # (n,) how likely each picture is before anything is seen, in nats; None: all alike
 
 
 class ExactData:
@@ -102,6 +103,17 @@ class ExactData:
         if len(alike) and bool(((whole.centred[alike] - more).norm(dim=1) <= apart).any()):
             return whole
         return Support(whole.indices, whole.centred, whole.half_norms, more)
+
+    def agreeing(self, x_0: Tensor, hole: Tensor, tolerance: float, support: Support | None = None) -> Support:
+        """`support`, or the whole set, each picture x_i weighed by how well it agrees with what is known of x_0, both (channels,
+        height, width): by Bayes' rule its share is proportional to N(x_0; x_i, tolerance^2 I) over the values where `hole`
+        (1, height, width) is 0. What the exact denoiser then draws is the posterior of the picture, given its known part."""
+        among = support or self.everything
+        known = (1 - hole.expand(self.shape)).reshape(-1).to(self.centred) > 0.5
+        given = (x_0.reshape(-1).to(self.centred) - self.mean)[known]
+        squares = [(part[:, known] - given).square().sum(1) for part in among.centred.split(256)]
+        log_likelihood = -torch.cat(squares) / (2 * tolerance**2)
+        return replace(among, log_prior=log_likelihood - log_likelihood.max())
 
     def nearest(self, x_0: Tensor, among: Support | None = None) -> tuple[int, float]:
         """Index of the data picture nearest to x_0 (channels, height, width), and the RMS distance to it; of all, or of a
@@ -183,13 +195,15 @@ class ExactDenoiser:
         return torch.logsumexp(scores[:, inside], dim=1), torch.logsumexp(scores[:, ~inside], dim=1)
 
     def _scores(self, flat: Tensor, alpha_bar: Tensor, support: Support) -> Tensor:
-        """log q(x_t | x_i) over a support, (rows, n), up to what depends on x_t alone.
+        """log q(x_t | x_i), and the prior of x_i where there is one, over a support, (rows, n), up to what depends on x_t alone.
 
         Expanding the square leaves (sqrt(a) <x_t - sqrt(a) mean, c_i> - a ||c_i||^2 / 2) / (1 - a) with c_i the centred picture.
         """
         a = alpha_bar[:, None]
         moved = flat - a.sqrt() * self.data.mean
         scores = (a.sqrt() * (moved @ support.centred.T) - a * support.half_norms) / (1 - a)
+        if support.log_prior is not None:
+            scores = scores + support.log_prior
         if support.more is not None:
             one = (a.sqrt() * (moved @ support.more.T) - a * support.more.square().sum(1) / 2) / (1 - a)
             scores = torch.cat([scores, one], dim=1)

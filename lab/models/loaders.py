@@ -46,6 +46,7 @@ ENCODERS = {  # of each pipeline: the part's name behind "text_encoder" and "tok
     "StableDiffusionPipeline": {"": "CLIPTextModel"},
     "StableDiffusionXLPipeline": {"": "CLIPTextModel", "_2": "CLIPTextModelWithProjection"},
 }
+ENCODERS |= {name.replace("Pipeline", "InpaintPipeline"): encoders for name, encoders in ENCODERS.items()}
 TOKENIZERS = ("CLIPTokenizer", "CLIPTokenizerFast")
 
 
@@ -274,7 +275,22 @@ def _picture_set(row: Model, settings: Settings, shelf: Shelf) -> tuple[PictureS
 
 
 def load_stable_diffusion(row: Model, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> LoadedModel:
-    """Family "stable_diffusion": a folder or hub id that StableDiffusionPipeline opens; its safety checker stays out."""
+    """Family "stable_diffusion": a folder or hub id that a pipeline of ENCODERS opens; its safety checker stays out."""
+    return _latent_diffusion(row, settings, shelf, workshop, "style" in row.conditions)
+
+
+def load_inpainting(row: Helper, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> LoadedModel:
+    """Family "inpainting": a folder that StableDiffusionInpaintPipeline opens, trained on the captions of the lab's pictures.
+    Raises LabError where its UNet takes no mask."""
+    loaded = _latent_diffusion(row, settings, shelf, workshop, styled=True)
+    if not loaded.fills:
+        raise LabError("Its unet takes no mask: it draws whole pictures.")
+    return loaded
+
+
+def _latent_diffusion(
+    row: Model | Helper, settings: Settings, shelf: Shelf, workshop: Workshop | None, styled: bool
+) -> LoadedStableDiffusion:
     dtype = pick_dtype(settings)
     folder = folder_of(row.source, settings, half=dtype != torch.float32)
     index = read_config(folder / "model_index.json", "folder")
@@ -300,7 +316,7 @@ def load_stable_diffusion(row: Model, settings: Settings, shelf: Shelf, workshop
     engines = shelf(f"{key}/engines", lambda: Engines(key, workshop))
     pictures = PictureSet.load(ASSETS / "pictures")
     examples = pictures.pixels[:: len(pictures) // PREVIEW_EXAMPLES][:PREVIEW_EXAMPLES]
-    loaded = LoadedStableDiffusion(parts, engines, examples, "style" in row.conditions, row.title)
+    loaded = LoadedStableDiffusion(parts, engines, examples, styled, row.title)
     if pick_device(settings).type == "cpu":  # on an accelerator it is tried out there, when it is first used
         loaded.try_out()
     return loaded
@@ -440,6 +456,7 @@ FAMILIES = {
     "exact": Family(load_exact, weigh_exact),
     "local": Family(load_local, weigh_exact),
     "stable_diffusion": Family(load_stable_diffusion),
+    "inpainting": Family(load_inpainting),
     "pixel": Family(load_pixel),
     "controlnet": Family(load_control),
     "clip": Family(load_clip, weigh_float32),

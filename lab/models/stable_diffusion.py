@@ -1,5 +1,8 @@
 """Latent diffusion on text (Rombach et al. 2022): the parts of any folder that loads as a StableDiffusionPipeline or
-as a StableDiffusionXLPipeline (Podell et al. 2023).
+as a StableDiffusionXLPipeline (Podell et al. 2023), or as the inpainting pipeline of either.
+
+A UNet with nine channels in was taught to fill holes (Rombach et al. 2022, section 4.5): a row tells it the mask and what lies
+around it. Where a row says nothing of that, all of the picture is to be drawn.
 
 The engine sees a `Denoiser` whose rows are conditioned on a `TextRow`: a prompt and, where a ControlNet (Zhang et al.
 2023) steers the row, its steering. Rows with and without control share one UNet call.
@@ -9,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from typing import Any
 from weakref import WeakSet
@@ -18,6 +21,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
 from lab.engine.denoisers import recording
 from lab.engine.lanes import Changing, out_of_memory
@@ -48,6 +52,9 @@ class TextRow:
 
     prompt: EncodedPrompt
     steering: tuple[Steering, ...] = ()
+    around: Tensor | None = (
+        None  # (1 + channels, height, width) of a UNet that fills holes: the mask, and the rest's latents
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +68,8 @@ class Hint:
 class ControlledPrompt(Changing):
     """A prompt under control: which ControlNets act in which call, and how strongly."""
 
-    def __init__(
-        self, prompt: EncodedPrompt, hints: Sequence[Hint], windows: Sequence[ControlWindow], guess: bool
-    ) -> None:
-        self.prompt = prompt
+    def __init__(self, row: TextRow, hints: Sequence[Hint], windows: Sequence[ControlWindow], guess: bool) -> None:
+        self.row, self.prompt = row, row.prompt
         self.controls = [
             (hint, window, strengths_of(hint.control.blocks, window.strength, guess))
             for hint, window in zip(hints, windows, strict=True)
@@ -82,7 +87,7 @@ class ControlledPrompt(Changing):
                     self.rms[i][index] = sizes.numpy()
 
                 steering.append(Steering(hint.control, hint.encoded, strengths, watch))
-        return TextRow(self.prompt, tuple(steering))
+        return replace(self.row, steering=tuple(steering))
 
     def residuals(self, calls: int) -> np.ndarray:
         """RMS of the residuals that were added, (controls, calls, blocks); 0 in calls that did not ask for this half."""
@@ -177,7 +182,8 @@ class LatentDenoiser:
         self.process = VariancePreserving(scheduler.alphas_cumprod)
         self.prediction_type: str = scheduler.config.prediction_type
         side = side_of(self.unet.config, "unet")
-        self.shape = (self.unet.config.in_channels, side, side)
+        self.shape = (self.unet.config.out_channels, side, side)
+        self.fills = self.unet.config.in_channels > self.unet.config.out_channels
 
     def __call__(self, x_t: Tensor, t: Tensor, conditioning: Sequence[TextRow]) -> Tensor:
         """Predict for rows x_t (rows, channels, height, width) at timesteps t (rows,)."""
@@ -203,7 +209,7 @@ class LatentDenoiser:
             hint = control.hint(np.zeros((1, 1, 3), np.uint8), side * pixels).encoded
             if hint.shape[1:] != x.shape[2:]:  # of a single value it would be spread over all
                 raise ValueError(f"it makes {hint.shape[1]} values of {side * pixels} pixels, and the unet has {side}")
-            residuals = Residuals(control.net)(x, t, hint[None], *embeddings)
+            residuals = Residuals(control.net)(x[:, : self.shape[0]], t, hint[None], *embeddings)
             blocks = 2 + sum(len(block.resnets) + len(block.downsamplers or ()) for block in self.unet.down_blocks)
             if len(residuals) != blocks:  # diffusers would leave some out
                 raise ValueError(f"it steers {len(residuals)} blocks, and the unet has {blocks}")
@@ -214,6 +220,12 @@ class LatentDenoiser:
     ) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
         """Inputs of the UNet on the device: x_t, t, the prompts' embeddings and, if it is distilled, the scales'."""
         x = x_t.to(self._weight)
+        if self.fills:
+            around = [
+                x[0].new_zeros(1 + len(x[0]), *x.shape[2:]) if row.around is None else row.around
+                for row in conditioning
+            ]
+            x = torch.cat([x, torch.stack(around).to(x)], dim=1)
         prompts = [row.prompt for row in conditioning]
         embeddings = [
             torch.stack(parts).to(x) for parts in zip(*([one.hidden, *one.added] for one in prompts), strict=True)
@@ -232,7 +244,7 @@ class LatentDenoiser:
             rows = torch.tensor([row for row, _ in places], device=x.device)
             hints = torch.stack([one.hint for _, one in places])
             factors = torch.stack([one.strengths for _, one in places]).to(x)
-            blocks = control.residuals(x[rows], t[rows], hints, *(part[rows] for part in embeddings))
+            blocks = control.residuals(x[rows, : self.shape[0]], t[rows], hints, *(part[rows] for part in embeddings))
             scaled = [block * factors[:, k, None, None, None] for k, block in enumerate(blocks)]
             powers = [block.detach().float().square().mean(dim=(1, 2, 3)) for block in scaled]
             sizes = torch.stack([power.sqrt() for power in powers], dim=1).cpu()
@@ -270,12 +282,13 @@ class Parts:
     zeros: bool = False  # SDXL: no negative prompt is zeros
 
     def __post_init__(self) -> None:
-        """Raises LabError where the UNet does not draw what the autoencoder decodes, or not from text alone."""
+        """Raises LabError where the UNet does not draw what the autoencoder decodes, from text, or from text, a mask and the
+        latents of what lies around it."""
         unet, latent = self.unet.config, self.autoencoder.config.latent_channels
-        if (unet.in_channels, unet.out_channels) != (latent, latent):
+        if unet.out_channels != latent or unet.in_channels not in (latent, 2 * latent + 1):
             raise LabError(
                 f"Its unet takes {unet.in_channels} channels and gives {unet.out_channels}, where its autoencoder has {latent}: "
-                "it was made for another task than text to image, such as inpainting."
+                "it was made for another task than text to image or inpainting."
             )
         added = unet.get("addition_embed_type")
         if (len(self.encoders) > 1) != (added == "text_time"):
@@ -374,7 +387,7 @@ class LoadedStableDiffusion:
         self.styled, self._engines = styled, engines
         self._weight = next(parts.autoencoder.parameters())  # says where all are
         self._denoiser = LatentDenoiser(parts.unet, parts.scheduler, engines)
-        self.shape = self._denoiser.shape
+        self.shape, self.fills = self._denoiser.shape, self._denoiser.fills
         self.distilled = parts.unet.config.time_cond_proj_dim is not None
         self.side = self.shape[1] * 2 ** (len(parts.autoencoder.config.block_out_channels) - 1)
         self._examples = examples
@@ -390,10 +403,26 @@ class LoadedStableDiffusion:
     def conditioning(self, condition: Condition) -> TextRow:
         ending = self._ending(condition)
         prompt = condition.prompt
-        return TextRow(self.prompts.read(self.prompts.with_ending(prompt, ending) if ending else prompt))
+        return self._row(self.prompts.read(self.prompts.with_ending(prompt, ending) if ending else prompt))
 
     def unconditional(self, negative: str = "") -> TextRow:
-        return TextRow(self.prompts.negative(negative))
+        return self._row(self.prompts.negative(negative))
+
+    def _row(self, prompt: EncodedPrompt) -> TextRow:
+        return TextRow(prompt, around=self._nothing if self.fills else None)
+
+    def around(self, picture: np.ndarray, hole: np.ndarray) -> Tensor:
+        """What a UNet that fills holes is told of a picture (height, width, 3) uint8, of any size, and its hole (side, side) bool,
+        at the model's side: the mask, then the latents of the picture with the hole in grey, (1 + channels, height, width) at the
+        latents' side, as StableDiffusionInpaintPipeline hands them over, but for the latents' mean where it draws a sample."""
+        mask = torch.from_numpy(hole).float()[None]
+        latents = self._encoded(to_signed(picture, (self.side, self.side)) * (1 - mask))
+        return torch.cat([interpolate(mask[None], latents.shape[1:])[0], latents])
+
+    @cached_property
+    def _nothing(self) -> Tensor:
+        """What it is told where all of the picture is to be drawn."""
+        return self.around(np.zeros((1, 1, 3), np.uint8), np.ones((self.side, self.side), bool))
 
     def unread(self, condition: Condition, negative: str = "") -> list[str]:
         ending = self._ending(condition)
@@ -459,10 +488,13 @@ class LoadedStableDiffusion:
         flat = torch.cat([x.reshape(channels, -1), torch.ones(1, height * width)])
         return to_uint8((self._to_rgb @ flat).reshape(3, height, width))
 
-    @torch.inference_mode()
     def from_picture(self, picture: np.ndarray) -> Tensor:
-        pixels = to_signed(picture, (self.side, self.side)).to(self._weight)
-        latents = self.autoencoder.encode(pixels[None]).latent_dist.mean[0].float().cpu()
+        return self._encoded(to_signed(picture, (self.side, self.side)))
+
+    @torch.inference_mode()
+    def _encoded(self, pixels: Tensor) -> Tensor:
+        """The latents of a picture (3, side, side) in [-1, 1]."""
+        latents = self.autoencoder.encode(pixels[None].to(self._weight)).latent_dist.mean[0].float().cpu()
         return (latents - self._mean) / self._deviation
 
     def nearest(self, x_0: Tensor) -> None:

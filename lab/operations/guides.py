@@ -42,14 +42,14 @@ def make_guides(
     names = {GUIDANCE[lane.rule].guide for lane in request.lanes}
     loaded = {name: networks[row.guides[name]] for name in names if row.guides.get(name)}
     if "weak" in names:
-        denoiser = _shared(Two, denoiser, loaded["weak"].denoiser(request.forward))
+        denoiser = shared(Two, denoiser, loaded["weak"].denoiser(request.forward))
     potentials = {
         name: _potential(name, request, model, denoiser, loaded.get(name)) for name in sorted(names - {"", "weak"})
     }
-    return Guides(_shared(Guided, denoiser) if potentials else denoiser, potentials)
+    return Guides(shared(Guided, denoiser) if potentials else denoiser, potentials)
 
 
-def _shared(kind: Callable[..., Any], denoiser: Denoiser, *others: Denoiser) -> Any:
+def shared(kind: Callable[..., Any], denoiser: Denoiser, *others: Denoiser) -> Any:
     """The wrapper of these denoisers; the same object for whoever comes while anybody has it, so that runs share calls."""
     key = (kind, id(denoiser), *map(id, others))
     with _lock:

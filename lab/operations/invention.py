@@ -16,6 +16,7 @@ from lab.operations.house import House
 from lab.operations.lanes import make_lane
 from lab.operations.limits import check_load
 from lab.operations.loading import arriving
+from lab.operations.turns import round_of
 from lab.requests.base import Event, Waiting
 from lab.requests.fields import Condition
 from lab.requests.invention import FORWARD, KINDS, Invention, InventionRequest, InventionStep, Machine
@@ -57,12 +58,12 @@ def _side_by_side(
         for waiting in arriving(house, name):
             if not driven:
                 yield waiting
-            yield from _round(driven)
+            yield from round_of(driven)
         model = leases.enter_context(house.lease(name))
         drive: Any = house.drive(model.denoiser(FORWARD), _lanes(request, house, name, model, knowledge))
         driven.append(leases.enter_context(closing(drive)))
     while driven:
-        yield from _round(driven)
+        yield from round_of(driven)
 
 
 def _lanes(request: InventionRequest, house: House, name: str, model: Any, knowledge: Sequence[Any]) -> Iterator[Lane]:
@@ -85,16 +86,6 @@ def _step(record: Record, model: LoadedModel, elapsed_s: float) -> InventionStep
     x_0 = model.to_picture(record.x_0)
     x_t = x_0 if record.i == record.n else model.preview(record.x_t / 2)  # noise has twice a picture's range
     return InventionStep(record.lane, record.i, record.n, record.t, record.log_snr, x_t, x_0, elapsed_s)
-
-
-def _round(driven: list[Iterator[Record]]) -> Iterator[Record]:
-    """A record of each, without those that have none left."""
-    for source in list(driven):
-        record = next(source, None)
-        if record is None:
-            driven.remove(source)
-        else:
-            yield record
 
 
 class Ends:

@@ -9,14 +9,14 @@ from torch import Tensor
 from lab.catalog import ANY_LOSS, GUIDANCE, SAMPLERS
 from lab.engine.autoguidance import BySecond
 from lab.engine.denoisers import Denoiser
-from lab.engine.guidance import make_rule
+from lab.engine.guidance import ClassifierFree, make_rule
 from lab.engine.lanes import Lane, StepNoise
 from lab.engine.noising import q_sample
 from lab.engine.potentials import Guide, Potential
 from lab.engine.samplers import make_scheduler, slerp
 from lab.models.loaders import LoadedModel
 from lab.models.local import OwnPlace
-from lab.models.stable_diffusion import ControlledPrompt, LoadedControl, TextRow
+from lab.models.stable_diffusion import ControlledPrompt, LoadedControl
 from lab.requests.sampling import LaneSettings, SamplingRequest
 
 
@@ -57,13 +57,13 @@ class Halves:
             variable: Literal["x_t", "x_0"] = "x_0" if row.guide in ANY_LOSS else "x_t"
             return Guide(base, self._guides[row.guide], lane.guidance_scale - row.origin, variable), self.unconditional
         if self.unconditional is None:
-            conditional = TextRow(replace(conditional.prompt, scale=lane.guidance_scale))
+            conditional = replace(conditional, prompt=replace(conditional.prompt, scale=lane.guidance_scale))
         if not (self.hints and lane.windows):
             return conditional, self.unconditional
-        controlled = ControlledPrompt(conditional.prompt, self.hints, lane.windows, lane.guess)
+        controlled = ControlledPrompt(conditional, self.hints, lane.windows, lane.guess)
         if lane.guess or self.unconditional is None:
             return controlled, self.unconditional
-        return controlled, ControlledPrompt(self.unconditional.prompt, self.hints, lane.windows, guess=False)
+        return controlled, ControlledPrompt(self.unconditional, self.hints, lane.windows, guess=False)
 
 
 def make_lane(
@@ -77,14 +77,7 @@ def make_lane(
     """A lane as its settings have it: sampler, spacing, noise by level, guidance rule where there are two halves. It starts in
     pure noise, or at its first level from `near`, an x_0 (channels, height, width)."""
     row = SAMPLERS[settings.sampler]
-    scheduler = make_scheduler(
-        row.scheduler,
-        denoiser.process,
-        denoiser.prediction_type,
-        settings.steps,
-        settings.spacing if settings.spacing in row.spacings else row.spacings[0],
-        row.options,
-    )
+    scheduler = scheduler_of(settings, denoiser)
     noise = StepNoise(settings.seed)
     x_T = noise.initial(denoiser.shape)
     if settings.mix_seed is not None and settings.mix > 0:
@@ -92,5 +85,22 @@ def make_lane(
     if near is not None:
         x_T = q_sample(near, denoiser.process.level(float(scheduler.timesteps[0])), x_T)
     eta = settings.eta if row.eta else 0.0
-    rule = None if unconditional is None else make_rule(GUIDANCE[settings.rule].rule, settings.guidance_scale)
-    return Lane(index, scheduler, x_T, noise, conditional, unconditional, rule, eta)
+    return Lane(index, scheduler, x_T, noise, conditional, unconditional, rule_of(settings, unconditional), eta)
+
+
+def scheduler_of(settings: LaneSettings, denoiser: Denoiser) -> Any:
+    """A fresh scheduler, as a lane's settings have it."""
+    row = SAMPLERS[settings.sampler]
+    return make_scheduler(
+        row.scheduler,
+        denoiser.process,
+        denoiser.prediction_type,
+        settings.steps,
+        settings.spacing if settings.spacing in row.spacings else row.spacings[0],
+        row.options,
+    )
+
+
+def rule_of(settings: LaneSettings, unconditional: Any) -> ClassifierFree | None:
+    """A lane's guidance; None where there is no unconditional half."""
+    return None if unconditional is None else make_rule(GUIDANCE[settings.rule].rule, settings.guidance_scale)

@@ -18,7 +18,7 @@ from lab.models.loaders import title_of
 from lab.models.stable_diffusion import LoadedControl
 from lab.requests.base import LabError, Request
 from lab.requests.fields import Forward
-from lab.requests.sampling import SamplingRequest
+from lab.requests.sampling import LaneSettings, SamplingRequest
 from lab.settings import Settings
 
 
@@ -46,15 +46,7 @@ def check_load(request: Request, settings: Settings) -> None:
 
 def check_model(request: SamplingRequest, settings: Settings) -> None:
     """Refuse what the model of a request was not made for, and lanes that are longer than the settings allow."""
-    samplers = samplers_for(MODELS[request.model])
-    for lane in request.lanes:
-        if lane.sampler not in samplers:
-            raise LabError(
-                f"{SAMPLERS[lane.sampler].title} needs a model that was trained for it; "
-                f"'{MODELS[request.model].title}' is not. Choose another sampler."
-            )
-        if lane.rule not in rules_for(MODELS[request.model]):
-            raise LabError(_no_rule(GUIDANCE[lane.rule], MODELS[request.model]))
+    check_lanes(MODELS[request.model], request.lanes)
     for control in request.controls:
         if control_of(MODELS[request.model], control.name) is None:
             raise LabError(
@@ -62,6 +54,18 @@ def check_model(request: SamplingRequest, settings: Settings) -> None:
             )
     longest = max(request.reference_steps, *(lane.steps for lane in request.lanes))
     check_process(request.model, request.forward, longest, settings)
+
+
+def check_lanes(model: Model, lanes: Sequence[LaneSettings]) -> None:
+    """Refuse samplers and guidance that a model was not made for."""
+    for lane in lanes:
+        if lane.sampler not in samplers_for(model):
+            raise LabError(
+                f"{SAMPLERS[lane.sampler].title} needs a model that was trained for it; "
+                f"'{model.title}' is not. Choose another sampler."
+            )
+        if lane.rule not in rules_for(model):
+            raise LabError(_no_rule(GUIDANCE[lane.rule], model))
 
 
 def _no_rule(rule: Guidance, model: Model) -> str:

@@ -8,6 +8,7 @@ from lab.catalog import GUIDANCE, MODELS
 from lab.models.loaders import LoadedModel
 from lab.requests.anatomy import AnatomyRequest
 from lab.requests.base import Note
+from lab.requests.edit import EditRequest
 from lab.requests.fields import Condition
 from lab.requests.inversion import InversionRequest
 from lab.requests.sampling import SamplingRequest
@@ -17,7 +18,7 @@ WHY_CAPTIONS = "its captions name things without an article."
 MOST_WORDS = 5  # of those that a model never saw, in its note
 
 
-PromptRequest = TypeVar("PromptRequest", SamplingRequest, AnatomyRequest, InversionRequest)
+PromptRequest = TypeVar("PromptRequest", SamplingRequest, AnatomyRequest, InversionRequest, EditRequest)
 
 
 def as_captions(request: PromptRequest) -> tuple[PromptRequest, list[Note]]:
@@ -25,6 +26,8 @@ def as_captions(request: PromptRequest) -> tuple[PromptRequest, list[Note]]:
     if not (MODELS[request.model].captions or _by_clip(request)):
         return request, []
     prompts = {"prompt": request.condition.prompt}
+    if isinstance(request, EditRequest):
+        prompts["source"] = request.source.prompt
     if not isinstance(request, InversionRequest) and MODELS[request.model].guided:
         prompts["negative"] = request.negative
     emoji = {name: read_emoji(text) for name, text in prompts.items()}
@@ -39,6 +42,8 @@ def as_captions(request: PromptRequest) -> tuple[PromptRequest, list[Note]]:
     if captions == prompts:
         return request, notes
     update: dict[str, Any] = {"condition": request.condition.model_copy(update={"prompt": captions["prompt"]})}
+    if isinstance(request, EditRequest):
+        update["source"] = request.source.model_copy(update={"prompt": captions["source"]})
     if "negative" in captions:
         update["negative"] = captions["negative"]
     return request.model_copy(update=update), notes

@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from lab.catalog import EDITS, JUDGE, MODELS, VIEWS, Model
+from lab.catalog import EDITS, JUDGE, MODELS, SAMPLERS, VIEWS, Model
 from lab.requests.base import Event, Key, Load, Request, Rest
 from lab.requests.fields import Condition, EditName, Forward, Mask, ModelName, Picture, Prompt, ViewName, check_steps
 from lab.requests.sampling import LaneResult, LaneSettings
 
-SAMPLERS = ("ddim", "ddpm", "euler", "euler_a", "heun", "dpmpp_2m", "unipc")  # that can begin in the middle
+BEGINNING = ("ddim", "ddpm", "euler", "euler_a", "heun", "dpmpp_2m", "unipc", "lcm")  # samplers that can begin in the middle
 MOST_REPEATS = 20
 INVERSION = -1  # the lane index of the way up
 
@@ -34,8 +34,8 @@ class EditLane(LaneSettings):
 
     @model_validator(mode="after")
     def _can_begin(self) -> "EditLane":
-        if self.sampler not in SAMPLERS:
-            raise ValueError(f"a picture can be edited with {', '.join(SAMPLERS)}; {self.sampler} is none of them")
+        if self.sampler not in BEGINNING:
+            raise ValueError(f"a picture can be edited with {', '.join(SAMPLERS[name].title for name in BEGINNING)}; {SAMPLERS[self.sampler].title} is none of them")
         return self
 
     @property
@@ -45,9 +45,15 @@ class EditLane(LaneSettings):
             return len([up for up in repaint_turns(self.steps, self.resamplings, self.jump) if not up])
         if self.method in ("inverted", "truth"):
             return self.steps
-        taken = int(self.steps * self.strength) if self.method == "sdedit" else self.steps
-        calls = super().calls
-        return calls - (calls // self.steps) * (self.steps - taken) if taken else 0
+        calls_of = SAMPLERS[self.sampler].calls
+        taken = self.taken
+        each = calls_of(2) - calls_of(1)  # of a step that is left out
+        return calls_of(self.steps) - each * (self.steps - taken) if taken else 0
+
+    @property
+    def taken(self) -> int:
+        """How many of its steps are taken: of SDEdit's a share, as diffusers counts them."""
+        return min(int(self.steps * self.strength), self.steps) if self.method == "sdedit" else self.steps
 
 
 def repaint_turns(steps: int, resamplings: int, jump: int) -> list[bool]:
@@ -73,7 +79,7 @@ class EditRequest(Request):
     result is to show. `source` is what the picture shows, for DDIM inversion, or the second of two descriptions that `view` joins
     ("composed"); a painted region takes it from the mask. `cutoff` parts the frequencies of a hybrid: the deviation of the blur
     in pixels of a picture of 64. `tolerance` is how far the exact posterior lets the known part differ, as the deviation of a
-    Gaussian in grey levels of 255. With `measure` results carry numbers.
+    Gaussian in grey levels of 255. With `measure` results carry numbers; `replay` is SamplingRequest's.
     """
 
     model: ModelName = "text-to-image"
@@ -87,6 +93,7 @@ class EditRequest(Request):
     cutoff: Annotated[float, Field(ge=0.5, le=20)] = 3.0
     tolerance: Annotated[float, Field(ge=1, le=100)] = 8.0
     measure: bool = False
+    replay: Annotated[int, Field(ge=0, le=1000)] = 0
     lanes: Annotated[tuple[EditLane, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -105,6 +112,8 @@ class EditRequest(Request):
             raise ValueError(
                 f"the mask has {sizes[0]} pixels and the picture {sizes[1]}; paint the mask on this picture"
             )
+        if len({lane.steps for lane in self.lanes if lane.method == "inverted"}) > 1:
+            raise ValueError("pictures of one inversion take the same number of steps; there is one way up for all")
         return check_steps(self, max(lane.steps for lane in self.lanes))
 
     def methods(self) -> set[str]:

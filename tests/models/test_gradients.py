@@ -40,7 +40,7 @@ def controlled(root, patch):
     patch.setitem(CONTROLS, "edges", replace(CONTROLS["edges"], source=str(tiny.controlnet(root / "control", 5))))
     picture = np.full((tiny.SIDE, tiny.SIDE, 3), 255, np.uint8)
     hint = load("edges", SETTINGS).hint(picture, tiny.SIDE)
-    return model, ControlledPrompt(conditioning.prompt, [hint], [ControlWindow()], guess=False).at(0, 1)
+    return model, ControlledPrompt(conditioning, [hint], [ControlWindow()], guess=False).at(0, 1)
 
 
 @pytest.mark.parametrize("make", [pixel, latent, controlled])
