@@ -5,6 +5,7 @@ from typing import Any
 
 from lab.operations.anatomy import anatomy
 from lab.operations.annotate import annotate
+from lab.operations.edit import edit
 from lab.operations.fidelity import fidelity
 from lab.operations.house import House
 from lab.operations.invention import invention
@@ -18,6 +19,7 @@ from lab.operations.sources import source
 from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
 from lab.requests.base import Event
+from lab.requests.edit import EditRequest
 from lab.requests.fidelity import FidelityRequest
 from lab.requests.invention import InventionRequest
 from lab.requests.inversion import InversionRequest
@@ -30,6 +32,7 @@ from lab.requests.share import ShareRequest
 OPERATIONS: dict[type, Callable[[Any, House], Iterator[Event]]] = {
     SamplingRequest: sampling,
     InversionRequest: inversion,
+    EditRequest: edit,
     NoisingRequest: noising,
     AnatomyRequest: anatomy,
     AnnotateRequest: annotate,

@@ -12,7 +12,16 @@ from lab.requests.base import Event, Key, Load, Request, Rest
 from lab.requests.fields import Condition, EditName, Forward, Mask, ModelName, Picture, Prompt, ViewName, check_steps
 from lab.requests.sampling import LaneResult, LaneSettings
 
-BEGINNING = ("ddim", "ddpm", "euler", "euler_a", "heun", "dpmpp_2m", "unipc", "lcm")  # samplers that can begin in the middle
+BEGINNING = (
+    "ddim",
+    "ddpm",
+    "euler",
+    "euler_a",
+    "heun",
+    "dpmpp_2m",
+    "unipc",
+    "lcm",
+)  # samplers that can begin in the middle
 MOST_REPEATS = 20
 INVERSION = -1  # the lane index of the way up
 
@@ -35,7 +44,9 @@ class EditLane(LaneSettings):
     @model_validator(mode="after")
     def _can_begin(self) -> "EditLane":
         if self.sampler not in BEGINNING:
-            raise ValueError(f"a picture can be edited with {', '.join(SAMPLERS[name].title for name in BEGINNING)}; {SAMPLERS[self.sampler].title} is none of them")
+            raise ValueError(
+                f"a picture can be edited with {', '.join(SAMPLERS[name].title for name in BEGINNING)}; {SAMPLERS[self.sampler].title} is none of them"
+            )
         return self
 
     @property
