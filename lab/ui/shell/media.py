@@ -232,6 +232,19 @@ def from_uri(text: object) -> np.ndarray:
 
     Its size is checked before it is decoded. Raises ValueError.
     """
+    return Upload(_from_uri(text)).on("black")[0]
+
+
+def layer_from_uri(text: object) -> np.ndarray:
+    """As `from_uri`, with the opacity of its pixels: (height, width, 4) uint8."""
+    pixels = _from_uri(text)
+    opaque = np.full((*pixels.shape[:2], 4), 255, np.uint8)
+    opaque[..., : pixels.shape[2]] = pixels
+    return opaque
+
+
+def _from_uri(text: object) -> np.ndarray:
+    """The pixels of a PNG as a data URI, (height, width, 3), or 4 where some are not opaque."""
     head, _, body = str(text).partition(",")
     if head != "data:image/png;base64" or len(body) > MAX_URI:
         raise ValueError("no picture, or too long a one")
@@ -239,8 +252,7 @@ def from_uri(text: object) -> np.ndarray:
         image = Image.open(io.BytesIO(base64.b64decode(body, validate=True)), formats=["PNG"])
         if max(image.size) > MAX_URI_SIDE:
             raise ValueError("too large")
-        plain, _ = modes.eight_bits(modes.keep_file_info(image))
-        return Upload(np.asarray(plain)).on("black")[0]
+        return np.asarray(modes.eight_bits(modes.keep_file_info(image))[0])
     except (LabError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(str(error)) from None
 
