@@ -100,6 +100,11 @@ def gradient_energy(picture: np.ndarray) -> float:
     return float(steps.mean()) if steps.size else 0.0
 
 
+def detail(picture: np.ndarray, reference: np.ndarray) -> float:
+    """The gradient energy of a picture as a share of another's, which counts as one grey level squared at least."""
+    return gradient_energy(picture) / max(gradient_energy(reference), 1.0)
+
+
 def consistency(picture: np.ndarray, small: np.ndarray) -> float:
     """RMS in grey levels between a small picture and a larger one averaged down to it, whose sides are whole multiples."""
     height, width = small.shape[:2]

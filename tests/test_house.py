@@ -363,6 +363,9 @@ def parts_of(family, folder):
         assert (folder / "scheduler" / "scheduler_config.json").is_file()
         assert isinstance(json.loads((folder / "classes.json").read_text()), list)
         return [folder / "unet"]
+    if family == "upsampler":
+        assert (folder / "scheduler" / "scheduler_config.json").is_file()
+        return [folder / "unet"]
     if family == "noised_clip":
         assert (folder / "scheduler" / "scheduler_config.json").is_file()
         return [folder / "image_encoder"]

@@ -32,6 +32,7 @@ from lab.models.pixel import read_classes, read_pixel
 from lab.models.sources import content_key, fetched_bytes, folder_at_hand, folder_of, weight_of
 from lab.models.stable_diffusion import LoadedControl, LoadedStableDiffusion, Parts, SplitControl
 from lab.models.tensors import to_signed, to_uint8
+from lab.models.upsampler import LoadedUpsampler, read_upsampler
 from lab.requests.base import LabError
 from lab.requests.fields import Condition, Forward
 from lab.settings import ASSETS, Settings
@@ -421,6 +422,11 @@ def load_judge(row: Helper, settings: Settings, shelf: Shelf, workshop: Workshop
     return read_judge(folder_of(row.source, settings), shelf)
 
 
+def load_upsampler(row: Helper, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> LoadedUpsampler:
+    """Family "upsampler": a folder with a UNet2DModel that sees the small picture beside x_t, and its scheduler."""
+    return read_upsampler(folder_of(row.source, settings), shelf, workshop)
+
+
 def weigh_exact(row: Model, folder: Path, settings: Settings) -> int:
     """In float32: the pictures, their norms and their mean."""
     pictures, values = PictureSet.count(folder), 3 * row.size**2
@@ -463,6 +469,7 @@ FAMILIES = {
     "classifier": Family(load_classifier, weigh_float32),
     "noised_clip": Family(load_noised_clip, weigh_noised_clip),
     "judge": Family(load_judge, weigh_float32),
+    "upsampler": Family(load_upsampler, weigh_float32),
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from lab.operations.anatomy import anatomy
 from lab.operations.annotate import annotate
 from lab.operations.edit import edit
+from lab.operations.enlarge import enlarge
 from lab.operations.fidelity import fidelity
 from lab.operations.house import House
 from lab.operations.invention import invention
@@ -20,6 +21,7 @@ from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
 from lab.requests.base import Event
 from lab.requests.edit import EditRequest
+from lab.requests.enlarge import EnlargeRequest
 from lab.requests.fidelity import FidelityRequest
 from lab.requests.invention import InventionRequest
 from lab.requests.inversion import InversionRequest
@@ -45,4 +47,5 @@ OPERATIONS: dict[type, Callable[[Any, House], Iterator[Event]]] = {
     LikelihoodRequest: likelihood,
     SourceRequest: source,
     InventionRequest: invention,
+    EnlargeRequest: enlarge,
 }

@@ -85,5 +85,10 @@ def check_process(model: str, forward: Forward, steps: int, settings: Settings) 
             if row.trained
             else f"'{row.title}' was not made for the {forward.schedule} schedule."
         )
+    check_length(steps, settings)
+
+
+def check_length(steps: int, settings: Settings) -> None:
+    """Refuse more steps of a lane than the settings allow."""
     if steps > settings.max_steps:
         raise LabError(f"{steps} steps asked for; a lane takes at most {settings.max_steps}.")

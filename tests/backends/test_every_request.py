@@ -25,10 +25,11 @@ from lab.catalog import CONTROLS, HELPERS
 from lab.models.cache import ModelCache
 from lab.operations import OPERATIONS
 from lab.requests.base import NOTHING, Event, LabError, Load, Note, Request, Waiting
+from lab.requests.enlarge import UPSAMPLER
 from lab.settings import Settings
 from tests.requests.kinds import kinds
 from tests.requests.samples import RUNS
-from tests.toys import PATIENCE_S, SHAPE, ToyModel
+from tests.toys import PATIENCE_S, SHAPE, Pictured, ToyDenoiser, ToyModel
 
 SETTINGS = Settings(device="cpu", dtype="float32", cpu_engine="torch")
 BACKENDS = ("local", "ray", "zerogpu")
@@ -49,6 +50,21 @@ class ToyHelper:
 
     def features(self, pictures):
         return np.stack([picture.mean(axis=(0, 1)) for picture in pictures])
+
+
+class ToyUpsampler(Pictured):
+    """Of the toy's data at any side, whatever the small picture."""
+
+    def __init__(self):
+        self.denoisers, self.options = {}, {"clip_sample": False}
+
+    def denoiser(self, side):
+        denoiser = self.denoisers.setdefault(side, ToyDenoiser(1000))
+        denoiser.shape = (3, side, side)
+        return denoiser
+
+    def conditioning(self, small, noise, eps):
+        return noise
 
 
 class ToyGroups:
@@ -87,7 +103,8 @@ class WatchedCache(ModelCache):
     """Of toys; notes what is leased."""
 
     def __init__(self, model):
-        super().__init__(lambda name, shelf: ToyHelper() if name in {**CONTROLS, **HELPERS} else model)
+        helpers = dict.fromkeys({**CONTROLS, **HELPERS}, ToyHelper()) | {UPSAMPLER: ToyUpsampler()}
+        super().__init__(lambda name, shelf: helpers.get(name, model))
         self.names = []
 
     def lease(self, name, stop=None):
@@ -191,13 +208,20 @@ def by_key(events):
 def check_alike(event, other):
     """Equal but for the clock; pictures to a grey level, since a row's last digit depends on its batch."""
     for name in (field.name for field in fields(event) if field.name not in CLOCKS):
-        value, twin = getattr(event, name), getattr(other, name)
-        if isinstance(value, np.ndarray):
-            np.testing.assert_allclose(value.astype(float), twin.astype(float), atol=1, err_msg=name)
-        elif isinstance(value, tuple):
-            np.testing.assert_allclose(np.array(value, float), np.array(twin, float), atol=1, err_msg=name)
-        else:
-            assert value == twin or value == pytest.approx(twin, abs=1e-4), name
+        check_values(getattr(event, name), getattr(other, name), name)
+
+
+def check_values(value, twin, name):
+    if isinstance(value, np.ndarray):
+        np.testing.assert_allclose(value.astype(float), twin.astype(float), atol=1, err_msg=name)
+    elif isinstance(value, tuple):
+        np.testing.assert_allclose(np.array(value, float), np.array(twin, float), atol=1, err_msg=name)
+    elif isinstance(value, dict):
+        assert value.keys() == twin.keys(), name
+        for key, part in value.items():
+            check_values(part, twin[key], f"{name} {key}")
+    else:
+        assert value == twin or value == pytest.approx(twin, abs=1e-4), name
 
 
 def same_events(events, expected):

@@ -116,6 +116,23 @@ def pixel(folder, classes=("animals-nature", "food-drink", "anything"), learned=
     return folder
 
 
+def upsampler(folder, unet=(), **scheduler):
+    """An upsampler of the recipe's architecture and forward process, without attention; what a test changes of both."""
+    torch.manual_seed(2)
+    config = {
+        "sample_size": 64, "in_channels": 6, "out_channels": 3, "block_out_channels": (16, 32), "layers_per_block": 1,
+        "down_block_types": ("DownBlock2D",) * 2, "up_block_types": ("UpBlock2D",) * 2, "norm_num_groups": 8,
+        "add_attention": False, "class_embed_type": "timestep",
+    }  # fmt: skip
+    net = UNet2DModel(**{**config, **dict(unet)})
+    if net.class_embedding is not None:
+        enlarge(net.class_embedding, 3)
+    net.save_pretrained(folder / "unet")
+    options = {"beta_schedule": "squaredcos_cap_v2", "timestep_spacing": "trailing", "prediction_type": "v_prediction"}
+    DDIMScheduler(**{**options, "clip_sample": True, **scheduler}).save_pretrained(folder / "scheduler")
+    return folder
+
+
 @torch.no_grad()
 def enlarge(part, factor):
     """Random weights say little; enlarged, what they are given matters."""

@@ -4,6 +4,7 @@ import numpy as np
 
 from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
+from lab.requests.enlarge import EnlargeLane, EnlargeRequest
 from lab.requests.fidelity import FidelityRequest
 from lab.requests.fields import Condition, Forward, GuideSettings
 from lab.requests.invention import InventionRequest, Machine
@@ -29,6 +30,7 @@ PARTS = (
     ControlWindow(strength=0.5, start=0.2, end=0.8),
     LaneSettings(sampler="heun", steps=7, mix_seed=3, mix=0.5),
     Machine(kind="local", patch=5, translated=True, pictures=9),
+    EnlargeLane(seed=3, steps=9, noise=250),
 )
 RUNS = {
     "sampling": SamplingRequest(
@@ -53,5 +55,7 @@ RUNS = {
     "step": StepRequest(ledger=LEDGER, i=2),
     "source": SourceRequest(kind="held-out", seed=2),
     "invention": InventionRequest(seeds=(1, 2), steps=3),
+    "enlarge": EnlargeRequest(picture=PICTURE, side=16, lanes=(EnlargeLane(steps=2), EnlargeLane(steps=3, noise=100))),
+    "cascade": EnlargeRequest(condition=Condition(group="symbols"), seed=4, lanes=(EnlargeLane(steps=2),)),
 }
 SAMPLES = (*PARTS, *RUNS.values())
