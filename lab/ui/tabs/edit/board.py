@@ -62,18 +62,18 @@ class Board:
         """One of the lab's pictures; the mask of before stays over it."""
         now, before = self._now(values)
         name = list(STARTERS)[widgets.picked(event) % len(STARTERS)]
-        fresh = drawings.begin(name, self.form.model(now).size)
-        kept = replace(fresh, mask=before.mask, area=before.area, seen=before.seen, arranged=before.arranged)
-        return self.show(drawings.resized(kept, fresh.side), now) | {self.note: widgets.note("")}
+        fresh = drawings.from_starter(name, before, self.form.model(now).size)
+        return self.show(fresh, now) | {self.note: widgets.note("")}
 
     def on_upload(self, values: dict[Any, Any]) -> Update:
         """Take the visitor's picture; one that cannot be read leaves the old one where it is."""
         now, before = self._now(values)
         try:
-            upload = own.opened(values[self.upload], self.settings)
+            path = values[self.upload]
+            upload = own.opened(path, self.settings)
         except LabError as error:
             return {self.note: widgets.note(str(error), bad=True)}
-        fresh = drawings.from_upload(upload, before, self.form.model(now).size)
+        fresh = drawings.from_upload(upload, before, self.form.model(now).size, own.token(path))
         return self.show(fresh, now) | {self.note: widgets.note(fresh.note)}
 
     def on_edit(self, values: dict[Any, Any], event: gr.EventData) -> Update:
@@ -119,7 +119,7 @@ class Board:
             self.drawing: drawing,
             self.editor: gr.update(value=self._canvas(drawing, now), visible=shown or "hidden"),
             self.gallery: gr.update(
-                value=_gallery(drawing.example, "own" if drawing.source is not None else ""),
+                value=_gallery(drawing.example, drawing.file),
                 visible=(shown and now["experiment"] != "two") or "hidden",
             ),
         }

@@ -50,7 +50,7 @@ def canvas(drawing: Drawing, mode: str, side: int) -> str:
     return (
         f'<div class="paint" data-mode="{mode}" data-id="{escape(drawing.id)}" data-seen="{drawing.seen}" data-laid="{laid_out}">'
         f"{_tools(mode)}"
-        f'<div class="board"><img alt="{escape(_alt(drawing))}" src="{media.exact_uri(_ground(drawing, mode, side), quick=True)}" draggable="false">'
+        f'<div class="board"><img alt="{escape(_alt(drawing))}" src="{media.data_uri(_ground(drawing, mode, side))}" draggable="false">'
         f'<canvas class="ink" width="{side}" height="{side}" data-src="{ink}" aria-label="{_WHAT[mode]}"{work or " hidden"}></canvas>'
         f'<canvas class="veil" aria-hidden="true"></canvas><i class="ring" hidden></i>{hint}</div>'
         f"{_beneath(drawing, mode)}"

@@ -37,6 +37,9 @@ class Drawing:
     area: str = ""  # the name of the mask among MASKS that was chosen; "" once it was painted on
     arranged: bool = True
     note: str = ""  # what of a visitor's own picture is not shown, in words
+    file: str = (
+        ""  # a visitor's own picture: what its file is called among the pictures of the page, lab/ui/shell/own.py
+    )
     id: str = ""  # of another picture, another one
     seen: int = 0  # the page's count of what it handed over: up to here it is in this drawing
 
@@ -120,17 +123,31 @@ ARRANGED: Mapping[str, Callable[[np.ndarray], np.ndarray]] = MappingProxyType({"
 # Drawings and their changes
 
 
+NOTHING = Drawing(None, None)
+
+
 def begin(name: str, side: int, area: str = "") -> Drawing:
     """One of STARTERS at a side, with one of MASKS or without."""
-    drawing = Drawing(None, None, STARTERS[name].name, STARTERS[name].pixels, id=_id())
-    return masked(resized(drawing, side), area=area) if area else resized(drawing, side)
+    drawing = from_starter(name, NOTHING, side)
+    return masked(drawing, area=area) if area else drawing
 
 
-def from_upload(upload: media.Upload, before: Drawing, side: int) -> Drawing:
-    """The middle of a visitor's own picture, with the mask of before: nobody wants to paint it again."""
+def from_starter(name: str, before: Drawing, side: int) -> Drawing:
+    """One of STARTERS, with the mask of before: nobody wants to paint it again."""
+    return _with_source(before, STARTERS[name].pixels, side, example=name)
+
+
+def from_upload(upload: media.Upload, before: Drawing, side: int, file: str = "") -> Drawing:
+    """The middle of a visitor's own picture, with the mask of before."""
     picture, note = upload.square()
-    drawing = Drawing(None, before.mask, source=picture, note=note, id=_id(), seen=before.seen, area=before.area)
-    return resized(replace(drawing, arranged=before.arranged), side)
+    return _with_source(before, picture, side, note=note, file=file)
+
+
+def _with_source(
+    before: Drawing, source: np.ndarray, side: int, example: str = "", note: str = "", file: str = ""
+) -> Drawing:
+    fresh = replace(before, picture=None, strokes=None, source=source, example=example, note=note, file=file)
+    return resized(replace(fresh, id=secrets.token_hex(4)), side)
 
 
 def painted(drawing: Drawing, layer: np.ndarray) -> Drawing:
@@ -185,10 +202,6 @@ def _nearest(layer: np.ndarray, side: int) -> np.ndarray:
     return layer[rows][:, rows]
 
 
-def _id() -> str:
-    return secrets.token_hex(4)
-
-
 # From the page, and in a capsule
 
 
@@ -225,15 +238,12 @@ def from_capsule(value: Any, side: int) -> Drawing:
     """The inverse of `for_capsule` at a side, for a value from anywhere: what cannot be read is left out, and where that is the
     picture itself there is none."""
     words = value if isinstance(value, dict) else {}
-    example = words.get("example")
+    example, drawing = words.get("example"), replace(NOTHING, id=secrets.token_hex(4))
     if isinstance(example, str) and example in STARTERS:
         drawing = begin(example, side)
     else:
-        try:
-            source = media.squared(media.from_uri(words.get("png")))
-            drawing = resized(Drawing(None, None, source=source, id=_id()), side)
-        except ValueError:
-            drawing = Drawing(None, None, id=_id())
+        with suppress(ValueError):
+            drawing = _with_source(NOTHING, media.squared(media.from_uri(words.get("png"))), side)
     strokes = words.get("strokes")
     if isinstance(strokes, dict) and drawing.picture is not None:
         with suppress(LabError):  # as of strokes that were too large for their link
@@ -241,9 +251,9 @@ def from_capsule(value: Any, side: int) -> Drawing:
     area = words.get("area")
     area = area if isinstance(area, str) and area in MASKS else ""
     mask = _unpacked(words.get("mask"))
-    if mask is None:
-        return drawing
-    if area and len(mask) != side and np.array_equal(mask, MASKS[area](len(mask))):
+    if mask is None:  # a picture may be laid out for a mask that was wiped away
+        return _made(replace(drawing, area=area if area in ARRANGED else ""))
+    if area and np.array_equal(mask, MASKS[area](len(mask))):
         mask = MASKS[area](side)
     return _made(replace(drawing, mask=_nearest(mask, side), area=area))
 

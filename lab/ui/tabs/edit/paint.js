@@ -25,7 +25,7 @@ function prepare() {
   const canvas = part(".ink"), now = settings();
   if (!canvas) return;
   const attributes = JSON.stringify([now, canvas.width, canvas.dataset.src]);
-  if (state.shown?.canvas === canvas && state.shown.attributes === attributes) return;
+  if (state.shown?.canvas === canvas && state.shown.attributes === attributes) { look(); return; }
   const was = state.shown, frame = [now.id, now.mode, now.laid, canvas.width].join();
   if (was?.id !== now.id || was.mode !== now.mode) {
     state.sent = [];
@@ -128,12 +128,15 @@ function veil() {
   paint.fillStyle = paint.createPattern(hatching(over.width / SHOWN), "repeat");
   paint.fillRect(0, 0, over.width, over.height);
   paint.globalCompositeOperation = "source-over";
-  const isHole = (x, y) => x >= 0 && y >= 0 && x < side && y < side && opacity[4 * (y * side + x) + 3] > 0;
   paint.beginPath();
-  for (let y = 0; y <= side; y++) {
-    for (let x = 0; x <= side; x++) {
-      if (isHole(x, y) !== isHole(x - 1, y)) { paint.moveTo(x * scale, y * scale); paint.lineTo(x * scale, (y + 1) * scale); }
-      if (isHole(x, y) !== isHole(x, y - 1)) { paint.moveTo(x * scale, y * scale); paint.lineTo((x + 1) * scale, y * scale); }
+  const edge = (x, y, across, down) => { paint.moveTo(x * scale, y * scale); paint.lineTo((x + across) * scale, (y + down) * scale); };
+  for (let y = 0; y < side; y++) {
+    for (let x = 0; x < side; x++) {
+      const at = 4 * (y * side + x) + 3, isHole = opacity[at] > 0;
+      if (isHole !== (x > 0 && opacity[at - 4] > 0)) edge(x, y, 0, 1);
+      if (isHole !== (y > 0 && opacity[at - 4 * side] > 0)) edge(x, y, 1, 0);
+      if (isHole && x === side - 1) edge(side, y, 0, 1);
+      if (isHole && y === side - 1) edge(x, side, 1, 0);
     }
   }
   for (const [colour, width] of [["#fff", 7], ["#111", 3]]) { // seen on whatever lies beneath
@@ -168,7 +171,7 @@ function words() {
   if (part("[data-tool=undo]")) part("[data-tool=undo]").disabled = !state.before.length;
   const share = 100 * covered / canvas.width ** 2;
   const figure = covered && share < 1 ? "less than 1" : share > 99 && share < 100 ? "more than 99" : share.toFixed(0);
-  if (mode === "mask") part(".share").textContent = covered ? `The hole covers ${figure} %.` : "Nothing is painted yet.";
+  if (mode === "mask" && !state.stroke) part(".share").textContent = covered ? `The hole covers ${figure} %.` : "Nothing is painted yet.";
 }
 
 // Mouse, finger, pen
