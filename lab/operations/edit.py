@@ -180,7 +180,7 @@ def _subject(request: EditRequest, model: LoadedModel) -> Subject:
 
 
 def _resting(index: int, x_0: Tensor | None) -> Record:
-    """The end of a lane that makes no call, counted as one: SDEdit at a strength at which no step is left."""
+    """The end of a lane that makes no call, counted as one: at a strength at which no step is left."""
     if x_0 is None:
         raise LabError("There is no picture to edit: choose one.")
     return Record(index, 1, 1, -1.0, FINISHED, x_0, x_0, x_0.new_zeros(x_0.shape))

@@ -88,19 +88,15 @@ class Editor:
         x_T: Tensor | None = None,
         scheduler: Any = None,
         noise: StepNoise | None = None,
-        dress: Callable[[Any], Any] = lambda row: row,
-        **more: Any,
+        start: int | None = None,
     ) -> Lane:
-        """A lane in pure noise, but for what is said otherwise; `dress` changes both halves."""
+        """A lane of the request's words, in pure noise but for what is said otherwise."""
         noise = noise or StepNoise(settings.seed)
         x_T = noise.initial(self.denoiser.shape) if x_T is None else x_T
         scheduler = scheduler or scheduler_of(settings, self.denoiser)
         conditional, unconditional = self._row(settings.words, settings), self._unconditional
-        rule = rule_of(settings, unconditional)
-        return Lane(
-            index, scheduler, x_T, noise, dress(conditional), None if rule is None else dress(unconditional), rule,
-            settings.eta if settings.sampler == "ddim" else 0.0, **more,
-        )  # fmt: skip
+        eta, rule = settings.eta if settings.sampler == "ddim" else 0.0, rule_of(settings, unconditional)
+        return Lane(index, scheduler, x_T, noise, conditional, unconditional, rule, eta, start)
 
     def _sdedit(self, index: int, settings: EditLane) -> Lane:
         """SDEdit (Meng et al. 2021, algorithm 1), with the steps of StableDiffusionImg2ImgPipeline."""
@@ -110,19 +106,23 @@ class Editor:
         x_t = q_sample(self._picture, level, noise.initial(self.denoiser.shape))
         return self._plain(index, settings, x_T=x_t, scheduler=scheduler, noise=noise, start=start)
 
+    def _filling(self, index: int, settings: EditLane) -> Lane:
+        """A lane that is to fill the hole: in pure noise, or from the noised picture where its strength is below 1."""
+        return (self._plain if settings.taken == settings.steps else self._sdedit)(index, settings)
+
     def _replace(self, index: int, settings: EditLane) -> Lane:
         """Replacement with noise of its own at each timestep."""
-        return self._plain(
-            index, settings, known=self._known(lambda t: gaussian(settings.seed, round(t), self.denoiser.shape))
-        )
+        return self._keeping(index, settings, lambda t: gaussian(settings.seed, round(t), self.denoiser.shape))
 
     def _blend(self, index: int, settings: EditLane) -> Lane:
         """Replacement with the noise of x_T, as StableDiffusionInpaintPipeline does for a UNet with four channels."""
         x_T = StepNoise(settings.seed).initial(self.denoiser.shape)
-        return self._plain(index, settings, known=self._known(lambda t: x_T))
+        return self._keeping(index, settings, lambda t: x_T)
 
-    def _known(self, eps: Callable[[float], Tensor]) -> Known:
-        return Known(self._picture, self._hole, eps)
+    def _keeping(self, index: int, settings: EditLane, eps: Callable[[float], Tensor]) -> Lane:
+        lane = self._filling(index, settings)
+        lane.known = Known(self._picture, self._hole, eps)
+        return lane
 
     @property
     def _hole(self) -> Tensor:
@@ -147,7 +147,11 @@ class Editor:
 
     def _nine(self, index: int, settings: EditLane) -> Lane:
         """A lane of a network that sees the mask and what lies around it."""
-        return self._plain(index, settings, dress=lambda row: replace(row, around=self._around))
+        lane = self._filling(index, settings)
+        lane.conditional = replace(lane.conditional, around=self._around)
+        if lane.unconditional is not None:
+            lane.unconditional = replace(lane.unconditional, around=self._around)
+        return lane
 
     @property
     def _around(self) -> Tensor:
@@ -155,23 +159,20 @@ class Editor:
 
     def _truth(self, index: int, settings: EditLane) -> Lane:
         """The exact denoiser of the pictures that agree with the known part; without guidance, which would leave it."""
+        lane = self._plain(index, settings.model_copy(update={"guidance_scale": 1.0}))
         tolerance = self.request.tolerance / GREY_LEVELS
         support = self.model.conditioning(self.request.condition)
-        agreeing = self.model.data.agreeing(self._picture, self._hole, tolerance, support)  # type: ignore[attr-defined]
-        alone = settings.model_copy(update={"guidance_scale": 1.0})
-        return self._plain(index, alone, dress=lambda row: agreeing)
+        lane.conditional = self.model.data.agreeing(self._picture, self._hole, tolerance, support)  # type: ignore[attr-defined]
+        return lane
 
     def _composed(self, index: int, settings: EditLane) -> Lane:
         """Two descriptions in one picture; both halves of guidance see it in both ways."""
-        request, shape = self.request, self.denoiser.shape
-        both = partial(joined, request.view, shape=shape, mask=self.subject.hole, cutoff=request.cutoff)
-        conditional = both(self._row("target", settings), self._row("source", settings))
-        unconditional = None if self._unconditional is None else both(self._unconditional, self._unconditional)
-        noise, rule = StepNoise(settings.seed), rule_of(settings, unconditional)
-        return Lane(
-            index, scheduler_of(settings, self.denoiser), noise.initial(shape), noise, conditional, unconditional, rule,
-            settings.eta if settings.sampler == "ddim" else 0.0,
-        )  # fmt: skip
+        lane, request = self._plain(index, settings), self.request
+        both = partial(joined, request.view, shape=self.denoiser.shape, mask=self.subject.hole, cutoff=request.cutoff)
+        lane.conditional = both(self._row("target", settings), self._row("source", settings))
+        if lane.unconditional is not None:
+            lane.unconditional = both(lane.unconditional, lane.unconditional)
+        return lane
 
 
 METHODS: dict[str, Callable[[Editor, int, EditLane], Lane]] = {

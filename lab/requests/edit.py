@@ -22,6 +22,7 @@ BEGINNING = (
     "unipc",
     "lcm",
 )  # samplers that can begin in the middle
+STRENGTHS = ("sdedit", "replace", "blend", "nine")  # methods that can begin with the picture, noised
 MOST_REPEATS = 20
 INVERSION = -1  # the lane index of the way up
 
@@ -30,7 +31,8 @@ class EditLane(LaneSettings):
     """One edited picture.
 
     `strength` is how far up SDEdit noises the picture, as in diffusers' img2img: the last int(steps * strength) of the steps are
-    taken; at 0 the picture stays as it is. RePaint walks each stretch of `jump` steps `resamplings` times (Lugmayr et al. 2022,
+    taken; at 0 the picture stays as it is. Replacement, blending and nine channels begin so, too, below 1, and in pure noise at 1,
+    as diffusers' inpainting does. RePaint walks each stretch of `jump` steps `resamplings` times (Lugmayr et al. 2022,
     section 4.2; 1 is once, without a way back); its steps are DDPM's on the lane's timesteps, whatever `sampler` says, and so are
     DDIM inversion's DDIM's. `words`: "target" draws under the request's condition, "source" under its source.
     """
@@ -63,8 +65,8 @@ class EditLane(LaneSettings):
 
     @property
     def taken(self) -> int:
-        """How many of its steps are taken: of SDEdit's a share, as diffusers counts them."""
-        return min(int(self.steps * self.strength), self.steps) if self.method == "sdedit" else self.steps
+        """How many of its steps are taken: a share of those of the methods with a `strength`, as diffusers counts them."""
+        return min(int(self.steps * self.strength), self.steps) if self.method in STRENGTHS else self.steps
 
 
 def repaint_turns(steps: int, resamplings: int, jump: int) -> list[bool]:

@@ -156,3 +156,45 @@ def test_nearest(data):
 def test_an_empty_set_is_refused(bad):
     with pytest.raises(ValueError, match="picture set"):
         ExactData(bad)
+
+
+@pytest.mark.parametrize("tolerance", [0.05, 0.3, 2.0])
+@pytest.mark.parametrize("t", [0, 30, 400, 999])
+def test_given_a_part_it_is_the_posterior_by_bayes_rule_on_twenty_pictures(tolerance, t):
+    """p(x_0 = x_i | x_t, y) in float64, term by term: the prior 1/20, the likelihood of the known pixels y, that of x_t."""
+    generator = torch.Generator().manual_seed(4)
+    pictures = torch.rand(20, 3, 5, 5, generator=generator) * 2 - 1
+    exact = ExactDenoiser(ExactData(pictures), ALPHAS_CUMPROD, "sample")
+    hole = (torch.rand(1, 5, 5, generator=generator) < 0.5).float()
+    given = pictures[7] + 0.2 * torch.randn(3, 5, 5, generator=generator)
+    x_t = torch.randn(2, 3, 5, 5, generator=generator)
+    among = torch.tensor([1, 4, 7, 8, 13, 19])
+    for indices in (torch.arange(20), among):
+        support = exact.data.agreeing(given, hole, tolerance, exact.data.support(indices))
+        got = exact(x_t, torch.tensor([t, t]), [support, support])
+        a = float(ALPHAS_CUMPROD[t])
+        for row in range(2):
+            log_weights = []
+            for i in indices:
+                known = ((pictures[i] - given).double() * (1 - hole)).square().sum()
+                noised = (x_t[row].double() - a**0.5 * pictures[i].double()).square().sum()
+                log_weights.append(float(-known / (2 * tolerance**2) - noised / (2 * (1 - a))))
+            weights = torch.softmax(torch.tensor(log_weights, dtype=torch.float64), 0)
+            want = (weights[:, None, None, None] * pictures[indices].double()).sum(0)
+            torch.testing.assert_close(got[row].double(), want, atol=2e-4, rtol=1e-4)
+
+
+def test_given_all_of_a_picture_only_it_is_left_and_given_nothing_all_are(data):
+    pictures = ExactData(data)
+    exact = ExactDenoiser(pictures, ALPHAS_CUMPROD, "sample")
+    x_t, t = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(0)), torch.tensor([900])
+    everything, nothing = torch.zeros(1, 8, 8), torch.ones(1, 8, 8)
+    torch.testing.assert_close(
+        exact(x_t, t, [pictures.agreeing(data[3], everything, 0.01)])[0], data[3], atol=1e-4, rtol=1e-4
+    )
+    torch.testing.assert_close(
+        exact(x_t, t, [pictures.agreeing(data[3], nothing, 0.01)]),
+        exact(x_t, t, [pictures.everything]),
+        atol=1e-5,
+        rtol=1e-5,
+    )

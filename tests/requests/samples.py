@@ -5,6 +5,7 @@ import numpy as np
 from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
 from lab.requests.enlarge import EnlargeLane, EnlargeRequest
+from lab.requests.edit import EditLane, EditRequest
 from lab.requests.fidelity import FidelityRequest
 from lab.requests.fields import Condition, Forward, GuideSettings
 from lab.requests.invention import InventionRequest, Machine
@@ -31,6 +32,7 @@ PARTS = (
     LaneSettings(sampler="heun", steps=7, mix_seed=3, mix=0.5),
     Machine(kind="local", patch=5, translated=True, pictures=9),
     EnlargeLane(seed=3, steps=9, noise=250),
+    EditLane(method="repaint", steps=4, resamplings=3, jump=2, words="source", strength=0.5),
 )
 RUNS = {
     "sampling": SamplingRequest(
@@ -57,5 +59,14 @@ RUNS = {
     "invention": InventionRequest(seeds=(1, 2), steps=3),
     "enlarge": EnlargeRequest(picture=PICTURE, side=16, lanes=(EnlargeLane(steps=2), EnlargeLane(steps=3, noise=100))),
     "cascade": EnlargeRequest(condition=Condition(group="symbols"), seed=4, lanes=(EnlargeLane(steps=2),)),
+    "edit": EditRequest(
+        **MODEL,
+        picture=PICTURE,
+        mask=PICTURE[..., 0] > 30,
+        condition=APPLE,
+        source=Condition(prompt="blue"),
+        measure=True,
+        lanes=[EditLane(method=method, steps=3, strength=0.7) for method in ("sdedit", "blend", "inverted")],
+    ),
 }
 SAMPLES = (*PARTS, *RUNS.values())
