@@ -4,8 +4,8 @@ import numpy as np
 
 from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
-from lab.requests.enlarge import EnlargeLane, EnlargeRequest
 from lab.requests.edit import EditLane, EditRequest
+from lab.requests.enlarge import EnlargeLane, EnlargeRequest
 from lab.requests.fidelity import FidelityRequest
 from lab.requests.fields import Condition, Forward, GuideSettings
 from lab.requests.invention import InventionRequest, Machine
