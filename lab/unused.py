@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 
-from lab.catalog import GUIDANCE, MODELS, SAMPLERS
+from lab.catalog import EDITS, GUIDANCE, MODELS, SAMPLERS
+from lab.requests.edit import EditRequest
 from lab.requests.fields import Condition
 from lab.requests.sampling import ControlWindow, LaneSettings, SamplingRequest
 
 NO_HOLD = "The prompt is empty, so guidance has nothing to hold on to: both halves are the same at every scale."
 ALIKE = "With the prompt and without it the model is told the same, so guidance has nothing to hold on to."
+NO_NEGATIVE = "At guidance scale 1 the prompt alone is followed: the negative prompt is not used."
+DDIM_ALONE = {"repaint", "inverted"}  # methods that have no other sampler
+BOTH_WORDS = {"composed", "inverted"}  # methods that read the source's words too
 RESTRICTIONS = ("prompt", "group", "style")  # fields of Condition
 
 
@@ -22,6 +26,28 @@ def unused(
     return [
         *_of_the_model(request, distilled, alike), *_of_samplers(request.lanes), *_of_controls(request, calls)
     ]  # fmt: skip
+
+
+def unused_of_edit(request: EditRequest) -> list[str]:
+    """A sentence for each setting of an edit that its model and its methods pass over."""
+    model, titles = (
+        MODELS[request.model],
+        [EDITS[name].title for name in EDITS if name in request.methods() & DDIM_ALONE],
+    )
+    conditions = [request.condition, *([request.source] if request.methods() & BOTH_WORDS else [])]
+    names = dict.fromkeys(name for one in conditions for name in _restrictions(one) if name not in model.conditions)
+    notes = [f"'{model.title}' reads no {name}: it is not used." for name in names]
+    if titles and any(lane.sampler != "ddim" for lane in request.lanes if lane.method in DDIM_ALONE):
+        notes.append(
+            f"{' and '.join(titles)} {'take' if len(titles) > 1 else 'takes'} DDIM's steps, whatever the sampler."
+        )
+    guided = [lane for lane in request.lanes if lane.method != "truth" and lane.guidance_scale != 1]
+    if request.negative.strip() and not guided:
+        notes.append(NO_NEGATIVE)
+    given = {name for one in conditions for name in _restrictions(one)}
+    if guided and not request.negative.strip() and not given & set(model.conditions):
+        notes.append(ALIKE if given else NO_HOLD)
+    return notes
 
 
 def _restrictions(condition: Condition) -> list[str]:
@@ -47,7 +73,7 @@ def _of_the_model(request: SamplingRequest, distilled: bool, alike: bool) -> Ite
     ]  # that go by both halves
     scales = {lane.guidance_scale for lane in halved}
     if request.negative.strip() and scales == {1.0}:
-        yield "At guidance scale 1 the prompt alone is followed: the negative prompt is not used."
+        yield NO_NEGATIVE
     guess = any(lane.guess and lane.windows for lane in request.lanes)  # one half alone is under control
     if alike and halved and scales != {1.0} and not guess:
         yield ALIKE if _restrictions(request.condition) or request.negative.strip() else NO_HOLD

@@ -6,9 +6,10 @@ import pytest
 from lab.catalog import SAMPLERS, SPACINGS
 from lab.operations.sampling import sampling
 from lab.requests.base import Note
+from lab.requests.edit import EditLane, EditRequest
 from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import ControlMap, ControlWindow, LaneResult, LaneSettings, SamplingRequest
-from lab.unused import holds_a_call, unused
+from lab.unused import ALIKE, NO_HOLD, NO_NEGATIVE, holds_a_call, unused, unused_of_edit
 from tests.operations.toys import Toy, make_house
 
 APPLE = Condition(prompt="apple")
@@ -108,3 +109,35 @@ def test_a_distilled_model_says_that_it_has_no_unconditional_half():
     both = request.model_copy(update={"lanes": (lane.model_copy(update={"rule": "apg"}),)})
     assert unused(both, [4], distilled=True)[0].endswith("the negative prompt and the guidance rule are not used.")
     assert unused(request.model_copy(update={"negative": " "}), [4], distilled=True) == []
+
+
+def edit(*lanes, **values):
+    given = {
+        "model": "text-to-image",
+        "picture": np.zeros((8, 8, 3), np.uint8),
+        "mask": np.ones((8, 8), bool),
+        **values,
+    }
+    return unused_of_edit(EditRequest(lanes=lanes, **given))
+
+
+def test_what_an_edit_passes_over_is_said():
+    apple, blend = Condition(prompt="red apple"), EditLane(method="blend", guidance_scale=3)
+    assert edit(blend, condition=apple) == []
+    assert edit(blend, condition=Condition(group="symbols"), model="text-to-image") == [
+        "'Miniature latent diffusion' reads no group: it is not used.",
+        ALIKE,
+    ]
+    assert edit(blend) == [NO_HOLD]
+    assert edit(blend, negative="blue sky") == []
+    assert edit(EditLane(method="truth", guidance_scale=3), model="exact") == []
+    assert edit(EditLane(method="sdedit"), condition=apple, negative="blue") == [NO_NEGATIVE]
+    assert edit(EditLane(method="repaint", sampler="euler"), EditLane(method="inverted", sampler="heun")) == [
+        "RePaint and DDIM inversion take DDIM's steps, whatever the sampler."
+    ]
+    # The source's words are read where there are two descriptions, and nowhere else.
+    source = {"source": Condition(prompt="red apple"), "model": "pixel"}
+    assert edit(EditLane(method="composed"), **source) == [
+        "'Miniature pixel diffusion' reads no prompt: it is not used."
+    ]
+    assert edit(EditLane(method="blend"), **source) == []

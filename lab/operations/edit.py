@@ -28,6 +28,7 @@ from lab.requests.edit import INVERSION, EditRequest, Original, filler, truth
 from lab.requests.fields import Condition
 from lab.requests.sampling import LaneResult, Step
 from lab.settings import Settings
+from lab.unused import unused_of_edit
 from lab.views import first_view, second_view
 
 FULL = "The mask covers the whole picture: nothing of it is known, so all is drawn anew."
@@ -40,6 +41,7 @@ def edit(request: EditRequest, house: House) -> Iterator[Event]:
     _check(request, house.settings)
     request, notes = as_captions(request)
     yield from notes
+    yield from map(Note, unused_of_edit(request))
     yield from loading(house, *request.models())
     with ExitStack() as leases:
         models = {name: leases.enter_context(house.lease(name)) for name in request.models()}
