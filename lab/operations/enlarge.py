@@ -26,6 +26,8 @@ from lab.requests.enlarge import (
     Enlarged,
     EnlargeLane,
     EnlargeRequest,
+    original_of,
+    small_of,
 )
 from lab.requests.fields import Forward
 from lab.requests.sampling import LaneResult, LaneSettings, Step
@@ -49,8 +51,8 @@ def enlarge(request: EnlargeRequest, house: House) -> Iterator[Event]:
     yield from loading(house, *request.models())
     began = time.perf_counter()
     with house.lease(UPSAMPLER) as upsampler:
-        original = None if request.picture is None else resized(request.picture, FACTOR * request.side)
-        small = (yield from _drawn(request, house, began)) if original is None else averaged(original)
+        original = None if request.picture is None else original_of(request.picture, request.side)
+        small = (yield from _drawn(request, house, began)) if original is None else small_of(original)
         formulas = {name: _by_formula(small, name) for name in FORMULAS}
         reference = formulas["nearest"] if original is None else original
         measures = {name: _fidelity(picture, original, reference) for name, picture in formulas.items()}
@@ -96,17 +98,6 @@ def _fidelity(picture: np.ndarray, original: np.ndarray | None, reference: np.nd
     """How near a picture is to the original, where there is one, and how much detail it has beside the reference."""
     near = {} if original is None else {"psnr": psnr(picture, original)}
     return {**near, "detail": detail(picture, reference)}
-
-
-def resized(picture: np.ndarray, side: int) -> np.ndarray:
-    """A picture (height, width, 3) uint8 of any size at (side, side, 3): each pixel the mean of the area that it covers, the nearest
-    one where that is a part of a pixel."""
-    return np.array(Image.fromarray(picture).resize((side, side), Image.Resampling.BOX))
-
-
-def averaged(picture: np.ndarray) -> np.ndarray:
-    """A picture with FACTOR times FACTOR pixels averaged to one, rounded to grey levels."""
-    return np.array(Image.fromarray(picture).reduce(FACTOR))
 
 
 def _by_formula(small: np.ndarray, name: str) -> np.ndarray:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
+from PIL import Image
 from pydantic import Field, model_validator
 
 from lab.requests.base import Event, Key, Load, Request, Rest
@@ -67,6 +68,17 @@ class EnlargeRequest(Request):
         if not lanes:
             return None
         return Rest(self.model_copy(update={"lanes": tuple(self.lanes[lane] for lane in lanes)}), lanes)
+
+
+def original_of(picture: np.ndarray, side: int) -> np.ndarray:
+    """A picture (height, width, 3) uint8 of any size at FACTOR * side pixels a side: each pixel the mean of the area that it covers,
+    and of the nearest one where that is a part of it."""
+    return np.array(Image.fromarray(picture).resize((FACTOR * side, FACTOR * side), Image.Resampling.BOX))
+
+
+def small_of(original: np.ndarray) -> np.ndarray:
+    """A picture (height, width, 3) uint8 with FACTOR times FACTOR pixels averaged to one, rounded to grey levels."""
+    return np.array(Image.fromarray(original).reduce(FACTOR))
 
 
 @dataclass(frozen=True)

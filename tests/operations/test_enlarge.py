@@ -9,15 +9,15 @@ import torch
 from diffusers import DDIMScheduler, UNet2DModel
 from PIL import Image
 
-from lab.catalog import HELPERS
+from lab.catalog import HELPERS, MODELS
 from lab.engine.lanes import drive
 from lab.measures import consistency, gradient_energy, psnr
 from lab.models.loaders import make_cache
-from lab.operations.enlarge import averaged, enlarge, resized
+from lab.operations.enlarge import enlarge
 from lab.operations.house import House
 from lab.operations.sampling import sampling
 from lab.requests.base import LabError
-from lab.requests.enlarge import FORMULAS, UPSAMPLER, Enlarged, EnlargeLane, EnlargeRequest
+from lab.requests.enlarge import FORMULAS, UPSAMPLER, Enlarged, EnlargeLane, EnlargeRequest, original_of
 from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import LaneResult, LaneSettings, SamplingRequest, Step
 from lab.settings import Settings
@@ -42,8 +42,9 @@ def unet(folder):
 
 @pytest.fixture(scope="module")
 def house(folder):
-    """The shipped pixel model and a tiny upsampler."""
+    """With a tiny upsampler and a tiny pixel model, of 8 pixels."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(MODELS, "pixel", replace(MODELS["pixel"], source=str(tiny.pixel(folder / "pixel"))))
         patch.setitem(HELPERS, UPSAMPLER, replace(HELPERS[UPSAMPLER], source=str(folder)))
         yield House(SETTINGS, make_cache(SETTINGS), drive)
 
@@ -147,13 +148,12 @@ def test_a_seed_starts_from_one_noise_whatever_the_step_of_augmentation(done):
 
 def test_the_original_is_the_mean_of_areas_and_the_small_picture_its_mean(done):
     found = done[0][0]
-    assert np.array_equal(found.original, resized(PICTURE, 32)) and np.array_equal(
-        found.small, averaged(found.original)
-    )
+    assert np.array_equal(found.original, original_of(PICTURE, 16))
+    assert np.array_equal(found.small, small_of(found.original))
     blocks = found.original.reshape(16, 2, 16, 2, 3).mean(axis=(1, 3))
     assert np.abs(found.small - blocks).max() <= 0.5
     tall = np.random.default_rng(1).integers(0, 256, (128, 64, 3), np.uint8)
-    assert np.abs(resized(tall, 32) - tall.reshape(32, 4, 32, 2, 3).mean(axis=(1, 3))).max() <= 1
+    assert np.abs(original_of(tall, 16) - tall.reshape(32, 4, 32, 2, 3).mean(axis=(1, 3))).max() <= 1
 
 
 def test_formulas_are_pillows_and_nearest_repeats_pixels(done):
