@@ -311,7 +311,8 @@ def test_the_process_is_the_one_of_the_folders_own_scheduler(folder, monkeypatch
 @pytest.mark.parametrize(
     ("kind", "config", "words"),
     [
-        ("plain", {"in_channels": 9}, "takes 9 channels and gives 4, where its autoencoder has 4"),
+        ("plain", {"in_channels": 5}, "takes 5 channels and gives 4, where its autoencoder has 4"),
+        ("plain", {"in_channels": 9, "out_channels": 8}, "takes 9 channels and gives 8"),
         ("plain", {"in_channels": 8, "out_channels": 8}, "takes 8 channels"),
         ("plain", {"cross_attention_dim": 48}, "Its unet cannot be called with its prompts"),
         ("plain", {"class_embed_type": "timestep"}, "Its unet cannot be called with its prompts"),
