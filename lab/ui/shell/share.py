@@ -83,6 +83,8 @@ def kind_of(part: Any) -> Kind:
     if isinstance(part, gr.Dropdown):
         names = tuple(value for _, value in part.choices)
         return Choice(names, most=(part.max_choices or len(names)) if part.multiselect else 0)
+    if isinstance(part, gr.CheckboxGroup):
+        return Choice(tuple(value for _, value in part.choices), most=len(part.choices))
     if isinstance(part, gr.Radio):
         return Choice(tuple(value for _, value in part.choices))
     if isinstance(part, gr.Checkbox):
