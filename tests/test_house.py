@@ -64,6 +64,7 @@ MAY_IMPORT = {
     "engine": set(),
     "annotators": {"requests", "catalog", "settings"},
     "measures": set(),
+    "views": {"catalog"},
     "models": {"engine", "requests", "catalog", "settings", "store", "vocabulary"},
     "operations": {
         "models",
@@ -75,6 +76,7 @@ MAY_IMPORT = {
         "catalog",
         "settings",
         "unused",
+        "views",
         "vocabulary",
     },
     "backends": {
@@ -103,6 +105,7 @@ MAY_IMPORT = {
         "quantities",
         "settings",
         "toy_data",
+        "views",
         "vocabulary",
     },
     "training": {
@@ -125,6 +128,7 @@ HEAVY = {"torch", "torchvision", "diffusers", "transformers", "cv2"}
 MUST_NOT_IMPORT = {room: {"gradio"} for room in MAY_IMPORT if room != "ui"} | {
     "ui": HEAVY - {"cv2"},
     "measures": (HEAVY - {"cv2"}) | {"gradio"},
+    "views": (HEAVY - {"cv2"}) | {"gradio"},
     "settings": HEAVY | {"gradio"},
     "store": HEAVY | {"gradio"},
     "catalog": HEAVY | {"gradio", "numpy", "pydantic"},

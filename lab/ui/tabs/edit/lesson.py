@@ -23,6 +23,6 @@ LESSON = (
              ("A formula's", "The upsampler's with much noise", "All alike"), 0, "Sharper than a formula",
              "PSNR in the corners, and the chart.",
              "A formula's: a blur is wrong everywhere by little. The upsampler draws detail that looks right and is not where it was.",
-             {1: "its PSNR is lowest.", 2: "PSNR falls with the noise."}),
+             {1: "its PSNR is lowest.", 2: "their PSNR differs by decibels."}),
 )
 # fmt: on

@@ -118,7 +118,7 @@ class Edit(Tool):
         for name in ("noise_chart", "fill_chart"):
             form[name].input(self.on_chart, inputs, [self.plot, runs.note], **LATEST)
         vocabulary.wire(form)
-        self.share.wire({self.last_run}, self.scripts)
+        self.share.wire({self.last_run})
         self.share.saves(self.png, self.pictures, {self.last_run, self.share.capsule})
         self.share.saves_chart(self.chart_file, "edit-plot")
 
@@ -240,13 +240,6 @@ class Edit(Tool):
         told = {} if drawing is None else {"drawing": ("Drawing", shelf.picture(_plain(drawing)))}
         return {**super().settings_of(capsule), **told}
 
-    def scripts(self, values: dict[Any, Any]) -> Iterator[tuple[str, str]]:
-        """A script a column, of its first picture."""
-        plan = self.last(values).plan
-        for column in range(len(plan.columns)):
-            lane = plan.lanes_in(column)[0]
-            yield f"edit-{lane + 1}.py", _script(plan.request, lane)
-
     def pictures(self, values: dict[Any, Any]) -> Iterator[Path]:
         """A PNG a finished picture."""
         outcome: Outcome | None = values[self.last_run]
@@ -298,12 +291,6 @@ def _stills(plan: Plan, drawing: Drawing) -> dict[str, np.ndarray]:
 def _plain(drawing: dict[str, Any]) -> dict[str, Any]:
     """A capsule's drawing for the shelf: its name where nothing was painted."""
     return {"example": drawing["example"]} if set(drawing) == {"example"} else {"png": drawing}
-
-
-def _script(request: EditRequest | EnlargeRequest, lane: int) -> str:
-    from lab.capsules import edit_script, enlarge_script
-
-    return (edit_script if isinstance(request, EditRequest) else enlarge_script).write(request, lane)
 
 
 def _models(settings: Settings) -> list[Model]:
