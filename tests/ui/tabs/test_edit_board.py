@@ -19,7 +19,7 @@ from lab.ui.shell import media
 from lab.ui.shell.form import Field, Form
 from lab.ui.tabs.edit import board as boards
 from lab.ui.tabs.edit import drawing as drawings
-from lab.ui.tabs.edit.canvas import COLOURS, LOOK, MASK, STROKES, canvas
+from lab.ui.tabs.edit.canvas import COLOURS, LOOK, MASK, STROKES, canvas, name_of
 from lab.ui.tabs.edit.drawing import MASKS
 from lab.ui.tabs.edit.starters import PAPER, STARTERS
 from tests.ui.values import set_to, settled
@@ -70,7 +70,7 @@ def layer(*boxes, side=64, colour=(214, 40, 57)):
 def event(board, values, pixels=None, n=1, mode=MASK, **more):
     """What the page hands over."""
     ink = media.exact_uri(layer() if pixels is None else pixels)
-    return SimpleNamespace(**{"n": n, "id": drawing_of(board, values).id, "mode": mode, "ink": ink} | more)
+    return SimpleNamespace(**{"n": n, "id": name_of(drawing_of(board, values), mode), "mode": mode, "ink": ink} | more)
 
 
 LEFT, RIGHT = (slice(0, 64), slice(0, 20)), (slice(0, 64), slice(40, 64))
@@ -101,13 +101,29 @@ def test_a_canvas_says_which_strokes_are_on_it(board):
     assert drawing_of(board, later).seen == 7
 
 
-def test_a_stroke_on_a_picture_that_is_gone_changes_nothing_and_shows_the_one_that_is_there(board):
+def test_colours_for_a_picture_that_is_gone_change_nothing_and_the_page_shows_the_one_that_is_there(board):
+    values = page(board, experiment="noise")
+    old = event(board, values, layer(LEFT), mode=STROKES)
+    values = settled(values, board.on_starter(values, SimpleNamespace(pick=5)))
+    update = board.on_edit(values, old)
+    assert update[board.drawing].strokes is None and update[board.drawing].example == list(STARTERS)[5]
+    assert name_of(drawing_of(board, values), STROKES) in set_to(update[board.editor])
+
+
+def test_a_mask_that_was_painted_while_another_picture_came_lies_over_that_one(board):
     values = page(board)
     old = event(board, values, layer(LEFT))
     values = settled(values, board.on_starter(values, SimpleNamespace(pick=5)))
+    after = board.on_edit(values, old)[board.drawing]
+    assert after.mask[LEFT].all() and after.example == list(STARTERS)[5]
+
+
+def test_a_mask_of_before_a_preset_was_pressed_changes_nothing(board):
+    values = page(board)
+    old = event(board, values, layer(LEFT))
+    values = settled(values, board.begin(("fox", "middle"), board.form.complete({})))
     update = board.on_edit(values, old)
-    assert update[board.drawing].mask is None and update[board.drawing].example == list(STARTERS)[5]
-    assert drawing_of(board, values).id in set_to(update[board.editor])
+    assert np.array_equal(update[board.drawing].mask, MASKS["middle"](64)) and board.editor in update
 
 
 def test_colours_are_painted_in_the_experiment_with_noise(board):
@@ -198,7 +214,7 @@ def test_an_experiment_has_the_tools_that_it_has_a_use_for(board, experiment, vi
     )
     markup = editor["value"]
     assert f'data-mode="{mode or LOOK}"' in markup
-    assert ("data-colour" in markup) == (mode == STROKES) and ("<select>" in markup) == (mode == MASK)
+    assert ("data-colour" in markup) == (mode == STROKES) and ("<select" in markup) == (mode == MASK)
     assert ("data-tool" in markup) == (mode in (STROKES, MASK)) and ('tabindex="0"' in markup) == (
         mode in (STROKES, MASK)
     )
@@ -290,7 +306,7 @@ SENT = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.
 )
 def test_hand_made_events_are_answered_in_words_or_with_a_drawing(board, sent, knows_id):
     values = page(board)
-    made = SimpleNamespace(**sent, **({"id": drawing_of(board, values).id} if knows_id else {}))
+    made = SimpleNamespace(**sent, **({"id": name_of(drawing_of(board, values), sent.get("mode"))} if knows_id else {}))
     update = board.on_edit(values, made)
     drawing = update.get(board.drawing)
     assert drawing is not None or "in one piece" in said(board, update)

@@ -13,7 +13,7 @@ from lab.ui.shell import media, own, widgets
 from lab.ui.shell.form import Form
 from lab.ui.shell.widgets import PICKED, Update
 from lab.ui.tabs.edit import drawing as drawings
-from lab.ui.tabs.edit.canvas import LOOK, MASK, PAINT_JS, STROKES, canvas
+from lab.ui.tabs.edit.canvas import LOOK, MASK, PAINT_JS, STROKES, canvas, name_of
 from lab.ui.tabs.edit.drawing import LOST, MASKS, Drawing
 from lab.ui.tabs.edit.starters import PAPER, STARTERS
 
@@ -78,9 +78,9 @@ class Board:
 
     def on_edit(self, values: dict[Any, Any], event: gr.EventData) -> Update:
         """What was painted, all of it and not the last stroke alone, or a mask that was chosen by its name. The page shows its
-        strokes already; it is shown another picture's canvas where they were painted on one that is gone."""
+        strokes already; it is shown the canvas that is there where they were painted on one that is gone."""
         now, before = self._now(values)
-        if widgets.sent(event, "id") != before.id:
+        if widgets.sent(event, "id") != name_of(before, widgets.sent(event, "mode")):
             return self.show(before, now)
         try:
             after = _edited(before, event, self.form.model(now).size)

@@ -48,7 +48,7 @@ def canvas(drawing: Drawing, mode: str, side: int) -> str:
     hint = f'<div class="hint">{_HINTS[mode]}</div>' if mode in _HINTS else ""
     work = "" if mode == LOOK else ' tabindex="0" role="application" aria-describedby="edit-keys"'
     return (
-        f'<div class="paint" data-mode="{mode}" data-id="{escape(drawing.id)}" data-seen="{drawing.seen}" data-laid="{laid_out}">'
+        f'<div class="paint" data-mode="{mode}" data-id="{escape(name_of(drawing, mode))}" data-seen="{drawing.seen}" data-laid="{laid_out}">'
         f"{_tools(mode)}"
         f'<div class="board"><img alt="{escape(_alt(drawing))}" src="{media.data_uri(_ground(drawing, mode, side))}" draggable="false">'
         f'<canvas class="ink" width="{side}" height="{side}" data-src="{ink}" aria-label="{_WHAT[mode]}"{work or " hidden"}></canvas>'
@@ -57,6 +57,11 @@ def canvas(drawing: Drawing, mode: str, side: int) -> str:
         f'<div class="caption"><span>{side} × {side} pixels, as the model sees them.</span> <span class="share" role="status"></span></div>'
         f'<div id="edit-keys" class="unseen">{_KEYS}</div><div class="where unseen" role="status"></div></div>'
     )
+
+
+def name_of(drawing: Drawing, mode: str) -> str:
+    """What strokes in a mode belong to: colours to the picture that they are painted onto, a mask to whatever picture there is."""
+    return f"{drawing.id}-{drawing.pictures}" if mode == STROKES else drawing.id
 
 
 def _ground(drawing: Drawing, mode: str, side: int) -> np.ndarray:
@@ -111,4 +116,4 @@ def _beneath(drawing: Drawing, mode: str) -> str:
         for name in MASKS
         if drawing.arranged or name not in ARRANGED
     )
-    return f'<div class="beneath"><label>Mask <select><option value="">painted</option>{options}</select></label></div>'
+    return f'<div class="beneath"><label for="edit-mask">Mask</label><select id="edit-mask"><option value="">painted</option>{options}</select></div>'

@@ -40,7 +40,8 @@ class Drawing:
     file: str = (
         ""  # a visitor's own picture: what its file is called among the pictures of the page, lab/ui/shell/own.py
     )
-    id: str = ""  # of another picture, another one
+    id: str = ""  # another one where all begins anew: mask and picture of a preset, or of a link
+    pictures: int = 0  # that were chosen since then
     seen: int = 0  # the page's count of what it handed over: up to here it is in this drawing
 
     @property
@@ -128,7 +129,7 @@ NOTHING = Drawing(None, None)
 
 def begin(name: str, side: int, area: str = "") -> Drawing:
     """One of STARTERS at a side, with one of MASKS or without."""
-    drawing = from_starter(name, NOTHING, side)
+    drawing = from_starter(name, _empty(), side)
     return masked(drawing, area=area) if area else drawing
 
 
@@ -147,7 +148,11 @@ def _with_source(
     before: Drawing, source: np.ndarray, side: int, example: str = "", note: str = "", file: str = ""
 ) -> Drawing:
     fresh = replace(before, picture=None, strokes=None, source=source, example=example, note=note, file=file)
-    return resized(replace(fresh, id=secrets.token_hex(4)), side)
+    return resized(replace(fresh, pictures=before.pictures + 1), side)
+
+
+def _empty() -> Drawing:
+    return replace(NOTHING, id=secrets.token_hex(4))
 
 
 def painted(drawing: Drawing, layer: np.ndarray) -> Drawing:
@@ -238,12 +243,12 @@ def from_capsule(value: Any, side: int) -> Drawing:
     """The inverse of `for_capsule` at a side, for a value from anywhere: what cannot be read is left out, and where that is the
     picture itself there is none."""
     words = value if isinstance(value, dict) else {}
-    example, drawing = words.get("example"), replace(NOTHING, id=secrets.token_hex(4))
+    example, drawing = words.get("example"), _empty()
     if isinstance(example, str) and example in STARTERS:
         drawing = begin(example, side)
     else:
         with suppress(ValueError):
-            drawing = _with_source(NOTHING, media.squared(media.from_uri(words.get("png"))), side)
+            drawing = _with_source(drawing, media.squared(media.from_uri(words.get("png"))), side)
     strokes = words.get("strokes")
     if isinstance(strokes, dict) and drawing.picture is not None:
         with suppress(LabError):  # as of strokes that were too large for their link
