@@ -416,7 +416,7 @@ class LoadedStableDiffusion:
         at the model's side: the mask, then the latents of the picture with the hole in grey, (1 + channels, height, width) at the
         latents' side, as StableDiffusionInpaintPipeline hands them over, but for the latents' mean where it draws a sample."""
         mask = torch.from_numpy(hole).float()[None]
-        latents = self._encoded(to_signed(picture, (self.side, self.side)) * (1 - mask))
+        latents = self.from_values(to_signed(picture, (self.side, self.side)) * (1 - mask))
         return torch.cat([interpolate(mask[None], latents.shape[1:])[0], latents])
 
     @cached_property
@@ -489,12 +489,12 @@ class LoadedStableDiffusion:
         return to_uint8((self._to_rgb @ flat).reshape(3, height, width))
 
     def from_picture(self, picture: np.ndarray) -> Tensor:
-        return self._encoded(to_signed(picture, (self.side, self.side)))
+        return self.from_values(to_signed(picture, (self.side, self.side)))
 
     @torch.inference_mode()
-    def _encoded(self, pixels: Tensor) -> Tensor:
-        """The latents of a picture (3, side, side) in [-1, 1]."""
-        latents = self.autoencoder.encode(pixels[None].to(self._weight)).latent_dist.mean[0].float().cpu()
+    def from_values(self, values: Tensor) -> Tensor:
+        """The latents of a picture (3, side, side) in [-1, 1]: the way back of `to_values`."""
+        latents = self.autoencoder.encode(values[None].to(self._weight)).latent_dist.mean[0].float().cpu()
         return (latents - self._mean) / self._deviation
 
     def nearest(self, x_0: Tensor) -> None:
