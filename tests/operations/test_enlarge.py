@@ -17,7 +17,7 @@ from lab.operations.enlarge import enlarge
 from lab.operations.house import House
 from lab.operations.sampling import sampling
 from lab.requests.base import LabError
-from lab.requests.enlarge import FORMULAS, UPSAMPLER, Enlarged, EnlargeLane, EnlargeRequest, original_of
+from lab.requests.enlarge import FORMULAS, UPSAMPLER, Enlarged, EnlargeLane, EnlargeRequest, original_of, small_of
 from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import LaneResult, LaneSettings, SamplingRequest, Step
 from lab.settings import Settings
