@@ -45,7 +45,9 @@ def _read(family: str, folder: Path, size: int) -> Architecture | None:
             return _exact(folder, size)
         unet = _config(folder / "unet")
         stages = _stages(unet)
-        channels = unet["in_channels"] if family == "pixel" else unet.get("out_channels", 4)  # nine in, where it fills holes
+        channels = (
+            unet["in_channels"] if family == "pixel" else unet.get("out_channels", 4)
+        )  # nine in, where it fills holes
         shape = (channels, unet["sample_size"], unet["sample_size"])
         if family == "pixel":
             return Architecture(shape[1], shape, classes=unet["num_class_embeds"] or 0, stages=stages)

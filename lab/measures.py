@@ -110,18 +110,3 @@ def consistency(picture: np.ndarray, small: np.ndarray) -> float:
     height, width = small.shape[:2]
     means = picture.astype(float).reshape(height, len(picture) // height, width, -1, 3).mean(axis=(1, 3))
     return float(np.sqrt(np.square(means - small).mean()))
-
-
-def ssim(picture: np.ndarray, original: np.ndarray) -> float:
-    """Structural similarity of the lumas, Wang et al. 2004, eq. 13, with their Gaussian window of 11 pixels (deviation 1.5) and
-    constants; the mean over all places. At most 1, for equal pictures."""
-    x, y = (cv2.cvtColor(one, cv2.COLOR_RGB2GRAY).astype(float) for one in (picture, original))
-
-    def mean(values: np.ndarray) -> np.ndarray:
-        return cv2.GaussianBlur(values, (11, 11), 1.5)
-
-    c_1, c_2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    mu_x, mu_y = mean(x), mean(y)
-    var_x, var_y, covariance = mean(x * x) - mu_x**2, mean(y * y) - mu_y**2, mean(x * y) - mu_x * mu_y
-    places = (2 * mu_x * mu_y + c_1) * (2 * covariance + c_2) / ((mu_x**2 + mu_y**2 + c_1) * (var_x + var_y + c_2))
-    return float(places.mean())

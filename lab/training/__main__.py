@@ -17,12 +17,13 @@ from lab.fidelity_curves import FILE as CURVES
 from lab.training import blind, curves, data
 from lab.training.cards import write_card
 from lab.training.corpus import SHIPPED, load_corpus
-from lab.training.evaluate import MEASURES, Scene
+from lab.training.evaluate import MEASURES
 from lab.training.evaluate import evaluate as evaluate_models
 from lab.training.export import export
 from lab.training.queue import Queue
 from lab.training.recipes import RECIPES
 from lab.training.recipes.latents import LatentOptions
+from lab.training.scene import Scene
 from lab.training.train import CHECKPOINT, Budget, Models, Options, Trainer, run
 
 ASSETS = Path("assets/models")

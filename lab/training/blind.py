@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from lab.training.corpus import PEOPLE_GROUP
-from lab.training.evaluate import Scene, in_batches, load_pipeline
 from lab.training.recipes.judge import plain_captions
 from lab.training.recipes.latents import generate
+from lab.training.scene import Scene, in_batches, load_pipeline
 
 COLUMNS, ROWS = 5, 4
 ENLARGED = 3

@@ -23,6 +23,10 @@ ABOUT = {
     "classifier": "The noisy classifier of classifier guidance (Dhariwal & Nichol 2021): the group of a drawing at any noise level.",
     "noised-clip": "The image encoder of a noised CLIP (Nichol et al. 2021, GLIDE): noisy drawings, at any level, in the space of `clip`.",
     "student": "Latent consistency distillation (Luo et al. 2023) of the text-to-image model: pictures in one to eight steps.",
+    "inpainting": "The text-to-image model fine-tuned to fill holes (Nichol et al. 2021, GLIDE, section 2.4; Rombach et al. 2022): nine "
+    "channels in, x_t, the mask and the latents of what is known. A `StableDiffusionInpaintPipeline`.",
+    "upsampler": "Pictures to twice their width by diffusion in pixel space (Saharia et al. 2021, SR3), with noise conditioning "
+    "augmentation (Ho et al. 2021, Cascaded Diffusion, section 4.2).",
     "judge": "Scores pictures that another network guided, and gives the features of precision, recall and Fréchet distance; no generator, "
     "guide or scorer learned from it.",
 }

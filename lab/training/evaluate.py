@@ -8,7 +8,6 @@ judge or an extraction works at all, the same figure for real pictures stands be
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -34,12 +33,14 @@ from lab.models.judge import LoadedJudge, read_judge
 from lab.models.noisy_encoder import NoisyEncoder
 from lab.training.classification import NOISES, by_log_snr, exact_classifier, group_labels, noised
 from lab.training.corpus import PEOPLE_GROUP, Corpus, to_device, to_pixels, to_unit
+from lab.training.editing import measure_inpainting, measure_upsampler
 from lab.training.losses import add_noise, levels, target, variational_bound
 from lab.training.people import draw, random_figure, silhouette
 from lab.training.recipes.autoencoder import reconstruct
 from lab.training.recipes.clip import hidden_styles
 from lab.training.recipes.judge import plain_captions
-from lab.training.recipes.latents import LatentOptions, generate
+from lab.training.recipes.latents import generate
+from lab.training.scene import CPU, Scene, distinct, evenly, in_batches, load_pipeline, prompt_parts, unseen_people
 from lab.training.scores import (
     CHOICES,
     accuracy,
@@ -51,31 +52,13 @@ from lab.training.scores import (
     recall,
     unit,
 )  # fmt: skip
-from lab.training.train import Models
 from lab.training.wording import tokenize
 
-CPU = torch.device("cpu")
 SCALES = (0.0, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0)  # 0: without the caption, 1: without guidance
 STUDENT_SCALE = 4.0
 EDGE_THRESHOLDS = (80, 160)
 BILLED, NEAR, STRATA = 64, 16, 32  # pictures whose bound is measured; terms of each
 FIGURES_SEED = 10_000  # of people who are in no training set
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What the figures are taken from: the corpus, where the models lie, and how many prompts to spend."""
-
-    corpus: Corpus
-    models: Models
-    prompts: int
-    device: torch.device = CPU  # where pictures are generated; all else is measured on the CPU
-    styles: tuple[str, ...] = LatentOptions.styles
-
-    @property
-    def prompt_corpus(self) -> Corpus:
-        """The pictures whose captions are prompts of the latent models: drawings in their styles, and people."""
-        return self.corpus.in_styles(self.styles)
 
 
 def evaluate(scene: Scene, only: list[str] | None = None) -> dict[str, dict[str, Any]]:
@@ -184,7 +167,7 @@ def measure_edges(scene: Scene) -> dict[str, Any]:
     """F1 of edges found again in the generated picture, 2 px tolerance, with control and without."""
     pipeline, controlled = load_pipeline(scene), load_controlled(scene, "controlnet-edges")
     unseen = scene.prompt_corpus.unseen
-    sample = unseen.select(np.linspace(0, len(unseen) - 1, min(len(unseen), scene.prompts // 2)).astype(int))
+    sample = evenly(unseen, scene.prompts // 2)
     edges = np.stack([cv2.Canny(picture, *EDGE_THRESHOLDS) for picture in sample.pixels])
     hints = torch.from_numpy(edges).float()[:, None].expand(-1, 3, -1, -1) / 255
     captions = list(sample.captions)
@@ -221,8 +204,7 @@ def measure_pixel(scene: Scene) -> dict[str, Any]:
     model = UNet2DModel.from_pretrained(folder / "unet").float().eval()
     scheduler = DDPMScheduler.from_pretrained(folder / "scheduler")
     predicts, alphas_cumprod = scheduler.config.prediction_type, scheduler.alphas_cumprod
-    unseen = scene.corpus.unseen.drawings(model.config.sample_size)
-    unseen = unseen.select(np.linspace(0, len(unseen) - 1, min(len(unseen), BILLED)).astype(int))
+    unseen = evenly(scene.corpus.unseen.drawings(model.config.sample_size), BILLED)
     rng, bounds, errors = torch.Generator().manual_seed(0), [], []
     for picture in unseen.pixels:
         small = to_unit(to_device(picture[None], CPU))
@@ -335,12 +317,9 @@ MEASURES: dict[str, Callable[[Scene], dict[str, Any]]] = {
     "classifier": measure_classifier,
     "noised-clip": measure_noised_clip,
     "student": measure_student,
+    "inpainting": measure_inpainting,
+    "upsampler": measure_upsampler,
 }
-
-
-def load_pipeline(scene: Scene) -> StableDiffusionPipeline:
-    pipeline = StableDiffusionPipeline.from_pretrained(scene.models("text-to-image"), safety_checker=None)
-    return pipeline.to(scene.device)
 
 
 def load_controlled(scene: Scene, name: str) -> StableDiffusionControlNetPipeline:
@@ -360,30 +339,6 @@ def with_and_without(
         ),
         "without_control": in_batches(lambda part, seed: generate(pipeline, part, 3.0, seed=seed), captions),
     }
-
-
-def in_batches(make: Callable[[list[str], int], np.ndarray], captions: list[str], batch: int = 25) -> np.ndarray:
-    """`make(captions, number of the first)` of each batch, joined."""
-    return np.concatenate([make(captions[i : i + batch], i) for i in range(0, len(captions), batch)])
-
-
-def prompt_parts(scene: Scene) -> dict[str, Corpus]:
-    """The prompts of text-to-image models: captions of drawings that they learned, of people that they did not."""
-    training = scene.prompt_corpus.training
-    drawings = distinct(
-        training.select(np.array([group != PEOPLE_GROUP for group in training.groups])), scene.prompts // 2
-    )
-    return {"drawings": drawings, "people": distinct(unseen_people(scene), scene.prompts - len(drawings))}
-
-
-def unseen_people(scene: Scene) -> Corpus:
-    return scene.corpus.unseen.persons
-
-
-def distinct(corpus: Corpus, n: int) -> Corpus:
-    """At most n pictures, evenly spread, no two of one caption."""
-    _, first = np.unique(np.array(plain_captions(corpus)), return_index=True)
-    return corpus.select(np.sort(first)[np.linspace(0, len(first) - 1, min(n, len(first))).astype(int)])
 
 
 def alike(training: Corpus, drawings: int, people: int) -> np.ndarray:

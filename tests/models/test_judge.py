@@ -14,10 +14,10 @@ from lab.models.loaders import load
 from lab.models.pictures import PictureSet, resized
 from lab.settings import ASSETS, Settings
 from lab.training.corpus import load_corpus
-from lab.training.evaluate import CHOICES, distinct
 from lab.training.recipes.clip import hidden_styles
 from lab.training.recipes.judge import plain_captions
-from lab.training.scores import accuracy
+from lab.training.scene import distinct
+from lab.training.scores import CHOICES, accuracy
 
 FOLDER = ASSETS / "models" / JUDGE
 

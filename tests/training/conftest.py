@@ -24,6 +24,8 @@ TINY = {
     "classifier": {"batch": 4, "channels": (32, 32), "resolution": 8},
     "noised-clip": {"batch": 4, "channels": (32, 32), "resolution": 8},
     "student": {"batch": 2, "embedding": 8},
+    "inpainting": {"batch": 2, "sheet_steps": 2},
+    "upsampler": {"batch": 2, "channels": (8, 8), "crop": 16},
     "judge": {"batch": 4, "channels": (8, 8), "width": 16},
 }
 

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from lab.training import blind
-from lab.training.evaluate import Scene
+from lab.training.scene import Scene
 
 
 def test_sheets_have_numbers_and_the_key_is_apart(make, corpus, tmp_path):

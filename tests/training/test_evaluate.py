@@ -9,8 +9,10 @@ import torch
 
 from lab.training.cards import flat, plot, write_card
 from lab.training.classification import calibration_error, exact_classifier
-from lab.training.evaluate import MEASURES, NEAR, STRATA, Scene, evaluate, strata
+from lab.training.editing import enlarged_figures, partial_masks
+from lab.training.evaluate import MEASURES, NEAR, STRATA, evaluate, strata
 from lab.training.export import export
+from lab.training.scene import Scene
 from lab.training.scores import edge_f1, foreground, nearest, overlap, recall
 
 
@@ -150,3 +152,19 @@ def test_exports_are_sharded(tmp_path, monkeypatch):
     torch.testing.assert_close(
         loaded(tokens).last_hidden_state, model.eval()(tokens).last_hidden_state, atol=2e-2, rtol=0
     )
+
+
+def test_masks_of_the_figures_leave_something_of_every_picture_and_are_the_same_each_time():
+    masks = partial_masks(60, 32)
+    assert masks.shape == (60, 32, 32) and masks.any(axis=(1, 2)).all() and not masks.all(axis=(1, 2)).any()
+    assert np.array_equal(masks[:10], partial_masks(10, 32))
+
+
+def test_figures_of_enlarged_pictures_are_means_and_a_share_of_all_energy():
+    """A picture and itself, brighter by ten: PSNR of a known error, all its detail."""
+    originals = np.random.default_rng(0).integers(0, 240, (3, 16, 16, 3), np.uint8)
+    figures = enlarged_figures(originals + np.uint8(10), originals)
+    assert figures["psnr_db"] == pytest.approx(20 * np.log10(25.5)) and figures["detail"] == pytest.approx(1)
+    assert enlarged_figures(originals, originals)["ssim"] == pytest.approx(1)
+    flat_ones = np.repeat(originals.mean(axis=(1, 2), keepdims=True).astype(np.uint8), 16, 1).repeat(16, 2)
+    assert enlarged_figures(flat_ones, originals)["detail"] == 0

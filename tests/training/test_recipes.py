@@ -11,14 +11,22 @@ from diffusers import (
     ControlNetModel,
     DDPMScheduler,
     StableDiffusionControlNetPipeline,
+    StableDiffusionInpaintPipeline,
     StableDiffusionPipeline,
+    UNet2DConditionModel,
     UNet2DModel,
 )  # fmt: skip
+from diffusers.pipelines.stable_diffusion import pipeline_stable_diffusion_inpaint as inpaint
 from PIL import Image
+from torch.nn.functional import avg_pool2d
 from transformers import CLIPTextModelWithProjection, CLIPTokenizer, CLIPVisionModelWithProjection
 
 from lab.models.noisy_encoder import NoisyEncoder
+from lab.models.upsampler import read_upsampler
+from lab.training.corpus import to_unit
 from lab.training.recipes import RECIPES
+from lab.training.recipes.inpainting import widened
+from lab.training.recipes.upsampler import augmented, upsample
 from lab.training.records import LOG, read_log
 from lab.training.train import CHECKPOINT, Budget, Trainer, run
 from lab.training.wording import VARIANTS, tokenize, wordings
@@ -196,3 +204,78 @@ def test_training_a_noised_clip_keeps_the_texts_where_clip_has_them(make):
         expected = text(tokenize(tokens, [caption])).text_embeds[0]
     torch.testing.assert_close(recipe.test_texts[0], expected / expected.norm())
     assert recipe.texts.shape == (len(recipe.pixels), VARIANTS, 16)
+
+
+def test_a_widened_unet_draws_as_before_whatever_its_new_channels_hold(make):
+    base = UNet2DConditionModel.from_pretrained(make.model("text-to-image"), subfolder="unet").eval()
+    wide = widened(base).eval()
+    rng = torch.Generator().manual_seed(0)
+    x_t, known = torch.randn(2, 4, 8, 8, generator=rng), 9 * torch.randn(2, 5, 8, 8, generator=rng)
+    hidden = torch.randn(2, 5, base.config.cross_attention_dim, generator=rng)
+    with torch.no_grad():
+        expected = base(x_t, 300, encoder_hidden_states=hidden).sample
+        got = wide(torch.cat([x_t, known], dim=1), 300, encoder_hidden_states=hidden).sample
+    torch.testing.assert_close(got, expected, atol=1e-6, rtol=0)
+
+
+def test_an_inpainting_network_is_told_what_its_pipeline_hands_over(make, corpus, monkeypatch):
+    """The mask at the latents' side and the latents of the picture with a grey hole; the pipeline samples the encoder's
+    posterior, and here takes its mean."""
+    recipe = make("inpainting")
+    pipeline = recipe.pipeline(recipe.model)
+    monkeypatch.setattr(inpaint, "retrieve_latents", lambda encoded, generator: encoded.latent_dist.mode())
+    pictures = to_unit(torch.from_numpy(corpus.pixels[:5]).permute(0, 3, 1, 2))
+    masks = recipe.masks[:5]
+    init = pipeline.image_processor.preprocess((pictures + 1) / 2)
+    mask = pipeline.mask_processor.preprocess(masks)
+    parts = pipeline.prepare_mask_latents(mask, init * (mask < 0.5), 5, 32, 32, torch.float32, "cpu", None, False)
+    got = recipe.around(pictures, masks)
+    assert got.shape == (5, 5, 8, 8) and set(got[:, 0].unique().tolist()) <= {0.0, 1.0}
+    torch.testing.assert_close(got, torch.cat(parts, dim=1), atol=1e-5, rtol=0)
+
+
+def test_inpainting_loads_in_its_pipeline_and_the_mask_matters(make):
+    pipeline = StableDiffusionInpaintPipeline.from_pretrained(make.model("inpainting"), safety_checker=None)
+    pipeline.set_progress_bar_config(disable=True)
+    assert pipeline.unet.config.in_channels == 9
+    picture = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    left = torch.zeros(1, 1, 32, 32)
+    left[..., :16] = 1
+    ends = [
+        pipeline(
+            "red square", image=picture, mask_image=mask, num_inference_steps=2, output_type="np",
+            generator=torch.manual_seed(0),
+        ).images
+        for mask in (left, 1 - left)
+    ]  # fmt: skip
+    assert ends[0].shape == (1, 32, 32, 3) and np.abs(ends[0] - ends[1]).max() > 1e-4
+
+
+def test_an_upsampler_loads_as_the_lab_has_it_and_doubles_a_side(make):
+    folder = make.model("upsampler")
+    loaded = read_upsampler(folder)
+    assert loaded.denoiser(32).prediction_type == "v_prediction" and loaded.options["clip_sample"]
+    model = UNet2DModel.from_pretrained(folder / "unet")
+    small = torch.rand(2, 3, 12, 20, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    first, again, other = (upsample(model, small, noise=noise, steps=2, seed=3) for noise in (0, 0, 300))
+    assert first.shape == (2, 3, 24, 40) and torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_a_crop_has_the_small_picture_of_its_place(make):
+    recipe = make("upsampler")
+    pictures = torch.rand(6, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    crops, small = recipe.crops(pictures, torch.Generator().manual_seed(2)), avg_pool2d(pictures, 2)
+    assert crops.shape == (6, 3, 16, 16)
+    for crop, whole in zip(avg_pool2d(crops, 2), small, strict=True):
+        places = whole.unfold(1, 8, 1).unfold(2, 8, 1).permute(1, 2, 0, 3, 4)  # (9, 9, 3, 8, 8)
+        assert (places - crop).abs().amax(dim=(2, 3, 4)).min() < 1e-6
+
+
+def test_augmentation_noises_each_small_picture_to_its_own_step_and_step_0_not_at_all(make):
+    table = make("upsampler").alphas_cumprod
+    small, eps = (torch.randn(3, 3, 4, 4, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    got = augmented(small, eps, torch.tensor([0, 1, 399]), table)
+    assert torch.equal(got[0], small[0])
+    for row, step in ((1, 1), (2, 399)):
+        a = float(table[step])
+        torch.testing.assert_close(got[row], a**0.5 * small[row] + (1 - a) ** 0.5 * eps[row])
