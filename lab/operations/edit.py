@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from lab.catalog import EDITS, JUDGE, MODELS
+from lab.catalog import EDITS, JUDGE, MODELS, VIEWS
+from lab.engine.anagrams import first_latent
 from lab.engine.lanes import FINISHED, Record
 from lab.measures import edge_f1, edges_of, seam
 from lab.models.loaders import LoadedModel, title_of
@@ -45,7 +46,10 @@ def edit(request: EditRequest, house: House) -> Iterator[Event]:
     yield from loading(house, *request.models())
     with ExitStack() as leases:
         models = {name: leases.enter_context(house.lease(name)) for name in request.models()}
-        rooms = [Room(request, models[name], name, lanes, house) for name, lanes in _lanes_by_model(request).items()]
+        rooms = [
+            Room(request, models[name], name, lanes, house, anagrams)
+            for (name, anagrams), lanes in _lanes_by_room(request).items()
+        ]
         yield from rooms[0].opening()
         judge, began = models.get(JUDGE), time.perf_counter()
         for room, record in in_turn([iter(room) for room in rooms]):
@@ -75,25 +79,36 @@ def _check(request: EditRequest, settings: Settings) -> None:
         )
 
 
-def _lanes_by_model(request: EditRequest) -> dict[str, list[int]]:
-    """The lanes of each model that draws, by its name; the request's own model first."""
-    row, found = MODELS[request.model], dict[str, list[int]]()
+def _lanes_by_room(request: EditRequest) -> dict[tuple[str, bool], list[int]]:
+    """The lanes of each model that draws, by its name and whether they are anagrams of latents, which are two at once; the
+    request's own model first."""
+    row, found = MODELS[request.model], dict[tuple[str, bool], list[int]]()
     for index, lane in enumerate(request.lanes):
         name = {"nine": filler(row), "truth": truth(row)}.get(lane.method, row.name)
-        found.setdefault(name, []).append(index)
-    return dict(sorted(found.items(), key=lambda item: item[0] != row.name))
+        anagram = lane.method == "composed" and row.latent and VIEWS[request.view].kind == "turned"
+        found.setdefault((name, anagram), []).append(index)
+    return dict(sorted(found.items(), key=lambda item: (item[0][0] != row.name, item[0][1])))
 
 
 class Room:
     """One model of a run at work: its lanes, and what becomes of them."""
 
-    def __init__(self, request: EditRequest, model: LoadedModel, name: str, lanes: Sequence[int], house: House) -> None:
+    def __init__(
+        self,
+        request: EditRequest,
+        model: LoadedModel,
+        name: str,
+        lanes: Sequence[int],
+        house: House,
+        anagrams: bool = False,
+    ) -> None:
+        self._anagrams = anagrams
         self._model, self._lanes, self._house, self._notes = model, lanes, house, list[Note]()
         if any(request.lanes[index].method == "nine" for index in lanes) and not getattr(model, "fills", False):
             raise LabError(f"The {title_of(name)} takes no mask among its inputs: it was not taught to fill holes.")
         self._request = self._fitting(request)
         self.subject = _subject(request, model)
-        self._editor = Editor(self._request, model, self.subject)
+        self._editor = Editor(self._request, model, self.subject, anagrams)
         self.painter = Painter(model, request.replay, hidden=INVERSION)
 
     def _fitting(self, request: EditRequest) -> EditRequest:
@@ -135,7 +150,8 @@ class Room:
             yield self, record
 
     def _drive(self, lanes: Sequence[Any]) -> Iterator[Record]:
-        return self._house.drive(self._editor.denoiser, lanes)
+        for record in self._house.drive(self._editor.denoiser, lanes):
+            yield first_latent(record) if self._anagrams else record
 
     def _inversion(self, indices: Sequence[int]) -> Iterator[Record]:
         lanes = self._request.lanes

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from lab.engine.anagrams import Synchronised
 from lab.engine.composition import Composing, joined
 from lab.engine.grid import timestep_grid
 from lab.engine.inpainting import Known, RePaint
@@ -36,12 +37,14 @@ class Subject:
 
 
 class Editor:
-    """Makes the lanes of a request for one model; what they share is made once."""
+    """Makes the lanes of a request for one model; what they share is made once. Lanes that are `anagrams` have two latents."""
 
-    def __init__(self, request: EditRequest, model: LoadedModel, subject: Subject) -> None:
+    def __init__(self, request: EditRequest, model: LoadedModel, subject: Subject, anagrams: bool = False) -> None:
         self.request, self.model, self.subject = request, model, subject
         self.denoiser: Any = model.denoiser(request.forward)
-        if "composed" in request.methods():
+        if anagrams:
+            self.denoiser = shared(Synchronised, self.denoiser, model)
+        elif "composed" in request.methods():
             self.denoiser = shared(Composing, self.denoiser)
         self.x_0 = None if subject.picture is None else model.from_picture(subject.picture)
         self.hole = None if subject.hole is None else hole_of(subject.hole, model.shape)

@@ -49,8 +49,8 @@ def make_guides(
     return Guides(shared(Guided, denoiser) if potentials else denoiser, potentials)
 
 
-def shared(kind: Callable[..., Any], denoiser: Denoiser, *others: Denoiser) -> Any:
-    """The wrapper of these denoisers; the same object for whoever comes while anybody has it, so that runs share calls."""
+def shared(kind: Callable[..., Any], denoiser: Denoiser, *others: Any) -> Any:
+    """The wrapper of a denoiser and what else it takes; the same object for whoever comes while anybody has it, so that runs share calls."""
     key = (kind, id(denoiser), *map(id, others))
     with _lock:
         if (found := _wrappers.get(key)) is None:

@@ -137,6 +137,34 @@ def test_two_descriptions_are_met_each_in_its_view(run):
     assert np.abs(once - once[::-1]).mean() < 12  # told the same of both views, it is nearly its own mirror image
 
 
+class Latents(LoadedExact):
+    """Pictures that pass for latents: an autoencoder that changes nothing."""
+
+    latent = True
+
+    def from_values(self, values):
+        return values
+
+
+@pytest.mark.parametrize("view", ["flip", "negative"])
+def test_anagrams_of_latents_are_the_mean_of_both_views_beside_lanes_of_another_method(exact, view):
+    """A prompt that finds one picture predicts it in both: what is drawn is the mean of it and of what is seen as it."""
+    house, records = make_house(**{"text-to-image": Latents(exact.pictures, exact.data)})
+    words = Condition(prompt="red apple", style="flat")
+    request = EditRequest(
+        picture=PICTURE, condition=words, source=words, view=view,
+        lanes=[lane("composed"), lane("sdedit", strength=0.5), lane("composed", seed=1)],
+    )  # fmt: skip
+    events = list(edit(request, house))
+    seen = PICTURE[::-1] if view == "flip" else 255 - PICTURE
+    want, found = (PICTURE.astype(float) + seen) / 2, results(events)
+    for index in (0, 2):
+        assert np.abs(found[index].picture - want).max() <= 1
+    assert np.abs(found[1].picture.astype(int) - PICTURE).max() <= 1
+    assert {record.x_0.shape[0] for record in records} == {3, 6}
+    assert all(step.x_0.shape == step.x_t.shape == (SIDE, SIDE, 3) for step in of(Step, events))
+
+
 def test_a_picture_is_judged_in_both_its_views(exact):
     judge = Judge()
     house, _ = make_house(exact=exact, judge=judge)
