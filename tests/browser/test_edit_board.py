@@ -189,6 +189,17 @@ def test_what_is_painted_while_an_answer_is_under_way_is_not_lost(page):
     assert agree(page) == before
 
 
+def test_a_mask_that_is_chosen_while_an_answer_is_under_way_is_not_lost(page):
+    draw(page, (0.9, 0.9))
+    agree(page)
+    page.get_by_role("button", name="Slowly").click()
+    page.get_by_label("Mask", exact=True).select_option("left half")
+    draw(page, (0.9, 0.1))
+    page.wait_for_timeout(2000)
+    page.wait_for_function(f"({COVERED})() > 2048")
+    assert 2048 < agree(page) < 2048 + 40
+
+
 def test_a_preset_pressed_after_a_stroke_shows_the_presets_mask(page):
     draw(page, (0.1, 0.1), (0.9, 0.1))
     page.get_by_role("button", name="Preset").click()
@@ -320,7 +331,8 @@ def test_the_veil_is_seen_on_white_on_black_and_on_any_colour(page, tmp_path):
     bring(page, "#edit-gallery", tmp_path / "stripes.png")
     page.get_by_label("Mask", exact=True).select_option("upper half")
     held(page, "2048 in the hole, 0 coloured, 64 px, upper half, own.")
-    page.wait_for_timeout(200)
+    expect(page.locator("#edit-board .share")).to_have_text("The hole covers 50 %.")
+    page.wait_for_timeout(500)
     shot = page.locator("#edit-board .board").screenshot(path=tmp_path / "shot.png")
     assert shot
     pixels = np.asarray(Image.open(tmp_path / "shot.png").convert("L")).astype(float)

@@ -219,6 +219,7 @@ def test_an_experiment_has_the_tools_that_it_has_a_use_for(board, experiment, vi
         mode in (STROKES, MASK)
     )
     assert ('value="border"' in markup) == (experiment == "fill")
+    assert ('alt="Blank paper"' in markup) == (experiment == "two")
     plain = drawings.begin("panda", 64)
     laid_out = not np.array_equal(update[board.drawing].picture, plain.picture)
     assert laid_out == (experiment == "fill")

@@ -125,9 +125,8 @@ class Board:
         }
 
     def _canvas(self, drawing: Drawing, now: dict[str, Any]) -> str:
-        plain = (
-            replace(drawing, picture=None) if now["experiment"] == "two" else drawing
-        )  # two descriptions have no picture
+        paper = replace(drawing, picture=None, source=None, example="")  # two descriptions have no picture
+        plain = paper if now["experiment"] == "two" else drawing
         return canvas(plain, mode_of(now) or LOOK, self.form.model(now).size)
 
     def _now(self, values: dict[Any, Any]) -> tuple[dict[str, Any], Drawing]:

@@ -11,6 +11,7 @@ from lab.ui.tabs.edit.drawing import ARRANGED, MASKS, Drawing
 PAINT_JS = beside(__file__, "paint.js")
 STROKES, MASK, LOOK = "strokes", "mask", "look"  # what is painted: colours, the hole, or nothing
 
+VEIL = 512  # pixels of what shows the mask: hatching needs more than the models have
 COLOURS = (("Black", "#1c1b22"), ("White", "#ffffff"), ("Red", "#d62839"), ("Yellow", "#f7b801"), ("Green", "#2f9e44"), ("Blue", "#2471c8"))  # fmt: skip
 _ICONS = {
     "brush": ("Paint", '<path d="M14.500 4.500l5 5L10 17.500 6.500 14zM6.500 14c-2.500.5-1.500 4-4 5.500 3 1 7 .5 7.500-2"/>'),
@@ -42,6 +43,7 @@ def canvas(drawing: Drawing, mode: str, side: int) -> str:
     In `mode` STROKES colours are painted, in MASK the hole, and LOOK shows the picture alone.
     """
     side = drawing.side or side
+    fine = side * max(1, VEIL // side)
     layer = _layer(drawing, mode)
     laid_out = drawing.area if drawing.arranged and drawing.area in ARRANGED else ""
     ink = media.exact_uri(layer, quick=True) if layer is not None else ""
@@ -52,7 +54,7 @@ def canvas(drawing: Drawing, mode: str, side: int) -> str:
         f"{_tools(mode)}"
         f'<div class="board"><img alt="{escape(_alt(drawing))}" src="{media.data_uri(_ground(drawing, mode, side))}" draggable="false">'
         f'<canvas class="ink" width="{side}" height="{side}" data-src="{ink}" aria-label="{_WHAT[mode]}"{work or " hidden"}></canvas>'
-        f'<canvas class="veil" aria-hidden="true"></canvas><i class="ring" hidden></i>{hint}</div>'
+        f'<canvas class="veil" width="{fine}" height="{fine}" aria-hidden="true"></canvas><i class="ring" hidden></i>{hint}</div>'
         f"{_beneath(drawing, mode)}"
         f'<div class="caption"><span>{side} × {side} pixels, as the model sees them.</span> <span class="share" role="status"></span></div>'
         f'<div id="edit-keys" class="unseen">{_KEYS}</div><div class="where unseen" role="status"></div></div>'

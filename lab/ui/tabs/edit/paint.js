@@ -3,13 +3,13 @@
 // when it sent another canvas of the same drawing is painted onto that one again.
 // Runs as gr.HTML's js_on_load: `element`, `trigger` and `watch` are given.
 const SIZES = { small: 0.03, medium: 0.09, large: 0.2 }; // of the side
-const SHOWN = 512; // pixels of the veil: as fine as the hatching needs
-const MOST_UNDONE = 30;
+const SHOWN = 512; // pixels of the veil that the hatching is made for
+const MOST_UNDONE = 30, MOST_KEPT = 60;
 const state = {
   tool: "brush", size: "medium", colour: "#d62839",
   shown: null, // what the server sent last: the canvas, and its attributes as text
   count: 0, // of what was handed over
-  sent: [], // what was handed over of this canvas, by its count
+  sent: [], // what was handed over that the server may not have heard of, by its count
   before: [], // layers to go back to
   stroke: null, // under way: pointer, last place, paint, and the places
   at: null, // the keyboard's crosshair, in pixels
@@ -36,7 +36,6 @@ function prepare() {
     state.at = null;
   }
   state.shown = { canvas, attributes, frame, id: now.id, mode: now.mode };
-  state.sent = state.sent.filter(({ count }) => count > Number(now.seen));
   if (!canvas.dataset.src) loaded(canvas, null);
   else {
     const image = new Image();
@@ -45,13 +44,17 @@ function prepare() {
   }
 }
 function loaded(canvas, image) {
-  const ink = inkOf(canvas), unheard = state.sent;
+  const ink = inkOf(canvas), chosen = part("select"), seen = Number(settings().seen);
   ink.clearRect(0, 0, canvas.width, canvas.height);
   if (image) ink.drawImage(image, 0, 0);
-  for (const { paint } of unheard) paint?.(canvas);
+  if (chosen) chosen.value = chosen.querySelector("[selected]")?.value ?? "";
+  const unheard = state.sent.filter(({ count }) => count > seen), area = unheard.findLastIndex(({ more }) => more.area);
+  if (area >= 0) send(unheard.slice(0, area + 1), unheard[area].more); // replaces what was painted before
+  const strokes = unheard.slice(area + 1);
+  for (const { paint } of strokes) paint(canvas);
+  if (strokes.length) send(strokes);
   if (state.stroke) trace(canvas, state.stroke);
   look();
-  if (unheard.length) hand(null);
 }
 
 // What is painted
@@ -96,12 +99,18 @@ function change(paint) {
   hand(paint);
 }
 function hand(paint, more = {}) {
-  const canvas = part(".ink"), { id, mode } = settings(), chosen = part("select");
+  const one = { paint, more }, chosen = part("select");
+  state.sent.push(one);
+  state.sent.splice(0, state.sent.length - MOST_KEPT);
+  if (chosen && !more.area && !settings().laid) chosen.value = ""; // it was painted on
+  send([one], more);
+}
+function send(these, more = {}) {
+  const { id, mode } = settings();
   state.count += 1;
-  state.sent.push({ count: state.count, paint });
-  if (chosen && !more.area && !settings().laid) chosen.value = "";
+  for (const one of these) one.count = state.count;
   look();
-  trigger("input", { n: state.count, id, mode, ink: canvas.toDataURL("image/png"), ...more });
+  trigger("input", { n: state.count, id, mode, ink: part(".ink").toDataURL("image/png"), ...more });
 }
 function undo() {
   const layer = state.before.pop();
@@ -119,9 +128,9 @@ function look() {
 function veil() {
   const canvas = part(".ink"), over = part(".veil");
   if (!canvas || settings().mode !== "mask") return;
-  const side = canvas.width, scale = Math.max(1, Math.floor(SHOWN / side)), opacity = inkOf(canvas).getImageData(0, 0, side, side).data;
-  over.width = over.height = side * scale;
+  const side = canvas.width, scale = over.width / side, opacity = inkOf(canvas).getImageData(0, 0, side, side).data;
   const paint = over.getContext("2d");
+  paint.reset();
   paint.imageSmoothingEnabled = false;
   paint.drawImage(canvas, 0, 0, over.width, over.height);
   paint.globalCompositeOperation = "source-in"; // hatched where the mask is
