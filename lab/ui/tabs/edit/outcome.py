@@ -99,8 +99,8 @@ class Watch:
 
     def outcome(self) -> Outcome:
         """What there is of the run so far."""
-        steps = {lane: thinned(list(own.values())) for lane, own in self._steps.items()}
-        way = steps.pop(INVERSION, ())
+        steps = {lane: thinned(list(own.values())) for lane, own in self._steps.items() if lane != INVERSION}
+        way = list(self._steps.get(INVERSION, {}).values())  # its pictures are previews
         lanes = {lane: own for lane, own in steps.items() if own}
         return Outcome(self.plan, lanes, dict(self.results), dict(self.stills), way, self._formulas, self._mask)
 

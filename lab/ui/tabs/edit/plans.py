@@ -137,7 +137,7 @@ def _words(now: Mapping[str, Any], row: Model, drawing: Drawing) -> Plan:
         for words in ("source", "target")
         for scale in scales
     ]
-    request = _edit(now, row, drawing, lanes, source=_condition(now, row, "source", "second_group"))
+    request = _edit(now, row, drawing, lanes, source=_condition(now, row, "source", "second_group", style=False))
     own, other = (_said(condition) or "no words" for condition in (request.source, request.condition))
     return Plan(
         "words",
@@ -160,7 +160,7 @@ def _enlarge(now: Mapping[str, Any], row: Model, drawing: Drawing) -> Plan:
     ]
     request = make_request(
         EnlargeRequest,
-        picture=None if cascade else drawing.picture,
+        picture=None if cascade else drawing.at(FACTOR * now["side"]),
         condition=make_request(Condition, group=now["group"] if cascade else ""),
         seed=seeds[0],
         guidance_scale=now["guidance"],
@@ -236,9 +236,10 @@ def _lane(now: Mapping[str, Any], **more: Any) -> EditLane:
     return make_request(EditLane, **(shared | more))
 
 
-def _condition(now: Mapping[str, Any], row: Model, prompt: str, group: str) -> Condition:
+def _condition(now: Mapping[str, Any], row: Model, prompt: str, group: str, style: bool = True) -> Condition:
     """What one of two descriptions says, as far as the model reads it."""
-    told = {"prompt": now[prompt], "style": now["style"]} if "prompt" in row.conditions else {"group": now[group]}
+    told = {"prompt": now[prompt], "style": now["style"] * style}
+    told = told if "prompt" in row.conditions else {"group": now[group]}
     return make_request(Condition, **{name: text for name, text in told.items() if name in row.conditions and text})
 
 

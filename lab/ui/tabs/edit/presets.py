@@ -1,4 +1,4 @@
-"""What the Edit tab shows at a press. The subject is a picture of the board and a mask: (starter, mask or "")."""
+"""What the Edit tab shows at a press. The subject is what is on the board: (a picture of the lab, a mask, a sketch or "")."""
 
 from lab.ui.shell.form import Preset
 
@@ -9,8 +9,8 @@ PRESETS = (
     Preset("How far up?",          ("red apple", ""),       prompt="tangerine", strengths="0.2, 0.4, 0.6, 0.8, 1", count=2,
            look="Read a row from left to right: the apple, then its outline in other colours, at last a tangerine of its own.",
            place=STAGE),
-    Preset("A sketch becomes",     ("blank paper", ""),     prompt="red heart", strengths="0.6, 0.8, 0.9", live=True,
-           look="Paint on the canvas: the picture follows your strokes.",
+    Preset("A sketch becomes",     ("blank paper", "house"), prompt="house", strengths="0.1, 0.3, 0.5, 0.7", live=True,
+           look="Paint on the canvas: the pictures follow your strokes.",
            place="#edit-board"),
     Preset("Around the eyes",      ("cat face", "around the eyes"), experiment="fill", prompt="cat face", count=2,
            look="Compare the rims: pasted and replaced parts show a seam, RePaint and the nine channels hide it.",

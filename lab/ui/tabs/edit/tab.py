@@ -30,6 +30,8 @@ from lab.ui.tabs.edit.drawing import Drawing
 from lab.ui.tabs.edit.outcome import Outcome, Watch, with_hole
 from lab.ui.tabs.edit.plans import HOLE, PICTURE, Plan
 from lab.ui.tabs.edit.presets import PRESETS
+from lab.ui.tabs.edit.sketches import SKETCHES, strokes
+from lab.ui.tabs.edit.starters import PAPER
 
 PAINT_EVERY_S = 0.12  # as often as a grid is painted at most: the browser has no backpressure
 SELECTING = ("experiment", "methods", "view", "cascade")  # controls that decide which others are there
@@ -127,7 +129,15 @@ class Edit(Tool):
     def on_model(self, values: dict[Any, Any]) -> Update:
         """What the model can do, and the drawing as large as its pictures."""
         now = self.form.read(values)
-        return self.form.suit(now) | self.board.resize(values)
+        suited = self.form.suit(now)
+        fits = {
+            name: suited[part]["value"] for name, part in self.form.parts.items() if "value" in suited.get(part, {})
+        }
+        return (
+            self.form.look(now | fits)
+            | suited
+            | self.board.resize(values | {self.form[name]: one for name, one in fits.items()})
+        )
 
     def on_picture(self, values: dict[Any, Any]) -> Update:
         """To change the words of a picture takes those that it has: the caption, where the lab knows it."""
@@ -137,7 +147,7 @@ class Edit(Tool):
     def on_preset(self, preset: Preset) -> Update:
         """The controls, the picture and the mask as a preset has them."""
         now = self.form.preset(preset)
-        return self.form.show(now) | self.board.begin(preset.subject, now)
+        return self.form.show(now) | self.board.show(self._subject(preset), now)
 
     def on_chart(self, values: dict[Any, Any]) -> Update:
         """Another chart of the same run."""
@@ -150,7 +160,7 @@ class Edit(Tool):
     def opening(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
         """The first preset, and its run."""
         now = self.form.preset(self.offered[0])
-        update = self.board.begin(self.offered[0].subject, now)
+        update = self.board.show(self._subject(self.offered[0]), now)
         yield self.form.show(now) | update
         drawn = {self.board.drawing: update[self.board.drawing]}
         yield from self.on_run(values | {self.form[name]: value for name, value in now.items()} | drawn, request)
@@ -268,8 +278,12 @@ class Edit(Tool):
         return plans.plan(now, self.form.model(now), values[self.board.drawing], self.settings.max_lanes)
 
     def _subject(self, preset: Preset) -> Drawing:
-        name, area = preset.subject
-        return drawings.begin(name, self.form.model(self.form.preset(preset)).size, area)
+        """The drawing of a preset: one of the lab's pictures, with one of its masks or sketches over it."""
+        name, over = preset.subject or (PAPER, "")
+        side = self.form.model(self.form.preset(preset)).size
+        if over in SKETCHES:
+            return drawings.painted(drawings.begin(name, side), strokes(over, side))
+        return drawings.begin(name, side, over)
 
     def _opening_plan(self) -> Plan:
         first = self.offered[0]

@@ -71,7 +71,7 @@ def film(outcome: Outcome) -> reel.Film:
     """The lanes from noise to picture, all at the same log-SNR; the way up to x_T beside them, backwards."""
     plan, view = outcome.plan, _view(outcome.plan)
     upward = plan.experiment == "words"
-    way = _Way(list(reversed(outcome.way)) if upward else outcome.way)
+    way = _Way([step for step in reversed(outcome.way) if step.i < step.n] if upward else outcome.way)
 
     def parts(position: int) -> reel.Parts:
         shown: dict[str, np.ndarray | str] = {}
