@@ -1,14 +1,14 @@
 """What the tab shows of a run: pictures in the making, what they are made from, and figures."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from html import escape
 
 import numpy as np
 
 from lab.catalog import VIEWS
 from lab.quantities import quantity
-from lab.requests.edit import EditRequest
+from lab.requests.edit import INVERSION, EditRequest
 from lab.requests.sampling import LaneResult, Step
 from lab.ui.shell import lane_view, media, reel, widgets
 from lab.ui.tabs.edit.outcome import DIVERSITY, Outcome
@@ -67,39 +67,34 @@ def finished(outcome: Outcome, plays: bool) -> str:
     return film(outcome).wrap(stage(outcome.plan, ends, outcome.results, outcome.stills), plays)
 
 
+@dataclass(frozen=True)
+class _Paths:
+    """The steps of lanes and of the hidden one, for the reel."""
+
+    steps: Mapping[int, Sequence[Step]]
+
+
 def film(outcome: Outcome) -> reel.Film:
     """The lanes from noise to picture, all at the same log-SNR; the way up to x_T beside them, backwards."""
-    plan, view = outcome.plan, _view(outcome.plan)
+    plan, view, way = outcome.plan, _view(outcome.plan), list(outcome.way)
     upward = plan.experiment == "words"
-    way = _Way([step for step in reversed(outcome.way) if step.i < step.n] if upward else outcome.way)
+    if upward:
+        way = [step for step in reversed(way) if step.i < step.n]
+    paths = _Paths(dict(outcome.steps) | ({INVERSION: way} if way else {}))
 
     def parts(position: int) -> reel.Parts:
         shown: dict[str, np.ndarray | str] = {}
-        at = reel.at_position(outcome, position)
+        at = reel.at_position(paths, position)
         for cell in plan.cells:
             if cell.lane in at:
                 picture = reel.guess(outcome.steps[cell.lane], at[cell.lane]).x_0
                 shown[part(*cell)] = second_view(view, picture) if cell.seen else picture
-        if way.path:
-            step = reel.at_position(way, position)[0]
-            shown[PICTURE if upward else SMALL] = step.x_t if upward else step.x_0
+        if INVERSION in at:
+            shown[PICTURE if upward else SMALL] = at[INVERSION].x_t if upward else at[INVERSION].x_0
         return shown
 
-    changes = sorted({*reel.changes(outcome), *(reel.changes(way) if way.path else ())})
-    pack = media.noisy_uri if upward else media.smooth_uri
-    made = reel.film(changes, parts, pack=pack)
+    made = reel.film(reel.changes(paths), parts, pack=media.noisy_uri if upward else media.smooth_uri)
     return replace(made, caption=CAPTION[plan.experiment]) if plan.experiment in CAPTION else made
-
-
-class _Way:
-    """The steps of a hidden lane, for the reel."""
-
-    def __init__(self, path: Sequence[Step]) -> None:
-        self.path = path
-
-    @property
-    def steps(self) -> Mapping[int, Sequence[Step]]:
-        return {0: self.path} if self.path else {}
 
 
 def _view(plan: Plan) -> str:
