@@ -125,12 +125,22 @@ def test_the_seam_lies_where_the_edges_of_the_picture_meet():
     assert not drawing.mask[[0, 0, -1, -1], [0, -1, 0, -1]].any()
 
 
-def test_a_mask_around_the_eyes_covers_the_pandas():
-    hole = drawings.begin("panda", 64, "around the eyes")
-    dark = hole.picture.max(axis=2) < 60
-    eyes = np.zeros((64, 64), bool)
-    eyes[20:36, 12:52] = dark[20:36, 12:52]
-    assert eyes.any() and (eyes & hole.mask).sum() == eyes.sum()
+EYES = {  # top, bottom, and left and right of each
+    "cat face": (29, 38, (15, 25), (40, 51)),
+    "panda": (27, 37, (16, 26), (38, 48)),
+    "smiling face": (23, 29, (15, 28), (36, 50)),
+    "fox": (35, 39, (22, 26), (38, 42)),
+}
+
+
+@pytest.mark.parametrize("name", EYES)
+def test_a_mask_around_the_eyes_covers_them(name):
+    drawing, (top, bottom, *sides) = drawings.begin(name, 64, "around the eyes"), EYES[name]
+    dark = drawing.picture.max(axis=2) < 70
+    for left, right in sides:
+        assert dark[top:bottom, left:right].sum() >= 7  # there is an eye
+        assert drawing.mask[top - 1 : bottom + 1, left:right].all()
+    assert drawing.mask.mean() < 0.25
 
 
 def test_the_picture_comes_back_when_another_mask_is_chosen():

@@ -101,7 +101,7 @@ MASKS: Mapping[str, Callable[[int], np.ndarray]] = MappingProxyType({
     "upper half": _part((0, 0.5), (0, 1)),
     "lower half": _part((0.5, 1), (0, 1)),
     "middle": _part((0.25, 0.75), (0.25, 0.75)),
-    "around the eyes": _part((0.3, 0.56), (0.14, 0.86)),
+    "around the eyes": _part((0.33, 0.62), (0.14, 0.86)),
     "border": _border,
     "seam": _seam,
 })  # fmt: skip
