@@ -35,6 +35,8 @@ class Synchronised:
     last step of a sampler that ends in predicted x_0 both latents are of one picture.
     """
 
+    most_rows = 4  # of a call, two guided lanes: decoding is done one by one, and shares nothing
+
     def __init__(self, denoiser: Denoiser, autoencoder: Autoencoder) -> None:
         self.denoiser, self.autoencoder = denoiser, autoencoder
         self.process, self.prediction_type = denoiser.process, denoiser.prediction_type
