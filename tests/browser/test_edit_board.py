@@ -57,7 +57,7 @@ def page(browser, address, request):
 def ready(page):
     expect(page.locator("#edit-board .ink")).to_be_visible()
     page.wait_for_function("window.labOwn?.has('edit-gallery')")
-    page.click("#edit-gallery [data-pick='3']")
+    page.get_by_role("button", name="Panda", exact=True).click()
     expect(page.locator("#edit-board img")).to_have_attribute("alt", "panda, glossy style")
     held(page, "0 in the hole, 0 coloured, 64 px, painted, panda.")
     return page
@@ -265,6 +265,19 @@ def test_colours_are_painted_onto_the_picture_and_taken_off_again(page):
     assert agree(page) < blue / 4
     tool(page, "Clear")
     assert agree(page) == 0
+
+
+def test_blank_paper_asks_to_be_painted_on(page):
+    experiment(page, "noise")
+    expect(page.get_by_role("button", name="Blue")).to_be_visible()
+    hint = page.locator("#edit-board .hint")
+    expect(hint).to_be_hidden()  # there is a picture
+    page.get_by_role("button", name="Blank paper", exact=True).click()
+    expect(hint).to_have_text("Paint here")
+    expect(hint).to_be_visible()
+    draw(page, (0.3, 0.3), (0.7, 0.3))
+    expect(hint).to_be_hidden()
+    assert agree(page) > 100
 
 
 def test_sketch_and_mask_are_both_there_when_one_comes_back(page):

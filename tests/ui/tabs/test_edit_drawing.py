@@ -80,7 +80,7 @@ def test_the_credit_of_the_set_is_that_of_its_index():
     for one in STARTERS.values():
         if one.cell is not None:
             assert sources[one.file.partition("/")[2], str(one.cell)] == "noto" and "Noto Emoji" in one.credit
-        assert one.credit or one.name == PAPER
+        assert one.credit or not one.file
 
 
 # Masks that have a name
@@ -138,7 +138,7 @@ def test_a_mask_around_the_eyes_covers_them(name):
     drawing, (top, bottom, *sides) = drawings.begin(name, 64, "around the eyes"), EYES[name]
     dark = drawing.picture.max(axis=2) < 70
     for left, right in sides:
-        assert dark[top:bottom, left:right].sum() >= 7  # there is an eye
+        assert dark[top:bottom, left:right].sum() >= 4  # there is an eye
         assert drawing.mask[top - 1 : bottom + 1, left:right].all()
     assert drawing.mask.mean() < 0.25
 

@@ -84,7 +84,9 @@ def _layer(drawing: Drawing, mode: str) -> np.ndarray | None:
 
 
 def _alt(drawing: Drawing) -> str:
-    return drawing.caption or drawing.example or ("Your own picture" if drawing.source is not None else "Blank paper")
+    if drawing.source is None or (drawing.example and not drawing.caption):
+        return "Blank paper"
+    return drawing.caption or "Your own picture"
 
 
 def _tools(mode: str) -> str:
