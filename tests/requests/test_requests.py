@@ -14,13 +14,23 @@ from pydantic import ValidationError
 from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
 from lab.requests.base import LabError, make_request
+from lab.requests.enlarge import (
+    DRAWING_STEPS,
+    DRAWN_BY,
+    UPSAMPLER,
+    Enlarged,
+    EnlargeLane,
+    EnlargeRequest,
+    original_of,
+    small_of,
+)
 from lab.requests.fidelity import FidelityRequest
 from lab.requests.fields import MAX_PROMPT, Condition, Forward
 from lab.requests.invention import InventionRequest, Machine
 from lab.requests.inversion import InversionRequest
 from lab.requests.ledger import BillsRequest, LedgerRequest, LikelihoodRequest, StepRequest
 from lab.requests.noising import NoisingRequest
-from lab.requests.sampling import ControlMap, ControlWindow, LaneSettings, SamplingRequest, Step
+from lab.requests.sampling import ControlMap, ControlWindow, LaneResult, LaneSettings, SamplingRequest, Step
 from lab.requests.share import ShareRequest
 from tests.requests.kinds import kinds
 from tests.requests.samples import LEDGER, PICTURE, SAMPLES
@@ -146,6 +156,13 @@ def lanes(**values):
         (LedgerRequest, {"picture": PICTURE, "calls": 1}, "Calls must be at least 2"),
         (LedgerRequest, {"picture": PICTURE, "calls": 1001}, "Calls must be at most 1000"),
         (LedgerRequest, {"picture": PICTURE, "frames": 101}, "Frames must be at most 100"),
+        (EnlargeRequest, {"picture": PICTURE, "lanes": []}, "Lanes must have at least 1"),
+        (EnlargeRequest, {"picture": PICTURE, **lanes(noise=400)}, "Noise of lane 1 must be at most 399"),
+        (EnlargeRequest, {"picture": PICTURE, **lanes(noise=-1)}, "Noise of lane 1 must be at least 0"),
+        (EnlargeRequest, {"picture": PICTURE, **lanes(steps=251)}, "Steps of lane 1 must be at most 250"),
+        (EnlargeRequest, {"picture": PICTURE, "side": 48}, "Side is not possible here"),
+        (EnlargeRequest, {"side": 64}, "The pixel model draws pictures of 32 pixels; choose 32, or a picture"),
+        (EnlargeRequest, {"guidance_scale": 31}, "Guidance scale must be at most 30"),
         (StepRequest, {"ledger": LEDGER, "i": 5}, "Term 6 is beyond the last one of 5 calls"),
         (StepRequest, {"ledger": LEDGER, "i": -1}, "Term must be at least 0"),
         (
@@ -276,3 +293,27 @@ def test_blanks_are_no_words(blank):
     assert Condition(prompt=f"{blank}a  cat{blank}").prompt == "a  cat"
     assert make_request(SamplingRequest, negative=blank, lanes=(LaneSettings(),)).negative == ""
     assert len(Condition(prompt=" " * 50 + "x" * MAX_PROMPT).prompt) == MAX_PROMPT
+
+
+def test_a_cascade_counts_its_small_picture_as_a_hidden_lane_and_leases_what_draws_it():
+    lanes = (EnlargeLane(steps=4), EnlargeLane(steps=7, noise=30))
+    own, cascade = EnlargeRequest(picture=PICTURE, lanes=lanes), EnlargeRequest(lanes=lanes)
+    assert (own.load().lanes, own.load().steps, own.load().hidden) == (2, 11, 0)
+    assert (cascade.load().lanes, cascade.load().steps, cascade.load().hidden) == (3, 11 + DRAWING_STEPS, 1)
+    assert own.models() == (UPSAMPLER,) and cascade.models() == (UPSAMPLER, DRAWN_BY)
+
+
+def test_of_a_lost_run_the_lanes_without_a_result_are_enlarged_again():
+    request = EnlargeRequest(lanes=tuple(EnlargeLane(seed=seed) for seed in range(3)))
+    rest = request.rest({(Enlarged, ()), (Step, (-1, 3)), (LaneResult, 1)})
+    assert rest.lanes == (0, 2) and [lane.seed for lane in rest.request.lanes] == [0, 2]
+    assert rest.request.seed == request.seed and rest.whole_lane(-1) == -1
+    assert request.rest({(LaneResult, lane) for lane in range(3)}) is None
+
+
+def test_a_picture_becomes_means_of_areas_or_its_nearest_pixels():
+    row = np.array([[[0, 0, 0], [90, 60, 30]]], np.uint8)
+    assert np.array_equal(original_of(row, 1), row.repeat(2, 0))
+    assert np.array_equal(original_of(row, 2), row.repeat(4, 0).repeat(2, 1))
+    assert np.array_equal(small_of(row.repeat(2, 0)), [[[45, 30, 15]]])
+    assert np.array_equal(original_of(row[:, 1:], 8), np.full((16, 16, 3), (90, 60, 30)))
