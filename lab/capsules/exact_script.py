@@ -33,7 +33,7 @@ def parts(model: Model, request: SamplingRequest, lane: LaneSettings) -> list[st
         sets(request.condition, request.negative, needs),
         table(request.forward),
         *scheduler_script.parts(lane, request.forward.T, "alpha_bar", level=level),
-        _posterior_mean(model.size),
+        posterior_mean(model.size),
         rule_script.X_0_OF_EPS if rule in rule_script.X_0_RULES else "",
         *(pull.parts if pull else ()),
         scheduler_script.noise(lane, f"(1, 3, {model.size}, {model.size})"),
@@ -97,15 +97,15 @@ data -= mean  # near the mean picture float32 keeps its digits
 '''
 
 
-def _posterior_mean(size: int) -> str:
-    """The denoiser."""
+def posterior_mean(size: int, prior: str = "") -> str:
+    """The denoiser; `prior` is an expression for the log of each picture's share, where they do not all weigh the same."""
     return f'''
 def predict(x, t, these):
     """eps of E[x_0 | x_t], the mean of `these` pictures x_i, weighted by softmax(-|x_t - sqrt(a) x_i|^2 / (2 (1 - a)))."""
     sigmas = ((1 - alpha_bar) / alpha_bar).sqrt().numpy()
     a = 1 / (1 + float(np.interp(float(t), np.arange(len(sigmas)), sigmas)) ** 2)  # alpha-bar at t
     x_t = x.float().numpy().reshape(-1)
-    scores = (a**0.5 * (these @ (x_t - a**0.5 * mean)) - a * np.einsum("ij,ij->i", these, these) / 2) / (1 - a)
+    scores = (a**0.5 * (these @ (x_t - a**0.5 * mean)) - a * np.einsum("ij,ij->i", these, these) / 2) / (1 - a){f" + {prior}" if prior else ""}
     weights = np.exp(scores - scores.max())
     x_0 = mean + weights @ these / weights.sum()
     return torch.from_numpy((x_t - a**0.5 * x_0) / (1 - a) ** 0.5).reshape(1, 3, {size}, {size})
@@ -116,9 +116,9 @@ def sets(condition: Condition, negative: str, needs: tuple[bool, bool]) -> str:
     """The pictures that each half of guidance averages, where the run needs it."""
     lines = []
     if needs[0]:
-        lines.append(f"conditional = {_chosen(condition)}")
+        lines.append(f"conditional = {chosen(condition)}")
     if needs[1]:
-        lines.append(f"unconditional = {_chosen(Condition(prompt=negative))}")
+        lines.append(f"unconditional = {chosen(Condition(prompt=negative))}")
     return "\n".join(lines)
 
 
@@ -152,7 +152,7 @@ def _predictions(lane: LaneSettings, pull: guide_script.Pull | None) -> list[str
     return lines + rule_script.lines(lane.rule, lane.guidance_scale, "conditional_eps", "unconditional_eps")
 
 
-def _chosen(condition: Condition) -> str:
+def chosen(condition: Condition) -> str:
     """An expression for the pictures that a condition leaves."""
     tests = [
         f'row["{name}"] == "{value}"' for name in ("group", "style") if (value := getattr(condition, name).strip())

@@ -11,7 +11,8 @@ from huggingface_hub import try_to_load_from_cache
 from PIL import Image
 
 from lab.capsules import rule_script, scheduler_script, source_script, walk_script
-from lab.catalog import MODELS, SAMPLERS, Model, Sampler, control_of
+from lab.catalog import MODELS, SAMPLERS, Helper, Model, Sampler, control_of
+from lab.requests.fields import Condition
 from lab.requests.sampling import ControlMap, ControlWindow, LaneSettings, SamplingRequest
 from lab.vocabulary import as_read
 
@@ -24,9 +25,9 @@ def parts(model: Model, request: SamplingRequest, lane: LaneSettings) -> list[st
     return [
         _head(model, row, bool(windows), scheduler_script.draws(lane)),
         _constants(request, lane),
-        _loading(model),
+        loading(model),
         _prompts(needs),
-        _TELLING if model.consistency else "",
+        TELLING if model.consistency else "",
         _controls(model, windows) if windows else "",
         *scheduler_script.parts(
             lane,
@@ -36,10 +37,10 @@ def parts(model: Model, request: SamplingRequest, lane: LaneSettings) -> list[st
             level=rule_script.takes_level(lane.rule, scale),
         ),
         rule_script.X_0_OF_PREDICTION if lane.rule in rule_script.X_0_RULES else "",
-        scheduler_script.noise(lane, _SHAPE),
+        scheduler_script.noise(lane, SHAPE),
         rule_script.before(lane.rule, scale),
         _loop(model, lane, scale, bool(windows)),
-        _DECODING,
+        DECODING,
     ]
 
 
@@ -100,11 +101,7 @@ def _head(model: Model, row: Sampler, controlled: bool, draws: bool) -> str:
 
 def _constants(request: SamplingRequest, lane: LaneSettings) -> str:
     model, scale = MODELS[request.model], lane.guidance_scale
-    prompt, negative = (text.strip() for text in (request.condition.prompt, request.negative))
-    if model.captions:
-        prompt, negative = as_read(prompt), as_read(negative)
-    if "style" in model.conditions and request.condition.style:
-        prompt = f"{prompt}, {request.condition.style} style".removeprefix(", ")
+    prompt, negative = words(model, request.condition), words(model, Condition(prompt=request.negative))
     source = source_script.folder(model.source) or model.source.partition("@")[0]
     halves = scale != 1 and not model.consistency
     meaning = (
@@ -125,9 +122,18 @@ def _constants(request: SamplingRequest, lane: LaneSettings) -> str:
     return "\n".join(lines)
 
 
-def _loading(model: Model) -> str:
+def words(model: Model, condition: Condition) -> str:
+    """The prompt of a condition, as the text encoder reads it."""
+    prompt = as_read(condition.prompt) if model.captions else condition.prompt.strip()
+    if "style" in model.conditions and condition.style:
+        return f"{prompt}, {condition.style} style".removeprefix(", ")
+    return prompt
+
+
+def loading(model: Model | Helper, pipeline: str = "StableDiffusionPipeline") -> str:
+    """Reading the model as a pipeline of diffusers."""
     more = "" if model.source.startswith("models/") else ", safety_checker=None"
-    return f"torch.set_grad_enabled(False)\npipe = StableDiffusionPipeline.from_pretrained(MODEL{_revision(model.source)}{more})"
+    return f"torch.set_grad_enabled(False)\npipe = {pipeline}.from_pretrained(MODEL{_revision(model.source)}{more})"
 
 
 def _revision(source: str) -> str:
@@ -139,16 +145,7 @@ def _prompts(needs: tuple[bool, bool]) -> str:
     rows = (
         "torch.cat([read(NEGATIVE), read(PROMPT)])" if all(needs) else "read(PROMPT)" if needs[0] else "read(NEGATIVE)"
     )
-    return f'''
-def read(prompt):
-    """The embeddings of a prompt: the text encoder's last hidden states."""
-    longest = pipe.tokenizer.model_max_length
-    tokens = pipe.tokenizer(prompt, padding="max_length", max_length=longest, truncation=True, return_tensors="pt")
-    return pipe.text_encoder(tokens.input_ids)[0]
-
-
-prompts = {rows}
-'''
+    return f"{READ}prompts = {rows}\n"
 
 
 def _controls(model: Model, windows: list[tuple[ControlMap, ControlWindow]]) -> str:
@@ -248,11 +245,18 @@ def _loop(model: Model, lane: LaneSettings, scale: float, controlled: bool) -> s
     return "\n".join(lines)
 
 
-_TELLING = """
+READ = '''
+def read(prompt):
+    """The embeddings of a prompt: the text encoder's last hidden states."""
+    longest = pipe.tokenizer.model_max_length
+    tokens = pipe.tokenizer(prompt, padding="max_length", max_length=longest, truncation=True, return_tensors="pt")
+    return pipe.text_encoder(tokens.input_ids)[0]
+
+
+'''
+TELLING = """
 # The embedding of the guidance scale, an input of a UNet that was distilled with it (Luo et al. 2023).
 scale = pipe.get_guidance_scale_embedding(torch.tensor([SCALE - 1.0]), pipe.unet.config.time_cond_proj_dim)
 """
-_DECODING = (
-    f"picture = pipe.vae.decode(x / pipe.vae.config.scaling_factor).sample[0]\n{scheduler_script.SIGNED_TO_FILE}"
-)
-_SHAPE = "(1, pipe.unet.config.in_channels, pipe.unet.config.sample_size, pipe.unet.config.sample_size)"
+DECODING = f"picture = pipe.vae.decode(x / pipe.vae.config.scaling_factor).sample[0]\n{scheduler_script.SIGNED_TO_FILE}"
+SHAPE = "(1, pipe.unet.config.in_channels, pipe.unet.config.sample_size, pipe.unet.config.sample_size)"

@@ -56,17 +56,10 @@ def _head(model: Model, row: Sampler, draws: bool, imports: Iterable[str]) -> st
 
 def _loading(model: Model, condition: Condition, needs: tuple[bool, bool]) -> str:
     """The network, its forward process and the classes that the halves are conditioned on."""
-    lines = [
-        "torch.set_grad_enabled(False)",
-        'unet = UNet2DModel.from_pretrained(MODEL, subfolder="unet")',
-        'chain = DDPMScheduler.from_pretrained(MODEL, subfolder="scheduler")',
-        "limit_x_0 = chain.config.clip_sample_range if chain.config.clip_sample else torch.inf",
-    ]
+    lines = [LOADING]
     if "group" not in model.conditions:
         return "\n".join([*lines, "CLASS = NO_CLASS = None"])
-    lines += [
-        'classes = json.loads((Path(MODEL) / "classes.json").read_text("utf-8"))  # the last one is the null class'
-    ]
+    lines += [CLASSES]
     if needs[0]:
         number = f'classes.index("{condition.group}")' if condition.group else "len(classes) - 1"
         lines += [f"CLASS = torch.tensor([{number}])"]
@@ -111,6 +104,12 @@ def _needs(lane: LaneSettings) -> tuple[bool, bool]:
     return (True, False) if GUIDANCE[lane.rule].guide == "weak" else rule_script.needs(lane.rule, lane.guidance_scale)
 
 
+LOADING = """\
+torch.set_grad_enabled(False)
+unet = UNet2DModel.from_pretrained(MODEL, subfolder="unet")
+chain = DDPMScheduler.from_pretrained(MODEL, subfolder="scheduler")
+limit_x_0 = chain.config.clip_sample_range if chain.config.clip_sample else torch.inf"""
+CLASSES = 'classes = json.loads((Path(MODEL) / "classes.json").read_text("utf-8"))  # the last one is the null class'
 _WEAK = """
 # An early checkpoint of the same model (autoguidance, Karras et al. 2024).
 weak_unet = UNet2DModel.from_pretrained({}, subfolder="unet")

@@ -33,16 +33,38 @@ def parts(lane: LaneSettings, total: int, table: str, predicts: str = "", *, lev
     """
     row, spacing = SAMPLERS[lane.sampler], spacing_of(lane, total)
     if walk := walk_script.walk(row):
-        return [_levels(table, predicts), walk.making]
+        return [levels(table, predicts), walk.making]
     offset = int(spacing == "leading" and (lane.steps < total - 1 or row.scheduler not in LOWEST_LEFT_OUT))
-    mended = row.scheduler in PLAIN and (spacing == "linspace" or total % lane.steps > 0)
+    mended = _mended(row, spacing, lane.steps, total)
     return [
         _MENDED[row.scheduler] if mended else "",
-        _levels(table, predicts),
-        _scheduler(row, spacing, row.scheduler if mended else class_of(row), offset, not predicts, total),
+        levels(table, predicts),
+        _made(row, spacing, row.scheduler if mended else class_of(row), offset, not predicts, total),
         _timesteps(row.scheduler, spacing, lane.steps, total),
         rule_script.LEVEL if level else "",
     ]
+
+
+def by_itself(lane: LaneSettings, total: int) -> bool:
+    """Whether the class of diffusers, given a number of steps alone, takes the steps of the lab."""
+    row, spacing = SAMPLERS[lane.sampler], spacing_of(lane, total)
+    return not (
+        walk_script.walk(row)
+        or _mended(row, spacing, lane.steps, total)
+        or _exact(row.scheduler, spacing, lane.steps, total)
+    )
+
+
+def _mended(row: Sampler, spacing: str, steps: int, total: int) -> bool:
+    """Whether a class steps elsewhere than to its next timestep, and is mended."""
+    return row.scheduler in PLAIN and (spacing == "linspace" or total % steps > 0)
+
+
+def _exact(scheduler: str, spacing: str, steps: int, total: int) -> bool:
+    """Whether the timesteps are given to the class: its own are others."""
+    if spacing == "trailing":
+        return steps > LCM_STEPS if scheduler == "LCMScheduler" else total % steps > 0
+    return spacing == "linspace" and scheduler not in FRACTIONAL
 
 
 def class_of(row: Sampler) -> str:
@@ -61,6 +83,18 @@ def spacing_of(lane: LaneSettings, total: int) -> str:
     """As the lab has it: one step starts at the last timestep, and so do steps that fill the whole chain."""
     row = SAMPLERS[lane.sampler]
     return lane.spacing if lane.spacing in row.spacings and 1 < lane.steps < total else row.spacings[0]
+
+
+def grid(scheduler: str, spacing: str, total: int) -> str:
+    """An expression for the timesteps of STEPS steps, highest first, as lab/engine/grid.py lays them out for a class of diffusers
+    that takes none between two; "leading" of one that takes the lowest."""
+    end = 0 if scheduler in LOWEST_LEFT_OUT else 1  # places counted from here
+    if spacing == "linspace":
+        parts = "(STEPS - 1)" if end else "STEPS"
+        return f"[round({total - 1} * i / {parts}) for i in range(STEPS - {end}, {-end}, -1)]".replace(" - 0", "")
+    if spacing == "leading":
+        return f"[{total} // STEPS * i + 1 for i in range(STEPS - 1, -1, -1)]"
+    return f"[round({total} * i / STEPS) - 1 for i in range(STEPS, 0, -1)]"
 
 
 def constants(lane: LaneSettings, source: str) -> str:
@@ -96,16 +130,8 @@ def noise(lane: LaneSettings, shape: str) -> str:
     if not walk_script.walk(SAMPLERS[lane.sampler]):  # these begin at the noise itself
         lines.append("x = x * scheduler.init_noise_sigma")
     if draws(lane):
-        lines += [
-            "",
-            "",
-            "def noise_of(t):",
-            '    """The noise of a timestep is drawn from (seed, timestep): however many steps there are, it is the same."""',
-            '    digest = hashlib.blake2b(f"{SEED}/{round(float(t))}".encode(), digest_size=4).digest()',
-            '    return generator.manual_seed(int.from_bytes(digest, "big"))',
-            "",
-        ]
-    return "\n".join(lines) + ("\n" if draws(lane) else "")
+        lines += ["", NOISE_OF]
+    return "\n".join(lines)
 
 
 def loop(lane: LaneSettings, predictions: list[str], *, level: bool, exact: bool) -> str:
@@ -168,7 +194,7 @@ class PNDM(PNDMScheduler):
 }
 
 
-def _levels(table: str, predicts: str) -> str:
+def levels(table: str, predicts: str) -> str:
     """What the model predicts, where that is not eps, and alpha-bar as schedulers take it."""
     return f"""
 {f"predicts = {predicts}" if predicts else ""}
@@ -177,7 +203,7 @@ alpha_bar = alpha_bar.maximum(2.0**-24 * (1 + 0.01 * torch.arange(len(alpha_bar)
 """
 
 
-def _scheduler(row: Sampler, spacing: str, name: str, offset: int, exact: bool, total: int) -> str:
+def _made(row: Sampler, spacing: str, name: str, offset: int, exact: bool, total: int) -> str:
     options: dict[str, Any] = {"timestep_spacing": spacing, "steps_offset": offset, **row.options}
     if total != 1000:
         options["num_train_timesteps"] = total
@@ -195,13 +221,7 @@ scheduler = {name}(
 
 def _timesteps(scheduler: str, spacing: str, steps: int, total: int) -> str:
     """How the scheduler gets its timesteps: diffusers' own where these are the lab's (lab/engine/grid.py), else exact ones."""
-    end = 0 if scheduler in LOWEST_LEFT_OUT else 1  # places counted from here
-    exact = ""
-    if spacing == "linspace" and scheduler not in FRACTIONAL:
-        parts = "(STEPS - 1)" if end else "STEPS"
-        exact = f"[round({total - 1} * i / {parts}) for i in range(STEPS - {end}, {-end}, -1)]".replace(" - 0", "")
-    elif spacing == "trailing" and (steps > LCM_STEPS if scheduler == "LCMScheduler" else total % steps):
-        exact = f"[round({total} * i / STEPS) - 1 for i in range(STEPS, 0, -1)]"
+    exact = grid(scheduler, spacing, total) if _exact(scheduler, spacing, steps, total) else ""
     lines = ["scheduler.set_timesteps(STEPS)"]
     if exact:
         lines = [
@@ -227,7 +247,14 @@ def _python(value: Any) -> str:
     return json.dumps(value) if isinstance(value, str) else repr(value)
 
 
-SIGNED_TO_FILE = """picture = ((picture.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0)
-Image.fromarray(picture.numpy()).save(PICTURE)
-"""
+NOISE_OF = '''
+def noise_of(t):
+    """The noise of a timestep is drawn from (seed, timestep): however many steps there are, it is the same."""
+    digest = hashlib.blake2b(f"{SEED}/{round(float(t))}".encode(), digest_size=4).digest()
+    return generator.manual_seed(int.from_bytes(digest, "big"))
+
+'''
+TO_BYTES = "picture = ((picture.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0)\n"
+TO_FILE = "Image.fromarray(picture.numpy()).save(PICTURE)\n"
+SIGNED_TO_FILE = f"{TO_BYTES}{TO_FILE}"
 SAVING = f"picture = x[0]\n{SIGNED_TO_FILE}"

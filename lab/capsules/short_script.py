@@ -34,10 +34,10 @@ def parts(model: Model, request: SamplingRequest, lane: LaneSettings) -> list[st
         picture_set(model, Condition() if guided else condition),
         exact_script.sets(request.condition, request.negative, (True, True)) if guided else "",
         alpha_bars(request.forward),
-        _DRAWING if eta > 0 else BOX_MULLER.format(seed="SEED", result="x ="),
+        DRAWING if eta > 0 else BOX_MULLER.format(seed="SEED", result="x ="),
         "x *= (1 - levels[0]) ** 0.5  # where Euler begins" if lane.sampler == "euler" else "",
         _POSTERIOR_MEAN if guided else "",
-        _loop(eta, guided),
+        loop(eta, guided),
         saving(model.size),
     ]
 
@@ -128,7 +128,7 @@ bits = np.random.RandomState({seed}).randint(2**32, size=data.shape[1], dtype=np
 u, v = (bits % 2**24 / 2**24).reshape(-1, 2, 8).swapaxes(0, 1)
 {result} (np.sqrt(-2 * np.log(1 - u)) * [np.cos(2 * np.pi * v), np.sin(2 * np.pi * v)]).swapaxes(0, 1).ravel()
 """
-_DRAWING = f"""
+DRAWING = f"""
 def randn(seed):
     \"""What torch.randn draws: Box and Muller's of the same Mersenne twister.\"""
 {indent(BOX_MULLER.format(seed="seed", result="return"), "    ")}
@@ -143,8 +143,8 @@ def mean(x, a, data):
 """
 
 
-def _loop(eta: float, guided: bool) -> str:
-    """From x_T to x_0; `a` is alpha-bar, and `b` what it is after the step."""
+def loop(eta: float, guided: bool = False, prior: str = "") -> str:
+    """From x_T to x_0; `a` is alpha-bar, and `b` what it is after the step. `prior` is as in exact_script.posterior_mean."""
     lines = ["for a, b in zip(levels, levels[1:]):  # alpha-bar, and what it is after the step"]
     if guided:
         lines += [
@@ -156,7 +156,7 @@ def _loop(eta: float, guided: bool) -> str:
             "norms = (data**2).sum(1)",
             "# E[x_0 | x_t]: the mean of the pictures x_i, weighted by softmax(-|x - sqrt(a) x_i|^2 / (2 (1 - a)))",
             *lines,
-            "    scores = (a**0.5 * (data @ x) - a / 2 * norms) / (1 - a)",
+            f"    scores = (a**0.5 * (data @ x) - a / 2 * norms) / (1 - a){f' + {prior}' if prior else ''}",
             "    weights = np.exp(scores - scores.max())",
             "    x_0 = weights @ data / weights.sum()",
         ]
