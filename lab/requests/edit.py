@@ -1,7 +1,7 @@
 """One picture, changed in several ways side by side: what an edit asks for, and what comes back of it."""
 
 from collections.abc import Hashable, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import numpy as np
@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from lab.catalog import EDITS, JUDGE, MODELS, SAMPLERS, VIEWS, Model
 from lab.requests.base import Event, Key, Load, Request, Rest
 from lab.requests.fields import Condition, EditName, Forward, Mask, ModelName, Picture, Prompt, ViewName, check_steps
-from lab.requests.sampling import LaneResult, LaneSettings
+from lab.requests.sampling import LaneResult, LaneSettings, Step
 
 BEGINNING = (
     "ddim",
@@ -182,6 +182,17 @@ class Original(Event):
     def key(self) -> Hashable:
         """As Event.key: a run has one."""
         return ()
+
+
+@dataclass(frozen=True)
+class EditRecording:
+    """The steps of a finished or stopped edit, kept for replay, as a Recording; lane INVERSION is the way up. `original` is what was
+    edited, where there was a picture."""
+
+    request: EditRequest
+    steps: dict[int, tuple[Step, ...]] = field(default_factory=dict)
+    results: dict[int, LaneResult] = field(default_factory=dict)
+    original: Original | None = None
 
 
 KINDS = {

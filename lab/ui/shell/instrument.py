@@ -43,7 +43,7 @@ class Instrument:
     """A tab. `build(backend, settings, page)` lays it out on its gr.Tab and wires it.
 
     What `build` returns may have `buttons`, those of its presets, which its lesson presses; `share`, a share.Panel,
-    if its runs are shared; and `replayed`, if it replays recordings.
+    if its runs are shared; and `replayed`, if it replays recordings, of the class that it `replays`.
     """
 
     name: str  # of its folder, in addresses and in the ids of its elements

@@ -331,12 +331,16 @@ class Door:
         self.file = gr.UploadButton(OPEN, file_types=[".png", ".json", SUFFIX], visible="hidden", elem_id="lab-open")
 
     def wire(self, page: gr.Blocks, tabs: Mapping[str, Any], titles: Mapping[str, str], book: gr.Tabs) -> None:
-        """`tabs` that share and their `titles` by name; `book` holds them. One of them replays recordings."""
+        """`tabs` that share and their `titles` by name; `book` holds them. Some of them replay recordings, each its kind."""
         self.tabs: Mapping[str, Tab] = tabs
         self.titles, self.book = titles, book
-        self.player, self.stage = next((name, tab) for name, tab in tabs.items() if hasattr(tab, "replayed"))
+        self.players: dict[type, tuple[str, Any]] = {
+            tab.replays: (name, tab) for name, tab in tabs.items() if hasattr(tab, "replayed")
+        }
         bar = [self.offered, self.bar, self.words, self.yes]
-        everything = [*bar, self.pressed, book, *self.stage.replayable]
+        everything = [*bar, self.pressed, book]
+        for _, tab in self.players.values():
+            everything += tab.replayable
         for tab in tabs.values():
             everything += [*tab.restorable, *tab.share.run_outputs, tab.share.restored]
         self.outputs = everything = list(dict.fromkeys(everything))
@@ -370,7 +374,7 @@ class Door:
         try:
             content = _read(path)
             if isinstance(content, Recorded):
-                words = f"This file holds a recording for the tab {self.titles[self.player]}."
+                words = f"This file holds a recording for the tab {self.titles[self._player(content)[0]]}."
             elif content.tab in self.tabs:
                 words = f"This file holds a run of the tab {self.titles[content.tab]}{_prompt_words(content)}. {_difference_words(content)}"
             else:
@@ -412,8 +416,15 @@ class Door:
         return (self._say(words) if words else self.on_no()) | named | updates | self._open(capsule.tab, button)
 
     def _replay(self, recorded: Recorded) -> Update:
-        updates, pressed = self.stage.replayed(recorded)
-        return self.on_no() | updates | self._open(self.player, pressed)
+        name, tab = self._player(recorded)
+        updates, pressed = tab.replayed(recorded)
+        return self.on_no() | updates | self._open(name, pressed)
+
+    def _player(self, recorded: Recorded) -> tuple[str, Any]:
+        """The tab that replays recordings of this kind, and its name. Raises LabError where there is none."""
+        if (player := self.players.get(type(recorded.recording))) is None:
+            raise LabError(ELSEWHERE)
+        return player
 
     def _open(self, tab: str, pressed: str) -> Update:
         """The tab in front, its button pressed by the page's script."""

@@ -15,7 +15,7 @@ from lab.catalog import GROUPS, MODELS, SAMPLERS, SCHEDULES, STYLES, samplers_fo
 from lab.requests.base import Event, LabError
 from lab.requests.fields import MAX_T, MIN_T
 from lab.requests.inversion import InversionResult
-from lab.requests.sampling import Decoded, LaneSettings, SamplingRequest
+from lab.requests.sampling import Decoded, LaneSettings, Recording, SamplingRequest
 from lab.requests.share import GroupStep
 from lab.settings import ASSETS, Settings, at_hand
 from lab.ui.shell import lane_view, media, nearest, own, pipeline, reel, runs, share, shelf, vocabulary, widgets
@@ -143,6 +143,7 @@ class Samplers(Tool):
 
     runs: Runs
     name, about, fields, presets = "samplers", words.ABOUT, FORM, PRESETS
+    replays = Recording
 
     def __init__(self, backend: Any, settings: Settings) -> None:
         super().__init__(backend, settings, [row for row in MODELS.values() if at_hand(row.source, settings)])
@@ -421,9 +422,9 @@ class Samplers(Tool):
 
     def replayed(self, recorded: Recorded) -> tuple[Update, str]:
         """A run from a file, as if it had just ended, and no button to press: it plays by itself. Where the file tells what the controls were set to, they are, so that Run computes the same."""
-        replay = Replay(recorded.experiment, recorded.recording, recorded.made)
-        if replay.experiment not in DRAWN:
+        if not isinstance(recorded.recording, Recording) or recorded.experiment not in DRAWN:
             raise LabError(recordings.NO_RECORDING)
+        replay = Replay(recorded.experiment, recorded.recording, recorded.made)
         if replay.recording.request.pictures > self.settings.max_lanes:
             raise LabError(f"The recording has more than {self.settings.max_lanes} lanes: too many for this lab.")
         capsule, experiment = recorded.capsule, {"experiment": replay.experiment}

@@ -73,7 +73,8 @@ def shipped() -> Recorded:
 def film() -> tuple[str, bytes]:
     """The recording as one WebP, a row a step, a column for x_t of each lane and then one for its predicted x_0; and the
     WebP's name, new where the picture is."""
-    recording: Recording = shipped().recording
+    recording = shipped().recording
+    assert isinstance(recording, Recording)
     lanes = [[recording.steps[lane][i] for i in FILM_STEPS] for lane in range(len(recording.request.lanes))]
     columns = [[step.x_t for step in steps] for steps in lanes] + [[step.x_0 for step in steps] for steps in lanes]
     stream = io.BytesIO()
