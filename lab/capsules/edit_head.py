@@ -5,8 +5,9 @@ import re
 from lab.capsules import edit_walks, scheduler_script
 from lab.capsules.edit_models import Drawer
 from lab.catalog import EDITS, SAMPLERS, Model
-from lab.requests.edit import EditLane
+from lab.requests.edit import STRENGTHS, EditLane
 
+_ABOUT = {"blend": "After every step the known part is put back at the level reached, with one noise at all levels."}
 STANDARD = ("base64", "csv", "hashlib", "io", "json", "sys")
 
 
@@ -23,7 +24,7 @@ def head(model: Model, lane: EditLane, drawn: Drawer, body: str) -> str:
             f"    pip install {drawn.packages}",
             f"    python picture.py [{'PICTURES' if model.family == 'exact' else 'MODEL'}] [PICTURE.png]",
             "",
-            f"{edit.about}",
+            _ABOUT.get(lane.method, edit.about),
             *([f"The method is of {edit.paper}, https://arxiv.org/abs/{edit.arxiv}."] if edit.paper else []),
             *([] if own else [f"The sampler is {row.title}, of {row.paper}, https://arxiv.org/abs/{row.arxiv}."]),
             f"Run it in the lab's folder, or name {folder}. In float32, as here, the picture is the lab's on a CPU to within",
@@ -55,7 +56,7 @@ def constants(model: Model, lane: EditLane, drawn: Drawer) -> str:
         f"SEED = {lane.seed}",
         f"STEPS = {lane.steps}",
         *([f"ETA = {lane.eta!r}  # 0: deterministic, 1: as noisy as DDPM"] if eta else []),
-        *([f"STRENGTH = {lane.strength!r}  # how far up the picture is noised"] if lane.method == "sdedit" else []),
+        *([f"STRENGTH = {lane.strength!r}  # how far up the picture is noised"] if lane.method in STRENGTHS else []),
         *(
             [f"RESAMPLINGS, JUMP = {lane.resamplings}, {lane.jump}  # how often a stretch of how many steps is walked"]
             if lane.method == "repaint"

@@ -12,7 +12,7 @@ from lab.requests.edit import filler
 from lab.requests.fields import Condition, Forward
 
 CONSTANTS = {"conditional": "PROMPT", "unconditional": "NEGATIVE", "second": "SECOND", "source": "SOURCE"}  # of rows
-FROM_X_0 = ("sdedit", "replace", "blend", "repaint", "inverted")  # methods that need the picture's x_0
+FROM_X_0 = ("sdedit", "replace", "blend", "repaint", "nine", "inverted")  # methods that need the picture's x_0
 
 
 class Drawer(NamedTuple):
@@ -80,11 +80,12 @@ def _latent(model: Model, rows: Mapping[str, Condition], method: str) -> Drawer:
 def _latent_x_0(method: str) -> str:
     """A latent is encoded by its mean, and the hole is what the nearest pixel of each place is."""
     encoded = "pipe.vae.encode({0}).latent_dist.mean * pipe.vae.config.scaling_factor"
+    lines = [f"x_0 = {encoded.format('pixels')}"] if method in FROM_X_0 else []
     if method == "nine":
-        return f"around = {encoded.format('pixels * (1 - hole)')}  # the hole in grey\n{_SHRUNK.format('around')}"
-    if method not in FROM_X_0:
-        return ""
-    return f"x_0 = {encoded.format('pixels')}" + (f"\n{_SHRUNK.format('x_0')}" if EDITS[method].mask else "")
+        lines += [f"around = {encoded.format('pixels * (1 - hole)')}  # the hole in grey"]
+    if lines and EDITS[method].mask:
+        lines += ["hole = torch.nn.functional.interpolate(hole, x_0.shape[2:])"]
+    return "\n".join(lines)
 
 
 def _pixel(model: Model, rows: Mapping[str, Condition], method: str) -> Drawer:
@@ -136,7 +137,6 @@ def _folder(source: str) -> str:
     return f"MODEL = sys.argv[1] if len(sys.argv) > 1 else {source_script.quoted(source)}"
 
 
-_SHRUNK = "hole = torch.nn.functional.interpolate(hole, {0}.shape[2:])"
 _UNET = '''
 
 def predict(x_t, t, row):

@@ -32,7 +32,7 @@ def parts(model: Model, request: EditRequest, lane: EditLane, drawn: Drawer) -> 
         levels,
         f"{scheduler}pipe.scheduler = scheduler",
         edit_pictures.reading(model, request.picture, mask),
-        _X_0[lane.method],
+        "# Where a pipeline draws a sample, the lab takes the latents' mean.\n" + drawn.x_0,
         _CALL.format(
             more=_MORE[lane.method], negative="\n    negative_prompt=NEGATIVE," if lane.guidance_scale > 1 else ""
         ),
@@ -40,24 +40,17 @@ def parts(model: Model, request: EditRequest, lane: EditLane, drawn: Drawer) -> 
     return [head(model, lane, drawn, "\n".join(body)), *body]
 
 
-_LATENTS = (
-    "{0} = pipe.vae.encode({1}).latent_dist.mean * pipe.vae.config.scaling_factor  # where a pipeline draws a sample"
-)
-_X_0 = {
-    "sdedit": _LATENTS.format("x_0", "pixels"),
-    "blend": _LATENTS.format("x_0", "pixels"),
-    "nine": _LATENTS.format("around", "pixels * (1 - hole)"),
-}
 _MORE = {
-    "sdedit": "image=x_0,\n    strength=STRENGTH",
-    "blend": "image=x_0,\n    mask_image=hole,\n    masked_image_latents=x_0",
-    "nine": "image=pixels / 2 + 0.5,\n    mask_image=hole,\n    masked_image_latents=around",
+    "sdedit": "",
+    "blend": "\n    mask_image=hole,\n    masked_image_latents=x_0,",
+    "nine": "\n    mask_image=hole,\n    masked_image_latents=around,",
 }
 _CALL = """
 generator = torch.Generator().manual_seed(SEED)  # the first thing that it draws is x_T
 picture = pipe(
     PROMPT,
-    {more},{negative}
+    image=x_0,{more}
+    strength=STRENGTH,{negative}
     num_inference_steps=STEPS,
     guidance_scale=SCALE,
     generator=generator,

@@ -94,13 +94,14 @@ def _parts(model: Model, request: EditRequest, lane: EditLane, drawn: Drawer) ->
     row = "source" if lane.words == "source" and not view else "conditional"
     guided, prediction = edit_walks.predicted(_scale(model, lane), row, view)
     up = _up(request) if lane.method == "inverted" else lane
-    level, exact, total = model.family == "pixel", model.family == "exact", request.forward.T
+    exact, total, synchronised = model.family == "exact", request.forward.T, model.latent and view in edit_walks.TURNS
+    level = model.family == "pixel" or synchronised
     if lane.method in edit_walks.GUESSING:
         levels = [scheduler_script.levels(drawn.table, drawn.predicts), rule_script.LEVEL if level else ""]
         guesses = "" if level else rule_script.X_0_OF_EPS if exact else rule_script.X_0_OF_PREDICTION
     else:
         levels = scheduler_script.parts(lane, total, drawn.table, drawn.predicts, level=level)
-        guesses = ""
+        guesses = rule_script.X_0_OF_PREDICTION if synchronised else ""
     picture = request.picture if EDITS[lane.method].picture else None
     mask = request.mask if EDITS[lane.method].mask or view == "painted" else None
     body = [
@@ -112,11 +113,12 @@ def _parts(model: Model, request: EditRequest, lane: EditLane, drawn: Drawer) ->
         drawn.predict,
         edit_pictures.reading(model, picture, mask),
         drawn.x_0,
-        edit_walks.joined(request, shape) if view else "",
+        edit_walks.joined(request, shape, model.latent) if view else "",
         guided,
-        edit_walks.noise("SEED" if up.seed == lane.seed else str(up.seed), shape),
+        edit_walks.noise("SEED" if up.seed == lane.seed else str(up.seed), shape, twice=synchronised),
         scheduler_script.NOISE_OF if edit_walks.draws(lane) else "",
         edit_walks.walk(lane, up, total, prediction, exact),
+        "x = x[:, : x.shape[1] // 2]  # the latent of the picture as it is" if synchronised else "",
         drawn.decoding + scheduler_script.TO_BYTES,
         edit_pictures.PASTING if lane.method == "paste" else "",
         scheduler_script.TO_FILE,

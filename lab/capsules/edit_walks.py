@@ -24,21 +24,25 @@ def predicted(scale: float, conditional: str = "conditional", view: str = "") ->
     return "", both if needs[0] else alone
 
 
-def joined(request: EditRequest, shape: str) -> str:
-    """The function that makes the predictions under two rows one, as the request's view has it."""
+def joined(request: EditRequest, shape: str, latent: bool) -> str:
+    """The function that makes the predictions under two rows one, as the request's view has it. A `latent` model turns its picture,
+    which it has in two latents."""
     view = VIEWS[request.view]
     paper = f"{view.paper}, https://arxiv.org/abs/{view.arxiv}"
     if view.kind == "turned":
-        there, back = _TURNS[view.name]
-        return _TURNED.format(paper=paper, there=there, back=back)
+        there, back = TURNS[view.name]
+        return (_SYNCHRONISED if latent else _TURNED).format(
+            paper=paper, there=there.format("both" if latent else "x_t"), back=back
+        )
     if view.kind == "frequencies":
         return _HYBRID.format(paper=paper, shape=shape, cutoff=request.cutoff)
     return _REGIONS.format(paper=paper, part=_PARTS[view.name].format(shape=shape))
 
 
-def noise(seed: str, shape: str) -> str:
-    """x_T, of expressions for the seed and its shape."""
-    return _NOISE.format(seed=seed, shape=shape)
+def noise(seed: str, shape: str, twice: bool) -> str:
+    """x_T, of expressions for the seed and its shape; with `twice` as many channels."""
+    made = f"shape = {shape}\n" if twice else ""
+    return _NOISE.format(made=made, seed=seed, shape="(1, 2 * shape[1], *shape[2:])" if twice else shape)
 
 
 def draws(lane: EditLane) -> bool:
@@ -54,7 +58,7 @@ def walk(lane: EditLane, up: EditLane, total: int, prediction: str, exact: bool)
         return _repaint(lane, total, prediction)
     if lane.method == "inverted":
         return _inverted(lane, up, total, prediction)
-    if lane.method == "sdedit" and not lane.taken:
+    if not lane.taken:
         return "x = x_0  # at this strength no step is taken"
     return _sampled(lane, prediction, exact)
 
@@ -62,14 +66,15 @@ def walk(lane: EditLane, up: EditLane, total: int, prediction: str, exact: bool)
 def _sampled(lane: EditLane, prediction: str, exact: bool) -> str:
     """From noise to picture by a scheduler of diffusers."""
     known = {"replace": _FRESH, "blend": _SAME}.get(lane.method, "")
-    if lane.method == "sdedit":
+    middle = lane.method == "sdedit" or lane.taken < lane.steps
+    if middle:
         calls = "2 * (STEPS - int(STEPS * STRENGTH))" if lane.sampler == "heun" else "STEPS - int(STEPS * STRENGTH)"
         beginning = _MIDDLE.format(calls=calls)
     else:
         beginning = "x = noise * scheduler.init_noise_sigma\n"
-    timesteps = "scheduler.timesteps[begin:]" if lane.method == "sdedit" else "scheduler.timesteps"
+    timesteps = "scheduler.timesteps[begin:]" if middle else "scheduler.timesteps"
     lines = [
-        f"for i, t in enumerate({timesteps}):" if known else f"for t in {timesteps}:",
+        f"for i, t in enumerate({timesteps}, {'begin' if middle else 0}):" if known else f"for t in {timesteps}:",
         "    x_t = scheduler.scale_model_input(x, t)",
         f"    prediction = {prediction}",
         *([] if exact else scheduler_script.eps_for_x_0(SAMPLERS[lane.sampler])),
@@ -98,7 +103,7 @@ def _inverted(lane: EditLane, up: EditLane, total: int, prediction: str) -> str:
 
 _NOISE = """
 # x_T is the first thing that the seed's generator draws, on the CPU whatever computes the rest.
-generator = torch.Generator().manual_seed({seed})
+{made}generator = torch.Generator().manual_seed({seed})
 noise = torch.randn({shape}, generator=generator)
 """
 _GUIDED = '''
@@ -110,18 +115,38 @@ def guided(x_t, t):
 
 
 '''
-_TURNS = {  # of a view: there and back
-    "flip": ("x_t.flip(2)", ".flip(2)"),
-    "mirror": ("x_t.flip(3)", ".flip(3)"),
-    "turn": ("x_t.flip(2, 3)", ".flip(2, 3)"),
-    "quarter": ("x_t.rot90(1, (2, 3))", ".rot90(-1, (2, 3))"),
-    "negative": ("-x_t", " * -1"),
+TURNS = {  # of a view: there and back
+    "flip": ("{0}.flip(2)", ".flip(2)"),
+    "mirror": ("{0}.flip(3)", ".flip(3)"),
+    "turn": ("{0}.flip(2, 3)", ".flip(2, 3)"),
+    "quarter": ("{0}.rot90(1, (2, 3))", ".rot90(-1, (2, 3))"),
+    "negative": ("-{0}", " * -1"),
 }
 _TURNED = '''
 
 def joined(x_t, t, first, second):
-    """The mean of two predictions, the second one of x_t seen in the other way, and brought back ({paper})."""
+    """The mean of two predictions, the second one of x_t seen in the other way, and brought back.
+
+    {paper}."""
     return (predict(x_t, t, first) + predict({there}, t, second){back}) / 2
+
+
+'''
+_SYNCHRONISED = '''
+
+def joined(x_t, t, first, second):
+    """Predictions of two latents, of the picture and of what is seen of it in the other way, that agree on it in pixels.
+
+    {paper}; synchronised:
+    Kim et al. 2024, https://arxiv.org/abs/2403.14370.
+    """
+    scale, a = pipe.vae.config.scaling_factor, level(t)
+    latents = x_t.chunk(2, dim=1)
+    guesses = [x_0_of(predict(x, t, row), x, a) for x, row in zip(latents, (first, second))]
+    whole, turned = (pipe.vae.decode(guess / scale).sample for guess in guesses)
+    both = (whole + turned{back}) / 2
+    guesses = [pipe.vae.encode(picture).latent_dist.mean * scale for picture in (both, {there})]
+    return torch.cat([prediction_of(guess, x, a) for guess, x in zip(guesses, latents)], dim=1)
 
 
 '''

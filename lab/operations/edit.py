@@ -138,9 +138,7 @@ class Room:
         """The records of its lanes; of an inversion those of the way up, and then of the ways down."""
         editor, request = self._editor, self._request
         inverted = [index for index in self._lanes if request.lanes[index].method == "inverted"]
-        still = [
-            index for index in self._lanes if request.lanes[index].method == "sdedit" and not request.lanes[index].taken
-        ]
+        still = [index for index in self._lanes if not request.lanes[index].taken]
         moving = [index for index in self._lanes if index not in (*inverted, *still)]
         for index in still:
             yield self, _resting(index, editor.x_0)

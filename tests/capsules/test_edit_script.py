@@ -72,8 +72,9 @@ METHODS = {
     "sdedit": lane("sdedit", strength=0.7),
     "sdedit, all of it": lane("sdedit", strength=1, eta=0.5, guidance_scale=1),
     "sdedit, none of it": lane("sdedit", strength=0.1),
+    "blend, none of it": lane("blend", strength=0.1),
     "paste": lane("paste", guidance_scale=0),
-    "replace": lane("replace"),
+    "replace": lane("replace", strength=0.8),
     "blend": lane("blend", guidance_scale=0.5),
     "repaint": lane("repaint", resamplings=3, jump=2, spacing="leading"),
     "repaint, once": lane("repaint", guidance_scale=1, spacing="linspace"),
@@ -110,9 +111,11 @@ def test_whatever_the_view(backend, tmp_path, view):
     assert text == edit_script(request, 0) and ("base64" in text) == (view == "painted")
 
 
-@pytest.mark.parametrize("view", ["painted", "quarter", "frequencies"])
+@pytest.mark.parametrize("view", ["painted", "quarter", "negative", "frequencies"])
 def test_two_at_once_on_latents(backend, tmp_path, view):
-    assert_same(backend, edit("text-to-image", lane("composed", 6), view=view, picture=None), tmp_path)
+    """Turned latents are no turned picture: there each view has a latent of its own."""
+    text = assert_same(backend, edit("text-to-image", lane("composed", 6), view=view, picture=None), tmp_path)
+    assert ("vae.encode" in text) == (VIEWS[view].kind == "turned")
 
 
 PIPED = {
@@ -122,7 +125,7 @@ PIPED = {
         lane("sdedit", strength=0.8, sampler="heun"),
         lane("sdedit", strength=1, sampler="euler", spacing="linspace"),
     ],
-    "StableDiffusionInpaintPipeline": [lane("blend"), lane("blend", sampler="unipc", guidance_scale=1)],
+    "StableDiffusionInpaintPipeline": [lane("blend", strength=0.7), lane("blend", sampler="unipc", guidance_scale=1)],
 }
 
 
@@ -193,12 +196,14 @@ def nine(tmp_path_factory, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "own", [lane("nine"), lane("nine", sampler="ddpm"), lane("nine", 7, guidance_scale=1)], ids=repr
+    "own",
+    [lane("nine"), lane("nine", strength=0.6), lane("nine", sampler="ddpm"), lane("nine", 7, guidance_scale=1)],
+    ids=repr,
 )
 def test_the_script_of_the_network_with_nine_channels_draws_the_picture_of_the_lab(nine, tmp_path, own):
     backend = LocalBackend(Settings(device="cpu", dtype="float32", cpu_engine="torch"))
     text = assert_same(backend, edit("text-to-image", own), tmp_path)
-    assert ("for t in" in text) == (own != lane("nine")) and 'else "/' in text
+    assert ("for t in" in text) == (own.steps == 7 or own.sampler == "ddpm") and 'else "/' in text
 
 
 def test_a_setting_that_is_lost_would_be_seen(backend):
