@@ -24,7 +24,7 @@ def predicted(scale: float, conditional: str = "conditional", view: str = "") ->
     return "", both if needs[0] else alone
 
 
-def joined(request: EditRequest, shape: str, latent: bool) -> str:
+def joined(request: EditRequest, latent: bool) -> str:
     """The function that makes the predictions under two rows one, as the request's view has it. A `latent` model turns its picture,
     which it has in two latents."""
     view = VIEWS[request.view]
@@ -35,14 +35,13 @@ def joined(request: EditRequest, shape: str, latent: bool) -> str:
             paper=paper, there=there.format("both" if latent else "x_t"), back=back
         )
     if view.kind == "frequencies":
-        return _HYBRID.format(paper=paper, shape=shape, cutoff=request.cutoff)
-    return _REGIONS.format(paper=paper, part=_PARTS[view.name].format(shape=shape))
+        return _HYBRID.format(paper=paper, cutoff=request.cutoff)
+    return _REGIONS.format(paper=paper, part=_PARTS[view.name])
 
 
 def noise(seed: str, shape: str, twice: bool) -> str:
     """x_T, of expressions for the seed and its shape; with `twice` as many channels."""
-    made = f"shape = {shape}\n" if twice else ""
-    return _NOISE.format(made=made, seed=seed, shape="(1, 2 * shape[1], *shape[2:])" if twice else shape)
+    return _NOISE.format(seed=seed, shape=shape, drawn="(1, 2 * shape[1], *shape[2:])" if twice else "shape")
 
 
 def draws(lane: EditLane) -> bool:
@@ -103,8 +102,9 @@ def _inverted(lane: EditLane, up: EditLane, total: int, prediction: str) -> str:
 
 _NOISE = """
 # x_T is the first thing that the seed's generator draws, on the CPU whatever computes the rest.
-{made}generator = torch.Generator().manual_seed({seed})
-noise = torch.randn({shape}, generator=generator)
+shape = {shape}
+generator = torch.Generator().manual_seed({seed})
+noise = torch.randn({drawn}, generator=generator)
 """
 _GUIDED = '''
 
@@ -151,13 +151,15 @@ def joined(x_t, t, first, second):
 
 '''
 _HYBRID = '''
-places = torch.arange({shape}[3]).double()
+places = torch.arange(shape[3]).double()
 deviation = {cutoff!r} * len(places) / 64  # of the blur that parts the frequencies
 blur = (-((places[:, None] - places) ** 2) / (2 * deviation**2)).softmax(1).float()  # each row sums to 1
 
 
 def joined(x_t, t, first, second):
-    """The low frequencies of the first prediction, the high ones of the second ({paper})."""
+    """The low frequencies of the first prediction, the high ones of the second.
+
+    {paper}."""
     first, second = predict(x_t, t, first), predict(x_t, t, second)
     return blur @ first @ blur.T + second - blur @ second @ blur.T
 
@@ -168,15 +170,17 @@ _REGIONS = '''
 
 
 def joined(x_t, t, first, second):
-    """Each prediction in its own part of the picture ({paper})."""
+    """Each prediction in its own part of the picture.
+
+    {paper}."""
     return (1 - part) * predict(x_t, t, first) + part * predict(x_t, t, second)
 
 
 '''
 _PARTS = {  # how much of each place is the second one's
-    "left-right": "side = {shape}[3]\npart = (torch.arange(side) - side / 2 + 1).clamp(0, 1)  # 1 on the right",
-    "top-bottom": "side = {shape}[2]\npart = (torch.arange(side)[:, None] - side / 2 + 1).clamp(0, 1)  # 1 in the lower half",
-    "painted": 'part = torch.nn.functional.interpolate(hole, {shape}[2:], mode="area")  # how much of a place is painted',
+    "left-right": "side = shape[3]\npart = (torch.arange(side) - side / 2 + 1).clamp(0, 1)  # 1 on the right",
+    "top-bottom": "side = shape[2]\npart = (torch.arange(side)[:, None] - side / 2 + 1).clamp(0, 1)  # 1 in the lower half",
+    "painted": 'part = torch.nn.functional.interpolate(hole, shape[2:], mode="area")  # how much of a place is painted',
 }
 _MIDDLE = """\
 # As StableDiffusionImg2ImgPipeline: the last int(STEPS * STRENGTH) of the steps are taken, from the picture at their level.
