@@ -52,6 +52,11 @@ OBSERVATIONS = {
         "0.67 at every strength), and held-out drawings lost their own colours. 3,643 more steps with three moved copies of each drawing: "
         "sketched lines are followed at once (fish 0.42 to 0.94, star 0.16 to 1.00, tree 0.42 to 0.97, cat 0.33 to 0.97 from strength 0 to 1).",
     ),
+    "upsampler": (
+        "Edges of drawings and faces of people are as crisp as the original's without noise; Lanczos beside it is soft. From noise 200 on "
+        "plain grounds get blotches and thin lines break: both PSNR and detail fall with the noise. What is expected of noise "
+        "augmentation, more detail for less PSNR, is not seen here.",
+    ),
     "controlnet-pose": ("After 1,171 and after 2,249 steps the overlap is the same to half a hundredth.",),
 }
 
