@@ -63,7 +63,7 @@ def _check(model: Model, request: EditRequest, lane: EditLane) -> None:
 
 
 def _up(request: EditRequest) -> EditLane:
-    """The lane in whose steps the picture is inverted: the first of those that are."""
+    """The lane from whose noise the picture is inverted: the first of those that are."""
     return next(lane for lane in request.lanes if lane.method == "inverted")
 
 
@@ -117,7 +117,7 @@ def _parts(model: Model, request: EditRequest, lane: EditLane, drawn: Drawer) ->
         edit_walks.joined(request, model.latent) if view else "",
         guided,
         scheduler_script.NOISE_OF if edit_walks.draws(lane) else "",
-        edit_walks.walk(lane, up, total, prediction, exact),
+        edit_walks.walk(lane, total, prediction, exact),
         "x = x[:, : x.shape[1] // 2]  # the latent of the picture as it is" if synchronised else "",
         drawn.decoding + scheduler_script.TO_BYTES,
         edit_pictures.PASTING if lane.method == "paste" else "",

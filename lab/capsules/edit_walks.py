@@ -51,12 +51,12 @@ def draws(lane: EditLane) -> bool:
     return lane.method == "replace" or (lane.method != "repaint" and scheduler_script.draws(lane))
 
 
-def walk(lane: EditLane, up: EditLane, total: int, prediction: str, exact: bool) -> str:
-    """The loop, from `noise` to `x`; of an inversion first that in the steps of `up`."""
+def walk(lane: EditLane, total: int, prediction: str, exact: bool) -> str:
+    """The loop, from `noise` to `x`."""
     if lane.method == "repaint":
         return _repaint(lane, total, prediction)
     if lane.method == "inverted":
-        return _inverted(lane, up, total, prediction)
+        return _inverted(lane, total, prediction)
     if not lane.taken:
         return "x = x_0  # at this strength no step is taken"
     return _sampled(lane, prediction, exact)
@@ -88,16 +88,10 @@ def _repaint(lane: EditLane, total: int, prediction: str) -> str:
     return _REPAINT.format(timesteps=timesteps, prediction=prediction)
 
 
-def _inverted(lane: EditLane, up: EditLane, total: int, prediction: str) -> str:
-    """Up by DDIM inversion under the source's words, in the steps of `up`, and down again by DDIM."""
-    same = up.steps == lane.steps
-    timesteps = scheduler_script.grid("DDIM", "trailing", total)
-    lines = [
-        _UP.format(timesteps=timesteps if same else timesteps.replace("STEPS", str(up.steps))),
-        "" if same else _LEVELS.format(timesteps=timesteps),
-        (_DOWN if draws(lane) else _DETERMINISTIC).format(prediction=prediction),
-    ]
-    return "".join(lines)
+def _inverted(lane: EditLane, total: int, prediction: str) -> str:
+    """Up by DDIM inversion under the source's words, and down again by DDIM."""
+    down = (_DOWN if draws(lane) else _DETERMINISTIC).format(prediction=prediction)
+    return _UP.format(timesteps=scheduler_script.grid("DDIM", "trailing", total)) + down
 
 
 _NOISE = """

@@ -171,8 +171,8 @@ def test_pictures_of_another_size_are_resized_as_the_lab_does(backend, tmp_path,
     assert "bicubic" in assert_same(backend, request, tmp_path)
 
 
-def test_a_picture_is_inverted_in_the_steps_of_the_first_lane_that_is(backend, tmp_path):
-    lanes = (lane("sdedit"), lane("inverted", 9, seed=1), lane("inverted", 6, seed=2, eta=0.3))
+def test_a_picture_is_inverted_from_the_noise_of_the_first_lane_that_is(backend, tmp_path):
+    lanes = (lane("sdedit"), lane("inverted", 6, seed=1), lane("inverted", 6, seed=2, eta=0.3))
     for index in (1, 2):
         assert_same(backend, edit("exact-32", *lanes), tmp_path, index)
 
@@ -212,11 +212,11 @@ def test_a_setting_that_is_lost_would_be_seen(backend):
     (wanted, *others) = [
         next(event.picture.astype(int) for event in backend.run(request) if isinstance(event, LaneResult))
         for request in (
-            edit("exact-32", own),
-            edit("exact-32", own.model_copy(update={"seed": 5})),
-            edit("exact-32", own, mask=~MASK[::2, ::2]),
-            edit("exact-32", lane("sdedit", strength=0.7)),
-            edit("exact-32", lane("sdedit", strength=0.5)),
+            edit("pixel", own),
+            edit("pixel", own.model_copy(update={"seed": 5})),
+            edit("pixel", own, mask=~MASK[::2, ::2]),
+            edit("pixel", lane("sdedit", strength=0.7)),
+            edit("pixel", lane("sdedit", strength=0.5)),
         )
     ]
     assert all(np.abs(other - wanted).max() > 20 for other in others)
