@@ -357,9 +357,10 @@ def weights(folder):
 
 def parts_of(family, folder):
     """The folders of a row's source that hold a config and weights, by family."""
-    if family == "stable_diffusion":
+    if family in ("stable_diffusion", "inpainting"):
         index = json.loads((folder / "model_index.json").read_text())
-        assert index["_class_name"] == "StableDiffusionPipeline"
+        kind = "StableDiffusionPipeline" if family == "stable_diffusion" else "StableDiffusionInpaintPipeline"
+        assert index["_class_name"] == kind
         assert (folder / "scheduler" / "scheduler_config.json").is_file()
         assert (folder / "tokenizer" / "tokenizer_config.json").is_file()
         return [folder / part for part in ("unet", "vae", "text_encoder")]

@@ -182,13 +182,18 @@ def test_a_model_without_a_mask_among_its_inputs_fills_no_holes(studio):
 
 
 @pytest.mark.parametrize(
-    ("method", "kind"), [("sdedit", StableDiffusionImg2ImgPipeline), ("blend", StableDiffusionInpaintPipeline)]
+    ("method", "kind", "folder"),
+    [
+        ("sdedit", StableDiffusionImg2ImgPipeline, MODELS["text-to-image"].source),
+        ("blend", StableDiffusionInpaintPipeline, MODELS["text-to-image"].source),
+        ("nine", StableDiffusionInpaintPipeline, HELPERS["inpainting"].source),
+    ],
 )
-def test_the_shipped_model_draws_what_diffusers_draws_with_it(method, kind):
+def test_the_shipped_networks_draw_what_diffusers_draws_with_them(method, kind, folder):
     picture = PictureSet.load(ASSETS / "pictures").pixels[100]
     mask = np.zeros(picture.shape[:2], bool)
     mask[20:50, 10:40] = True
     one = lane(method, seed=1, strength=0.6)
     (got,) = Studio().latents(one, model="text-to-image", picture=picture, mask=mask)
-    want = theirs(ASSETS / MODELS["text-to-image"].source, kind, one, picture, mask if method == "blend" else None)
+    want = theirs(ASSETS / folder, kind, one, picture, None if method == "sdedit" else mask)
     torch.testing.assert_close(got, want, atol=1e-4, rtol=1e-4)
