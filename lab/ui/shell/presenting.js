@@ -62,7 +62,7 @@
   };
   const writing = (one) => one.closest?.("textarea, select, [contenteditable=true], [role=listbox]")
     || (one.matches?.("input") && !/^(range|radio|checkbox|button)$/.test(one.type));
-  const steering = (one) => writing(one) || one.closest?.("input, [role=slider], [role=tablist], .map-editor, [data-film]");
+  const steering = (one) => writing(one) || one.closest?.("input, [role=slider], [role=tablist], .map-editor, .paint, [data-film]");
   const large = () => document.querySelector(".look-full, .held-full");
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || writing(event.target)) return;

@@ -4,25 +4,35 @@ from lab.ui.shell.instrument import Question
 
 # fmt: off
 LESSON = (
-    Question("An apple is noised up to strength 0.2, 0.4 … 1 and walked back as a tangerine. Where is the apple lost?",
-             ("At 0.2 already", "Nowhere: it always shines through", "Between: its shape goes last, at 1 nothing is left"), 2, "How far up?",
+    Question("An apple is noised up to strength 0.2, 0.4 … 1 and walked back as a tangerine. What goes last?",
+             ("Its colour", "Its outline", "Its highlight"), 1, "How far up?",
              "The rows from left to right, and RMS in the corners.",
-             "Step by step: first its details go, then its colours, at last its outline. At 1 the start is nothing but noise.",
-             {0: "at 0.2 it is nearly the same picture.", 1: "at 1 nothing of the picture is left in x_t."}),
-    Question("Half of a panda is known. What does RePaint gain by walking each stretch ten times?",
-             ("Nothing but time", "Both halves agree better", "More different halves"), 1, "Up and down again",
-             "The rim between both halves, and seam in the corners.",
-             "Both halves agree better: each time it goes up again, the hole is drawn anew beside what is known.",
-             {0: "the seam falls.", 2: "they become more alike."}),
-    Question("DDIM inversion walks an apple up to its noise and down again under its own words. Where does it break?",
-             ("Already without guidance", "It never breaks", "As guidance grows"), 2, "Other words",
+             "Its outline: coarse things live at high noise. The highlight is gone at 0.2 already, the red by 0.6; at 1 the start is nothing but noise, "
+             "and a tangerine of its own stands there.",
+             {0: "the red is gone while the outline still is the apple's.", 2: "the highlight is the first to go."}),
+    Question("The lower half of a face is drawn anew, and the upper half put back after every step. Does the mouth fit?",
+             ("It fits: the model sees the eyes", "Only where the model is told of the smile", "It fits once each step is walked more often"), 2, "Another mouth",
+             "The rows from left to right: pasted in, replaced, RePaint once, thrice, ten times.",
+             "It fits once each step is walked more often: with a single pass the hole is settled before it has heard of its surroundings. "
+             "RePaint goes back up and down again, and its seam falls.",
+             {0: "replaced mouths lie across the face as if pasted.", 1: "all are told the same, and RePaint's fit."}),
+    Question("DDIM inversion walks a smile up to its noise, and down again under its own words. Where does it break?",
+             ("As guidance grows", "Already without guidance", "It never breaks"), 0, "A smile turns angry",
              "The first row from left to right, and RMS in its corners.",
-             "As guidance grows: the way down is then not the way that was walked up.",
-             {0: "at scale 1 the picture comes back.", 1: "at 7.5 it does not come back."}),
-    Question("Which enlarged picture is nearest to the original, pixel by pixel?",
-             ("A formula's", "The upsampler's with much noise", "All alike"), 0, "Sharper than a formula",
+             "As guidance grows: the way down is then another than the way up, which was walked without. The error grows from 11 grey levels at scale 1 "
+             "to about four times that at 5. Null-text inversion repairs it.",
+             {1: "at scale 1 the smile comes back.", 2: "at 5 it is another smile."}),
+    Question("A picture is halved and enlarged again. What is nearest to the original, pixel by pixel?",
+             ("Lanczos, a formula", "The upsampler, with noise on what it is given", "The upsampler, without"), 2, "Sharper than a formula",
              "PSNR in the corners, and the chart.",
-             "A formula's: a blur is wrong everywhere by little. The upsampler draws detail that looks right and is not where it was.",
-             {1: "its PSNR is lowest.", 2: "their PSNR differs by decibels."}),
+             "The upsampler without noise: it has learned what drawings look like. Each step of noise takes some of what it is given away, "
+             "and it invents: likeness falls. In a cascade, where the small picture is not to be trusted, that is wanted.",
+             {0: "it blurs, and that costs decibels.", 1: "its PSNR falls with the noise."}),
+    Question("Two descriptions, one picture: a dog, and upside down a cat. How does the model draw it?",
+             ("It draws both and pastes them", "It joins what it predicts of both views at every step", "It tries until one fits"), 1, "Dog or cat",
+             "Point at a picture: it turns over.",
+             "It joins what it predicts of both views at every step. Neither is ever drawn alone: the eyes serve both, and each pair of ears is the "
+             "other's chin.",
+             {0: "nothing is pasted: the eyes are both animals'.", 2: "each seed makes one."}),
 )
 # fmt: on
