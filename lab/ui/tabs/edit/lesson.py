@@ -12,7 +12,7 @@ LESSON = (
              {0: "the red is gone while the outline still is the apple's.", 2: "the highlight is the first to go."}),
     Question("The lower half of a face is drawn anew, and the upper half put back after every step. Does the mouth fit?",
              ("It fits: the model sees the eyes", "Only where the model is told of the smile", "It fits once each step is walked more often"), 2, "Another mouth",
-             "The rows from left to right: pasted in, replaced, RePaint once, thrice, ten times.",
+             "The rows from left to right: pasted in, replaced, RePaint once, five times, ten times.",
              "It fits once each step is walked more often: with a single pass the hole is settled before it has heard of its surroundings. "
              "RePaint goes back up and down again, and its seam falls.",
              {0: "replaced mouths lie across the face as if pasted.", 1: "all are told the same, and RePaint's fit."}),

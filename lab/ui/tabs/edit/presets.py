@@ -4,7 +4,7 @@ from lab.ui.shell.form import Preset
 
 STAGE = "#edit-stage"
 WAVING = "a person in a yellow jumper and orange skirt, waving, blue background"
-TWO = {"experiment": "two", "style": "3D", "guidance": 4, "steps": 25, "count": 3}
+TWO = {"experiment": "two", "style": "3D", "guidance": 4, "steps": 25}
 
 # fmt: off
 PRESETS = (
@@ -15,7 +15,7 @@ PRESETS = (
            look="Paint on the canvas: the pictures follow your strokes. At 0.1 they keep them, at 0.7 the model moves in.",
            place="#edit-board"),
     Preset("Another mouth",        ("smiling face", "lower half"), experiment="fill", model="pixel", group="smileys-emotion",
-           methods=["paste", "replace", "repaint", "truth"], resamplings="1, 3, 10",
+           methods=["paste", "replace", "repaint", "truth"], resamplings="1, 5, 10",
            look="Read a row: pasted and replaced mouths do not fit, RePaint's fit better the more often it goes back. The last is exact.",
            place=STAGE),
     Preset("Other trousers",       ("person waving", "lower half"), experiment="fill", prompt=WAVING.replace("orange skirt", "green trousers"),
@@ -25,7 +25,7 @@ PRESETS = (
     Preset("Beyond the frame",     ("house", "border"),        experiment="fill", prompt="house with garden", methods=["replace", "repaint", "nine"],
            look="The house stands in the middle, and all around it is drawn anew: trees and a garden that go with it.",
            place=STAGE),
-    Preset("Only one agrees",      ("cat face", "upper half"), experiment="fill", model="exact", methods=["paste", "replace", "repaint", "truth"], count=3,
+    Preset("Only one agrees",      ("smiling face", "lower half"), experiment="fill", model="exact", methods=["paste", "replace", "repaint", "truth"], count=3,
            look="The denoiser is exact, its pictures end in seams all the same. Only the exact posterior knows which picture agrees.",
            place=STAGE),
     Preset("A smile turns angry",  ("smiling face", ""),       experiment="words", source="smiling face with smiling eyes", prompt="angry face", scales="1, 2, 3, 5, 7.5", steps=30,
@@ -34,7 +34,7 @@ PRESETS = (
     Preset("A bear in a panda",    ("panda", ""),              experiment="words", source="panda", prompt="bear", scales="1, 2, 3, 5", steps=30,
            look="Second row, at 1: a bear with the panda's eyes and outline. With guidance it becomes a bear of its own.",
            place=STAGE),
-    Preset("Sharper than a formula", ("butterfly", ""),        experiment="enlarge",
+    Preset("Sharper than a formula", ("butterfly", ""),        experiment="enlarge", count=1,
            look="Formulas blur the wings, the upsampler draws their veins. The more noise, the less it believes what it was given.",
            place=STAGE),
     Preset("Small, then large",    None, experiment="enlarge", cascade=True, group="smileys-emotion", noises="0, 50, 100, 200", seed=4,
