@@ -69,6 +69,8 @@ def test_the_tab_opens_with_a_row_of_strengths(tab):
     slider.evaluate("(one) => { one.value = 20; one.dispatchEvent(new Event('input', { bubbles: true })); }")
     expect(tab.locator("#edit-stage .moves")).to_have_count(1)
     expect(tab.locator("#edit-stage .edit > small").first).to_be_hidden()  # of noise nothing is said
+    slider.evaluate("(one) => { one.value = one.max; one.dispatchEvent(new Event('input', { bubbles: true })); }")
+    expect(tab.locator("#edit-stage .edit > small").first).to_be_visible()
     keep(tab, "edit")
 
 

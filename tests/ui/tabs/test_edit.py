@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from lab.capsules.capsule import KEYWORD, from_json, from_link, make
+from lab.capsules.recordings import from_bytes
 from lab.catalog import EDITS, MODELS, VIEWS, add_hub_models
 from lab.requests.base import LabError
 from lab.requests.edit import EditRequest, Original
@@ -352,8 +353,10 @@ def test_diversity_is_that_of_the_hole(tab):
     outcome = run(tab, experiment="fill", methods=["replace"], count=2)[tab.last_run]
     mask = np.zeros((8, 8), bool)
     mask[4] = True
-    assert replace(outcome, mask=mask).mean(DIVERSITY, [0, 1]) == pytest.approx(10, abs=1e-3)  # shades 0 and 10 there
-    assert replace(outcome, mask=None).mean(DIVERSITY, [0, 1]) == pytest.approx(10 * (7 / 8) ** 0.5, abs=1e-3)
+    assert replace(outcome, original=Original(GREY, GREY, mask)).mean(DIVERSITY, [0, 1]) == pytest.approx(
+        10, abs=1e-3
+    )  # shades 0 and 10 there
+    assert replace(outcome, original=None).mean(DIVERSITY, [0, 1]) == pytest.approx(10 * (7 / 8) ** 0.5, abs=1e-3)
 
 
 def test_reconstruction_is_drawn_over_the_guidance_scale(tab):
@@ -501,6 +504,43 @@ def test_an_own_picture_too_large_for_a_link_waits_for_another(tab):
     update, button, said = tab.restore(capsule, tab.share.values_in(capsule))
     assert button == "" and "too large for a link" in said
     assert update[tab.board.drawing].picture is None and np.array_equal(update[tab.board.drawing].mask, mask)
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_a_run_has_a_script_for_each_column(tab, experiment):
+    last = run(tab, experiment=experiment, prompt="cat", source="dog", count=1, subject=("cat face", "middle"))
+    scripts = dict(tab.scripts(last))
+    assert len(scripts) == len(last[tab.last_run].plan.columns)
+    assert all(compile(text, name, "exec") for name, text in scripts.items())
+    with pytest.raises(LabError, match="press Run first"):
+        list(tab.scripts({tab.last_run: None}))
+
+
+@pytest.mark.parametrize("experiment", ["noise", "fill", "words", "two"])
+def test_a_recording_replays_the_run_without_computing(tab, experiment):
+    told = {"prompt": "cat", "source": "dog", "count": 2, "methods": ["replace"], "subject": ("cat face", "middle")}
+    last = run(tab, experiment=experiment, **told)
+    (path,) = tab.recording(last)
+    update, button = tab.replayed(from_bytes(path.read_bytes()))
+    assert button == "" and "Press Play" in update[tab.runs.note]
+    again, outcome = update[tab.last_run], last[tab.last_run]
+    assert again.plan.names == outcome.plan.names and again.results.keys() == outcome.results.keys()
+    assert all(np.array_equal(one.picture, outcome.results[lane].picture) for lane, one in again.results.items())
+    assert [step.i for step in again.way] == [step.i for step in outcome.way]
+    assert again.stills.keys() >= {one.name for one in again.plan.stills}
+    pictures = re.findall(r'src="([^"]*)" data-part="\d', update[tab.stage])
+    assert pictures == re.findall(r'src="([^"]*)" data-part="\d', last[tab.stage]) != []
+
+
+def test_a_recording_of_something_else_is_refused(tab):
+    (path,) = tab.recording(run(tab, experiment="noise", strengths="0.5", count=1))
+    recorded = from_bytes(path.read_bytes())
+    other = make("edit", dict(recorded.capsule.values) | {"strengths": "0.2, 0.4"}, [], [])
+    for wrong in ({"capsule": None}, {"capsule": other}, {"experiment": "fill"}):
+        with pytest.raises(LabError, match="no recording"):
+            tab.replayed(replace(recorded, **wrong))
+    with pytest.raises(LabError, match="A recording holds edits"):
+        list(tab.recording(run(tab, experiment="enlarge")))
 
 
 @pytest.mark.parametrize(

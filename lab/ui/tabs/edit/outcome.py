@@ -8,13 +8,14 @@ import numpy as np
 
 from lab.capsules.recordings import thinned
 from lab.measures import diversity
-from lab.requests.base import Event
-from lab.requests.edit import INVERSION, Original
+from lab.requests.base import Event, LabError
+from lab.requests.edit import INVERSION, EditRecording, EditRequest, Original
 from lab.requests.enlarge import Enlarged
 from lab.requests.sampling import Decoded, LaneResult, Step
 from lab.ui.tabs.edit.plans import HOLE, ORIGINAL, PICTURE, SMALL, X_T, Plan
 
 DIVERSITY = "diversity"
+NOT_RECORDED = "A recording holds edits; of an enlarged picture the link and the JSON make it again."
 HATCH = (np.array([205, 209, 217], np.uint8), np.array([246, 247, 249], np.uint8))  # of a hole: two greys in stripes
 
 
@@ -29,7 +30,12 @@ class Outcome:
     stills: Mapping[str, np.ndarray] = field(default_factory=dict)
     way: Sequence[Step] = ()
     formulas: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    mask: np.ndarray | None = None
+    original: Original | None = None
+
+    @property
+    def mask(self) -> np.ndarray | None:
+        """The hole at the model's side; None where the run has none."""
+        return None if self.original is None else self.original.mask
 
     def measure(self, name: str, lane: int) -> float | None:
         """A number of a finished picture; None where it is not finished or has no such number."""
@@ -61,7 +67,7 @@ class Watch:
         self.results: dict[int, LaneResult] = {}
         self._steps: dict[int, dict[int, Step]] = {}
         self._formulas: Mapping[str, Mapping[str, float]] = {}
-        self._mask: np.ndarray | None = None
+        self._original: Original | None = None
 
     def add(self, event: Event) -> None:
         """Take what tells of pictures; all else is ignored."""
@@ -75,7 +81,7 @@ class Watch:
         elif isinstance(event, LaneResult):
             self.results[event.lane] = event
         elif isinstance(event, Original):
-            self._mask = event.mask
+            self._original = event
             self.stills[PICTURE] = event.picture
             if event.mask is not None:
                 self.stills[HOLE] = with_hole(event.picture, event.mask)
@@ -102,7 +108,7 @@ class Watch:
         steps = {lane: thinned(list(own.values())) for lane, own in self._steps.items() if lane != INVERSION}
         way = list(self._steps.get(INVERSION, {}).values())  # its pictures are previews
         lanes = {lane: own for lane, own in steps.items() if own}
-        return Outcome(self.plan, lanes, dict(self.results), dict(self.stills), way, self._formulas, self._mask)
+        return Outcome(self.plan, lanes, dict(self.results), dict(self.stills), way, self._formulas, self._original)
 
 
 def with_hole(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -114,3 +120,26 @@ def with_hole(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     for colour, where in zip(HATCH, (stripes, ~stripes), strict=True):
         holed[mask & where] = colour
     return holed
+
+
+def recording_of(outcome: Outcome) -> EditRecording:
+    """A run as a recording. Raises LabError for one that enlarged a picture."""
+    request = outcome.plan.request
+    if not isinstance(request, EditRequest):
+        raise LabError(NOT_RECORDED)
+    way = {INVERSION: tuple(outcome.way)} if outcome.way else {}
+    steps = {lane: tuple(own) for lane, own in outcome.steps.items()}
+    return EditRecording(request, steps | way, dict(outcome.results), outcome.original)
+
+
+def replayed(recording: EditRecording, plan: Plan) -> Outcome:
+    """A recording as a run that has ended."""
+    watch = Watch(plan, {})
+    if recording.original is not None:
+        watch.add(recording.original)
+    for steps in recording.steps.values():
+        for step in steps:
+            watch.add(step)
+    for result in recording.results.values():
+        watch.add(result)
+    return watch.outcome()

@@ -9,10 +9,14 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from lab.capsules import recordings
 from lab.capsules.capsule import Capsule, make
+from lab.capsules.edit_script import edit_script
+from lab.capsules.enlarge_script import enlarge_script
+from lab.capsules.recordings import Recorded
 from lab.catalog import MODELS, Model
 from lab.requests.base import LabError
-from lab.requests.edit import EditRequest
+from lab.requests.edit import EditRecording, EditRequest
 from lab.requests.enlarge import EnlargeRequest
 from lab.requests.sampling import Decoded
 from lab.settings import Settings, at_hand
@@ -27,7 +31,7 @@ from lab.ui.tabs.edit import drawing as drawings
 from lab.ui.tabs.edit.board import Board
 from lab.ui.tabs.edit.controls import FORM
 from lab.ui.tabs.edit.drawing import Drawing
-from lab.ui.tabs.edit.outcome import Outcome, Watch, with_hole
+from lab.ui.tabs.edit.outcome import Outcome, Watch, recording_of, replayed, with_hole
 from lab.ui.tabs.edit.plans import HOLE, PICTURE, Plan
 from lab.ui.tabs.edit.presets import PRESETS
 from lab.ui.tabs.edit.sketches import SKETCHES, strokes
@@ -43,6 +47,7 @@ class Edit(Tool):
 
     runs: Runs
     name, about, fields, presets = "edit", words.ABOUT, FORM, PRESETS
+    replays = EditRecording
 
     def __init__(self, backend: Any, settings: Settings) -> None:
         super().__init__(backend, settings, _models(settings))
@@ -80,6 +85,7 @@ class Edit(Tool):
             with gr.Row():
                 self.png = gr.Button("Pictures, PNG", size="sm", min_width=90, elem_id="edit-png")
                 self.chart_file = gr.Button("Chart, CSV", size="sm", min_width=90, elem_id="edit-csv")
+                self.steps_file = gr.Button("Recording", size="sm", min_width=90, elem_id="edit-record")
             self.share = self.panel()
 
     # Wiring
@@ -102,6 +108,7 @@ class Edit(Tool):
         ]  # fmt: skip
         settings = [*self.controls, *board.outputs]
         self.restorable = settings
+        self.replayable = [*settings, *outputs]
         # Multiple: once, Gradio's own way, would drop a stroke that ends while the run of the one before is under way.
         board.wire(
             inputs,
@@ -120,8 +127,9 @@ class Edit(Tool):
         for name in ("noise_chart", "fill_chart"):
             form[name].input(self.on_chart, inputs, [self.plot, runs.note], **LATEST)
         vocabulary.wire(form)
-        self.share.wire({self.last_run})
+        self.share.wire({self.last_run}, self.scripts)
         self.share.saves(self.png, self.pictures, {self.last_run, self.share.capsule})
+        self.share.saves(self.steps_file, self.recording, {self.last_run, self.share.capsule})
         self.share.saves_chart(self.chart_file, "edit-plot")
 
     # What the visitor does
@@ -210,14 +218,19 @@ class Edit(Tool):
         if not watch.begun:
             return {self.runs.note: widgets.note("Stopped."), self.share.record: ""}
         whole, outcome = not stop.is_set(), watch.outcome()
-        plays = run.fast and whole and not follows
-        return self.ended(self._capsule(values, plan), whole, follows) | {
+        note = run.sentence(view.summary(outcome) if whole else STOPPED)
+        ended = self.ended(self._capsule(values, plan), whole, follows)
+        return ended | self._end(outcome, now, note, plays=run.fast and whole and not follows)
+
+    def _end(self, outcome: Outcome, now: dict[str, Any], note: str, plays: bool) -> Update:
+        """A run that has ended."""
+        return {
             self.stage: view.finished(outcome, plays),
-            self.words: view.under_stage(plan),
+            self.words: view.under_stage(outcome.plan),
             self.plot: self._chart(outcome, now),
             self.table: view.table(outcome),
             self.last_run: outcome,
-            self.runs.note: run.sentence(view.summary(outcome) if whole else STOPPED),
+            self.runs.note: note,
         }
 
     def _chart(self, outcome: Outcome, now: dict[str, Any]) -> Any:
@@ -249,6 +262,35 @@ class Edit(Tool):
         drawing = capsule.values.get("drawing")
         told = {} if drawing is None else {"drawing": ("Drawing", shelf.picture(_plain(drawing)))}
         return {**super().settings_of(capsule), **told}
+
+    def scripts(self, values: dict[Any, Any]) -> Iterator[tuple[str, str]]:
+        """A script a column, of its first picture."""
+        plan = self.last(values).plan
+        for column in range(len(plan.columns)):
+            lane = plan.lanes_in(column)[0]
+            yield f"edit-{lane + 1}.py", _script(plan.request, lane)
+
+    def recording(self, values: dict[Any, Any]) -> Iterator[Path]:
+        """The steps of the run as a file, which the page can replay."""
+        outcome: Outcome = self.last(values)
+        path = media.scratch_file(f"edit{recordings.SUFFIX}")
+        file = recordings.to_bytes(recording_of(outcome), outcome.plan.experiment, values[self.share.capsule])
+        path.write_bytes(file)
+        yield path
+
+    def replayed(self, recorded: Recorded) -> tuple[Update, str]:
+        """A run from a file, as if it had just ended, and no button to press: it plays by itself. Its capsule says what the
+        controls were set to; they are, so that Run computes the same."""
+        capsule, recording = recorded.capsule, recorded.recording
+        if capsule is None or capsule.tab != self.name or not isinstance(recording, EditRecording):
+            raise LabError(recordings.NO_RECORDING)
+        now = self.form.complete(self.share.values_in(capsule))
+        update = self.restore(capsule, now)[0]
+        plan = plans.plan(now, self.form.model(now), update[self.board.drawing], self.settings.max_lanes)
+        if plan.experiment != recorded.experiment or plan.lanes != recording.request.lanes:
+            raise LabError(recordings.NO_RECORDING)
+        note = widgets.note(f"Recorded on {recorded.made:%-d %B %Y}. Press Play or drag the slider.")
+        return update | self.share.show(capsule) | self._end(replayed(recording, plan), now, note, plays=True), ""
 
     def pictures(self, values: dict[Any, Any]) -> Iterator[Path]:
         """A PNG a finished picture."""
@@ -305,6 +347,10 @@ def _stills(plan: Plan, drawing: Drawing) -> dict[str, np.ndarray]:
 def _plain(drawing: dict[str, Any]) -> dict[str, Any]:
     """A capsule's drawing for the shelf: its name where nothing was painted."""
     return {"example": drawing["example"]} if set(drawing) == {"example"} else {"png": drawing}
+
+
+def _script(request: EditRequest | EnlargeRequest, lane: int) -> str:
+    return edit_script(request, lane) if isinstance(request, EditRequest) else enlarge_script(request, lane)
 
 
 def _models(settings: Settings) -> list[Model]:
