@@ -31,9 +31,10 @@ def finished(page, words="denoiser calls in"):
 
 
 def press(page, title, words="denoiser calls in"):
+    key = page.locator("#edit-stage [data-reel]").get_attribute("data-reel")
     page.locator("#edit-presets").get_by_role("button", name=title, exact=True).click()
     expect(page.locator("#edit-presets [aria-pressed=true]")).to_have_text(title)
-    page.wait_for_timeout(300)
+    expect(page.locator(f"#edit-stage [data-reel]:not([data-reel='{key}'])")).to_have_count(1)
     finished(page, words)
 
 

@@ -154,7 +154,7 @@ class _Session(SessionState):
         self.config_values.pop(key, None)  # kept for deep links only
         if type(value) is not type(before) or value is before:
             return
-        if isinstance(value, gr.Dropdown | gr.Radio):
+        if isinstance(value, gr.Dropdown | gr.Radio | gr.CheckboxGroup):
             value.preprocess = _accepting_too(value, before)
         elif "preprocess" in vars(before):
             value.preprocess = before.preprocess
@@ -167,7 +167,7 @@ class _Session(SessionState):
 
 
 def _accepting_too(component: Any, before: Any) -> Callable[[Any], Any]:
-    """`preprocess` of a Dropdown or Radio that also accepts what the component `before` it accepted.
+    """`preprocess` of a Dropdown, Radio or CheckboxGroup that also accepts what the component `before` it accepted.
 
     The choices themselves are not touched: Gradio sends them to the page."""
     accepted = getattr(before.preprocess, "__self__", before).choices  # of its own validator, where it had one

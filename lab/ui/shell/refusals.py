@@ -8,14 +8,14 @@ from typing import Any
 
 import gradio as gr
 
-CONTROLS = (gr.Dropdown, gr.Radio, gr.Checkbox, gr.Slider, gr.Number, gr.Textbox)
+CONTROLS = (gr.Dropdown, gr.Radio, gr.Checkbox, gr.CheckboxGroup, gr.Slider, gr.Number, gr.Textbox)
 UNREADABLE = "The page sent something that the lab cannot read. Reload the page and try again."
 LONGEST = 40  # characters of what came
 
 
 def holds(block: Any, value: Any) -> bool:
     """Whether a handler may be given this, which Gradio let through: None in a Dropdown or Radio that had a value, a list
-    in a Dropdown of one choice or no list in one of several, a Checkbox that is no bool, a Slider or Number that is not
+    in a Dropdown of one choice or no list in one of several or in a CheckboxGroup, a Checkbox that is no bool, a Slider or Number that is not
     finite, and text with lone surrogates may not."""
     if isinstance(value, str) and not _sendable(value):
         return False
@@ -23,6 +23,8 @@ def holds(block: Any, value: Any) -> bool:
         return block.value is None
     if isinstance(block, gr.Dropdown):
         return isinstance(value, list) == bool(block.multiselect)
+    if isinstance(block, gr.CheckboxGroup):
+        return isinstance(value, list)
     if isinstance(block, gr.Checkbox):
         return isinstance(value, bool)
     return not (isinstance(block, gr.Slider) and isinstance(value, float) and not isfinite(value))
@@ -59,6 +61,8 @@ def _sendable(text: str) -> bool:
 def _wanted(block: Any) -> str:
     if isinstance(block, gr.Checkbox):
         return "Tick it, or do not."
+    if isinstance(block, gr.CheckboxGroup):
+        return f"Choose some of {', '.join(str(title) for title, _ in block.choices)}."
     if isinstance(block, gr.Radio):
         return f"Choose one of {', '.join(str(title) for title, _ in block.choices)}."
     if isinstance(block, gr.Dropdown):

@@ -71,10 +71,14 @@ def test_a_visitor_costs_no_configuration(page):
     assert session.config_values == {}
 
 
-def test_what_was_offered_to_a_visitor_stays_taken():
+@pytest.mark.parametrize(
+    "make",
+    [lambda names: gr.Dropdown(names, value=[], multiselect=True), lambda names: gr.CheckboxGroup(names, value=[])],
+)
+def test_what_was_offered_to_a_visitor_stays_taken(make):
     """Of two presets in quick succession the first one's run still carries what the second takes off the list."""
     with Page() as demo:
-        parts = kind, names = gr.Radio(["canny", "scribble"]), gr.Dropdown(["cfg"], value=[], multiselect=True)
+        parts = kind, names = gr.Radio(["canny", "scribble"]), make(["cfg"])
         mine = gr.Slider(0, 10)
         mine.preprocess = lambda payload: payload
         gr.Button().click(lambda _values: None, {*parts, mine}, [*parts, mine])

@@ -11,6 +11,7 @@ from lab.settings import Settings
 from lab.ui.shell.page import Page
 from lab.ui.shell.refusals import CONTROLS
 from lab.ui.tabs.controlnet import tab as controlnet
+from lab.ui.tabs.edit import tab as edit
 from lab.ui.tabs.guidance import tab as guidance
 from lab.ui.tabs.noising import tab as noising
 from lab.ui.tabs.samplers import tab as samplers
@@ -37,7 +38,9 @@ def refusals_of(page, part):
     return complete(all_said())
 
 
-@pytest.mark.parametrize("tab", [noising, samplers, guidance, controlnet], ids=lambda tab: tab.__name__.split(".")[-2])
+@pytest.mark.parametrize(
+    "tab", [noising, samplers, guidance, controlnet, edit], ids=lambda tab: tab.__name__.split(".")[-2]
+)
 def test_every_control_of_a_tab(tab):
     with Page() as page, gr.Tabs(), gr.Tab() as place:
         built = tab.build(Deferred(), Settings(), place)
