@@ -23,8 +23,9 @@ from lab.engine.mixture import Mixture, guided
 from lab.engine.noising import alpha_bar
 from lab.engine.plane_measures import energy_distance, shares, straightness
 from lab.engine.process import Level
-from lab.measures import diversity
+from lab.measures import diversity, foreground, overlap
 from lab.models.loaders import make_cache
+from lab.operations import OPERATIONS
 from lab.operations.annotate import annotate
 from lab.operations.house import House
 from lab.operations.invention import invention
@@ -49,6 +50,9 @@ from lab.ui.shell.form import Form
 from lab.ui.tabs.controlnet import experiments as controlnet_run
 from lab.ui.tabs.controlnet import tab as controlnet_tab
 from lab.ui.tabs.controlnet import view as controlnet_view
+from lab.ui.tabs.edit import plans as edit_plans
+from lab.ui.tabs.edit import tab as edit_tab
+from lab.ui.tabs.edit.outcome import Watch
 from lab.ui.tabs.guidance import tab as guidance_tab
 from lab.ui.tabs.guidance import view as guidance_view
 from lab.ui.tabs.ledger import bills as ledger_bills
@@ -849,3 +853,102 @@ def test_noise_is_the_dearest_and_white_makes_a_photograph_cheap(house):
             assert 0.25 < cost[kind, title] / cost["photograph", title] < 0.55
     drawn, drawings = ([bits for (kind, _), bits in cost.items() if kind == one] for one in ("drawn", "training"))
     assert min(drawn) > max(drawings)  # their grain costs
+
+
+# Edit: the run of each preset, by the models that are shipped
+
+EDIT = edit_tab.Edit(None, Settings())
+
+
+@cache
+def edited(title, shared_house):
+    """The run of a preset of the Edit tab that has ended."""
+    preset = preset_of(edit_tab, title)
+    now = EDIT.form.preset(preset)
+    plan = edit_plans.plan(now, EDIT.form.model(now), EDIT._subject(preset), 64)
+    watch = Watch(plan, {})
+    deque((watch.add(event) for event in OPERATIONS[type(plan.request)](plan.request, shared_house)), 0)
+    return watch.outcome()
+
+
+def columns(outcome, *names):
+    """The means of numbers by column."""
+    lanes = [outcome.plan.lanes_in(column) for column in range(len(outcome.plan.columns))]
+    return [[outcome.mean(name, own) for own in lanes] for name in names]
+
+
+def test_of_a_noised_apple_the_outline_goes_last(house):
+    claim = "By 0.6 the red has turned orange within the outline of the apple; at 0.8 that goes too"
+    assert claim in truth("edit", "How far up?")
+    outcome = edited("How far up?", house)
+    apple = outcome.stills["picture"]
+    red = foreground(apple) & (apple[..., 0] > 200) & (apple[..., 1] < 110)
+    shine = (apple[12:30, 8:22].min(axis=2) > 150).nonzero()
+    for seed in (0, 1):
+        row = [outcome.results[5 * seed + k].picture for k in range(5)]
+        green = [picture[red][:, 1].mean() for picture in row]  # how orange what was red is
+        outline = [overlap(foreground(picture), foreground(apple)) for picture in row]
+        assert green[2] - green[0] > 0.5 * (green[4] - green[0]) and outline[2] > 0.8 > 0.75 > outline[3]
+        gone = row[0][12:30, 8:22][shine].min(axis=1).mean()
+        assert gone < apple[12:30, 8:22][shine].min(axis=1).mean() - 60  # the highlight, at 0.2 already
+    (rms,) = columns(outcome, "rms")
+    assert rms == sorted(rms)
+
+
+def test_repaint_fits_better_the_more_often_it_goes_back(house):
+    assert "its seam falls" in truth("edit", "Another mouth")
+    outcome = edited("Another mouth", house)
+    (seam,) = columns(outcome, "seam")
+    assert [outcome.plan.columns[k].more for k in (2, 3, 4)] == ["1 ×", "5 ×", "10 ×"]
+    assert seam[0] > seam[1] > seam[2] > seam[3] > seam[4] > seam[5]
+
+
+def test_only_the_exact_posterior_ends_in_the_picture_that_agrees(house):
+    outcome = edited("Only one agrees", house)
+    rms, seam = columns(outcome, "rms", "seam")
+    assert max(outcome.measure("rms", lane) for lane in outcome.plan.lanes_in(3)) < 1
+    assert min(rms[:3]) > 20 and seam[0] > seam[1] > 1 > seam[3]
+
+
+def test_an_inversion_breaks_as_guidance_grows(house):
+    assert "from 11 grey levels at scale 1 to about four times that at 5" in truth("edit", "A smile turns angry")
+    outcome = edited("A smile turns angry", house)
+    scales = [float(head.title) for head in outcome.plan.columns]
+    error = dict(zip(scales, [outcome.measure("rms", lane) for lane in range(len(scales))], strict=True))
+    assert list(error.values()) == sorted(error.values())
+    assert error[1] == pytest.approx(11, abs=1) and 3.5 < error[5] / error[1] < 4.5
+    angry = [outcome.measure("judge", len(scales) + k) for k in range(3)]
+    assert min(angry) > max(outcome.measure("judge", k) for k in range(3))
+
+
+def test_a_bear_keeps_the_face_of_the_panda_until_it_is_guided(house):
+    outcome = edited("A bear in a panda", house)
+    bears = [outcome.measure("edges", 4 + k) for k in range(4)]
+    assert bears[0] > max(bears[1:]) + 0.05
+    assert all(outcome.measure("judge", 4 + k) > outcome.measure("judge_source", 4 + k) + 0.2 for k in range(4))
+
+
+def test_an_upsampler_is_nearest_where_it_is_given_all(house):
+    assert "likeness falls" in truth("edit", "Sharper than a formula")
+    outcome = edited("Sharper than a formula", house)
+    psnr, _ = columns(outcome, "psnr", "detail")
+    assert psnr == sorted(psnr, reverse=True)
+    assert psnr[0] > max(one["psnr"] for one in outcome.formulas.values()) + 1
+    blurred = max(outcome.formulas[name]["detail"] for name in ("bicubic", "Lanczos"))
+    assert outcome.mean("detail", [0]) > 1.5 * blurred
+
+
+def test_with_noise_the_enlarged_faces_of_a_cascade_part(house):
+    (apart,) = columns(edited("Small, then large", house), "diversity")
+    assert apart == sorted(apart) and apart[-1] > 2 * apart[0]
+
+
+@pytest.mark.parametrize(("title", "least"), [("An owl in an apple", 0.3), ("Dog or cat", 0.5), ("Half and half", 0.5)])
+def test_both_descriptions_are_found_in_one_picture(house, title, least):
+    first, second = columns(edited(title, house), "judge", "judge_source")
+    assert min(first + second) > least
+
+
+def test_from_afar_a_hybrid_is_its_first_words(house):
+    outcome = edited("Near and far", house)
+    assert min(columns(outcome, "judge")[0]) > 0.6

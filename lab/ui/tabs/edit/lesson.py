@@ -7,8 +7,8 @@ LESSON = (
     Question("An apple is noised up to strength 0.2, 0.4 … 1 and walked back as a tangerine. What goes last?",
              ("Its colour", "Its outline", "Its highlight"), 1, "How far up?",
              "The rows from left to right, and RMS in the corners.",
-             "Its outline: coarse things live at high noise. The highlight is gone at 0.2 already, the red by 0.6; at 1 the start is nothing but noise, "
-             "and a tangerine of its own stands there.",
+             "Its outline: coarse things are settled where there is much noise. By 0.6 the red has turned orange within the outline of the apple; "
+             "at 0.8 that goes too, and at 1, where the start is nothing but noise, a tangerine of its own stands there.",
              {0: "the red is gone while the outline still is the apple's.", 2: "the highlight is the first to go."}),
     Question("The lower half of a face is drawn anew, and the upper half put back after every step. Does the mouth fit?",
              ("It fits: the model sees the eyes", "Only where the model is told of the smile", "It fits once each step is walked more often"), 2, "Another mouth",
