@@ -77,7 +77,7 @@ class Field:
 
 class Preset:
     """A press of a button that shows something striking: what differs from the form's first values. `subject` is what it
-    shows that no control holds: an example picture, a map, lanes. `look` is a sentence about what to look at, `place` the
+    shows that no control holds: an example picture, alone or as a tuple with what lies over it, a map, lanes. `look` is a sentence about what to look at, `place` the
     CSS selector of where; tests/test_claims.py draws what the sentence says."""
 
     def __init__(self, title: str, subject: Any = None, *, look: str = "", place: str = "", **values: Any) -> None:
@@ -87,7 +87,21 @@ class Preset:
     @property
     def example(self) -> str:
         """The name of the example picture that it shows; "" where it shows none."""
-        return Path(self.values.get("picture") or (self.subject if isinstance(self.subject, str) else "")).stem
+        return Path(self.values.get("picture") or self._drawn[0]).stem
+
+    @property
+    def area(self) -> str:
+        """The name of the mask over that picture; "" where there is none."""
+        return self._drawn[1]
+
+    @property
+    def _drawn(self) -> tuple[str, str]:
+        match self.subject:
+            case str(picture):
+                return picture, ""
+            case (str(picture), str(mask)):
+                return picture, mask
+        return "", ""
 
 
 def reads(condition: str) -> Callable[[Model], bool]:

@@ -49,7 +49,8 @@ const unpack = async (text) => {
 const subjects = (value) => Object.values(value).flatMap((one) => (Array.isArray(one) ? subjects(one) : typeof one === "object" && one ? [one] : []));
 const recognise = () => {
   if (!held || holds() || touched || earlier()) return;
-  const index = presets.findIndex(({ example }, i) => now === wanted[i] && held.every((one) => example && one.example === example));
+  const shows = (one, { example, area = "" }) => example && one.example === example && (one.area ?? "") === area && !one.strokes;
+  const index = presets.findIndex((preset, i) => now === wanted[i] && held.every((one) => shows(one, preset)));
   if (index >= 0) [pressed, settled] = [index, true];
 };
 const take = (text) => {
@@ -124,6 +125,6 @@ document.addEventListener("click", (event) => {
     if (settled) setTimeout(() => due && holds() && point(), 600); // nothing new comes
   } else if (event.target.closest(".controls [data-pick]")) away(event);
 }, true);
-document.addEventListener("pointerdown", (event) => { if (event.target.closest(".map-editor")) away(event); }, true);
+document.addEventListener("pointerdown", (event) => { if (event.target.closest(".map-editor, .paint:not([data-mode=look])")) away(event); }, true);
 document.addEventListener("own", away, true);
 requestAnimationFrame(show);

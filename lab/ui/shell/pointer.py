@@ -32,6 +32,7 @@ def lay_out(
             "look": widgets.subscripts(preset.look),
             "place": preset.place,
             **({"example": preset.example} if preset.example else {}),
+            **({"area": preset.area} if preset.area else {}),
             "changes": {index: value for index, value in enumerate(own) if value != base[index]},
         }
         for preset, own in zip(presets, values, strict=True)
