@@ -190,6 +190,15 @@ def test_a_named_mask_is_sharp_at_every_side_and_a_painted_one_keeps_its_place(n
     assert painted.picture.shape == (64, 64, 3)
 
 
+def test_a_smaller_model_in_between_loses_nothing_that_was_painted():
+    mask = np.random.default_rng(0).random((64, 64)) < 0.3
+    before = drawings.masked(drawings.painted(drawings.begin("panda", 64), layer(red=(7, slice(3, 60)))), mask)
+    small = drawings.resized(before, 32)
+    assert small.mask.shape == (32, 32) and not small.mask.all()
+    after = drawings.resized(small, 64)
+    assert same(after.mask, mask) and same(after.strokes, before.strokes) and same(after.picture, before.picture)
+
+
 @pytest.mark.parametrize("side", [32, 64, 512])
 def test_a_picture_of_one_pixel_is_that_colour_all_over(tmp_path, side):
     upload = upload_of(tmp_path, np.array([[[200, 30, 40]]], np.uint8))

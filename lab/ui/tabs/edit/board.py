@@ -143,7 +143,13 @@ def mode_of(now: dict[str, Any]) -> str:
 def _edited(before: Drawing, event: Any, side: int) -> Drawing:
     """The drawing after what the page hands over: {n, id, mode, ink} and where a mask was chosen its name as {area}."""
     if before.picture is None:
-        before = replace(drawings.begin(PAPER, side), mask=before.mask, area=before.area, id=before.id)
+        before = replace(
+            drawings.begin(PAPER, side),
+            mask=before.mask,
+            mask_painted=before.mask_painted,
+            area=before.area,
+            id=before.id,
+        )
     count, area = widgets.sent(event, "n"), widgets.sent(event, "area")
     seen = count if type(count) is int and 0 <= count < MOST_STROKES else before.seen
     before = replace(before, seen=max(seen, before.seen))

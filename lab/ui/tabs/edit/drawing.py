@@ -34,6 +34,8 @@ class Drawing:
     example: str = ""  # name of the lab's picture that it began from, "" for a visitor's own
     source: np.ndarray | None = None  # (n, n, 3) uint8: the picture as it came, as sharp as it came
     strokes: np.ndarray | None = None  # (side, side, 4) uint8: colours painted onto it, opaque or not there
+    strokes_painted: np.ndarray | None = None  # (n, n, 4): the same as they came
+    mask_painted: np.ndarray | None = None  # (n, n) bool: the mask as it came
     area: str = ""  # the name of the mask among MASKS that was chosen; "" once it was painted on
     arranged: bool = True
     note: str = ""  # what of a visitor's own picture is not shown, in words
@@ -147,7 +149,9 @@ def from_upload(upload: media.Upload, before: Drawing, side: int, file: str = ""
 def _with_source(
     before: Drawing, source: np.ndarray, side: int, example: str = "", note: str = "", file: str = ""
 ) -> Drawing:
-    fresh = replace(before, picture=None, strokes=None, source=source, example=example, note=note, file=file)
+    fresh = replace(
+        before, picture=None, strokes=None, strokes_painted=None, source=source, example=example, note=note, file=file
+    )
     return resized(replace(fresh, pictures=before.pictures + 1), side)
 
 
@@ -160,16 +164,17 @@ def painted(drawing: Drawing, layer: np.ndarray) -> Drawing:
     strokes = layer.copy()
     strokes[..., 3] = np.where(layer[..., 3] > 127, 255, 0)
     strokes[strokes[..., 3] == 0] = 0
-    strokes = _nearest(strokes, drawing.side)
-    return _made(replace(drawing, strokes=strokes if strokes[..., 3].any() else None))
+    came = strokes if strokes[..., 3].any() else None
+    return _made(replace(drawing, strokes=_layer_at(came, drawing.side), strokes_painted=came))
 
 
 def masked(drawing: Drawing, mask: np.ndarray | None = None, area: str = "") -> Drawing:
     """With another mask: one of MASKS by name, or (n, n) bool. One that is painted keeps how the picture is laid out."""
     if area:
-        return _made(replace(drawing, mask=MASKS[area](drawing.side), area=area))
+        mask = MASKS[area](drawing.side)
+        return _made(replace(drawing, mask=mask, mask_painted=mask, area=area))
     kept = drawing.area if drawing.area in ARRANGED else ""
-    return _made(replace(drawing, mask=None if mask is None else _nearest(mask, drawing.side), area=kept))
+    return _made(replace(drawing, mask=_layer_at(mask, drawing.side), mask_painted=mask, area=kept))
 
 
 def arranged(drawing: Drawing, by_mask: bool) -> Drawing:
@@ -178,11 +183,12 @@ def arranged(drawing: Drawing, by_mask: bool) -> Drawing:
 
 
 def resized(drawing: Drawing, side: int) -> Drawing:
-    """The same at another side; a mask with a name is made anew, as sharp as it can be."""
-    mask = None if drawing.mask is None else _nearest(drawing.mask, side)
+    """The same at another side; a mask with a name is made anew, as sharp as it can be. What was painted is taken from how it
+    came: a smaller side loses nothing for the larger one after it."""
+    mask = _layer_at(drawing.mask_painted, side)
     if drawing.mask is not None and drawing.area and np.array_equal(drawing.mask, MASKS[drawing.area](drawing.side)):
         mask = MASKS[drawing.area](side)
-    strokes = None if drawing.strokes is None else _nearest(drawing.strokes, side)
+    strokes = _layer_at(drawing.strokes_painted, side)
     blank = np.zeros((side, side, 3), np.uint8) if drawing.source is not None else None  # to be made by _made
     return _made(replace(drawing, picture=blank, mask=mask, strokes=strokes))
 
@@ -197,6 +203,11 @@ def _made(drawing: Drawing) -> Drawing:
     if drawing.arranged and drawing.area in ARRANGED:
         whole = ARRANGED[drawing.area](whole)
     return replace(drawing, picture=whole)
+
+
+def _layer_at(layer: np.ndarray | None, side: int) -> np.ndarray | None:
+    """What was painted at a side, where anything was."""
+    return None if layer is None else _nearest(layer, side)
 
 
 def _nearest(layer: np.ndarray, side: int) -> np.ndarray:
@@ -260,7 +271,7 @@ def from_capsule(value: Any, side: int) -> Drawing:
         return _made(replace(drawing, area=area if area in ARRANGED else ""))
     if area and np.array_equal(mask, MASKS[area](len(mask))):
         mask = MASKS[area](side)
-    return _made(replace(drawing, mask=_nearest(mask, side), area=area))
+    return _made(replace(drawing, mask=_nearest(mask, side), mask_painted=mask, area=area))
 
 
 def _unpacked(value: Any) -> np.ndarray | None:
