@@ -952,3 +952,16 @@ def test_both_descriptions_are_found_in_one_picture(house, title, least):
 def test_from_afar_a_hybrid_is_its_first_words(house):
     outcome = edited("Near and far", house)
     assert min(columns(outcome, "judge")[0]) > 0.6
+
+
+def test_what_is_pasted_into_a_face_has_a_rim_that_the_others_hide(house):
+    outcome = edited("Angry eyes", house)
+    seam, known = columns(outcome, "seam", "known_rms")
+    assert seam[0] > 2 > 1 > max(seam[1:]) and known[0] == 0 and known[3] > 1.5 * max(known[1:3])
+
+
+def test_nine_channels_go_on_with_the_edges_of_a_tile(house):
+    """Replacement puts much of the prompt's red into the cross, where the original, rolled, has paper mostly."""
+    outcome = edited("A tile", house)
+    replaced, nine = columns(outcome, "rms")[0]
+    assert nine < 0.7 * replaced

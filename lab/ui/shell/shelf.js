@@ -38,7 +38,7 @@ const still = (stage) => {
 };
 // Its finished pictures, and how many stand in a row.
 const grid = (content) => {
-  const pictures = [...content.querySelectorAll("img")].filter((one) => !one.closest("figure.same, .near"));
+  const pictures = [...content.querySelectorAll("img")].filter((one) => !one.closest("figure.same, .near, .lead"));
   const holder = content.matches("[style*='--columns']") ? content : content.querySelector("[style*='--columns']");
   const columns = Math.min(pictures.length, Number(holder?.style.getPropertyValue("--columns")) || pictures.length);
   return { pictures, columns, rows: Math.ceil(pictures.length / columns) };

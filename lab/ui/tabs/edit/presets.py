@@ -3,7 +3,6 @@
 from lab.ui.shell.form import Preset
 
 STAGE = "#edit-stage"
-WAVING = "a person in a yellow jumper and orange skirt, waving, blue background"
 TWO = {"experiment": "two", "style": "3D", "guidance": 4, "steps": 25}
 
 # fmt: off
@@ -18,12 +17,14 @@ PRESETS = (
            methods=["paste", "replace", "repaint", "truth"], resamplings="1, 5, 10",
            look="Read a row: pasted and replaced mouths do not fit, RePaint's fit better the more often it goes back. The last is exact.",
            place=STAGE),
-    Preset("Other trousers",       ("person waving", "lower half"), experiment="fill", prompt=WAVING.replace("orange skirt", "green trousers"),
-           methods=["paste", "blend", "repaint", "nine"],
-           look="Look at the waist: what is pasted in ends there. The other ways draw trousers that belong to the jumper.",
+    Preset("Angry eyes",           ("smiling face", "around the eyes"), experiment="fill", prompt="angry face", methods=["paste", "blend", "repaint", "nine"],
+           look="Pasted-in eyes end at a rim; blending and RePaint join them to the face. Nine channels keep the face only roughly.",
            place=STAGE),
     Preset("Beyond the frame",     ("house", "border"),        experiment="fill", prompt="house with garden", methods=["replace", "repaint", "nine"],
-           look="The house stands in the middle, and all around it is drawn anew: trees and a garden that go with it.",
+           look="The house in the middle is known. All around it is drawn anew: hills and bushes that go on beyond the old frame.",
+           place=STAGE),
+    Preset("A tile",               ("strawberry", "seam"),     experiment="fill", prompt="strawberry", methods=["replace", "nine"],
+           look="Edges meet in the cross. Replacement draws one more strawberry there; nine channels go on with what is there.",
            place=STAGE),
     Preset("Only one agrees",      ("smiling face", "lower half"), experiment="fill", model="exact", methods=["paste", "replace", "repaint", "truth"], count=3,
            look="The denoiser is exact, its pictures end in seams all the same. Only the exact posterior knows which picture agrees.",

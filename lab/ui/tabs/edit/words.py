@@ -16,7 +16,8 @@ Every picture here is made by a diffusion model that is not told to draw, but to
   the way down is not the way up, and the picture is lost: [Null-text inversion](https://arxiv.org/abs/2211.09794) repairs
   that by a word of its own for the unconditional half of every step. Here it is only named.
 - **Enlarge** ([Ho et al. 2021](https://arxiv.org/abs/2106.15282)). An upsampler draws a large picture, given the small one.
-  A little noise on the small picture makes it guess more boldly: PSNR falls, detail rises.
+  Given all of it, its picture is nearer to the original than a formula's. With noise on the small picture it believes it less: likeness falls, and it
+  invents. That is wanted where the small picture is a model's own, as in a cascade.
 - **Two at once** ([Geng et al. 2023](https://arxiv.org/abs/2311.17919)). At every step one prediction is made for the picture and one for
   the picture turned over, and their mean is taken: both descriptions hold. Hybrids split by frequency instead
   ([Geng et al. 2024](https://arxiv.org/abs/2404.11615)), regions by a mask ([MultiDiffusion](https://arxiv.org/abs/2302.08113)).
