@@ -10,7 +10,13 @@ from lab.requests.sampling import ControlWindow, LaneSettings, SamplingRequest
 NO_HOLD = "The prompt is empty, so guidance has nothing to hold on to: both halves are the same at every scale."
 ALIKE = "With the prompt and without it the model is told the same, so guidance has nothing to hold on to."
 NO_NEGATIVE = "At guidance scale 1 the prompt alone is followed: the negative prompt is not used."
-DDIM_ALONE = {"repaint", "inverted"}  # methods that have no other sampler
+UNGUIDED = (
+    "The exact posterior is drawn as it is: guidance and negative prompt would lead away from it, and are not used."
+)
+OWN_STEPS = {
+    "repaint": ("ddpm", "ddim"),
+    "inverted": ("ddim",),
+}  # methods that choose themselves; what is next to it is not told
 BOTH_WORDS = {"composed", "inverted"}  # methods that read the source's words too
 RESTRICTIONS = ("prompt", "group", "style")  # fields of Condition
 
@@ -30,19 +36,20 @@ def unused(
 
 def unused_of_edit(request: EditRequest) -> list[str]:
     """A sentence for each setting of an edit that its model and its methods pass over."""
-    model, titles = (
-        MODELS[request.model],
-        [EDITS[name].title for name in EDITS if name in request.methods() & DDIM_ALONE],
-    )
+    model = MODELS[request.model]
     conditions = [request.condition, *([request.source] if request.methods() & BOTH_WORDS else [])]
     names = dict.fromkeys(name for one in conditions for name in _restrictions(one) if name not in model.conditions)
     notes = [f"'{model.title}' reads no {name}: it is not used." for name in names]
-    if titles and any(lane.sampler != "ddim" for lane in request.lanes if lane.method in DDIM_ALONE):
-        notes.append(
-            f"{' and '.join(titles)} {'take' if len(titles) > 1 else 'takes'} DDIM's steps, whatever the sampler."
-        )
-    guided = [lane for lane in request.lanes if lane.method != "truth" and lane.guidance_scale != 1]
-    if request.negative.strip() and not guided:
+    for method, (sampler, *alike) in OWN_STEPS.items():
+        if any(lane.method == method and lane.sampler not in (sampler, *alike) for lane in request.lanes):
+            notes.append(f"{EDITS[method].title} takes the steps of {SAMPLERS[sampler].title}, whatever the sampler.")
+    if any(lane.method == "inverted" and lane.spacing != "trailing" for lane in request.lanes):
+        notes.append(f"The spacing is not used by {EDITS['inverted'].title}, whose steps are always trailing.")
+    others = [lane for lane in request.lanes if lane.method != "truth"]
+    guided = [lane for lane in others if lane.guidance_scale != 1]
+    if not others and (request.negative.strip() or any(lane.guidance_scale != 1 for lane in request.lanes)):
+        notes.append(UNGUIDED)
+    if request.negative.strip() and others and not guided:
         notes.append(NO_NEGATIVE)
     given = {name for one in conditions for name in _restrictions(one)}
     if guided and not request.negative.strip() and not given & set(model.conditions):

@@ -9,7 +9,7 @@ from lab.requests.base import Note
 from lab.requests.edit import EditLane, EditRequest
 from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import ControlMap, ControlWindow, LaneResult, LaneSettings, SamplingRequest
-from lab.unused import ALIKE, NO_HOLD, NO_NEGATIVE, holds_a_call, unused, unused_of_edit
+from lab.unused import ALIKE, NO_HOLD, NO_NEGATIVE, UNGUIDED, holds_a_call, unused, unused_of_edit
 from tests.operations.toys import Toy, make_house
 
 APPLE = Condition(prompt="apple")
@@ -130,10 +130,17 @@ def test_what_an_edit_passes_over_is_said():
     ]
     assert edit(blend) == [NO_HOLD]
     assert edit(blend, negative="blue sky") == []
-    assert edit(EditLane(method="truth", guidance_scale=3), model="exact") == []
+    assert edit(EditLane(method="truth", guidance_scale=3), model="exact") == [UNGUIDED]
+    assert edit(EditLane(method="truth"), model="exact", negative="blue") == [UNGUIDED]
+    assert edit(EditLane(method="truth"), model="exact") == []
     assert edit(EditLane(method="sdedit"), condition=apple, negative="blue") == [NO_NEGATIVE]
-    assert edit(EditLane(method="repaint", sampler="euler"), EditLane(method="inverted", sampler="heun")) == [
-        "RePaint and DDIM inversion take DDIM's steps, whatever the sampler."
+    assert edit(EditLane(method="repaint", sampler="ddpm"), EditLane(method="inverted")) == []
+    assert edit(
+        EditLane(method="repaint", sampler="euler"), EditLane(method="inverted", sampler="heun", spacing="leading")
+    ) == [
+        "RePaint takes the steps of DDPM, whatever the sampler.",
+        "DDIM inversion takes the steps of DDIM, whatever the sampler.",
+        "The spacing is not used by DDIM inversion, whose steps are always trailing.",
     ]
     # The source's words are read where there are two descriptions, and nowhere else.
     source = {"source": Condition(prompt="red apple"), "model": "pixel"}

@@ -24,6 +24,7 @@ from lab.operations.painter import Painter
 from lab.operations.prompts import as_captions, unread_notes
 from lab.operations.sampling import REPLAY_SHARE
 from lab.operations.turns import in_turn
+from lab.quantities import quantity
 from lab.requests.base import Event, LabError, Note
 from lab.requests.edit import INVERSION, EditRequest, Original, filler, truth
 from lab.requests.fields import Condition
@@ -33,6 +34,7 @@ from lab.unused import unused_of_edit
 from lab.views import first_view, second_view
 
 FULL = "The mask covers the whole picture: nothing of it is known, so all is drawn anew."
+AMONG = "The exact posterior is that of the pictures of the set that fit the prompt:"
 NOT_IN_THE_SET = "No picture of the set fits the prompt: the exact posterior is that of all its pictures."
 
 
@@ -51,6 +53,8 @@ def edit(request: EditRequest, house: House) -> Iterator[Event]:
             for (name, anagrams), lanes in _lanes_by_room(request).items()
         ]
         yield from rooms[0].opening()
+        for room in rooms[1:]:
+            yield from room.notes
         judge, began = models.get(JUDGE), time.perf_counter()
         for room, record in in_turn([iter(room) for room in rooms]):
             elapsed_s = time.perf_counter() - began
@@ -103,9 +107,12 @@ class Room:
         anagrams: bool = False,
     ) -> None:
         self._anagrams = anagrams
-        self._model, self._lanes, self._house, self._notes = model, lanes, house, list[Note]()
+        self._model, self._lanes, self._house, self.notes = model, lanes, house, list[Note]()
         if any(request.lanes[index].method == "nine" for index in lanes) and not getattr(model, "fills", False):
-            raise LabError(f"The {title_of(name)} takes no mask among its inputs: it was not taught to fill holes.")
+            raise LabError(
+                f"The {title_of(name)} takes no mask among its inputs: it was not taught to fill holes. Leave out "
+                f"{EDITS['nine'].title.lower()}, or choose '{MODELS['text-to-image'].title}'."
+            )
         self._request = self._fitting(request)
         self.subject = _subject(request, model)
         self._editor = Editor(self._request, model, self.subject, anagrams)
@@ -115,10 +122,12 @@ class Room:
         """The request, without a condition that no picture of the exact posterior's set meets."""
         if all(request.lanes[index].method == "truth" for index in self._lanes):
             try:
-                self._model.conditioning(request.condition)
+                among = self._model.conditioning(request.condition)
             except LabError:
-                self._notes.append(Note(NOT_IN_THE_SET))
+                self.notes.append(Note(NOT_IN_THE_SET))
                 return request.model_copy(update={"condition": Condition()})
+            if request.condition != Condition():
+                self.notes.append(Note(f"{AMONG} {quantity(len(among.indices), 'picture', ',')}."))
         return request
 
     def opening(self) -> Iterator[Event]:
@@ -129,7 +138,7 @@ class Room:
             yield Original(subject.picture, decoded, subject.hole)
         if subject.hole is not None and subject.hole.all():
             yield Note(FULL)
-        yield from self._notes
+        yield from self.notes
         yield from unread_notes(self._model, request.condition, "" if self._model.distilled else request.negative)
         if request.source != Condition():
             yield from unread_notes(self._model, request.source)
@@ -192,7 +201,10 @@ class Room:
 def _subject(request: EditRequest, model: LoadedModel) -> Subject:
     side = model.side
     picture = None if request.picture is None else to_uint8(to_signed(request.picture, (side, side)))
-    return Subject(picture, None if request.mask is None else at_side(request.mask, side))
+    hole = None if request.mask is None else at_side(request.mask, side)
+    if hole is not None and request.mask.any() and not hole.any():  # type: ignore[union-attr]
+        raise LabError(f"What is painted is smaller than a pixel of the model's {side} x {side}: paint a larger part.")
+    return Subject(picture, hole)
 
 
 def _resting(index: int, x_0: Tensor | None) -> Record:

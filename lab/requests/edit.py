@@ -49,6 +49,10 @@ class EditLane(LaneSettings):
             raise ValueError(
                 f"a picture can be edited with {', '.join(SAMPLERS[name].title for name in BEGINNING)}; {SAMPLERS[self.sampler].title} is none of them"
             )
+        if self.method == "repaint" and self.resamplings > 1 and self.jump >= self.steps:
+            raise ValueError(
+                f"RePaint has no room to go up {self.jump} steps and down again among {self.steps}; take more steps, or a smaller jump"
+            )
         return self
 
     @property
@@ -117,16 +121,16 @@ class EditRequest(Request):
         by_mask = "composed" in [row.name for row in rows] and self.view == "painted"
         what = "Painted regions" if by_mask else next((row.title for row in rows if row.mask), "")
         if what and self.mask is None:
-            raise ValueError(f"{what} needs a mask; paint over what is to be drawn anew")
+            raise ValueError(f"{what} need{'' if by_mask else 's'} a mask; paint over what is to be drawn anew")
         if what and self.mask is not None and not self.mask.any():
-            raise ValueError(f"the mask is empty, and {what} draws what it covers; paint over what is to be drawn anew")
+            raise ValueError("the mask is empty; paint over what is to be drawn anew")
         if self.picture is not None and self.mask is not None and self.mask.shape != self.picture.shape[:2]:
             sizes = [" x ".join(map(str, one.shape[1::-1])) for one in (self.mask, self.picture)]
             raise ValueError(
                 f"the mask has {sizes[0]} pixels and the picture {sizes[1]}; paint the mask on this picture"
             )
-        if len({lane.steps for lane in self.lanes if lane.method == "inverted"}) > 1:
-            raise ValueError("pictures of one inversion take the same number of steps; there is one way up for all")
+        if len({(lane.steps, lane.seed) for lane in self.lanes if lane.method == "inverted"}) > 1:
+            raise ValueError("pictures of one inversion have the same steps and seed; there is one way up for all")
         return check_steps(self, max(lane.steps for lane in self.lanes))
 
     def methods(self) -> set[str]:

@@ -11,7 +11,7 @@ from lab.engine.lanes import drive
 from lab.models.exact import ExactData
 from lab.models.loaders import LoadedExact
 from lab.models.pictures import PictureSet
-from lab.operations.edit import FULL, NOT_IN_THE_SET, edit
+from lab.operations.edit import AMONG, FULL, NOT_IN_THE_SET, edit
 from lab.requests.base import LabError, Note, make_request
 from lab.requests.edit import INVERSION, EditLane, EditRequest, Original
 from lab.requests.fields import Condition, Forward
@@ -213,8 +213,18 @@ def test_what_is_missing_or_does_not_fit_is_said_with_what_to_do():
     assert "the mask has 8 x 16 pixels and the picture 16 x 16" in wrong(mask=np.ones((16, 8), bool)).lower()
     assert "must be a (height, width) array of yes and no" in wrong(mask=MASK.astype(np.uint8))
     assert "between 1 and 1024 pixels" in wrong(mask=np.ones((1, 2000), bool))
-    assert "Painted regions needs a mask" in wrong(mask=None, view="painted", lanes=(lane("composed"),))
-    assert "same number of steps" in wrong(lanes=(lane("inverted", steps=3), lane("inverted", steps=4)))
+    assert "Painted regions need a mask" in wrong(mask=None, view="painted", lanes=(lane("composed"),))
+    for other in ({"steps": 4}, {"seed": 5}):
+        words = wrong(lanes=(lane("inverted", steps=3), lane("inverted", **{"steps": 3, **other})))
+        assert "have the same steps and seed" in words
+    for steps, jump in ((1, 1), (5, 20), (10, 10)):
+        with pytest.raises(LabError, match="take more steps, or a smaller jump"):
+            make_request(
+                EditRequest,
+                picture=PICTURE,
+                mask=MASK,
+                lanes=({"method": "repaint", "steps": steps, "jump": jump, "resamplings": 2},),
+            )
     with pytest.raises(LabError, match="a picture can be edited with DDIM"):
         make_request(EditRequest, picture=PICTURE, lanes=({"method": "sdedit", "sampler": "annealed"},))
     with pytest.raises(LabError, match="no way to edit named 'magic'"):
@@ -245,6 +255,33 @@ class Latent(Toy):
 
     def from_picture(self, picture):
         return super().from_picture(picture[::4, ::4])
+
+
+def test_a_hole_that_the_model_has_no_pixel_for_is_refused(run):
+    mask = np.zeros((160, 160), bool)
+    mask[3, 3] = True
+    for method, view in (("blend", "flip"), ("paste", "flip"), ("composed", "painted")):
+        with pytest.raises(LabError, match="smaller than a pixel of the model's 16 x 16"):
+            run(lane(method), picture=np.zeros((160, 160, 3), np.uint8), mask=mask, view=view)
+
+
+def test_the_exact_posterior_says_among_how_many_pictures_it_looks_beside_another_model_too(exact):
+    house, _ = make_house(exact=exact, pixel=exact, **{"exact-32": exact})
+    request = EditRequest(
+        model="exact",
+        forward=Forward(),
+        picture=PICTURE,
+        mask=MASK,
+        condition=Condition(prompt="apple"),
+        lanes=[lane("truth")],
+    )
+    count = len(exact.conditioning(Condition(prompt="apple")).indices)
+    assert f"{AMONG} {count} pictures." in notes(edit(request, house))
+    beside = request.model_copy(
+        update={"model": "pixel", "forward": Forward(schedule="cosine"), "lanes": (lane("blend"), lane("truth"))}
+    )
+    mixed = list(edit(beside.model_copy(update={"condition": Condition(group="animals-nature")}), house))
+    assert any(text.startswith(AMONG) for text in notes(mixed))
 
 
 def test_where_no_picture_of_the_set_fits_the_prompt_the_exact_posterior_says_so_and_takes_all(run):

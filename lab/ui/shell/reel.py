@@ -123,6 +123,8 @@ def at_position(recording: Trajectories, position: float) -> dict[int, Step]:
 def _shown(steps: Sequence[Step], level: float, share: float) -> Step:
     """The step of a lane at a log-SNR, which lies at a `share` of the way from the run's noisiest to its cleanest."""
     own = [step.log_snr for step in steps if not isinf(step.log_snr)]
+    if not own:  # a lane that made no call
+        return steps[-1]
     if len(own) > 2 and own[0] == own[-1]:
         return steps[int(len(own) * share)]
     k = next((k for k in reversed(range(len(own))) if own[k] <= level), 0)

@@ -1,5 +1,6 @@
 """Runs of a tab: who stops whose, how updates stream, and what of a run's events is at hand while it lasts."""
 
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -19,6 +20,9 @@ Work = Callable[[threading.Event], Generator[Update, None, Update]]  # of a run,
 
 MOST_VISITORS = 4096  # whose last press is remembered
 STOPPED = "Stopped. What was made stays."
+FAULT = "The lab made a mistake, which its log has noted. Press Run once more, or change a setting."
+
+log = logging.getLogger("lab")
 FILM_S = 2.5  # a run that is shorter is shown as a film
 PATIENCE_S = 1.0  # from its first event on, before the pace of a run is judged
 
@@ -177,6 +181,9 @@ class Runs(Answers):
                 last: Update = end.value
             except LabError as error:
                 last = {self.note: widgets.refusal(error)}
+            except Exception:  # a fault of the lab: it is told to whoever runs it, and the page goes on
+                log.exception("a run failed")
+                last = {self.note: widgets.note(FAULT, bad=True)}
         return last if self.stops.owns(request, stop) else None
 
     def on_stop(self, request: gr.Request) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from dataclasses import replace
 from math import inf
 
 import numpy as np
@@ -74,3 +75,13 @@ def test_two_films_are_one_as_far_as_their_pixels_allow(monkeypatch):
 
 def test_a_stage_without_frames_has_no_reel():
     assert reel.Film().wrap("<p>empty</p>", plays=True) == "<p>empty</p>"
+
+
+def test_a_lane_that_makes_no_call_stands_still_beside_those_that_do():
+    """As an edit at strength 0: its one step is the finished picture."""
+    moving = recording(0).steps[0]
+    still = replace(moving[-1], lane=1, i=1, n=1)
+    both = replace(recording(0), steps={0: moving, 1: (still,)})
+    for position in range(reel.LAST + 1):
+        assert reel.at_position(both, position)[1] is still
+    assert len(reel.changes(both)) > 1

@@ -143,3 +143,14 @@ def test_an_answer_to_a_click_that_comes_after_that_of_a_later_one_changes_nothi
     *answers, late = complete(both(here, elsewhere))
     assert answers == ["picture 2", "picture 3"] and late == gr.skip()
     assert (here[mine._id], elsewhere[mine._id]) == (2, 3)
+
+
+def test_a_fault_of_the_lab_is_logged_and_gives_the_buttons_back(tab_runs, caplog):
+    def work(stop):
+        yield {tab_runs.note: "Drawing"}
+        raise IndexError("list index out of range")
+
+    *_, last = arrived().run(lambda: list(tab_runs.stream(VISITOR, work)))
+    assert last[tab_runs.run]["interactive"] and not last[tab_runs.stop]["interactive"]
+    assert runs.FAULT in last[tab_runs.note]
+    assert "list index out of range" in caplog.text
