@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from lab.catalog import EDITS, JUDGE, MODELS, SAMPLERS, VIEWS, Model
 from lab.requests.base import Event, Key, Load, Request, Rest
 from lab.requests.fields import Condition, EditName, Forward, Mask, ModelName, Picture, Prompt, ViewName, check_steps
-from lab.requests.sampling import LaneResult, LaneSettings, Step
+from lab.requests.sampling import LaneResult, LaneSettings, Step, rest_of_lanes
 
 BEGINNING = (
     "ddim",
@@ -156,11 +156,7 @@ class EditRequest(Request):
 
     def rest(self, events: Set[Key]) -> Rest | None:
         """As Request.rest: the lanes without a result."""
-        ended = {key for kind, key in events if kind is LaneResult}
-        lanes = tuple(lane for lane in range(len(self.lanes)) if lane not in ended)
-        if not lanes:
-            return None
-        return Rest(self.model_copy(update={"lanes": tuple(self.lanes[lane] for lane in lanes)}), lanes)
+        return rest_of_lanes(self, events)
 
 
 def filler(row: Model) -> str:

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from lab.requests.base import Event, Key, Load, Request, Rest
 from lab.requests.fields import Condition, Picture, Seed
-from lab.requests.sampling import LaneResult
+from lab.requests.sampling import rest_of_lanes
 
 UPSAMPLER = "upsampler"  # its row of HELPERS
 DRAWN_BY = "pixel"  # the row of MODELS that draws a small picture where none is given
@@ -63,11 +63,7 @@ class EnlargeRequest(Request):
 
     def rest(self, events: Set[Key]) -> Rest | None:
         """As Request.rest: the lanes without a result."""
-        ended = {key for kind, key in events if kind is LaneResult}
-        lanes = tuple(lane for lane in range(len(self.lanes)) if lane not in ended)
-        if not lanes:
-            return None
-        return Rest(self.model_copy(update={"lanes": tuple(self.lanes[lane] for lane in lanes)}), lanes)
+        return rest_of_lanes(self, events)
 
 
 def original_of(picture: np.ndarray, side: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Set
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import AliasChoices, Field, model_validator
@@ -157,13 +157,20 @@ class SamplingRequest(Request):
 
     def rest(self, events: Set[Key]) -> Rest | None:
         """As Request.rest: the lanes without a result; all, where lanes lean on each other."""
-        results = {key for kind, key in events if kind is LaneResult}
-        if len(results) >= self.pictures:
-            return None
         if self.versus or self.reference_steps:
-            return Rest(self)
-        lanes = tuple(lane for lane in range(len(self.lanes)) if lane not in results)
-        return Rest(self.model_copy(update={"lanes": tuple(self.lanes[lane] for lane in lanes)}), lanes)
+            ended = len([kind for kind, _ in events if kind is LaneResult]) >= self.pictures
+            return None if ended else Rest(self)
+        return rest_of_lanes(self, events)
+
+
+def rest_of_lanes(request: Any, events: Set[Key]) -> Rest | None:
+    """What is still to be asked of a request whose lanes do not lean on each other: those without a LaneResult; None where each
+    has one."""
+    ended = {key for kind, key in events if kind is LaneResult}
+    lanes = tuple(lane for lane in range(len(request.lanes)) if lane not in ended)
+    if not lanes:
+        return None
+    return Rest(request.model_copy(update={"lanes": tuple(request.lanes[lane] for lane in lanes)}), lanes)
 
 
 def first_look(model: str) -> SamplingRequest:
