@@ -67,6 +67,7 @@ MAY_IMPORT = {
     "views": {"catalog"},
     "models": {"engine", "requests", "catalog", "settings", "store", "vocabulary"},
     "operations": {
+        "quantities",
         "models",
         "engine",
         "annotators",
