@@ -113,7 +113,7 @@ def test_pictures_follow_the_strokes(tab):
 
 
 def test_a_picture_of_two_views_turns_over(tab):
-    press(tab, "Dog or cat")
+    press(tab, "Umbrella or sailboat")
     first = tab.locator("#edit-stage .edit[role=button]").first
     expect(first).to_have_attribute("aria-pressed", "false")
     tab.mouse.move(2, 2)

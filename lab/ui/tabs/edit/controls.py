@@ -13,7 +13,7 @@ from lab.ui.shell import vocabulary, widgets
 from lab.ui.shell.form import RANDOM_SEED, Field, one_of, reads
 from lab.ui.tabs.edit import charts
 
-EXPERIMENTS = (("Noise", "noise"), ("Fill", "fill"), ("Words", "words"), ("Enlarge", "enlarge"), ("Two", "two"))
+EXPERIMENTS = (("SDEdit", "noise"), ("Fill", "fill"), ("Words", "words"), ("Enlarge", "enlarge"), ("Two", "two"))
 STEPS, JUMPS = 20, 8  # of a model that was distilled to jump
 MADE_FOR_HOLES = 9  # channels of a network's input: the latent, the mask and the latent of the known part
 SEGMENTS = {"show_label": False, "container": False, "elem_classes": "segments"}  # its label is for screen readers
@@ -89,7 +89,7 @@ FORM = (
     Field("strengths",  gr.Textbox,  "Strengths, 0 to 1", "0.2, 0.4, 0.6, 0.8, 1", when=one_of("experiment", "noise"), options=LIST),
     Field("resamplings", gr.Textbox, "Resamplings of RePaint", "5", when=_way("repaint"), options=LIST),
     Field("scales",     gr.Textbox,  "Guidance scales", "1, 2, 3, 5, 7.5", when=one_of("experiment", "words"), options=LIST),
-    Field("noises",     gr.Textbox,  "Noise, 0 to 399", "0, 50, 100, 200, 300", when=one_of("experiment", "enlarge"), options=LIST),
+    Field("noises",     gr.Textbox,  "Noise augmentation, 0 to 399", "0, 50, 100, 200, 300", when=one_of("experiment", "enlarge"), options=LIST),
     Field("side",       gr.Radio,    "Side of the small picture, px", 32, choices=[("16", 16), ("32", 32), ("64", 64)], when=lambda now: now["experiment"] == "enlarge" and not now["cascade"]),
     Field("cutoff",     gr.Slider,   "Blur that parts far from near, px of 64", 3, when=lambda now: now["experiment"] == "two" and now["view"] == "frequencies", options={"minimum": 0.5, "maximum": 20, "step": 0.5}),
     Field("live",       gr.Checkbox, "Run at every stroke", False, when=one_of("experiment", "noise", "fill"), linked=False),

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from lab.catalog import EDITS, GROUPS, VIEWS, Model
+from lab.measures import seam
 from lab.requests.base import LabError, make_request
 from lab.requests.edit import MOST_REPEATS, EditLane, EditRequest
 from lab.requests.enlarge import FACTOR, MOST_NOISE, EnlargeLane, EnlargeRequest
 from lab.requests.fields import MAX_SEED, Condition, Forward
 from lab.requests.sampling import LaneSettings
 from lab.ui.shell import lists
-from lab.ui.tabs.edit.drawing import Drawing
+from lab.ui.tabs.edit.drawing import ARRANGED, Drawing
 
 PICTURE, HOLE, X_T, SMALL, ORIGINAL = "picture", "hole", "x_T", "small", "original"  # stills, which no lane draws
 FORMULAS = {"nearest": "Nearest", "bicubic": "Bicubic", "Lanczos": "Lanczos"}
@@ -52,6 +53,7 @@ class Plan:
     names: tuple[str, ...]
     stills: tuple[Still, ...] = ()
     notes: tuple[str, ...] = ()
+    own_seam: float | None = None  # of the picture over the rim of the hole, where the hole hides a part of the picture
 
     @property
     def lanes(self) -> Sequence[LaneSettings | EnlargeLane]:
@@ -118,7 +120,17 @@ def _fill(now: Mapping[str, Any], row: Model, drawing: Drawing) -> Plan:
         _in_order(lanes),
         tuple(f"{_way(lane.method, lane.resamplings)}, seed {lane.seed}" for lane in lanes),
         (Still(HOLE, "with its hole"),),
+        own_seam=_own_seam(drawing),
     )
+
+
+def _own_seam(drawing: Drawing) -> float | None:
+    """The seam that the picture itself has where the hole is; None of outpainting and tiles, whose hole hides nothing that the
+    picture should have there."""
+    laid_out = drawing.arranged and drawing.area in ARRANGED
+    if drawing.picture is None or drawing.mask is None or laid_out:
+        return None
+    return seam(drawing.picture, drawing.mask)
 
 
 def _more(name: str, resamplings: int) -> str:
@@ -152,7 +164,11 @@ def _words(now: Mapping[str, Any], row: Model, drawing: Drawing) -> Plan:
 
 def _enlarge(now: Mapping[str, Any], row: Model, drawing: Drawing) -> Plan:
     """The upsampler: a column an amount of noise augmentation, a row a seed; formulas and original beside it."""
-    noises, seeds, cascade = lists.whole_numbers(now["noises"], "Noise", 0, MOST_NOISE), _seeds(now), now["cascade"]
+    noises, seeds, cascade = (
+        lists.whole_numbers(now["noises"], "Augmentation", 0, MOST_NOISE),
+        _seeds(now),
+        now["cascade"],
+    )
     if not cascade and drawing.picture is None:
         raise LabError("There is no picture to enlarge; choose one, or let the pixel model draw it.")
     lanes = [
@@ -171,10 +187,10 @@ def _enlarge(now: Mapping[str, Any], row: Model, drawing: Drawing) -> Plan:
     return Plan(
         "enlarge",
         request,
-        tuple(Head(f"{one}", "noise" if k == 0 else "") for k, one in enumerate(noises)),
+        tuple(Head(f"{one}", "augmentation" if k == 0 else "") for k, one in enumerate(noises)),
         _seed_heads(seeds),
         _in_order(lanes),
-        tuple(f"noise {lane.noise}, seed {lane.seed}" for lane in lanes),
+        tuple(f"augmentation {lane.noise}, seed {lane.seed}" for lane in lanes),
         tuple(stills) if cascade else (*stills, Still(ORIGINAL, f"original, {FACTOR * request.side} px")),
     )
 

@@ -30,13 +30,18 @@ CAPTION = {
     "words": "From noise to picture; of the picture its way up, at the same log-SNR",
 }
 SAID = {
-    "noise": "<b>RMS</b> in the corners is the distance to the picture, in grey levels of 255. Nothing but noise at 1, the picture itself at 0.",
-    "fill": "<b>Seam</b> in the corners is the energy of gradients on the rim of the hole over that inside it: near 1 the rim is like the rest.",
-    "words": "<b>RMS</b> in the corners is the distance to the picture, in grey levels of 255: in the first row the error of what comes back.",
-    "enlarge": "<b>PSNR</b> in the corners is the likeness to the original, in dB: more is nearer, pixel by pixel. Sharp guesses pay for what they guess.",
-    "two": "In the corners: how well the judge finds the words of the row in the picture as the row shows it, from −1 to 1.",
+    "noise": "<b>RMS</b> is the distance to the picture, in grey levels of 255. At strength 1 the way begins with nothing but noise; at 0 the picture stays as it is.",
+    "fill": "<b>Seam</b>: squared steps of grey level across the rim of the hole, over those inside it. The lower, the less the rim stands out.",
+    "words": "<b>RMS</b> is the distance to the picture, in grey levels of 255: in the first row the error of what comes back.",
+    "enlarge": "<b>PSNR</b> is the likeness to the original, in dB: more is nearer, pixel by pixel. Sharp guesses pay for what they guess.",
+    "two": "The numbers: how well the judge finds the words of the row in the picture as the row shows it, from −1 to 1.",
 }
-CASCADED = "The pixel model drew the small picture, so there is no original: what the upsampler adds is its own."
+CASCADED = (
+    "The pixel model drew one small picture, which all rows enlarge. There is no original, so what the upsampler adds is its own. "
+    "<b>Detail</b> is the energy of gradients over that of the small picture enlarged by nearest neighbour."
+)
+OWN = "the picture itself"
+UNSEEN = " The judge never saw a hybrid: it finds the near one hardly where you see it."
 
 
 def part(lane: int, seen: bool = False) -> str:
@@ -156,6 +161,10 @@ def under_stage(plan: Plan) -> str:
     """What the numbers in the corners are."""
     cascaded = plan.experiment == "enlarge" and plan.request.picture is None
     more = f" {VIEWS[_view(plan)].about}" if _view(plan) else ""
+    if _view(plan) == "frequencies":
+        more += UNSEEN
+    if plan.own_seam is not None:
+        more = f" {OWN[:1].upper()}{OWN[1:]} has {plan.own_seam:.2f} there."
     return widgets.words((CASCADED if cascaded else SAID[plan.experiment]) + more)
 
 
@@ -181,7 +190,7 @@ COLUMNS = {  # of the table: the name of a number, and its head
     "enlarge": (("psnr", "PSNR, dB", 1), ("detail", "detail", 2)),
     "two": (("judge", "judge, first words", 2), ("judge_source", "judge, second words", 2)),
 }  # fmt: skip
-DOWN = {"noise": "strength", "fill": "way", "words": "guidance", "enlarge": "noise", "two": "picture"}
+DOWN = {"noise": "strength", "fill": "way", "words": "guidance", "enlarge": "augmentation", "two": "picture"}
 
 
 def table(outcome: Outcome) -> str:
@@ -191,6 +200,8 @@ def table(outcome: Outcome) -> str:
         (name, *(_written(values.get(key), digits) for key, _, digits in measures))
         for name, values in outcome.formulas.items()
     ]
+    if plan.own_seam is not None:
+        rows.append((OWN, _written(plan.own_seam, 2), "0.0", "", ""))
     for title, lanes in groups(plan):
         rows.append((title, *(_written(outcome.mean(key, lanes), digits) for key, _, digits in measures)))
     return widgets.table((DOWN[plan.experiment], *(head for _, head, _ in measures)), rows)
