@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
-from lab.catalog import EDITS, GUIDANCE, MODELS, SAMPLERS
+from lab.catalog import EDITS, GUIDANCE, MODELS, SAMPLERS, Model
 from lab.requests.edit import EditRequest
 from lab.requests.fields import Condition
 from lab.requests.sampling import ControlWindow, LaneSettings, SamplingRequest
 
 NO_HOLD = "The prompt is empty, so guidance has nothing to hold on to: both halves are the same at every scale."
+NO_GROUP = "No group is chosen, so guidance has nothing to hold on to: both halves are the same at every scale."
 ALIKE = "With the prompt and without it the model is told the same, so guidance has nothing to hold on to."
 NO_NEGATIVE = "At guidance scale 1 the prompt alone is followed: the negative prompt is not used."
 UNGUIDED = (
@@ -53,8 +54,13 @@ def unused_of_edit(request: EditRequest) -> list[str]:
         notes.append(NO_NEGATIVE)
     given = {name for one in conditions for name in _restrictions(one)}
     if guided and not request.negative.strip() and not given & set(model.conditions):
-        notes.append(ALIKE if given else NO_HOLD)
+        notes.append(ALIKE if given else _no_hold(model))
     return notes
+
+
+def _no_hold(model: Model) -> str:
+    """What is missing: words, or a group for a model that reads no words."""
+    return NO_GROUP if "group" in model.conditions and "prompt" not in model.conditions else NO_HOLD
 
 
 def _restrictions(condition: Condition) -> list[str]:
@@ -83,7 +89,7 @@ def _of_the_model(request: SamplingRequest, distilled: bool, alike: bool) -> Ite
         yield NO_NEGATIVE
     guess = any(lane.guess and lane.windows for lane in request.lanes)  # one half alone is under control
     if alike and halved and scales != {1.0} and not guess:
-        yield ALIKE if _restrictions(request.condition) or request.negative.strip() else NO_HOLD
+        yield ALIKE if _restrictions(request.condition) or request.negative.strip() else _no_hold(model)
 
 
 def _of_samplers(lanes: Sequence[LaneSettings]) -> Iterator[str]:

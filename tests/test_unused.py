@@ -9,7 +9,7 @@ from lab.requests.base import Note
 from lab.requests.edit import EditLane, EditRequest
 from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import ControlMap, ControlWindow, LaneResult, LaneSettings, SamplingRequest
-from lab.unused import ALIKE, NO_HOLD, NO_NEGATIVE, UNGUIDED, holds_a_call, unused, unused_of_edit
+from lab.unused import ALIKE, NO_GROUP, NO_HOLD, NO_NEGATIVE, UNGUIDED, holds_a_call, unused, unused_of_edit
 from tests.operations.toys import Toy, make_house
 
 APPLE = Condition(prompt="apple")
@@ -128,7 +128,7 @@ def test_what_an_edit_passes_over_is_said():
         "'Miniature latent diffusion' reads no group: it is not used.",
         ALIKE,
     ]
-    assert edit(blend) == [NO_HOLD]
+    assert edit(blend) == [NO_HOLD] and edit(blend, model="pixel") == [NO_GROUP]
     assert edit(blend, negative="blue sky") == []
     assert edit(EditLane(method="truth", guidance_scale=3), model="exact") == [UNGUIDED]
     assert edit(EditLane(method="truth"), model="exact", negative="blue") == [UNGUIDED]

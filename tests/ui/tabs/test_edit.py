@@ -15,6 +15,7 @@ from PIL import Image
 from lab.capsules.capsule import KEYWORD, from_json, from_link, make
 from lab.capsules.recordings import from_bytes
 from lab.catalog import EDITS, MODELS, VIEWS, add_hub_models
+from lab.measures import seam
 from lab.requests.base import LabError
 from lab.requests.edit import EditRequest, Original
 from lab.requests.enlarge import Enlarged, EnlargeRequest
@@ -260,6 +261,23 @@ def test_the_words_of_a_picture_are_its_caption(tab):
     assert tab.on_picture(own)[tab.form["source"]] == ""  # what a visitor's own shows, the lab does not know
     kept = tab.on_picture(values_of(tab, experiment="two"))[tab.form["source"]]
     assert kept == gr.skip()
+
+
+@pytest.mark.parametrize(
+    ("strengths", "steps", "said"), [("0, 0.04, 0.5", 20, "0 and 0.04 not one of 20"), ("0.5", 20, "")]
+)
+def test_strengths_too_low_for_a_step_are_said(tab, strengths, steps, said):
+    notes = plan_of(tab, strengths=strengths, steps=steps).notes
+    assert said in "".join(notes) and bool(notes) == bool(said)
+
+
+def test_the_seam_stands_beside_that_of_the_picture_itself(tab):
+    last = run(tab, experiment="fill", count=1)
+    plan = last[tab.last_run].plan
+    assert plan.own_seam == seam(plan.request.picture, plan.request.mask)
+    assert f"has {plan.own_seam:.2f} there" in last[tab.words] and view.OWN in last[tab.table]
+    laid_out = plan_of(tab, subject=("house", "border"), experiment="fill")
+    assert laid_out.own_seam is None  # the paper around the small house is no picture to compare with
 
 
 # What is painted

@@ -93,7 +93,7 @@ FORM = (
     Field("side",       gr.Radio,    "Side of the small picture, px", 32, choices=[("16", 16), ("32", 32), ("64", 64)], when=lambda now: now["experiment"] == "enlarge" and not now["cascade"]),
     Field("cutoff",     gr.Slider,   "Blur that parts far from near, px of 64", 3, when=lambda now: now["experiment"] == "two" and now["view"] == "frequencies", options={"minimum": 0.5, "maximum": 20, "step": 0.5}),
     Field("live",       gr.Checkbox, "Run at every stroke", False, when=one_of("experiment", "noise", "fill"), linked=False),
-    Field("seed",       gr.Number,   "First seed", 0, dice=RANDOM_SEED, options={"minimum": 0, "precision": 0, **HALF}),
+    Field("seed",       gr.Number,   "First seed", 0, dice=RANDOM_SEED, options={"minimum": 0, **HALF}),
     Field("count",      gr.Slider,   "Seeds", 2, when=one_of("experiment", "noise", "fill", "enlarge", "two"), options={"minimum": 1, "maximum": 8, "step": 1, **HALF}),
     Field("guidance",   gr.Slider,   "Guidance scale (1: plain conditional model)", lambda row: row.guidance_scale, when=_guided, options={"minimum": 0, "maximum": 15, "step": 0.5}),
     Field("jump",       gr.Slider,   "Jump of RePaint, steps", 1, when=_way("repaint"), options={"minimum": 1, "maximum": MOST_REPEATS, "step": 1}),

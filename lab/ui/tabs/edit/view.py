@@ -6,7 +6,7 @@ from html import escape
 
 import numpy as np
 
-from lab.catalog import VIEWS
+from lab.catalog import MODELS, VIEWS
 from lab.quantities import quantity
 from lab.requests.edit import INVERSION, EditRequest
 from lab.requests.sampling import LaneResult, Step
@@ -41,6 +41,7 @@ CASCADED = (
     "<b>Detail</b> is the energy of gradients over that of the small picture enlarged by nearest neighbour."
 )
 OWN = "the picture itself"
+KEPT = " The known part goes through the autoencoder, too, which blurs it a little, unless the hole is pasted in."
 UNSEEN = " The judge never saw a hybrid: it finds the near one hardly where you see it."
 
 
@@ -165,6 +166,8 @@ def under_stage(plan: Plan) -> str:
         more += UNSEEN
     if plan.own_seam is not None:
         more = f" {OWN[:1].upper()}{OWN[1:]} has {plan.own_seam:.2f} there."
+    if plan.experiment == "fill" and MODELS[plan.request.model].latent:
+        more += KEPT
     return widgets.words((CASCADED if cascaded else SAID[plan.experiment]) + more)
 
 

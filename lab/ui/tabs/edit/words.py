@@ -25,5 +25,5 @@ Every picture here is made by a diffusion model that is not told to draw, but to
 $$x_{t-1} = m \odot \mathrm{step}(x_t, c) + (1 - m) \odot \big(\sqrt{\bar\alpha_{t-1}}\, x + \sqrt{1 - \bar\alpha_{t-1}}\, \epsilon\big)$$
 
 **What to keep in mind.** The models are small, and the judge that says how well a picture fits its words is as small; where it knows
-a word badly, its number says little. RMS compares pixel by pixel: an eye that moved by two pixels counts as a wrong eye.
+a word badly, or never saw such a picture as a hybrid, its number says little. RMS compares pixel by pixel: an eye that moved by two pixels counts as a wrong eye.
 """
