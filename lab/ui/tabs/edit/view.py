@@ -166,7 +166,8 @@ def under_stage(plan: Plan) -> str:
         more += UNSEEN
     if plan.own_seam is not None:
         more = f" {OWN[:1].upper()}{OWN[1:]} has {plan.own_seam:.2f} there."
-    if plan.experiment == "fill" and MODELS[plan.request.model].latent:
+    request = plan.request
+    if plan.experiment == "fill" and isinstance(request, EditRequest) and MODELS[request.model].latent:
         more += KEPT
     return widgets.words((CASCADED if cascaded else SAID[plan.experiment]) + more)
 
