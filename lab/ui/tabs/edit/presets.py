@@ -38,7 +38,7 @@ PRESETS = (
     Preset("Sharper than a formula", ("butterfly", ""),        experiment="enlarge", count=1,
            look="Nearest leaves squares, bicubic and Lanczos blur, the upsampler draws the veins. With noise it believes its input less.",
            place=STAGE),
-    Preset("Small, then large",    None, experiment="enlarge", cascade=True, group="smileys-emotion", noises="0, 50, 100, 200", seed=4,
+    Preset("Small, then large",    None, experiment="enlarge", cascade=True, group="smileys-emotion", noises="0, 50, 100, 200", seed=9,
            look="The pixel model draws one small face, and both rows enlarge it. With noise on it the rows part.",
            place=STAGE),
     Preset("Umbrella or sailboat", None, **(TWO | {"view": "flip", "prompt": "umbrella", "source": "sailboat"}),
