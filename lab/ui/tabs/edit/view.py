@@ -18,14 +18,17 @@ from lab.views import TURNS, second_view
 Steps = Mapping[int, Step]  # by lane: whose x_0 is shown
 Results = Mapping[int, LaneResult]  # by lane
 Stills = Mapping[str, np.ndarray]  # by name
+Formulas = Mapping[str, Mapping[str, float]]  # measures, by name
 
-CORNER = {  # of an experiment: the number in a picture's corner, what stands before it, and its digits
+CORNER = {  # of an experiment: the number under a picture, what stands before it, and its digits
     "noise": ("rms", "RMS ", 0),
     "fill": ("seam", "seam ", 2),
     "words": ("rms", "RMS ", 0),
-    "enlarge": ("psnr", "PSNR ", 1),
     "two": ("judge", "", 2),
 }
+BREAKS = {  # where a title may be broken over a narrow column
+    "Replacement": "Replace\u00adment", "Exact posterior": "Exact poste\u00adrior", "Nine channels": "Nine chan\u00adnels",
+}  # fmt: skip
 CAPTION = {
     "words": "From noise to picture; of the picture its way up, at the same log-SNR",
 }
@@ -50,16 +53,20 @@ def part(lane: int, seen: bool = False) -> str:
     return f"{lane}-{'seen' if seen else 'picture'}"
 
 
-def stage(plan: Plan, steps: Steps, results: Results, stills: Stills) -> str:
-    """All pictures of a run as far as they are made, in rows and columns with their heads; what they are made from beside them."""
+def stage(plan: Plan, steps: Steps, results: Results, stills: Stills, formulas: Formulas | None = None) -> str:
+    """All pictures of a run as far as they are made, in rows and columns with their heads; what they are made from beside them.
+    `formulas` are the measures of stills that a formula made, by name."""
     view = _view(plan)
-    lead = "".join(_still(one.name, one.title, stills.get(one.name)) for one in plan.stills)
+    lead = "".join(
+        _still(one.name, one.title, stills.get(one.name), (formulas or {}).get(one.name)) for one in plan.stills
+    )
     body = ['<span class="corner"></span>', *(_head(one, "head") for one in plan.columns)]
     for index, row in enumerate(plan.rows):
         begin = index * len(plan.columns)
         body.append(_head(row, "side"))
         body += [_cell(plan, cell, steps, results, view) for cell in plan.cells[begin : begin + len(plan.columns)]]
-    size = f"--columns:{len(plan.columns)};--rows:{len(plan.rows)};--stills:{len(plan.stills)}"
+    across = max(len(plan.columns), len(plan.stills)) if plan.experiment == "enlarge" else len(plan.columns)
+    size = f"--columns:{len(plan.columns)};--rows:{len(plan.rows)};--stills:{len(plan.stills)};--across:{across}"
     return (
         f'<div class="edits" data-experiment="{plan.experiment}" data-view="{view}" style="{size}" role="group" '
         f'aria-label="{escape(_name(plan), quote=True)}">'
@@ -70,7 +77,7 @@ def stage(plan: Plan, steps: Steps, results: Results, stills: Stills) -> str:
 def finished(outcome: Outcome, plays: bool) -> str:
     """The stage of a run that has ended, with its film."""
     ends = {lane: steps[-1] for lane, steps in outcome.steps.items()}
-    return film(outcome).wrap(stage(outcome.plan, ends, outcome.results, outcome.stills), plays)
+    return film(outcome).wrap(stage(outcome.plan, ends, outcome.results, outcome.stills, outcome.formulas), plays)
 
 
 @dataclass(frozen=True)
@@ -115,12 +122,14 @@ def _name(plan: Plan) -> str:
 def _head(head: Head, kind: str) -> str:
     more = f"<i>{escape(head.more)}</i>" if head.more else ""
     colour = f' style="--method:{head.colour}"' if head.colour else ""
-    return f'<span class="{kind}"{colour}>{more if kind == "head" else ""}<b>{escape(head.title)}</b>{more if kind == "side" else ""}</span>'
+    title = escape(BREAKS.get(head.title, head.title))
+    return f'<span class="{kind}"{colour}>{more if kind == "head" else ""}<b>{title}</b>{more if kind == "side" else ""}</span>'
 
 
-def _still(name: str, title: str, picture: np.ndarray | None) -> str:
+def _still(name: str, title: str, picture: np.ndarray | None, measures: Mapping[str, float] | None) -> str:
     image = "" if picture is None else lane_view.image(picture, title, name)
-    return f'<figure class="still"><div class="box">{image}</div><figcaption>{widgets.subscripts(title)}</figcaption></figure>'
+    said = f"<small>{_likeness(measures)}</small>" if measures else ""
+    return f'<figure class="still"><div class="box">{image}</div><figcaption>{widgets.subscripts(title)}</figcaption>{said}</figure>'
 
 
 def _cell(plan: Plan, cell: Cell, steps: Steps, results: Results, view: str) -> str:
@@ -139,27 +148,32 @@ def _cell(plan: Plan, cell: Cell, steps: Steps, results: Results, view: str) -> 
             f' role="button" tabindex="0" aria-pressed="false" aria-label="{escape(f"Turn it: {name}", quote=True)}"'
         )
     kind = "edit seen" if cell.seen else "edit"
-    words = f"<small>{escape(figure)}</small>" if figure else ""
-    return f'<figure class="{kind}"{turns}><div class="box">{image}{bar}</div>{words}</figure>'
+    return f'<figure class="{kind}"{turns}><div class="box">{image}{bar}</div><small>{escape(figure)}</small></figure>'
 
 
 def corner(plan: Plan, cell: Cell, results: Results) -> str:
-    """The number in the corner of a finished picture; "" where it has none."""
+    """The number under a finished picture; "" where it has none."""
+    result = results.get(cell.lane)
+    if plan.experiment == "enlarge":
+        return "" if result is None else _likeness(result.measures)
     name, before, digits = CORNER[plan.experiment]
     if plan.experiment == "two" and cell.seen != (VIEWS[_view(plan)].kind == "frequencies"):
         name = "judge_source"  # a hybrid's first words are what is seen from afar
-    result = results.get(cell.lane)
     value = None if result is None else result.measures.get(name)
-    if value is None and plan.experiment == "enlarge" and result is not None:
-        before, digits, value = "detail ", 2, result.measures.get("detail")
     return "" if value is None else f"{before}{value:.{digits}f}".replace("-", "−")
+
+
+def _likeness(measures: Mapping[str, float]) -> str:
+    """What is known of an enlarged picture: its PSNR, where there is an original, and its detail."""
+    said = (("psnr", "PSNR ", 1), ("detail", "detail ", 2))
+    return ", ".join(f"{before}{measures[name]:.{digits}f}" for name, before, digits in said if name in measures)
 
 
 # In words
 
 
 def under_stage(plan: Plan) -> str:
-    """What the numbers in the corners are."""
+    """What the numbers under the pictures are."""
     cascaded = plan.experiment == "enlarge" and plan.request.picture is None
     more = f" {VIEWS[_view(plan)].about}" if _view(plan) else ""
     if _view(plan) == "frequencies":
