@@ -134,9 +134,11 @@ class Board:
 
 
 def mode_of(now: dict[str, Any]) -> str:
-    """What is painted in an experiment: STROKES, MASK, LOOK where the picture is there alone, "" where there is none."""
+    """What is painted in an experiment: STROKES, MASK, LOOK where the picture is there alone, "" where none is asked for."""
     if now["experiment"] == "two":
         return MASK if now["view"] == "painted" else ""
+    if now["experiment"] == "enlarge" and now.get("cascade"):
+        return ""
     return {"noise": STROKES, "fill": MASK}.get(now["experiment"], LOOK)
 
 

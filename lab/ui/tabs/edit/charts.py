@@ -9,6 +9,12 @@ from lab.ui.shell import plots
 from lab.ui.tabs.edit.outcome import DIVERSITY, Outcome
 
 HEIGHT = 262
+LEAST = 0.001  # what is drawn of a seam that is not there at all: its axis is logarithmic
+BESIDE = {
+    "nearest": "bottom center",
+    "bicubic": "bottom left",
+    "Lanczos": "bottom right",
+}  # a formula's name, off the curve's
 NOISE_CHARTS = (("Judge over RMS", "rms"), ("Judge over edges", "edges"))
 FILL_CHARTS = (("Seam", "seam"), ("Known part", "known_rms"), ("Diversity", DIVERSITY))
 BLUE, ORANGE, GREY = "#4269d0", "#e8590c", "#9498a0"
@@ -62,22 +68,22 @@ def _by_way(outcome: Outcome, what: str) -> Any:
         places.append(place)
         mean = outcome.mean(what, lanes)
         values = [(outcome.measure(what, lane), plan.names[lane]) for lane in lanes]
-        found = [(value, name) for value, name in values if value is not None]
+        found = [(max(value, LEAST), name) for value, name in values if value is not None]
         colour = EDITS[request.lanes[lanes[0]].method].colour if isinstance(request, EditRequest) else GREY
         if found:
             traces.append(
                 _marks([place] * len(found), [value for value, _ in found], [name for _, name in found], colour)
             )
         if mean is not None:
-            traces.append({"type": "scatter", "mode": "markers", "name": f"{place}, all seeds", "x": [place], "y": [_round(mean)],
+            traces.append({"type": "scatter", "mode": "markers", "name": f"{place}, all seeds", "x": [place], "y": [_round(max(mean, LEAST))],
                            "hovertemplate": "%{y}<extra></extra>", "showlegend": False,
                            "marker": {"color": colour, "size": 17, "symbol": "line-ew-open", "line": {"width": 3}}})  # fmt: skip
-    ticks = [place.replace(" ", "<br>") for place in places]
+    ticks = ["<br>".join(filter(None, [*head.title.split(), head.more])) for head in plan.columns]
     return _figure(
         traces,
         {"title": {"text": ""}, "type": "category", "categoryorder": "array", "categoryarray": places, "tickvals": places,
          "ticktext": ticks, "tickangle": 0, "range": [-0.5, len(places) - 0.5]},
-        {"title": {"text": AXES[what]}, "rangemode": "tozero"},
+        {"title": {"text": AXES[what]}, **({"type": "log"} if what == "seam" else {"rangemode": "tozero"})},
         LACKING.get(what, ""),
     )  # fmt: skip
 
@@ -107,7 +113,7 @@ def _enlarged(outcome: Outcome) -> Any:
     plan = outcome.plan
     formulas = [
         {"type": "scatter", "mode": "markers+text", "name": name, "x": [_round(values["psnr"])], "y": [_round(values["detail"])],
-         "text": [name], "textposition": "top center", "hovertemplate": f"{name}: %{{x}} dB, detail %{{y}}<extra></extra>",
+         "text": [name], "textposition": BESIDE[name], "hovertemplate": f"{name}: %{{x}} dB, detail %{{y}}<extra></extra>",
          "showlegend": False, "marker": {"color": GREY, "size": 10, "symbol": "square"}}
         for name, values in outcome.formulas.items() if "psnr" in values and "detail" in values
     ]  # fmt: skip
@@ -196,9 +202,9 @@ def _figure(
     return plots.figure(
         traces,
         height=HEIGHT,
-        margin={**plots.MARGIN, "t": 26, "b": 54},
+        margin={**plots.MARGIN, "l": 64, "t": 26, "b": 54},
         xaxis=dict(xaxis),
-        yaxis=dict(yaxis),
+        yaxis={**yaxis, "title": {**yaxis["title"], "standoff": 8}},
         annotations=[] if traces else [words],
         hovermode="closest",
         showlegend=any(trace.get("showlegend", True) for trace in traces),
@@ -206,4 +212,4 @@ def _figure(
 
 
 def _round(value: float) -> float:
-    return round(value, 3)
+    return float(f"{value:.4g}")

@@ -120,7 +120,7 @@ class Edit(Tool):
         for name in SELECTING:
             form[name].input(self.on_experiment, inputs, form.others_parts, **LATEST)
         form["experiment"].input(self.on_picture, inputs, form["source"], **LATEST)
-        for name in ("experiment", "view"):
+        for name in ("experiment", "view", "cascade"):
             form[name].input(board.modes, inputs, board.outputs, **LATEST)
         gr.on([runs.run.click, *form.submits], self.on_run, inputs, outputs, **running)
         runs.stop.click(runs.on_stop, None, None, queue=False, **QUIET)
