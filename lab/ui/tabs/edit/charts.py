@@ -62,20 +62,20 @@ def _trade_off(outcome: Outcome, across: str) -> Any:
 def _by_way(outcome: Outcome, what: str) -> Any:
     """A point a picture and a mean for each way to fill the hole; of diversity one for all seeds."""
     plan, request = outcome.plan, outcome.plan.request
-    traces, places = [], []
+    traces, places, least = [], [], LEAST if what == "seam" else 0
     for column, head in enumerate(plan.columns):
         lanes, place = plan.lanes_in(column), " ".join(filter(None, [head.title, head.more]))
         places.append(place)
         mean = outcome.mean(what, lanes)
         values = [(outcome.measure(what, lane), plan.names[lane]) for lane in lanes]
-        found = [(max(value, LEAST), name) for value, name in values if value is not None]
+        found = [(max(value, least), name) for value, name in values if value is not None]
         colour = EDITS[request.lanes[lanes[0]].method].colour if isinstance(request, EditRequest) else GREY
         if found:
             traces.append(
                 _marks([place] * len(found), [value for value, _ in found], [name for _, name in found], colour)
             )
         if mean is not None:
-            traces.append({"type": "scatter", "mode": "markers", "name": f"{place}, all seeds", "x": [place], "y": [_round(max(mean, LEAST))],
+            traces.append({"type": "scatter", "mode": "markers", "name": f"{place}, all seeds", "x": [place], "y": [_round(max(mean, least))],
                            "hovertemplate": "%{y}<extra></extra>", "showlegend": False,
                            "marker": {"color": colour, "size": 17, "symbol": "line-ew-open", "line": {"width": 3}}})  # fmt: skip
     ticks = ["<br>".join(filter(None, [*head.title.split(), head.more])) for head in plan.columns]
