@@ -34,7 +34,7 @@ from lab.unused import unused_of_edit
 from lab.views import first_view, second_view
 
 FULL = "The mask covers the whole picture: nothing of it is known, so all is drawn anew."
-AMONG = "The exact posterior is that of the pictures of the set that fit the prompt:"
+AMONG = "The exact posterior is that of the pictures of the set that fit what is asked for:"
 NOT_IN_THE_SET = "No picture of the set fits the prompt: the exact posterior is that of all its pictures."
 
 

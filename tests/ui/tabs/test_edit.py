@@ -597,3 +597,10 @@ def test_the_pipeline_names_its_parts(tab, experiment, model):
     assert all(words in re.sub("<.*?>", "", line) for words in parts), line
     encoded = model == "text-to-image" and experiment in ("noise", "fill", "words")
     assert (">encoder<" in line) == encoded
+
+
+def test_a_lane_that_makes_no_call_counts_none(tab):
+    plan = plan_of(tab, experiment="noise", strengths="0, 0.5", steps=20, count=1)
+    steps = [Step(0, 1, 1, -1.0, inf, GREY, GREY, 0.0), Step(1, 10, 10, -1.0, inf, GREY, GREY, 1.0)]
+    assert "2 pictures, 10 denoiser calls" in view.summary(Outcome(plan, {step.lane: (step,) for step in steps}))
+    assert "10 of 10 denoiser calls" in view.progress(plan, {step.lane: step for step in steps})

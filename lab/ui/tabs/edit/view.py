@@ -8,7 +8,7 @@ import numpy as np
 
 from lab.catalog import MODELS, VIEWS
 from lab.quantities import quantity
-from lab.requests.edit import INVERSION, EditRequest
+from lab.requests.edit import INVERSION, EditLane, EditRequest
 from lab.requests.sampling import LaneResult, Step
 from lab.ui.shell import lane_view, media, reel, widgets
 from lab.ui.tabs.edit.outcome import DIVERSITY, Outcome
@@ -189,16 +189,22 @@ def under_stage(plan: Plan) -> str:
 def progress(plan: Plan, steps: Steps) -> str:
     """How far a run has come, in calls."""
     total = plan.request.load().steps
-    calls = sum(step.i for step in steps.values())
+    calls = sum(_calls(plan, step) for step in steps.values())
     return f"{quantity(len(plan.lanes), 'picture')} · {calls} of {quantity(total, 'denoiser call')}"
 
 
 def summary(outcome: Outcome) -> str:
     """What a finished run took."""
     ends = [steps[-1] for steps in outcome.steps.values()]
-    calls = sum(step.n for step in [*ends, *outcome.way[-1:]])
+    calls = sum(_calls(outcome.plan, step) for step in [*ends, *outcome.way[-1:]])
     seconds = max((step.elapsed_s for step in ends), default=0)
     return f"{quantity(len(ends), 'picture')}, {quantity(calls, 'denoiser call')} in {seconds:.1f} s."
+
+
+def _calls(plan: Plan, step: Step) -> int:
+    """The calls that a lane has made by a step of it: none, where its strength leaves no step."""
+    lane = plan.lanes[step.lane] if step.lane >= 0 else None
+    return min(step.i, lane.calls) if isinstance(lane, EditLane) else step.i
 
 
 COLUMNS = {  # of the table: the name of a number, and its head
