@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -156,17 +156,22 @@ class Editor:
             lane.unconditional = replace(lane.unconditional, around=self._around)
         return lane
 
-    @property
+    @cached_property
     def _around(self) -> Tensor:
+        """What its network is told of the mask and the rest."""
         return self.model.around(self.subject.picture, self.subject.hole)  # type: ignore[attr-defined]
 
     def _truth(self, index: int, settings: EditLane) -> Lane:
         """The exact denoiser of the pictures that agree with the known part; without guidance, which would leave it."""
         lane = self._plain(index, settings.model_copy(update={"guidance_scale": 1.0}))
-        tolerance = self.request.tolerance / GREY_LEVELS
-        support = self.model.conditioning(self.request.condition)
-        lane.conditional = self.model.data.agreeing(self._picture, self._hole, tolerance, support)  # type: ignore[attr-defined]
+        lane.conditional = self._agreeing
         return lane
+
+    @cached_property
+    def _agreeing(self) -> Any:
+        """The pictures of the set by how well they agree with the known part: one object, so that lanes share its products."""
+        tolerance, support = self.request.tolerance / GREY_LEVELS, self._half(self.request.condition)
+        return self.model.data.agreeing(self._picture, self._hole, tolerance, support)  # type: ignore[attr-defined]
 
     def _composed(self, index: int, settings: EditLane) -> Lane:
         """Two descriptions in one picture; both halves of guidance see it in both ways."""

@@ -327,3 +327,13 @@ def test_lanes_of_a_run_share_calls(exact):
     list(edit(request, replace(house, drive=counting)))
     assert view is exact.denoiser(Forward())
     assert rows[1:] == [3] * 11
+
+
+def test_what_lanes_of_one_hole_share_is_made_once(exact, monkeypatch):
+    made = []
+    weigh = exact.data.agreeing
+    monkeypatch.setattr(exact.data, "agreeing", lambda *given: made.append(weigh(*given)) or made[-1])
+    house, _ = make_house(exact=exact)
+    lanes = [lane("truth", seed=seed) for seed in range(3)]
+    list(edit(EditRequest(model="exact", forward=Forward(), picture=PICTURE, mask=MASK, lanes=lanes), house))
+    assert len(made) == 1
