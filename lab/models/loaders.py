@@ -31,7 +31,7 @@ from lab.models.pictures import PictureSet
 from lab.models.pixel import read_classes, read_pixel
 from lab.models.sources import content_key, fetched_bytes, folder_at_hand, folder_of, weight_of
 from lab.models.stable_diffusion import LoadedControl, LoadedStableDiffusion, Parts, SplitControl
-from lab.models.tensors import to_signed, to_uint8
+from lab.models.tensors import PixelSpace, to_signed
 from lab.models.upsampler import LoadedUpsampler, read_upsampler
 from lab.requests.base import LabError
 from lab.requests.fields import Condition, Forward
@@ -124,10 +124,10 @@ class Views(Generic[Of]):
             return self._views[forward]
 
 
-class LoadedPictures:
+class LoadedPictures(PixelSpace):
     """A picture set: what the exact denoiser and the local one know, and how they find it."""
 
-    latent = distilled = False
+    distilled = False
 
     def __init__(self, pictures: PictureSet, data: ExactData) -> None:
         self.pictures, self.data = pictures, data
@@ -146,15 +146,6 @@ class LoadedPictures:
 
     def unread(self, condition: Condition, negative: str = "") -> Sequence[str]:
         return ()
-
-    def to_values(self, x_0: Tensor) -> Tensor:
-        return x_0.float().cpu()
-
-    def to_picture(self, x_0: Tensor) -> np.ndarray:
-        return to_uint8(x_0)
-
-    def preview(self, x: Tensor) -> np.ndarray:
-        return to_uint8(x)
 
     def from_picture(self, picture: np.ndarray) -> Tensor:
         return to_signed(picture, self.shape[1:])

@@ -21,7 +21,7 @@ from lab.models.cache import Shelf, alone, first_line
 from lab.models.compiled import Engines, Workshop
 from lab.models.parts import read_network, read_scheduler, side_of, without_paths
 from lab.models.sources import content_key
-from lab.models.tensors import to_signed, to_uint8
+from lab.models.tensors import PixelSpace, to_signed
 from lab.requests.base import LabError
 from lab.requests.fields import Condition, Forward
 
@@ -75,10 +75,10 @@ class PixelDenoiser:
         return torch.cat([torch.where(x_0.abs() <= limit, own, clipped), variance], dim=1)
 
 
-class LoadedPixel:
+class LoadedPixel(PixelSpace):
     """A pixel diffusion model on its device. Safe to share."""
 
-    latent = distilled = False
+    distilled = False
 
     def __init__(self, unet: UNet2DModel, scheduler: Any, engines: Engines, classes: Sequence[str]) -> None:
         self._denoiser = PixelDenoiser(unet, scheduler, engines)
@@ -103,15 +103,6 @@ class LoadedPixel:
 
     def knowing(self, x_0: Tensor, conditioning: int | None = None) -> int:
         return self.unconditional() if conditioning is None else conditioning
-
-    def to_values(self, x_0: Tensor) -> Tensor:
-        return x_0.float().cpu()
-
-    def to_picture(self, x_0: Tensor) -> np.ndarray:
-        return to_uint8(x_0)
-
-    def preview(self, x: Tensor) -> np.ndarray:
-        return to_uint8(x)
 
     def from_picture(self, picture: np.ndarray) -> Tensor:
         return to_signed(picture, self.shape[1:])

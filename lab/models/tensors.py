@@ -16,3 +16,21 @@ def to_signed(picture: np.ndarray, side: tuple[int, int]) -> Tensor:
     if pixels.shape[2:] != side:
         pixels = torch.nn.functional.interpolate(pixels, side, mode="bicubic", antialias=True, align_corners=False)
     return pixels[0].clamp(-1, 1)
+
+
+class PixelSpace:
+    """What a model whose x_0 is a picture, (3, height, width) in [-1, 1], says of pictures: part of a LoadedModel."""
+
+    latent = False
+
+    def to_values(self, x_0: Tensor) -> Tensor:
+        """As LoadedModel.to_values."""
+        return x_0.float().cpu()
+
+    def to_picture(self, x_0: Tensor) -> np.ndarray:
+        """As LoadedModel.to_picture."""
+        return to_uint8(x_0)
+
+    def preview(self, x: Tensor) -> np.ndarray:
+        """As LoadedModel.preview."""
+        return to_uint8(x)

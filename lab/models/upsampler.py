@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from diffusers import UNet2DModel
 from torch import Tensor
@@ -24,7 +23,7 @@ from lab.models.compiled import Engines, Workshop
 from lab.models.parts import read_network, read_scheduler, without_paths
 from lab.models.pixel import Denoise
 from lab.models.sources import content_key
-from lab.models.tensors import to_uint8
+from lab.models.tensors import PixelSpace
 from lab.requests.base import LabError
 
 FACTOR = 2  # of a side
@@ -63,10 +62,8 @@ class UpsamplerDenoiser:
             return engine(*inputs)[0].float().cpu()
 
 
-class LoadedUpsampler:
+class LoadedUpsampler(PixelSpace):
     """An upsampler on its device, for pictures of any side that its network takes. Safe to share."""
-
-    latent = False
 
     def __init__(self, unet: UNet2DModel, scheduler: Any, engines: Engines) -> None:
         self._unet, self._engines, self._config = unet, engines, scheduler.config
@@ -97,18 +94,6 @@ class LoadedUpsampler:
         return SmallPicture(
             interpolate(small[None], scale_factor=FACTOR, mode="bicubic", align_corners=False)[0], noise
         )
-
-    def to_values(self, x_0: Tensor) -> Tensor:
-        """As LoadedModel."""
-        return x_0.float().cpu()
-
-    def to_picture(self, x_0: Tensor) -> np.ndarray:
-        """As LoadedModel."""
-        return to_uint8(x_0)
-
-    def preview(self, x: Tensor) -> np.ndarray:
-        """As LoadedModel."""
-        return to_uint8(x)
 
 
 def read_upsampler(folder: Path, shelf: Shelf = alone, workshop: Workshop | None = None) -> LoadedUpsampler:

@@ -35,16 +35,24 @@ class Starter:
 
 @cache
 def _pixels(file: str, cell: int | None) -> np.ndarray:
-    if not file:
-        pixels = np.full((CELL, CELL, 3), 255, np.uint8)
-    elif cell is None:
-        pixels = media.open_picture(ASSETS / file, Settings())
-    else:
-        x, y = CELL * (cell % ACROSS), CELL * (cell // ACROSS)
-        with Image.open(ASSETS / file) as sheet:
-            pixels = np.asarray(sheet.convert("RGB").crop((x, y, x + CELL, y + CELL)))
+    if cell is not None:
+        return _cut(file)[cell]
+    pixels = media.open_picture(ASSETS / file, Settings()) if file else np.full((CELL, CELL, 3), 255, np.uint8)
     pixels.setflags(write=False)
     return pixels
+
+
+@cache
+def _cut(file: str) -> Mapping[int, np.ndarray]:
+    """The pictures that STARTERS take from a sheet, by their cells: it is decoded once for all of them."""
+    pictures = {}
+    with Image.open(ASSETS / file) as sheet:
+        whole = sheet.convert("RGB")
+    for cell in [one.cell for one in STARTERS.values() if one.file == file and one.cell is not None]:
+        x, y = CELL * (cell % ACROSS), CELL * (cell // ACROSS)
+        pictures[cell] = np.asarray(whole.crop((x, y, x + CELL, y + CELL)))
+        pictures[cell].setflags(write=False)
+    return pictures
 
 
 def _credits() -> Mapping[str, str]:
