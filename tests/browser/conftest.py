@@ -6,6 +6,8 @@ import sys
 import time
 import urllib.request
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -89,17 +91,12 @@ def wait_for_address(page: Page, name: str, value: object) -> None:
     pytest.fail(f"the address does not carry {name} = {value!r}: {page.url}")
 
 
-@pytest.fixture(scope="session")
-def address(tmp_path_factory):
-    """The address of a lab started as the README says, without a network."""
-    port = free_port()
-    log = (tmp_path_factory.mktemp("app") / "log").open("w+")
+@contextmanager
+def serving(command: list[str], port: int, log_file: Path, **environment: str) -> Iterator[str]:
+    """The address of what a command of Python serves at a port, from when it answers on; it is ended in the end."""
+    log = log_file.open("w+")
     app = subprocess.Popen(
-        [sys.executable, "app.py"],
-        cwd=ROOT,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, "LAB_PORT": str(port), "LAB_CPU_ENGINE": "openvino"},
+        [sys.executable, *command], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **environment}
     )
     url = f"http://127.0.0.1:{port}"
     try:
@@ -111,12 +108,34 @@ def address(tmp_path_factory):
             except OSError:
                 if app.poll() is not None or time.monotonic() > deadline:
                     log.seek(0)
-                    pytest.fail(f"the app did not start:\n{log.read()}")
+                    pytest.fail(f"the page did not start:\n{log.read()}")
                 time.sleep(0.3)
         yield url
     finally:
         app.terminate()
         app.wait(20)
+
+
+def stroke(page: Page, selector: str, *corners: tuple[float, float], steps: int = 12) -> None:
+    """A stroke of the mouse through points given as fractions of a canvas."""
+    canvas = page.locator(selector)
+    canvas.scroll_into_view_if_needed()
+    at = canvas.bounding_box()
+    assert at is not None
+    places = [(at["x"] + x * at["width"], at["y"] + y * at["height"]) for x, y in corners]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=steps)
+    page.mouse.up()
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory):
+    """The address of a lab started as the README says, without a network."""
+    port, log = free_port(), tmp_path_factory.mktemp("app") / "log"
+    with serving(["app.py"], port, log, LAB_PORT=str(port), LAB_CPU_ENGINE="openvino") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lab.settings import ASSETS
-from tests.browser.conftest import bring, fill, keep
+from tests.browser.conftest import bring, fill, keep, stroke
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
 
@@ -64,15 +64,7 @@ def wait_until_lit(page, least, most=10**9):
 
 def draw(page, *corners):
     """A line through points given as fractions of the map."""
-    box = page.locator("#controlnet-editor canvas")
-    box.scroll_into_view_if_needed()
-    at = box.bounding_box()
-    places = [(at["x"] + x * at["width"], at["y"] + y * at["height"]) for x, y in corners]
-    page.mouse.move(*places[0])
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*place, steps=12)
-    page.mouse.up()
+    stroke(page, "#controlnet-editor canvas", *corners)
 
 
 def set_strengths(page, text):

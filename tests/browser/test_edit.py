@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import fill, keep, wait_for_address
+from tests.browser.conftest import fill, keep, stroke, wait_for_address
 
 expect.set_options(timeout=90_000)  # two cores, perhaps busy
 
@@ -48,15 +48,7 @@ def pictures(page):
 
 def paint(page, *corners):
     """A stroke through points given as fractions of the canvas."""
-    box = page.locator("#edit-board .board")
-    box.scroll_into_view_if_needed()
-    at = box.bounding_box()
-    places = [(at["x"] + x * at["width"], at["y"] + y * at["height"]) for x, y in corners]
-    page.mouse.move(*places[0])
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*place, steps=12)
-    page.mouse.up()
+    stroke(page, "#edit-board .board", *corners)
 
 
 @pytest.mark.same_page

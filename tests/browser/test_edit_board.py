@@ -1,17 +1,13 @@
 """The board of the Edit tab in a real browser, on a page of its own: mouse, finger and keyboard, slow answers, and how it looks."""
 
 import re
-import subprocess
-import sys
-import time
-import urllib.request
 
 import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.conftest import ROOT, START_S, Visit, bring, keep
+from tests.browser.conftest import Visit, bring, keep, serving, stroke
 from tests.ports import free_port
 
 expect.set_options(timeout=30_000)  # two cores, perhaps busy
@@ -20,27 +16,9 @@ expect.set_options(timeout=30_000)  # two cores, perhaps busy
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """The address of the board's own page."""
-    port = free_port()
-    log = (tmp_path_factory.mktemp("board") / "log").open("w+")
-    app = subprocess.Popen(
-        [sys.executable, "-m", "tests.browser.board_page", str(port)], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
-    )
-    url = f"http://127.0.0.1:{port}/"
-    try:
-        deadline = time.monotonic() + START_S
-        while True:
-            try:
-                urllib.request.urlopen(url, timeout=5).close()
-                break
-            except OSError:
-                if app.poll() is not None or time.monotonic() > deadline:
-                    log.seek(0)
-                    pytest.fail(f"the page did not start:\n{log.read()}")
-                time.sleep(0.3)
-        yield url
-    finally:
-        app.terminate()
-        app.wait(20)
+    port, log = free_port(), tmp_path_factory.mktemp("board") / "log"
+    with serving(["-m", "tests.browser.board_page", str(port)], port, log) as url:
+        yield f"{url}/"
 
 
 @pytest.fixture
@@ -96,15 +74,7 @@ def agree(page, more=""):
 
 def draw(page, *corners):
     """A stroke of the mouse through points given as fractions of the canvas."""
-    canvas = page.locator("#edit-board .ink")
-    canvas.scroll_into_view_if_needed()
-    at = canvas.bounding_box()
-    places = [(at["x"] + x * at["width"], at["y"] + y * at["height"]) for x, y in corners]
-    page.mouse.move(*places[0])
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*place, steps=6)
-    page.mouse.up()
+    stroke(page, "#edit-board .ink", *corners, steps=6)
 
 
 def press(page, *keys):
