@@ -35,6 +35,7 @@ from lab.views import first_view, second_view
 
 FULL = "The mask covers the whole picture: nothing of it is known, so all is drawn anew."
 AMONG = "The exact posterior is that of the pictures of the set that fit what is asked for:"
+NONE_AGREES = "Where none of them agrees with the known part, it is given up."
 NOT_IN_THE_SET = "No picture of the set fits the prompt: the exact posterior is that of all its pictures."
 
 
@@ -127,7 +128,7 @@ class Room:
                 self.notes.append(Note(NOT_IN_THE_SET))
                 return request.model_copy(update={"condition": Condition()})
             if request.condition != Condition():
-                self.notes.append(Note(f"{AMONG} {quantity(len(among.indices), 'picture', ',')}."))
+                self.notes.append(Note(f"{AMONG} {quantity(len(among.indices), 'picture', ',')}. {NONE_AGREES}"))
         return request
 
     def opening(self) -> Iterator[Event]:

@@ -11,7 +11,7 @@ from lab.engine.lanes import drive
 from lab.models.exact import ExactData
 from lab.models.loaders import LoadedExact
 from lab.models.pictures import PictureSet
-from lab.operations.edit import AMONG, FULL, NOT_IN_THE_SET, edit
+from lab.operations.edit import AMONG, FULL, NONE_AGREES, NOT_IN_THE_SET, edit
 from lab.requests.base import LabError, Note, make_request
 from lab.requests.edit import INVERSION, EditLane, EditRequest, Original
 from lab.requests.fields import Condition, Forward
@@ -276,7 +276,7 @@ def test_the_exact_posterior_says_among_how_many_pictures_it_looks_beside_anothe
         lanes=[lane("truth")],
     )
     count = len(exact.conditioning(Condition(prompt="apple")).indices)
-    assert f"{AMONG} {count} pictures." in notes(edit(request, house))
+    assert f"{AMONG} {count} pictures. {NONE_AGREES}" in notes(edit(request, house))
     beside = request.model_copy(
         update={"model": "pixel", "forward": Forward(schedule="cosine"), "lanes": (lane("blend"), lane("truth"))}
     )

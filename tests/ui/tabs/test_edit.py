@@ -254,9 +254,10 @@ def test_of_one_way_the_controls_of_others_hide(tab):
     assert cascade[tab.form["group"]]["visible"] and not cascade[tab.form["side"]]["visible"]
 
 
-def test_the_words_of_a_picture_are_its_caption(tab):
+def test_the_words_of_a_picture_are_its_caption_without_the_style(tab):
     values = values_of(tab, experiment="words")
-    assert tab.on_picture(values)[tab.form["source"]] == values[tab.board.drawing].caption != ""
+    assert values[tab.board.drawing].caption == "red apple, glossy style"
+    assert tab.on_picture(values)[tab.form["source"]] == "red apple"
     own = values | {tab.board.drawing: replace(values[tab.board.drawing], example="")}
     assert tab.on_picture(own)[tab.form["source"]] == ""  # what a visitor's own shows, the lab does not know
     kept = tab.on_picture(values_of(tab, experiment="two"))[tab.form["source"]]
@@ -264,7 +265,11 @@ def test_the_words_of_a_picture_are_its_caption(tab):
 
 
 @pytest.mark.parametrize(
-    ("strengths", "steps", "said"), [("0, 0.04, 0.5", 20, "0 and 0.04 not one of 20"), ("0.5", 20, "")]
+    ("strengths", "steps", "said"),
+    [
+        ("0, 0.04, 0.5", 20, "0 and 0.04 not one of 20 steps is taken, and no call is made: what is changed there"),
+        ("0.5", 20, ""),
+    ],
 )
 def test_strengths_too_low_for_a_step_are_said(tab, strengths, steps, said):
     notes = plan_of(tab, strengths=strengths, steps=steps).notes

@@ -57,6 +57,11 @@ class Drawing:
         """What the picture shows, as the models were told; "" where the lab does not know."""
         return STARTERS[self.example].caption if self.example in STARTERS else ""
 
+    @property
+    def words(self) -> str:
+        """The caption without the style of the drawing, which not every model learned."""
+        return re.sub(r", \S+ style$", "", self.caption)
+
     def at(self, side: int) -> np.ndarray | None:
         """The picture at another side, (side, side, 3): as sharp as it came, for the strokes do not hide more of it then."""
         return resized(self, side).picture

@@ -16,7 +16,8 @@ from lab.ui.tabs.edit.drawing import ARRANGED, Drawing
 
 PICTURE, HOLE, X_T, SMALL, ORIGINAL = "picture", "hole", "x_T", "small", "original"  # stills, which no lane draws
 FORMULAS = {"nearest": "Nearest", "bicubic": "Bicubic", "Lanczos": "Lanczos"}
-UNTOUCHED = "At strength {} not one of {} steps is taken: the picture stays as it is, and no call is made."
+UNTOUCHED = "At strength {} not one of {} steps is taken, and no call is made: {}."
+STAYS, CODED = "the picture stays as it is", "what is changed there the autoencoder alone did"
 
 
 class Head(NamedTuple):
@@ -96,14 +97,14 @@ def _noise(now: Mapping[str, Any], row: Model, drawing: Drawing) -> Plan:
         _in_order(lanes),
         tuple(f"strength {lane.strength:g}, seed {lane.seed}" for lane in lanes),
         (Still(PICTURE, "picture"),),
-        _untouched(lanes),
+        _untouched(lanes, row),
     )
 
 
-def _untouched(lanes: Sequence[EditLane]) -> tuple[str, ...]:
+def _untouched(lanes: Sequence[EditLane], row: Model) -> tuple[str, ...]:
     """A note where strengths are too low for a single step."""
     low = dict.fromkeys(f"{lane.strength:g}" for lane in lanes if lane.taken == 0)
-    return (UNTOUCHED.format(" and ".join(low), lanes[0].steps),) if low else ()
+    return (UNTOUCHED.format(" and ".join(low), lanes[0].steps, CODED if row.latent else STAYS),) if low else ()
 
 
 def _fill(now: Mapping[str, Any], row: Model, drawing: Drawing) -> Plan:

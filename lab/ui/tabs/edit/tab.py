@@ -150,9 +150,9 @@ class Edit(Tool):
         )
 
     def on_picture(self, values: dict[Any, Any]) -> Update:
-        """To change the words of a picture takes those that it has: the caption, where the lab knows it."""
+        """To change the words of a picture takes those that it has, where the lab knows them."""
         now, drawing = self.form.read(values), values[self.board.drawing]
-        return {self.form["source"]: drawing.caption if now["experiment"] == "words" else gr.skip()}
+        return {self.form["source"]: drawing.words if now["experiment"] == "words" else gr.skip()}
 
     def on_preset(self, preset: Preset) -> Update:
         """The controls, the picture and the mask as a preset has them."""
