@@ -172,7 +172,7 @@ def test_pictures_of_another_size_are_resized_as_the_lab_does(backend, tmp_path,
 
 
 def test_a_picture_is_inverted_from_the_noise_of_the_first_lane_that_is(backend, tmp_path):
-    lanes = (lane("sdedit"), lane("inverted", 6, seed=1), lane("inverted", 6, seed=2, eta=0.3))
+    lanes = (lane("sdedit"), lane("inverted", 6, seed=1), lane("inverted", 6, seed=1, eta=0.3))
     for index in (1, 2):
         assert_same(backend, edit("exact-32", *lanes), tmp_path, index)
 

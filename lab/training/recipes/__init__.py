@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.training.recipes.autoencoder import Autoencoder, AutoencoderOptions
+from lab.training.recipes.bottlenecks import BetaDrawings, BetaShapes, FamilyOptions, Map
 from lab.training.recipes.classifier import Classifier, ClassifierOptions
 from lab.training.recipes.clip import Clip, ClipOptions
 from lab.training.recipes.controlnet import ControlNetEdges, ControlNetOptions, ControlNetPose
@@ -46,5 +47,8 @@ RECIPES = {
     "classifier":       Row(Classifier,      ClassifierOptions(),  {"batch": 512, "channels": (64, 96, 128)}, 10),
     "noised-clip":      Row(NoisedClip,      NoisedClipOptions(),  {"batch": 512, "channels": (64, 96, 128)}, 60, ("clip",)),
     "upsampler":        Row(Upsampler,       UpsamplerOptions(),   {"batch": 256, "channels": (48, 96, 96)}, 60),
+    "map":              Row(Map,             FamilyOptions(latents=2, hidden=256, style="3D"), {}, 40),
+    "beta-drawings":    Row(BetaDrawings,    FamilyOptions(latents=32, hidden=256, channels=(32, 48, 64), scale=0.3), {}, 50),
+    "beta-shapes":      Row(BetaShapes,      FamilyOptions(seeds=5), {}, 50),
 }
 # fmt: on

@@ -70,16 +70,19 @@ class Plan:
         return list(dict.fromkeys(cell.lane for cell in self.cells[column :: len(self.columns)]))
 
 
-def plan(now: Mapping[str, Any], row: Model, drawing: Drawing, most: int) -> Plan:
-    """The plan of the experiment that the controls `now` are set to, for the model `row`. Raises LabError where it cannot be,
-    or makes more than `most` pictures."""
-    made = EXPERIMENTS[now["experiment"]](now, row, drawing)
-    if len(made.lanes) > most:
-        across, down = len(made.columns), len(made.lanes) // len(made.columns)
+def plan(now: Mapping[str, Any], row: Model, drawing: Drawing) -> Plan:
+    """The plan of the experiment that the controls `now` are set to, for the model `row`. Raises LabError where it cannot be."""
+    return EXPERIMENTS[now["experiment"]](now, row, drawing)
+
+
+def check_pictures(plan: Plan, most: int) -> Plan:
+    """The plan itself; raises LabError where it makes more pictures than the `most` of a run."""
+    if len(plan.lanes) > most:
+        across, down = len(plan.columns), len(plan.lanes) // len(plan.columns)
         raise LabError(
-            f"{across} columns × {down} rows make {len(made.lanes)} pictures; one run makes at most {most}. Take fewer."
+            f"{across} columns × {down} rows make {len(plan.lanes)} pictures; one run makes at most {most}. Take fewer."
         )
-    return made
+    return plan
 
 
 # Each experiment

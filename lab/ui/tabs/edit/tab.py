@@ -288,7 +288,7 @@ class Edit(Tool):
             raise LabError(recordings.NO_RECORDING)
         now = self.form.complete(self.share.values_in(capsule))
         update = self.restore(capsule, now)[0]
-        plan = plans.plan(now, self.form.model(now), update[self.board.drawing], self.settings.max_lanes)
+        plan = plans.plan(now, self.form.model(now), update[self.board.drawing])
         if plan.experiment != recorded.experiment or plan.lanes != recording.request.lanes:
             raise LabError(recordings.NO_RECORDING)
         note = widgets.note(f"Recorded on {recorded.made:%-d %B %Y}. Press Play or drag the slider.")
@@ -319,7 +319,8 @@ class Edit(Tool):
 
     def _plan(self, values: dict[Any, Any]) -> Plan:
         now = self.form.read(values)
-        return plans.plan(now, self.form.model(now), values[self.board.drawing], self.settings.max_lanes)
+        plan = plans.plan(now, self.form.model(now), values[self.board.drawing])
+        return plans.check_pictures(plan, self.settings.max_lanes)
 
     def _subject(self, preset: Preset) -> Drawing:
         """The drawing of a preset: one of the lab's pictures, with one of its masks or sketches over it."""
@@ -332,7 +333,7 @@ class Edit(Tool):
     def _opening_plan(self) -> Plan:
         first = self.offered[0]
         now = self.form.preset(first)
-        return plans.plan(now, self.form.model(now), self._subject(first), self.settings.max_lanes)
+        return plans.plan(now, self.form.model(now), self._subject(first))
 
 
 build = Edit.build
