@@ -224,6 +224,11 @@ HELPERS = _by_name(
     Helper("pixel-early", "Early pixel diffusion", "pixel", "models/pixel-early", "The network of the miniature pixel diffusion, stopped after 400 steps: what autoguidance leads away from.", when="autoguidance leads away from it"),
     Helper("inpainting", "Miniature inpainting", "inpainting", "models/inpainting", "Trained here: the miniature latent diffusion, fine-tuned to see a mask and what lies around the hole.", when="nine channels fill a hole"),
     Helper("upsampler", "Upsampler", "upsampler", "models/upsampler", "Trained here: draws a picture at twice its width, given the small one.", when="pictures are enlarged"),
+    Helper("map",           "Two latents",                "family", "models/map",           "Trained here: an autoencoder and a variational one with two latents, of drawings and of shapes.", when="the plane of codes is drawn"),
+    Helper("beta-drawings", "Drawings under each beta",   "family", "models/beta-drawings", "Trained here: six variational autoencoders of the drawings, beta 0 to 16.", when="beta is turned"),
+    Helper("beta-shapes",   "Shapes under each beta",     "family", "models/beta-shapes",   "Trained here: six variational autoencoders of shapes whose factors are known, beta 0 to 16.", when="beta is turned"),
+    Helper("f2", "Autoencoder, factor 2", "autoencoder", "models/f2", "Trained here as the miniature's own, but for the factor: latents half as wide as the picture.", when="factors are compared"),
+    Helper("f8", "Autoencoder, factor 8", "autoencoder", "models/f8", "Trained here as the miniature's own, but for the factor: latents an eighth as wide as the picture.", when="factors are compared"),
     Helper(JUDGE,  "Judge (another CLIP)",  "judge", "models/judge", "Trained here, sharing nothing with what draws, guides or scores: reads guided pictures and compares sets of them.", when="guided pictures are judged"),
 )
 

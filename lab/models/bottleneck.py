@@ -5,6 +5,7 @@ Kingma & Welling 2013 (arXiv:1312.6114) the variational one, with a factor beta 
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from diffusers import ConfigMixin, ModelMixin
@@ -56,12 +57,12 @@ class Bottleneck(ModelMixin, ConfigMixin):
         super().__init__()
         coarse = side >> len(channels)
         down, up = (3, *channels), (*reversed(channels), 3)
-        self.down = nn.ModuleList(nn.Conv2d(a, b, 4, 2, 1) for a, b in zip(down, down[1:], strict=False))
+        self.down = nn.ModuleList(nn.Conv2d(a, b, 4, 2, 1) for a, b in pairwise(down))
         self.to_hidden = nn.Linear(channels[-1] * coarse**2, hidden)
         self.to_code = nn.Linear(hidden, 2 * latents)
         self.from_code = nn.Linear(latents, hidden)
         self.to_map = nn.Linear(hidden, channels[-1] * coarse**2)
-        self.up = nn.ModuleList(nn.ConvTranspose2d(a, b, 4, 2, 1) for a, b in zip(up, up[1:], strict=False))
+        self.up = nn.ModuleList(nn.ConvTranspose2d(a, b, 4, 2, 1) for a, b in pairwise(up))
 
     def encode(self, pictures: Tensor) -> Posterior:
         """q(z | x) of pictures (n, 3, side, side) in [-1, 1]."""

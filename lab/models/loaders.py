@@ -22,6 +22,7 @@ from lab.models.cache import ModelCache, Shelf, alone, first_line
 from lab.models.clip import LoadedClip, read_clip
 from lab.models.compiled import Engines, Workshop
 from lab.models.exact import ExactData, ExactDenoiser, Support, TwoGroups
+from lab.models.families import LoadedAutoencoder, LoadedFamily, read_autoencoder, read_family
 from lab.models.guides import LoadedClassifier, LoadedNoisedClip
 from lab.models.judge import LoadedJudge, read_judge
 from lab.models.local import AllPlaces, LocalDenoiser, OwnPlace, Patches
@@ -418,6 +419,16 @@ def load_upsampler(row: Helper, settings: Settings, shelf: Shelf, workshop: Work
     return read_upsampler(folder_of(row.source, settings), shelf, workshop)
 
 
+def load_family(row: Helper, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> LoadedFamily:
+    """Family "family": a folder with a folder for each of its small autoencoders."""
+    return read_family(folder_of(row.source, settings), shelf)
+
+
+def load_autoencoder(row: Helper, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> LoadedAutoencoder:
+    """Family "autoencoder": a folder with an AutoencoderKL."""
+    return read_autoencoder(folder_of(row.source, settings), shelf)
+
+
 def weigh_exact(row: Model, folder: Path, settings: Settings) -> int:
     """In float32: the pictures, their norms and their mean."""
     pictures, values = PictureSet.count(folder), 3 * row.size**2
@@ -461,6 +472,8 @@ FAMILIES = {
     "noised_clip": Family(load_noised_clip, weigh_noised_clip),
     "judge": Family(load_judge, weigh_float32),
     "upsampler": Family(load_upsampler, weigh_float32),
+    "family": Family(load_family, weigh_float32),
+    "autoencoder": Family(load_autoencoder, weigh_float32),
 }
 
 

@@ -4,28 +4,27 @@ map: two latents, an autoencoder and a variational one beside each other, of the
 beta-shapes, beta-drawings: Higgins et al. 2017, one network for each weight beta of the KL divergence; of the shapes, whose factors
 are known (lab/shapes.py), from several seeds, for the spread of the mutual information gap.
 
-The members of a family take turns, a batch each, so that all have seen as much when the time is over.
+Each batch goes to one member, drawn at random, so that all have seen about as much when the time is over.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from lab import shapes
-from lab.models.bottleneck import Bottleneck
-from lab.training.corpus import Corpus, draw_indices, to_device, to_pixels, to_unit
 from lab.disentanglement import mutual_information_gap
+from lab.models.bottleneck import Bottleneck
+from lab.models.families import write_family
+from lab.training.corpus import Corpus, draw_indices, to_device, to_pixels, to_unit
 from lab.training.records import tile
 from lab.training.train import Models, Options, Recipe
 
 BETAS = (0, 1, 2, 4, 8, 16)
-FILE = "disentanglement.json"
 SHOWN = 16  # pictures of a member on the sheet
 
 
@@ -59,7 +58,11 @@ class Member(NamedTuple):
 
 
 class Family(nn.ModuleDict):
-    """The networks by "place in the list of members"."""
+    """The networks, by their place in the list of members."""
+
+    def member(self, place: int) -> Bottleneck:
+        """The network at a place."""
+        return cast(Bottleneck, self[str(place)])
 
 
 class FamilyRecipe(Recipe[Family]):
@@ -79,18 +82,22 @@ class FamilyRecipe(Recipe[Family]):
         for place, member in enumerate(self.members):
             torch.manual_seed(options.seed + member.seed)
             self.model[str(place)] = Bottleneck(
-                options.latents, options.size, options.channels, options.hidden, member.variational, member.beta, options.scale
+                options.latents,
+                options.size,
+                options.channels,
+                options.hidden,
+                member.variational,
+                member.beta,
+                options.scale,
             ).to(device)
-        self.turn = 0
 
     def list_members(self) -> list[Member]:
-        """The members, in the order of their turns."""
+        """The members of the family."""
         raise NotImplementedError
 
     def loss(self, model: Family, rng: torch.Generator) -> dict[str, Tensor]:
-        place = self.turn % len(self.members)
-        self.turn += 1
-        member, network = self.members[place], model[str(place)]
+        place = int(draw_indices(len(self.members), 1, rng))
+        member, network = self.members[place], model.member(place)
         pixels = self.pixels[member.pictures]
         pictures = to_unit(pixels[draw_indices(len(pixels), self.options.batch, rng)])
         posterior = network.encode(pictures)
@@ -109,17 +116,22 @@ class FamilyRecipe(Recipe[Family]):
             if member.seed == 0:
                 pixels = self.pixels[member.pictures]
                 chosen = pixels[:: len(pixels) // SHOWN][:SHOWN]
-                network = model[str(place)]
+                network = model.member(place)
                 drawn = to_pixels(network.decode(network.encode(to_unit(chosen)).mean))
                 prior = torch.randn(SHOWN, self.options.latents, generator=torch.Generator().manual_seed(0))
-                rows += [chosen.permute(0, 2, 3, 1).cpu().numpy(), drawn, to_pixels(network.decode(prior.to(self.device)))]
+                rows += [
+                    chosen.permute(0, 2, 3, 1).cpu().numpy(),
+                    drawn,
+                    to_pixels(network.decode(prior.to(self.device))),
+                ]
         return tile(np.concatenate(rows), SHOWN)
 
     def export(self, model: Family, folder: Path) -> None:
         """The members of the first seed, a folder each."""
         for place, member in enumerate(self.members):
             if member.seed == 0:
-                model[str(place)].save_pretrained(folder / member.name)
+                model.member(place).save_pretrained(folder / member.name)
+        write_family(folder, self.options.style)
 
 
 class Map(FamilyRecipe):
@@ -155,11 +167,11 @@ class BetaShapes(FamilyRecipe):
         gaps: dict[str, list[float]] = {f"{beta:g}": [] for beta in BETAS}
         for member, codes in self.codes(model):
             gaps[f"{member.beta:g}"].append(mutual_information_gap(codes, shapes.factors()))
-        (folder / FILE).write_text(json.dumps(gaps, indent=1) + "\n")
+        write_family(folder, self.options.style, gaps)
 
     @torch.no_grad()
     def codes(self, model: Family) -> Iterator[tuple[Member, np.ndarray]]:
         """The mean of q(z | x) of every shape, (count, latents), of each member."""
         for place, member in enumerate(self.members):
             parts = self.pixels["shapes"].split(512)
-            yield member, torch.cat([model[str(place)].encode(to_unit(part)).mean for part in parts]).cpu().numpy()
+            yield member, torch.cat([model.member(place).encode(to_unit(part)).mean for part in parts]).cpu().numpy()
