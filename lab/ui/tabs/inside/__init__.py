@@ -1,0 +1,46 @@
+"""The tab Inside."""
+
+from lab.ui.shell.instrument import Instrument, Term
+from lab.ui.tabs.inside import content, tab
+from lab.ui.tabs.inside.lesson import LESSON
+
+TAB = Instrument(
+    name="inside",
+    title="Inside",
+    question="What does a picture weigh?",
+    group="Inside",
+    build=tab.build,
+    card="Walk through latent space by hand, turn beta until latents die, switch a channel off, see which word drew what.",
+    papers=(
+        "Auto-Encoding Variational Bayes",
+        "High-Resolution Image Synthesis with Latent Diffusion Models",
+    ),
+    equation=(
+        Term("ELBO", "the bound", "the evidence lower bound: at most log p(x)", ("#inside-stage",)),
+        " = ",
+        Term(
+            "E<sub>q</sub>", "the mean over q", "over codes drawn from the posterior: mean + std ε", ("#inside-seed",)
+        ),
+        " ",
+        Term(
+            "log p(x | z)", "log p of x given z", "reconstruction: how well the code's picture fits", ("#inside-words",)
+        ),
+        " − ",
+        Term("β", "beta", "1 is the bound; more asks for fewer nats in the code", ("#inside-room",)),
+        " ",
+        Term(
+            "KL(q(z | x) ‖ p(z))",
+            "the divergence of q of z given x from p of z",
+            "the rate: what the code weighs, in nats",
+            ("#inside-plot",),
+        ),
+    ),
+    spoken=(
+        "The bound equals the mean over q of log p of x given z, minus beta times the divergence of q of z given x from the prior"
+    ),
+    lesson=LESSON,
+    presets=tuple(preset.title for preset in tab.PRESETS),
+    stage="#inside-stage",
+    style=content.STYLE,
+    routes=content.ROUTES,
+)

@@ -1,0 +1,279 @@
+"""Tab: what a picture weighs. Autoencoders from two latents to Stable Diffusion's, and which word drew which pixel."""
+
+import threading
+from collections.abc import Generator, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gradio as gr
+import numpy as np
+
+from lab.capsules.capsule import Capsule, make
+from lab.catalog import MODELS, Model
+from lab.requests.base import LabError, Request
+from lab.settings import Settings, at_hand
+from lab.ui.shell import media, own, pipeline, share, shelf, vocabulary, widgets
+from lab.ui.shell.form import Preset
+from lab.ui.shell.runs import STOPPED, Run, Runs
+from lab.ui.shell.tool import NO_PICTURE, Tool
+from lab.ui.shell.widgets import LATEST, QUIET, Update
+from lab.ui.tabs.inside import content, controls, words
+from lab.ui.tabs.inside.presets import PRESETS
+from lab.ui.tabs.inside.room import ROOM, Asked
+from lab.ui.tabs.inside.rooms import ROOMS
+
+PAINT_EVERY_S = 0.2
+PICTURES = {"picture": "Picture", "second": "Second picture"}  # controls that hold one
+
+
+class Ended(NamedTuple):
+    """A run that the page shows: its room, its request and what has come of it."""
+
+    room: str
+    request: Request
+    outcome: Any
+
+
+class Inside(Tool):
+    """Rooms that open what a picture passes through. `last_run` is an Ended."""
+
+    runs: Runs
+    name, about, fields, presets = "inside", words.ABOUT, controls.FORM, PRESETS
+
+    def __init__(self, backend: Any, settings: Settings) -> None:
+        super().__init__(backend, settings, _models(settings))
+
+    # Layout
+
+    def lay_out_stage(self, opening: dict[str, Any]) -> None:
+        asked = self._asked(opening)
+        room = ROOMS[opening[ROOM]]
+        self.stage = gr.HTML(room.stage(None, asked), js_on_load=content.LOAD_JS, elem_id="inside-stage")
+        self.words = gr.HTML("", elem_id="inside-words")
+        self.form.lay_out(*self._charts, values=opening)
+        self.plot = widgets.plot("What the room measures", elem_id="inside-plot")
+        with widgets.more("Numbers"):
+            self.table = gr.HTML("Press Run first.", elem_id="inside-table")
+        self.shelf.lay_out()
+
+    @property
+    def _charts(self) -> list[str]:
+        """The controls that choose a room's chart: they stand above it."""
+        placed = {name for room in ROOMS.values() for name in (*room.shown, *room.more)}
+        return [one.name for room in ROOMS.values() for one in room.fields if one.name not in placed]
+
+    def lay_out_controls(self, opening: dict[str, Any]) -> None:
+        lay_out = partial(self.form.lay_out, values=opening)
+        self.runs = Runs("inside")
+        lay_out(ROOM)
+        self.galleries = {}
+        for name, label in PICTURES.items():
+            shown = opening[name] if self._uses(opening, name) else None
+            self.galleries[name] = own.Examples(f"inside-{name}", label, self.settings, shown)
+        lay_out(*PICTURES, "prompt")
+        vocabulary.line(self.form, opening)
+        lay_out(*(name for room in ROOMS.values() for name in room.shown))
+        with widgets.more("More"):
+            lay_out(*(name for room in ROOMS.values() for name in room.more), "seed", "model")
+        with widgets.more("Share and export"):
+            with gr.Row():
+                self.png = gr.Button("Pictures, PNG", size="sm", min_width=90, elem_id="inside-png")
+                self.chart_file = gr.Button("Chart, CSV", size="sm", min_width=90, elem_id="inside-csv")
+            self.share = self.panel()
+
+    # Wiring
+
+    def wire(self, page: gr.Tab) -> None:
+        form, runs, running = self.form, self.runs, self.running
+        inputs = {*self.controls, self.last_run, self.share.capsule}
+        outputs = [
+            self.stage, self.words, self.plot, self.table, self.last_run, runs.note, runs.run, runs.stop,
+            *self.share.run_outputs,
+        ]  # fmt: skip
+        settings = [*self.controls, *(gallery.gallery for gallery in self.galleries.values())]
+        self.restorable = settings
+        for name, gallery in self.galleries.items():
+            gallery.wire(form[name], runs.note)
+        form["model"].input(self.on_model, inputs, form.model_parts, **LATEST)
+        form[ROOM].input(self.on_room, inputs, [*settings, self.stage, self.words, runs.note], **LATEST)
+        for name in self._selecting:
+            form[name].input(self.on_experiment, inputs, form.others_parts, **LATEST)
+        gr.on([runs.run.click, *form.submits], self.on_run, inputs, outputs, **running)
+        runs.stop.click(runs.on_stop, None, None, queue=False, **QUIET)
+        self.wire_presets(settings, lambda event: event.then(self.on_run, inputs, outputs, **running))
+        self.share.opens(page, self.on_open, inputs, list(dict.fromkeys([*settings, *outputs])), **running)
+        for name in self._charts:
+            form[name].input(self.on_chart, inputs, [self.plot, runs.note], **LATEST)
+        vocabulary.wire(form)
+        self.share.wire({self.last_run}, self.scripts)
+        self.share.saves(self.png, self.pictures, {self.last_run, self.share.capsule})
+        self.share.saves_chart(self.chart_file, "inside-plot")
+
+    @property
+    def _selecting(self) -> list[str]:
+        """Controls on which it depends whether others are there."""
+        return [name for room in ROOMS.values() for name in room.selecting]
+
+    def first_values(self) -> dict[Any, Any]:
+        """As Tool's, with the pictures, which no link holds as a control."""
+        now = self.form.preset(self.offered[0])
+        return {part: now[name] for name, part in self.form.parts.items()}
+
+    # What the visitor does
+
+    def on_room(self, values: dict[Any, Any]) -> Update:
+        """Another room: its controls, its pictures, and its stage as it was left, or as it is before a run."""
+        now, last = self.form.read(values), values[self.last_run]
+        room = ROOMS[now[ROOM]]
+        outcome = last.outcome if last is not None and last.room == room.name else None
+        return self.form.look(now) | self._show_pictures(now) | {
+            self.stage: room.stage(outcome, self._asked(now)),
+            self.words: "" if outcome is None else room.words(outcome),
+            self.runs.note: widgets.note("" if outcome is not None else "Press Run."),
+        }  # fmt: skip
+
+    def on_preset(self, preset: Preset) -> Update:
+        """The controls and the pictures as a preset has them."""
+        now = self.form.preset(preset)
+        return self.form.show(now) | self._show_pictures(now)
+
+    def on_chart(self, values: dict[Any, Any]) -> Update:
+        """Another chart of the same run."""
+        last: Ended | None = values[self.last_run]
+        if last is None:
+            return {self.runs.note: widgets.note(NO_PICTURE, bad=True)}
+        return {self.plot: ROOMS[last.room].chart(last.outcome, self.form.read(values))}
+
+    def _show_pictures(self, now: dict[str, Any]) -> Update:
+        shown: Update = {}
+        for name, gallery in self.galleries.items():
+            shown |= gallery.show(now[name], self._uses(now, name))
+        return shown
+
+    def _uses(self, now: dict[str, Any], shared: str) -> bool:
+        """Whether the room that is chosen has a use for one of the tab's own controls as it is set."""
+        field = self.form.fields[shared]
+        return field.when is None or field.when(now)
+
+    # Runs
+
+    def opening(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
+        """The first preset's run."""
+        yield from self.on_run(values, request)
+
+    def on_run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
+        """Stream a run; ends early at Stop and keeps what is there."""
+        yield from self.runs.stream(request, partial(self._work, values, request.session_hash or ""))
+
+    def _work(self, values: dict[Any, Any], client: str, stop: threading.Event) -> Generator[Update, None, Update]:
+        now = self.form.read(values)
+        room, asked = ROOMS[now[ROOM]], self._asked(now)
+        request = room.request(asked)
+        outcome = room.outcome(request)
+        run = Run(PAINT_EVERY_S, [asked.remark], outcome.ways)
+
+        def paint() -> Update:
+            shown = {self.stage: room.stage(outcome, asked)} if outcome.begun else {}
+            return shown | {self.runs.note: widgets.progress(room.progress(outcome))}
+
+        yield from run.updates(self.backend.run(request, stop, client), self.runs.note, paint, outcome.add)
+        if not outcome.begun:
+            return {self.runs.note: widgets.note("Stopped."), self.share.record: ""}
+        whole = not stop.is_set()
+        note = run.sentence(room.summary(outcome) if whole else STOPPED)
+        return self.ended(self._capsule(now, values, asked, request), whole) | {
+            self.stage: room.stage(outcome, asked),
+            self.words: room.words(outcome),
+            self.plot: room.chart(outcome, now),
+            self.table: room.table(outcome),
+            self.last_run: Ended(room.name, request, outcome),
+            self.runs.note: note,
+        }
+
+    # The pipeline
+
+    def flow_of_opening(self, opening: dict[str, Any]) -> pipeline.Flow:
+        """That of the first preset."""
+        return self._flow(self.form.preset(self.offered[0]))
+
+    def flow(self, values: dict[Any, Any]) -> pipeline.Flow:
+        """What the controls ask for."""
+        return self._flow(self.form.read(values))
+
+    def _flow(self, now: dict[str, Any]) -> pipeline.Flow:
+        room = ROOMS[now[ROOM]]
+        return room.flow(room.request(self._asked(now)))
+
+    # Sharing
+
+    def _capsule(self, now: dict[str, Any], values: dict[Any, Any], asked: Asked, request: Request) -> Capsule:
+        """All that makes a run again, the pictures that its room uses among it."""
+        named = self.share.values_of(values)
+        for name, picture in (("picture", asked.picture), ("second", asked.second)):
+            if picture is not None and self._uses(now, name):
+                named[name] = share.describe_picture(picture)
+        return make(self.name, named, [], request.models())
+
+    def settings_of(self, capsule: Capsule) -> shelf.RunSettings:
+        """As Tool's, with the pictures."""
+        named = dict(super().settings_of(capsule))
+        for name, label in PICTURES.items():
+            if name in capsule.values:
+                named[name] = (label, shelf.picture(capsule.values[name]))
+        return named
+
+    def scripts(self, values: dict[Any, Any]) -> Iterator[tuple[str, str]]:
+        """The scripts of the room's last run."""
+        last: Ended = self.last(values)
+        yield from ROOMS[last.room].scripts_of(last.request)
+
+    def pictures(self, values: dict[Any, Any]) -> Iterator[Path]:
+        """The pictures of the room's last run."""
+        last: Ended | None = values[self.last_run]
+        found = [] if last is None else list(ROOMS[last.room].pictures(last.outcome))
+        if not found:
+            raise LabError(NO_PICTURE)
+        for stem, picture in found:
+            yield share.save_png(picture, media.scratch_file(f"{stem}.png"), values[self.share.capsule])
+
+    def restore(self, capsule: Capsule, values: dict[str, Any]) -> tuple[Update, str, str]:
+        """The tab as a capsule says; one whose picture was too large for its link waits for another."""
+        lost = False
+        for name in PICTURES:
+            if name in capsule.values:
+                picture = share.picture_of(capsule.values[name])
+                lost = lost or picture is None
+                path = None if picture is None else str(media.save_plain(picture, media.scratch_file(f"{name}.png")))
+                values = values | {name: path}
+        now = self.form.complete(values)
+        update = self.form.show(now) | self._show_pictures(now)
+        if lost:
+            return update, "", share.ALONE
+        return update, "inside-run", share.without_model(capsule, now["model"]) if self._uses(now, "model") else ""
+
+    # From controls to requests
+
+    def request(self, values: dict[Any, Any]) -> Request:
+        now = self.form.read(values)
+        return ROOMS[now[ROOM]].request(self._asked(now))
+
+    def _asked(self, now: dict[str, Any]) -> Asked:
+        pictures: dict[str, np.ndarray | None] = dict.fromkeys(PICTURES)
+        remarks = []
+        for name in PICTURES:
+            if now[name] and self._uses(now, name):
+                pictures[name], remark = media.open_upload(now[name], self.settings).square()
+                remarks.append(remark)
+        return Asked(
+            now, self.form.model(now), **pictures, settings=self.settings, remark=" ".join(filter(None, remarks))
+        )
+
+
+build = Inside.build
+
+
+def _models(settings: Settings) -> list[Model]:
+    """The models that work on an autoencoder's latents, the lab's that is told in words first."""
+    there = [row for row in MODELS.values() if row.latent and at_hand(row.source, settings)]
+    return sorted(there, key=lambda row: row.name != "text-to-image")
