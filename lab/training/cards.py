@@ -27,6 +27,13 @@ ABOUT = {
     "channels in, x_t, the mask and the latents of what is known. A `StableDiffusionInpaintPipeline`.",
     "upsampler": "Pictures to twice their width by diffusion in pixel space (Saharia et al. 2021, SR3), with noise conditioning "
     "augmentation (Ho et al. 2021, Cascaded Diffusion, section 4.2).",
+    "f2": "As `autoencoder`, but latents half as wide as the picture: 32x32 of four channels.",
+    "f8": "As `autoencoder`, but latents an eighth as wide as the picture: 8x8 of four channels.",
+    "map": "Autoencoders with two latents (`lab/models/bottleneck.py`): a plain one and a variational one (Kingma & Welling 2013), of the "
+    "drawings of one style and of shapes (`lab/shapes.py`), 32 px.",
+    "beta-drawings": "Variational autoencoders of the drawings at 32 px, 32 latents, beta 0 to 16 (Higgins et al. 2017).",
+    "beta-shapes": "Variational autoencoders of shapes of five known factors (`lab/shapes.py`), 10 latents, beta 0 to 16 (Higgins et al. "
+    "2017). Five seeds of each were trained; the first is here, the mutual information gap of all in `family.json`.",
     "judge": "Scores pictures that another network guided, and gives the features of precision, recall and Fréchet distance; no generator, "
     "guide or scorer learned from it.",
 }

@@ -8,6 +8,7 @@ judge or an extraction works at all, the same figure for real pictures stands be
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import cv2
@@ -31,6 +32,7 @@ from lab.engine.process import Level
 from lab.models.guides import LoadedClassifier
 from lab.models.judge import LoadedJudge, read_judge
 from lab.models.noisy_encoder import NoisyEncoder
+from lab.training.autoencoding import measure_family
 from lab.training.classification import NOISES, by_log_snr, exact_classifier, group_labels, noised
 from lab.training.corpus import PEOPLE_GROUP, Corpus, to_device, to_pixels, to_unit
 from lab.training.editing import measure_inpainting, measure_upsampler
@@ -67,9 +69,9 @@ def evaluate(scene: Scene, only: list[str] | None = None) -> dict[str, dict[str,
     return {name: MEASURES[name](scene) for name in names}
 
 
-def measure_autoencoder(scene: Scene) -> dict[str, Any]:
+def measure_autoencoder(scene: Scene, name: str = "autoencoder") -> dict[str, Any]:
     """PSNR (dB) and SSIM on held-out pictures, means of per-picture values."""
-    model = AutoencoderKL.from_pretrained(scene.models("autoencoder")).float().eval()
+    model = AutoencoderKL.from_pretrained(scene.models(name)).float().eval()
     unseen = scene.corpus.unseen
     copies = to_pixels(reconstruct(model, to_unit(to_device(unseen.pixels, CPU))))
     people = np.array([group == PEOPLE_GROUP for group in unseen.groups])
@@ -319,6 +321,11 @@ MEASURES: dict[str, Callable[[Scene], dict[str, Any]]] = {
     "student": measure_student,
     "inpainting": measure_inpainting,
     "upsampler": measure_upsampler,
+    "f2": partial(measure_autoencoder, name="f2"),
+    "f8": partial(measure_autoencoder, name="f8"),
+    "map": partial(measure_family, "map"),
+    "beta-drawings": partial(measure_family, "beta-drawings"),
+    "beta-shapes": partial(measure_family, "beta-shapes"),
 }
 
 

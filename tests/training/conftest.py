@@ -27,6 +27,11 @@ TINY = {
     "inpainting": {"batch": 2, "sheet_steps": 2},
     "upsampler": {"batch": 2, "channels": (8, 8), "crop": 16},
     "judge": {"batch": 4, "channels": (8, 8), "width": 16},
+    "f2": {"batch": 2, "channels": (8, 8)},
+    "f8": {"batch": 2, "channels": (8, 8, 8, 8)},
+    "map": {"batch": 4, "channels": (8, 8), "hidden": 8},
+    "beta-drawings": {"batch": 4, "channels": (8, 8), "hidden": 8, "latents": 4},
+    "beta-shapes": {"batch": 4, "channels": (8, 8), "hidden": 8, "latents": 3, "seeds": 2},
 }
 
 

@@ -115,7 +115,7 @@ class FamilyRecipe(Recipe[Family]):
         for place, member in enumerate(self.members):
             if member.seed == 0:
                 pixels = self.pixels[member.pictures]
-                chosen = pixels[:: len(pixels) // SHOWN][:SHOWN]
+                chosen = pixels[torch.arange(SHOWN) * len(pixels) // SHOWN]
                 network = model.member(place)
                 drawn = to_pixels(network.decode(network.encode(to_unit(chosen)).mean))
                 prior = torch.randn(SHOWN, self.options.latents, generator=torch.Generator().manual_seed(0))
