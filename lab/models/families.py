@@ -2,8 +2,8 @@
 the side of a picture so many times (Rombach et al. 2022, arXiv:2112.10752, section 4.1)."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from lab.models.sources import content_key
 from lab.requests.base import LabError
 from lab.settings import ASSETS
 
-FILE = "family.json"  # the style of the drawings ("" for all), the mutual information gap of each seed by beta
+FILE = "family.json"  # which drawings it learned, the mutual information gap of each seed by beta
 BATCH = 256  # pictures that go through a network at once
 
 
@@ -37,18 +37,40 @@ class Data:
     held_out: np.ndarray  # (n,) bool
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Which drawings a family learned: those of a style, "" for all, and of each group so many, evenly spread, 0 for all."""
+
+    style: str = ""
+    per_group: int = 0
+
+    def mask(self, styles: Sequence[str], groups: Sequence[str], held_out: np.ndarray) -> np.ndarray:
+        """Of drawings in the order of the lab's set, with these styles and groups, (n,) bool; of so many a group none is held out."""
+        found = np.isin(np.array(styles), [self.style]) if self.style else np.ones(len(styles), bool)
+        if not self.per_group:
+            return found
+        places = np.zeros(len(styles), bool)
+        for group in dict.fromkeys(groups):
+            of_group = np.flatnonzero(found & ~held_out & (np.array(groups) == group))
+            places[of_group[np.arange(min(self.per_group, len(of_group))) * len(of_group) // self.per_group]] = True
+        return places
+
+
 class LoadedFamily:
     """Networks by name, "drawings-4": the pictures that it learned and its beta, "ae" for a code of one point. Safe to share."""
 
     def __init__(
-        self, members: Mapping[str, Bottleneck], style: str = "", gaps: Mapping[str, list[float]] | None = None
+        self,
+        members: Mapping[str, Bottleneck],
+        choice: Choice = Choice(),
+        gaps: Mapping[str, list[float]] | None = None,
     ) -> None:
-        self.members, self.style = dict(members), style
+        self.members, self.choice = dict(members), choice
         self.gaps = {float(beta): tuple(values) for beta, values in (gaps or {}).items()}  # by beta, one a seed
 
     def data(self, pictures: str) -> Data:
-        """The "shapes" or the "drawings" that its members learned, and the drawings that none did."""
-        return _shapes() if pictures == "shapes" else _drawings(self.style)
+        """The "shapes" or the "drawings" that its members learned, and the drawings of their kind that none did."""
+        return _shapes() if pictures == "shapes" else _drawings(self.choice)
 
     @torch.inference_mode()
     def encode(self, member: str, pixels: np.ndarray) -> Posterior:
@@ -105,7 +127,7 @@ def read_family(folder: Path, shelf: Shelf = alone) -> LoadedFamily:
         raise LabError("It has no network.")
     for name, network in members.items():
         _try_out(name, network)
-    return LoadedFamily(members, told.get("style", ""), told.get("gaps"))
+    return LoadedFamily(members, Choice(told.get("style", ""), told.get("per_group", 0)), told.get("gaps"))
 
 
 def read_autoencoder(folder: Path, shelf: Shelf = alone) -> LoadedAutoencoder:
@@ -115,9 +137,9 @@ def read_autoencoder(folder: Path, shelf: Shelf = alone) -> LoadedAutoencoder:
     )
 
 
-def write_family(folder: Path, style: str, gaps: Mapping[str, list[float]] | None = None) -> None:
+def write_family(folder: Path, choice: Choice, gaps: Mapping[str, list[float]] | None = None) -> None:
     """What `read_family` reads beside the networks."""
-    told = {"style": style} | ({"gaps": gaps} if gaps else {})
+    told = asdict(choice) | ({"gaps": gaps} if gaps else {})
     (folder / FILE).write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
 
 
@@ -144,10 +166,9 @@ def _shapes() -> Data:
 
 
 @cache
-def _drawings(style: str) -> Data:
+def _drawings(choice: Choice) -> Data:
     pictures = PictureSet.load(ASSETS / "pictures").resized(shapes.SIDE)
-    if style:
-        pictures = pictures.select(pictures.matching(style=style))
+    pictures = pictures.select(choice.mask(pictures.styles, pictures.groups, pictures.held_out))
     titles = tuple(caption.rpartition(",")[0] or caption for caption in pictures.captions)
     labels = tuple(GROUPS.get(group, group) for group in pictures.groups)
     return Data(pictures.pixels, labels, titles, pictures.held_out)

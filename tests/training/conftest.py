@@ -29,7 +29,7 @@ TINY = {
     "judge": {"batch": 4, "channels": (8, 8), "width": 16},
     "f2": {"batch": 2, "channels": (8, 8)},
     "f8": {"batch": 2, "channels": (8, 8, 8, 8)},
-    "map": {"batch": 4, "channels": (8, 8), "hidden": 8},
+    "map": {"batch": 4, "channels": (8, 8), "hidden": 8, "per_group": 3},
     "beta-drawings": {"batch": 4, "channels": (8, 8), "hidden": 8, "latents": 4},
     "beta-shapes": {"batch": 4, "channels": (8, 8), "hidden": 8, "latents": 3, "seeds": 2},
 }

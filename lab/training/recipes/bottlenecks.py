@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from lab import shapes
 from lab.disentanglement import mutual_information_gap
 from lab.models.bottleneck import Bottleneck
-from lab.models.families import write_family
+from lab.models.families import Choice, write_family
 from lab.training.corpus import Corpus, draw_indices, to_device, to_pixels, to_unit
 from lab.training.records import tile
 from lab.training.train import Models, Options, Recipe
@@ -41,6 +41,12 @@ class FamilyOptions(Options):
     scale: float = 0.5
     seeds: int = 1  # networks of each kind; the first is shipped
     style: str = ""  # of the drawings; all where it is ""
+    per_group: int = 0  # drawings of each group; all where it is 0
+
+    @property
+    def choice(self) -> Choice:
+        """Which drawings it learns."""
+        return Choice(self.style, self.per_group)
 
 
 class Member(NamedTuple):
@@ -73,9 +79,10 @@ class FamilyRecipe(Recipe[Family]):
     def __init__(self, options: FamilyOptions, corpus: Corpus, device: torch.device, models: Models) -> None:
         self.options, self.device = options, device
         self.members = self.list_members()
-        drawn = corpus.in_styles((options.style,)) if options.style else corpus
+        drawn = corpus.drawings(options.size)
+        drawn = drawn.select(options.choice.mask(drawn.styles, drawn.groups, drawn.held_out))
         self.pixels = {
-            "drawings": to_device(drawn.drawings(options.size).training.pixels, device),
+            "drawings": to_device(drawn.training.pixels, device),
             "shapes": to_device(shapes.pictures().copy(), device),
         }
         self.model = Family()
@@ -131,7 +138,7 @@ class FamilyRecipe(Recipe[Family]):
         for place, member in enumerate(self.members):
             if member.seed == 0:
                 model.member(place).save_pretrained(folder / member.name)
-        write_family(folder, self.options.style)
+        write_family(folder, self.options.choice)
 
 
 class Map(FamilyRecipe):
@@ -167,7 +174,7 @@ class BetaShapes(FamilyRecipe):
         gaps: dict[str, list[float]] = {f"{beta:g}": [] for beta in BETAS}
         for member, codes in self.codes(model):
             gaps[f"{member.beta:g}"].append(mutual_information_gap(codes, shapes.factors()))
-        write_family(folder, self.options.style, gaps)
+        write_family(folder, self.options.choice, gaps)
 
     @torch.no_grad()
     def codes(self, model: Family) -> Iterator[tuple[Member, np.ndarray]]:
