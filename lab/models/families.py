@@ -52,7 +52,8 @@ class Choice:
         places = np.zeros(len(styles), bool)
         for group in dict.fromkeys(groups):
             of_group = np.flatnonzero(found & ~held_out & (np.array(groups) == group))
-            places[of_group[np.arange(min(self.per_group, len(of_group))) * len(of_group) // self.per_group]] = True
+            count = min(self.per_group, len(of_group))
+            places[of_group[np.arange(count) * len(of_group) // max(count, 1)]] = True
         return places
 
 
@@ -76,7 +77,7 @@ class LoadedFamily:
     def encode(self, member: str, pixels: np.ndarray) -> Posterior:
         """q(z | x) of pictures (n, side, side, 3) uint8, on the CPU."""
         network = self.members[member]
-        values = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1
+        values = torch.tensor(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
         found = [network.encode(part.to(network.device)) for part in values.split(BATCH)]
         return Posterior(torch.cat([one.mean for one in found]).cpu(), torch.cat([one.std for one in found]).cpu())
 
