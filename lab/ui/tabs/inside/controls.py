@@ -26,7 +26,7 @@ def users(shared: str) -> list[str]:
 
 def _form() -> Iterator[Field]:
     rooms = [(room.title, room.name) for room in ROOMS.values()]
-    yield Field(ROOM, gr.Radio, "What to look into", rooms[0][1], choices=rooms)
+    yield Field(ROOM, gr.Radio, "What to look into", next(iter(ROOMS), ""), choices=rooms)
     for name, field in SHARED.items():
         yield of_room(field, *users(name))
     for room in ROOMS.values():
