@@ -67,7 +67,8 @@ class LoadedFamily:
         gaps: Mapping[str, list[float]] | None = None,
     ) -> None:
         self.members, self.choice = dict(members), choice
-        self.gaps = {float(beta): tuple(values) for beta, values in (gaps or {}).items()}  # by beta, one a seed
+        by_beta = {float(beta): tuple(values) for beta, values in (gaps or {}).items()}
+        self.gaps = dict(sorted(by_beta.items()))  # by beta, one a seed
 
     def data(self, pictures: str) -> Data:
         """The "shapes" or the "drawings" that its members learned, and the drawings of their kind that none did."""
@@ -121,7 +122,7 @@ def read_family(folder: Path, shelf: Shelf = alone) -> LoadedFamily:
     told = read_config(folder / FILE, "family")
     members = {
         one.name: shelf(content_key(one), _reader(one))
-        for one in sorted(folder.iterdir())
+        for one in sorted(folder.iterdir(), key=_order)
         if (one / "config.json").is_file()
     }
     if not members:
@@ -142,6 +143,12 @@ def write_family(folder: Path, choice: Choice, gaps: Mapping[str, list[float]] |
     """What `read_family` reads beside the networks."""
     told = asdict(choice) | ({"gaps": gaps} if gaps else {})
     (folder / FILE).write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
+
+
+def _order(folder: Path) -> tuple[str, float]:
+    """By pictures and then by beta, a code of one point first."""
+    pictures, _, beta = folder.name.partition("-")
+    return pictures, float(beta) if beta.replace(".", "").isdigit() else -1.0
 
 
 def _reader(folder: Path) -> Callable[[], Bottleneck]:

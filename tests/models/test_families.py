@@ -39,6 +39,16 @@ def test_a_family_is_read_with_its_networks_and_what_they_learned(folder):
     assert family.data("shapes").pixels.shape == (shapes.count(), 32, 32, 3)
 
 
+def test_networks_stand_in_the_order_of_beta(tmp_path):
+    torch.manual_seed(0)
+    for beta in ("16", "2", "ae", "0", "0.5"):
+        Bottleneck(**TINY, variational=beta != "ae").save_pretrained(tmp_path / f"shapes-{beta}")
+    write_family(tmp_path, Choice(), {"16": [0.2], "2": [0.1], "4": [0.3]})
+    family = read_family(tmp_path)
+    assert [name.partition("-")[2] for name in family.members] == ["ae", "0", "0.5", "2", "16"]
+    assert list(family.gaps) == [2.0, 4.0, 16.0]
+
+
 def test_pictures_go_through_a_network_as_through_the_network_itself(folder):
     family, pixels = read_family(folder), shapes.pictures()[::9][:300]  # more than go at once
     network = family.members["drawings-4"]
