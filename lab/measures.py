@@ -92,6 +92,24 @@ def psnr(picture: np.ndarray, original: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / max(error, LEAST_ERROR)))
 
 
+def ssim(picture: np.ndarray, original: np.ndarray) -> float:
+    """Structural similarity (Wang et al. 2004): windows of 11 x 11 weighted by a Gaussian of deviation 1.5, K1 = 0.01 and K2 = 0.03;
+    the mean over windows and channels, at most 1. Sides are 11 pixels at least."""
+    from skimage.metrics import structural_similarity  # only here: it is slow to import
+
+    return float(
+        structural_similarity(
+            original,
+            picture,
+            data_range=255,
+            channel_axis=2,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+        )
+    )
+
+
 def gradient_energy(picture: np.ndarray) -> float:
     """Mean squared step of grey level from a pixel to its neighbours to the right and below: what a picture has of detail. 0 for
     one pixel."""

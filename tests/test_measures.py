@@ -20,6 +20,7 @@ from lab.measures import (
     picture_measures,
     psnr,
     seam,
+    ssim,
 )
 
 
@@ -243,3 +244,30 @@ def test_consistency_is_blind_to_what_a_mean_hides():
     assert consistency(large, small) == 0
     assert consistency(large + 4, small) == pytest.approx(4)
     assert consistency(large[:2, :2], small[:1, :1]) == 0  # one pixel of the small picture
+
+
+def ssim_by_hand(one, other):
+    """Wang et al. 2004, eq. 13, of two pictures that are one window: weights of a Gaussian of deviation 1.5 over 11 x 11."""
+    steps = np.arange(-5, 6)
+    line = np.exp(-(steps**2) / (2 * 1.5**2))
+    weights = np.outer(line, line) / line.sum() ** 2
+    values = []
+    for x, y in zip(one.astype(float).transpose(2, 0, 1), other.astype(float).transpose(2, 0, 1), strict=True):
+        mean_x, mean_y = (weights * x).sum(), (weights * y).sum()
+        var_x, var_y = (weights * x**2).sum() - mean_x**2, (weights * y**2).sum() - mean_y**2
+        cov = (weights * x * y).sum() - mean_x * mean_y
+        c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+        values.append(
+            (2 * mean_x * mean_y + c1) * (2 * cov + c2) / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))
+        )
+    return np.mean(values)
+
+
+def test_structural_similarity_is_that_of_the_paper():
+    generator = np.random.default_rng(0)
+    one, other = (generator.integers(0, 256, (11, 11, 3), dtype=np.uint8) for _ in range(2))
+    assert ssim(one, other) == pytest.approx(ssim_by_hand(one, other), abs=1e-6)
+    assert ssim(one, one) == pytest.approx(1)
+    dark, light = np.full((16, 16, 3), 60, np.uint8), np.full((16, 16, 3), 120, np.uint8)
+    c1 = (0.01 * 255) ** 2
+    assert ssim(dark, light) == pytest.approx((2 * 60 * 120 + c1) / (60**2 + 120**2 + c1), abs=1e-6)

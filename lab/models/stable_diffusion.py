@@ -198,6 +198,12 @@ class LatentDenoiser:
             return engine(*inputs)[0].float().cpu()
 
     @torch.inference_mode()
+    def by_torch(self, x_t: Tensor, t: Tensor, conditioning: Sequence[TextRow]) -> Tensor:
+        """The prediction of rows of any side, by torch: what is compiled has one side. Without ControlNets."""
+        x, t, embeddings, scales = self._inputs(x_t, t, conditioning)
+        return Denoise(self.unet, len(embeddings) - 1)(x, t, *embeddings, *scales).float().cpu()
+
+    @torch.inference_mode()
     def try_out(self, prompt: EncodedPrompt, control: "LoadedControl | None" = None, pixels: int = 8) -> Tensor:
         """The prediction for zeros, as few as the UNet takes, by torch alone; under `control` with a black map, whose
         sides are `pixels` times as long. Raises whatever goes wrong where the parts do not go together."""

@@ -6,7 +6,9 @@ from typing import Any
 from lab.operations.anatomy import anatomy
 from lab.operations.annotate import annotate
 from lab.operations.edit import edit
+from lab.operations.elbo import elbo
 from lab.operations.enlarge import enlarge
+from lab.operations.factor import factor
 from lab.operations.fidelity import fidelity
 from lab.operations.house import House
 from lab.operations.invention import invention
@@ -20,8 +22,10 @@ from lab.operations.sources import source
 from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
 from lab.requests.base import Event
+from lab.requests.bound import BoundRequest
 from lab.requests.edit import EditRequest
 from lab.requests.enlarge import EnlargeRequest
+from lab.requests.factor import FactorRequest
 from lab.requests.fidelity import FidelityRequest
 from lab.requests.invention import InventionRequest
 from lab.requests.inversion import InversionRequest
@@ -48,4 +52,6 @@ OPERATIONS: dict[type, Callable[[Any, House], Iterator[Event]]] = {
     SourceRequest: source,
     InventionRequest: invention,
     EnlargeRequest: enlarge,
+    BoundRequest: elbo,
+    FactorRequest: factor,
 }

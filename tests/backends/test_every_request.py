@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers import AutoencoderKL
 from ray.exceptions import RayActorError
 
 from lab.backends import local, ray_serve
@@ -22,9 +23,12 @@ from lab.backends.ray_serve import RayBackend
 from lab.backends.refusal import pack
 from lab.backends.zerogpu import ZeroGpuBackend
 from lab.catalog import CONTROLS, HELPERS
+from lab.models.bottleneck import Bottleneck
 from lab.models.cache import ModelCache
+from lab.models.families import LoadedAutoencoder, LoadedFamily
 from lab.operations import OPERATIONS
 from lab.requests.base import NOTHING, Event, LabError, Load, Note, Request, Waiting
+from lab.requests.bound import MEMBERS
 from lab.requests.enlarge import UPSAMPLER
 from lab.settings import Settings
 from tests.requests.kinds import kinds
@@ -79,7 +83,37 @@ class ToyGroups:
         return int(x_0.mean() > 0)
 
 
+def toy_family(name):
+    """With a network for each beta."""
+    torch.manual_seed(0)
+    return LoadedFamily(
+        {
+            f"{pictures}-{beta}": Bottleneck(2, 8, (4, 4), 6, beta=beta)
+            for pictures, betas in MEMBERS[name].items()
+            for beta in betas
+        }
+    )
+
+
+def toy_autoencoder(levels):
+    """Halves the side once less than it has levels."""
+    torch.manual_seed(0)
+    blocks = {"down_block_types": ["DownEncoderBlock2D"] * levels, "up_block_types": ["UpDecoderBlock2D"] * levels}
+    return AutoencoderKL(**blocks, block_out_channels=[4] * levels, norm_num_groups=1, mid_block_add_attention=False)
+
+
+FACTORS = {"f2": LoadedAutoencoder(toy_autoencoder(2)), "f8": LoadedAutoencoder(toy_autoencoder(4))}
+FAMILIES = {name: toy_family(name) for name in MEMBERS}
+
+
 class SteeredModel(ToyModel):
+    autoencoder = toy_autoencoder(3)
+
+    def denoiser(self, forward):
+        denoiser = super().denoiser(forward)
+        denoiser.by_torch = denoiser
+        return denoiser
+
     def try_control(self, control):
         pass
 
@@ -103,7 +137,7 @@ class WatchedCache(ModelCache):
     """Of toys; notes what is leased."""
 
     def __init__(self, model):
-        helpers = dict.fromkeys({**CONTROLS, **HELPERS}, ToyHelper()) | {UPSAMPLER: ToyUpsampler()}
+        helpers = dict.fromkeys({**CONTROLS, **HELPERS}, ToyHelper()) | {UPSAMPLER: ToyUpsampler()} | FAMILIES | FACTORS
         super().__init__(lambda name, shelf: helpers.get(name, model))
         self.names = []
 

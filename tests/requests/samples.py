@@ -4,8 +4,10 @@ import numpy as np
 
 from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
+from lab.requests.bound import BoundRequest
 from lab.requests.edit import EditLane, EditRequest
 from lab.requests.enlarge import EnlargeLane, EnlargeRequest
+from lab.requests.factor import FactorRequest
 from lab.requests.fidelity import FidelityRequest
 from lab.requests.fields import Condition, Forward, GuideSettings
 from lab.requests.invention import InventionRequest, Machine
@@ -59,6 +61,8 @@ RUNS = {
     "invention": InventionRequest(seeds=(1, 2), steps=3),
     "enlarge": EnlargeRequest(picture=PICTURE, side=16, lanes=(EnlargeLane(steps=2), EnlargeLane(steps=3, noise=100))),
     "cascade": EnlargeRequest(condition=Condition(group="symbols"), seed=4, lanes=(EnlargeLane(steps=2),)),
+    "bound": BoundRequest(picture=PICTURE, beta=4, draws=3, most=10, repeats=2, calls=2),
+    "factor": FactorRequest(picture=PICTURE, held_out=2, repeats=1),
     "edit": EditRequest(
         **MODEL,
         picture=PICTURE,

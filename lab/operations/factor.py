@@ -1,0 +1,82 @@
+"""What autoencoders of several factors keep of a picture, and what a step of a UNet costs on their latents (Rombach et al. 2022)."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from lab.catalog import MODELS
+from lab.measures import psnr, ssim
+from lab.models.families import LoadedAutoencoder
+from lab.models.sources import folder_of
+from lab.models.tensors import to_signed, to_uint8
+from lab.operations.examples import of_set
+from lab.operations.house import House
+from lab.operations.limits import check_load
+from lab.operations.loading import loading
+from lab.requests.base import Event
+from lab.requests.factor import AUTOENCODERS, PIXELS, SIDE, UNET, Encoded, FactorRequest, HeldOut, StepTime
+from lab.requests.fields import Forward
+
+DATA = "exact"  # the row whose folder has the held-out pictures
+TIMESTEP = 500  # at which the UNet is asked; it costs the same at all
+
+
+def factor(request: FactorRequest, house: House) -> Iterator[Event]:
+    """Encoded for each autoencoder, StepTime for each side from the smallest on, then HeldOut for each of factor 2, 4 and 8."""
+    check_load(request, house.settings)
+    yield from loading(house, *request.models())
+    with ExitStack() as leases:
+        models = {name: leases.enter_context(house.lease(name)) for name in request.models()}
+        coders = {name: _coder(models[name]) for name in request.names}
+        shapes = dict[str, tuple[int, int, int]]()
+        for name, coder in coders.items():
+            side = SIDE if name in AUTOENCODERS else models[name].side
+            encoded = house.compute(partial(_encode, name, coder, request.picture, side))
+            shapes[name] = encoded.latents.shape
+            yield encoded
+        shapes[PIXELS] = (shapes[UNET][0], SIDE, SIDE)
+        for name in sorted(shapes, key=lambda name: (name not in (PIXELS, *AUTOENCODERS), np.prod(shapes[name]))):
+            model = UNET if name in (PIXELS, *AUTOENCODERS) else name
+            yield _timed(name, model, models[model], shapes[name], request.repeats, house)
+        if request.held_out:
+            folder = folder_of(MODELS[DATA].source, house.settings)
+            pictures = [picture for _, picture in of_set(folder, True, SIDE, request.held_out, 0)]
+            for name in AUTOENCODERS:
+                yield _held_out(name, coders[name], pictures, house)
+
+
+def _coder(model: Any) -> LoadedAutoencoder:
+    """The autoencoder of a row, which is all of it or a part."""
+    return model if isinstance(model, LoadedAutoencoder) else LoadedAutoencoder(model.autoencoder)
+
+
+def _encode(name: str, coder: LoadedAutoencoder, picture: np.ndarray, side: int) -> Encoded:
+    values = to_signed(picture, (side, side))
+    latents = coder.encode(values)
+    seen, decoded = to_uint8(values), to_uint8(coder.decode(latents))
+    return Encoded(name, seen, latents.numpy(), decoded, psnr(decoded, seen), ssim(decoded, seen))
+
+
+def _timed(name: str, row: str, model: Any, shape: tuple[int, int, int], repeats: int, house: House) -> StepTime:
+    """`repeats` steps on noise of a shape, each in its turn, after one that is not counted."""
+    denoiser = model.denoiser(Forward(schedule=MODELS[row].schedules[0]))
+    x_t = torch.randn(1, *shape, generator=torch.Generator().manual_seed(0))
+    step = partial(denoiser.by_torch, x_t, torch.tensor([TIMESTEP]), [model.unconditional()])
+    elapsed = [house.compute(partial(_seconds, step)) for _ in range(repeats + 1)]
+    return StepTime(name, shape, tuple(elapsed[1:]))
+
+
+def _seconds(step: Any) -> float:
+    began = time.perf_counter()
+    step()
+    return time.perf_counter() - began
+
+
+def _held_out(name: str, coder: LoadedAutoencoder, pictures: list[np.ndarray], house: House) -> HeldOut:
+    found = [house.compute(partial(_encode, name, coder, picture, SIDE)) for picture in pictures]
+    return HeldOut(name, tuple(one.psnr for one in found), tuple(one.ssim for one in found))
