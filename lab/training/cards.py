@@ -41,6 +41,12 @@ ABOUT = {
 DATA = """The drawings of `assets/pictures` (Noto Emoji, Noto Emoji v1, Twemoji, Fluent Emoji, Fluent Emoji flat, EmojiOne;
 authors and licences in that folder) and people drawn by `lab/training/people.py`. Held-out pictures were not used."""
 
+OTHER_DATA = {  # of models that learned something else
+    "beta-shapes": "The 4,800 shapes that `lab/shapes.py` draws, all of them.",
+    "map": "Sixteen drawings of each group of `assets/pictures` in the style 3D (Fluent Emoji, MIT), and the shapes that `lab/shapes.py` "
+    "draws.",
+}
+
 # What a person saw who looked at the pictures, which no figure of the judge tells.
 OBSERVATIONS = {
     "text-to-image": (
@@ -118,7 +124,15 @@ def write_card(name: str, figures: dict[str, Any], run: Path, card: Path) -> Non
     """Write `card`/README.md with the figures, and beside it the loss plot and the last sample sheet of `run`."""
     card.mkdir(parents=True, exist_ok=True)
     lines = ["---", "license: apache-2.0", "library_name: diffusers", "---", "", f"# {name}", "", ABOUT[name], ""]
-    lines += ["## Data", "", DATA, "", "## Recipe", "", f"`python -m lab.training {name}` (`lab/training/recipes`)."]
+    lines += [
+        "## Data",
+        "",
+        OTHER_DATA.get(name, DATA),
+        "",
+        "## Recipe",
+        "",
+        f"`python -m lab.training {name}` (`lab/training/recipes`).",
+    ]
     if (run / SUMMARY).exists():
         summary = json.loads((run / SUMMARY).read_text())
         options = ", ".join(f"{key} {value}" for key, value in summary["options"].items())

@@ -49,7 +49,7 @@ RECIPES = {
     "upsampler":        Row(Upsampler,       UpsamplerOptions(),   {"batch": 256, "channels": (48, 96, 96)}, 60),
     "f2":               Row(Autoencoder,     AutoencoderOptions(channels=(16, 32)), {"batch": 64}, 40),
     "f8":               Row(Autoencoder,     AutoencoderOptions(channels=(16, 32, 64, 64)), {"batch": 64}, 40),
-    "map":              Row(Map,             FamilyOptions(latents=2, hidden=256, style="3D", per_group=16), {}, 40),
+    "map":              Row(Map,             FamilyOptions(latents=2, hidden=256, style="3D", per_group=16, scale=2.0), {}, 40),
     "beta-drawings":    Row(BetaDrawings,    FamilyOptions(latents=32, hidden=256, channels=(32, 48, 64), scale=0.3), {}, 50),
     "beta-shapes":      Row(BetaShapes,      FamilyOptions(seeds=5), {}, 50),
 }

@@ -1,6 +1,7 @@
 """bottlenecks: families of small autoencoders of whole pictures (lab/models/bottleneck.py), which differ in one thing each.
 
-map: two latents, an autoencoder and a variational one beside each other, of the drawings of one style and of the shapes.
+map: two latents, an autoencoder and a variational one beside each other, of drawings of one style and of the shapes; under a wide
+likelihood, for the posteriors of so few pictures are otherwise too narrow to be seen.
 beta-shapes, beta-drawings: Higgins et al. 2017, one network for each weight beta of the KL divergence; of the shapes, whose factors
 are known (lab/shapes.py), from several seeds, for the spread of the mutual information gap.
 
