@@ -13,7 +13,13 @@ from lab.ui.shell import vocabulary, widgets
 from lab.ui.shell.form import RANDOM_SEED, Field, one_of, reads
 from lab.ui.tabs.edit import charts
 
-EXPERIMENTS = (("SDEdit", "noise"), ("Fill", "fill"), ("Words", "words"), ("Enlarge", "enlarge"), ("Two", "two"))
+EXPERIMENTS = (
+    ("SDEdit", "noise"),
+    ("Fill", "fill"),
+    ("New words", "words"),
+    ("Enlarge", "enlarge"),
+    ("Two in one", "two"),
+)
 STEPS, JUMPS = 20, 8  # of a model that was distilled to jump
 MADE_FOR_HOLES = 9  # channels of a network's input: the latent, the mask and the latent of the known part
 SEGMENTS = {"show_label": False, "container": False, "elem_classes": "segments"}  # its label is for screen readers
