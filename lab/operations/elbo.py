@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lab.engine.noising import gaussian
-from lab.engine.variational import kl_to_prior, log_weights, reconstruction
+from lab.engine.variational import effective_draws, importance_bounds, kl_to_prior, log_weights, reconstruction
 from lab.models.families import LoadedFamily
 from lab.models.pictures import resized
 from lab.models.tensors import to_uint8
@@ -27,15 +27,16 @@ def elbo(request: BoundRequest, house: House) -> Iterator[Event]:
     """The BoundTerms, then BoundWeights as they come, then the DiffusionBound where there are calls. Raises LabError where the
     network is not there or its code is one point."""
     check_load(request, house.settings)
-    yield from loading(house, *request.models())
+    yield from loading(house, request.family)
     with house.lease(request.family) as family:
         network = _network(family, request)
         pixels, title, held_out = _picture(family, request)
         bound = Bound(network, pixels, request)
         yield house.compute(partial(bound.terms, title, held_out))
         for i in range(request.batches):
-            yield BoundWeights(i, request.batches, house.compute(partial(bound.weights, i)))
+            yield house.compute(partial(bound.weights, i))
     if request.calls:
+        yield from loading(house, DIFFUSION)
         with house.lease(DIFFUSION) as model:
             yield _diffusion(request, model, pixels, house)
 
@@ -67,6 +68,7 @@ class Bound:
         self._network, self._pixels, self._request = network, pixels, request
         self._x = torch.tensor(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
         self._latents = network.config.latents
+        self._found = torch.empty(0, dtype=torch.float64)
 
     def _likelihood(self, codes: Tensor) -> Tensor:
         device = self._network.device
@@ -97,11 +99,22 @@ class Bound:
         )
 
     @torch.inference_mode()
-    def weights(self, i: int) -> np.ndarray:
-        """The log weights of batch i."""
+    def weights(self, i: int) -> BoundWeights:
+        """The log weights of batch i, after those of all before it."""
         count = min(BATCH, self._request.most * self._request.repeats - i * BATCH)
         eps = gaussian(self._request.seed, i + 1, (count, self._latents))
-        return log_weights(self._likelihood, *self._posterior(), eps).numpy()
+        weights = log_weights(self._likelihood, *self._posterior(), eps)
+        self._found = torch.cat([self._found, weights])
+        bounds = np.stack([_spread(importance_bounds(self._found, count)) for count in self._request.counts])
+        latest = self._found[-self._request.most :]
+        return BoundWeights(i, self._request.batches, weights.numpy(), bounds, effective_draws(latest))
+
+
+def _spread(bounds: Tensor) -> np.ndarray:
+    """Mean, 5 % and 95 %; NaN of none."""
+    if not len(bounds):
+        return np.full(3, np.nan)
+    return np.array([float(bounds.mean()), *np.quantile(bounds.numpy(), (0.05, 0.95))])
 
 
 def _diffusion(request: BoundRequest, model: Any, pixels: np.ndarray, house: House) -> DiffusionBound:

@@ -120,11 +120,18 @@ class BoundTerms(Event):
 
 @dataclass(frozen=True)
 class BoundWeights(Event):
-    """log p(x, z) / q(z | x) of some draws, (draws,) float64 in nats; batch `i` of n."""
+    """log p(x, z) / q(z | x) of some draws, (draws,) float64 in nats, batch `i` of n; and what all draws up to them say.
+
+    `bounds` (counts, 3): for each K of the request's `counts` the mean of L_K over the groups of K draws that are whole, and the values
+    below which 5 % and 95 % of them lie; NaN where none is. `effective` draws of equal weight would say as much as the latest
+    `most` of them.
+    """
 
     i: int
     n: int
     log_weights: np.ndarray
+    bounds: np.ndarray
+    effective: float
 
     @property
     def key(self) -> Hashable:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lab.engine.variational import importance_bounds
+from lab.engine.variational import effective_draws, importance_bounds
 from lab.models.bottleneck import Bottleneck
 from lab.models.families import LoadedFamily
 from lab.operations.elbo import elbo
@@ -60,6 +60,17 @@ def test_weights_come_in_batches_and_their_mean_is_the_bound(run):
     assert float(found.mean()) == pytest.approx(bound, abs=4 * float(found.std()) / 1000**0.5)
     assert float(importance_bounds(found, 1000).mean()) > float(found.mean())
     assert len(of(run(most=10, repeats=3), BoundWeights)[0].log_weights) == 30
+
+
+def test_what_the_draws_say_so_far_comes_with_them(run):
+    first, *_, last = of(run(most=1000, repeats=3), BoundWeights)
+    assert first.bounds.shape == (4, 3) and np.isnan(first.bounds[3]).all()  # 500 draws are no group of 1,000
+    found = torch.from_numpy(np.concatenate([one.log_weights for one in of(run(most=1000, repeats=3), BoundWeights)]))
+    for count, row in zip((1, 10, 100, 1000), last.bounds, strict=True):
+        groups = importance_bounds(found, count).numpy()
+        np.testing.assert_allclose(row, [groups.mean(), *np.quantile(groups, (0.05, 0.95))], rtol=1e-12)
+    assert np.all(np.diff(last.bounds[:, 0]) >= 0)
+    assert last.effective == pytest.approx(effective_draws(found[-1000:]))
 
 
 def test_the_same_seed_draws_the_same_and_another_others(run):

@@ -319,5 +319,6 @@ class Form:
         if callable(one.label):
             look["label"] = one.label(values)
         if one.offered or one.when:
-            look["visible"] = self._offered(one, values) and (one.when is None or one.when(values))
+            there = self._offered(one, values) and (one.when is None or one.when(values))
+            look["visible"] = there and one.options.get("visible", True)  # one that only holds a value stays unseen
         return look

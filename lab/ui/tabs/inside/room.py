@@ -106,9 +106,13 @@ class Room(ABC):
         """The pictures that are worth a file, by its stem, (height, width, 3) uint8."""
         return ()
 
-    @abstractmethod
     def scripts_of(self, request: Request) -> Iterable[tuple[str, str]]:
         """Name and text of each script that makes the run without the lab. Raises LabError where there is none."""
+        return ()
+
+    def scripts_of_run(self, request: Request, outcome: Any) -> Iterable[tuple[str, str]]:
+        """As `scripts_of`, of a run whose scripts hold something that came of it."""
+        return self.scripts_of(request)
 
     @abstractmethod
     def flow(self, request: Request) -> pipeline.Flow:

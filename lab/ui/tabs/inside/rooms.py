@@ -1,6 +1,7 @@
 """The rooms of the tab Inside, in their order."""
 
+from lab.ui.tabs.inside.bound.room import Bound
 from lab.ui.tabs.inside.room import Room
 
-_ROOMS: tuple[Room, ...] = ()
+_ROOMS: tuple[Room, ...] = (Bound(),)
 ROOMS = {room.name: room for room in _ROOMS}

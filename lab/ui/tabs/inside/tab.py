@@ -226,7 +226,7 @@ class Inside(Tool):
     def scripts(self, values: dict[Any, Any]) -> Iterator[tuple[str, str]]:
         """The scripts of the room's last run."""
         last: Ended = self.last(values)
-        yield from ROOMS[last.room].scripts_of(last.request)
+        yield from ROOMS[last.room].scripts_of_run(last.request, last.outcome)
 
     def pictures(self, values: dict[Any, Any]) -> Iterator[Path]:
         """The pictures of the room's last run."""
