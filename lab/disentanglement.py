@@ -14,8 +14,12 @@ def mutual_information(codes: np.ndarray, factors: np.ndarray) -> np.ndarray:
 def mutual_information_gap(codes: np.ndarray, factors: np.ndarray) -> float:
     """The mean over factors of how much more the most informative latent tells of it than the second, as a share of its entropy:
     0 to 1, where 1 says that each factor is told by one latent alone."""
-    table = np.sort(mutual_information(codes, factors), axis=0)
-    entropies = np.array([_entropy(np.bincount(factor)) for factor in factors.T])
+    return gap_of(mutual_information(codes, factors), np.array([_entropy(np.bincount(one)) for one in factors.T]))
+
+
+def gap_of(information: np.ndarray, entropies: np.ndarray) -> float:
+    """The gap of a table of mutual information (latents, factors), of factors with these entropies (factors,), all in nats."""
+    table = np.sort(information, axis=0)
     return float(((table[-1] - table[-2]) / entropies).mean())
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from lab.operations.anatomy import anatomy
 from lab.operations.annotate import annotate
+from lab.operations.betas import betas
 from lab.operations.edit import edit
 from lab.operations.elbo import elbo
 from lab.operations.enlarge import enlarge
@@ -22,6 +23,7 @@ from lab.operations.sources import source
 from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
 from lab.requests.base import Event
+from lab.requests.betas import BetaRequest
 from lab.requests.bound import BoundRequest
 from lab.requests.edit import EditRequest
 from lab.requests.enlarge import EnlargeRequest
@@ -54,4 +56,5 @@ OPERATIONS: dict[type, Callable[[Any, House], Iterator[Event]]] = {
     EnlargeRequest: enlarge,
     BoundRequest: elbo,
     FactorRequest: factor,
+    BetaRequest: betas,
 }

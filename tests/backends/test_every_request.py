@@ -88,7 +88,7 @@ def toy_family(name):
     torch.manual_seed(0)
     return LoadedFamily(
         {
-            f"{pictures}-{beta}": Bottleneck(2, 8, (4, 4), 6, beta=beta)
+            f"{pictures}-{beta}": Bottleneck(2, 32, (4, 4), 6, beta=beta)
             for pictures, betas in MEMBERS[name].items()
             for beta in betas
         }
@@ -248,7 +248,7 @@ def check_alike(event, other):
 def check_values(value, twin, name):
     if isinstance(value, np.ndarray):
         np.testing.assert_allclose(value.astype(float), twin.astype(float), atol=1, err_msg=name)
-    elif isinstance(value, tuple):
+    elif isinstance(value, tuple) and not any(isinstance(part, str) for part in value):
         np.testing.assert_allclose(np.array(value, float), np.array(twin, float), atol=1, err_msg=name)
     elif isinstance(value, dict):
         assert value.keys() == twin.keys(), name

@@ -4,6 +4,7 @@ import numpy as np
 
 from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
+from lab.requests.betas import BetaRequest
 from lab.requests.bound import BoundRequest
 from lab.requests.edit import EditLane, EditRequest
 from lab.requests.enlarge import EnlargeLane, EnlargeRequest
@@ -63,6 +64,7 @@ RUNS = {
     "cascade": EnlargeRequest(condition=Condition(group="symbols"), seed=4, lanes=(EnlargeLane(steps=2),)),
     "bound": BoundRequest(picture=PICTURE, beta=4, draws=3, most=10, repeats=2, calls=2),
     "factor": FactorRequest(picture=PICTURE, held_out=2, repeats=1),
+    "betas": BetaRequest(pictures="shapes", picture=PICTURE, seed=3, count=2),
     "edit": EditRequest(
         **MODEL,
         picture=PICTURE,
