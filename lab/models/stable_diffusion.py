@@ -371,6 +371,17 @@ class LoadedControl:
         return self._engines("control", Residuals(self.net), [part[:1].detach() for part in inputs])(*inputs)
 
 
+@dataclass(frozen=True)
+class ExampleLatents:
+    """Of the latents of `count` example pictures, over all places of all of them: `to_rgb` (3, channels + 1), least squares from latents,
+    and a one, to pixels in [-1, 1]; `mean` (channels,) and `covariance` (channels, channels)."""
+
+    to_rgb: Tensor
+    mean: Tensor
+    covariance: Tensor
+    count: int
+
+
 class LoadedStableDiffusion:
     """A text-to-image latent diffusion model. `examples` (n, height, width, 3) are pictures to fit the preview on.
 
@@ -492,25 +503,32 @@ class LoadedStableDiffusion:
         """A linear map from latents to RGB: a thousandth of a decode, at the latents' own resolution."""
         channels, height, width = x.shape
         flat = torch.cat([x.reshape(channels, -1), torch.ones(1, height * width)])
-        return to_uint8((self._to_rgb @ flat).reshape(3, height, width))
+        return to_uint8((self.example_latents.to_rgb @ flat).reshape(3, height, width))
 
     def from_picture(self, picture: np.ndarray) -> Tensor:
         return self.from_values(to_signed(picture, (self.side, self.side)))
 
-    @torch.inference_mode()
     def from_values(self, values: Tensor) -> Tensor:
         """The latents of a picture (3, side, side) in [-1, 1]: the way back of `to_values`."""
-        latents = self.autoencoder.encode(values[None].to(self._weight)).latent_dist.mean[0].float().cpu()
-        return (latents - self._mean) / self._deviation
+        return self.posterior(values)[0]
+
+    @torch.inference_mode()
+    def posterior(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviations of q(z | x) of a picture (3, side, side) in [-1, 1] (Kingma & Welling 2013), each (channels, height,
+        width), in the units of latents as the UNet sees them."""
+        posterior = self.autoencoder.encode(values[None].to(self._weight)).latent_dist
+        mean, deviation = posterior.mean[0].float().cpu(), posterior.std[0].float().cpu()
+        return (mean - self._mean) / self._deviation, deviation / self._deviation
 
     def nearest(self, x_0: Tensor) -> None:
         return None
 
     @cached_property
-    def _to_rgb(self) -> Tensor:
-        """Least squares from the latents of the examples, and a one, to their pixels: (3, channels + 1)."""
+    def example_latents(self) -> ExampleLatents:
+        """What the latents of the examples say: the linear map to their pixels, their mean, and how channels vary together."""
         side = self.shape[1:]
         latents = torch.stack([self.from_picture(picture) for picture in self._examples]).transpose(0, 1).flatten(1)
         pixels = torch.stack([to_signed(picture, side) for picture in self._examples]).transpose(0, 1).flatten(1)
         design = torch.cat([latents, torch.ones(1, latents.shape[1])])
-        return torch.linalg.lstsq(design.T, pixels.T).solution.T
+        to_rgb = torch.linalg.lstsq(design.T, pixels.T).solution.T
+        return ExampleLatents(to_rgb, latents.mean(dim=1), torch.cov(latents, correction=0), len(self._examples))

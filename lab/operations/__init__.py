@@ -14,6 +14,7 @@ from lab.operations.fidelity import fidelity
 from lab.operations.house import House
 from lab.operations.invention import invention
 from lab.operations.inversion import inversion
+from lab.operations.latents import latents
 from lab.operations.ledger import bills, ledger, likelihood, opened_step
 from lab.operations.nearest import nearest
 from lab.operations.noising import noising
@@ -31,6 +32,7 @@ from lab.requests.factor import FactorRequest
 from lab.requests.fidelity import FidelityRequest
 from lab.requests.invention import InventionRequest
 from lab.requests.inversion import InversionRequest
+from lab.requests.latents import LatentRequest
 from lab.requests.ledger import BillsRequest, LedgerRequest, LikelihoodRequest, SourceRequest, StepRequest
 from lab.requests.nearest import NearestRequest
 from lab.requests.noising import NoisingRequest
@@ -54,6 +56,7 @@ OPERATIONS: dict[type, Callable[[Any, House], Iterator[Event]]] = {
     SourceRequest: source,
     InventionRequest: invention,
     EnlargeRequest: enlarge,
+    LatentRequest: latents,
     BoundRequest: elbo,
     FactorRequest: factor,
     BetaRequest: betas,

@@ -25,6 +25,7 @@ from lab.backends.zerogpu import ZeroGpuBackend
 from lab.catalog import CONTROLS, HELPERS
 from lab.models.bottleneck import Bottleneck
 from lab.models.cache import ModelCache
+from lab.models.stable_diffusion import ExampleLatents
 from lab.models.families import LoadedAutoencoder, LoadedFamily
 from lab.operations import OPERATIONS
 from lab.requests.base import NOTHING, Event, LabError, Load, Note, Request, Waiting
@@ -107,6 +108,11 @@ FAMILIES = {name: toy_family(name) for name in MEMBERS}
 
 
 class SteeredModel(ToyModel):
+    example_latents = ExampleLatents(torch.eye(3, 4), torch.zeros(3), torch.eye(3), 1)
+
+    def posterior(self, values):
+        return values, torch.full(SHAPE, 0.1)
+
     autoencoder = toy_autoencoder(3)
 
     def denoiser(self, forward):

@@ -13,6 +13,7 @@ from lab.requests.fidelity import FidelityRequest
 from lab.requests.fields import Condition, Forward, GuideSettings
 from lab.requests.invention import InventionRequest, Machine
 from lab.requests.inversion import InversionRequest
+from lab.requests.latents import LatentLane, LatentRequest
 from lab.requests.ledger import BillsRequest, LedgerRequest, LikelihoodRequest, SourceRequest, StepRequest
 from lab.requests.nearest import NearestRequest
 from lab.requests.noising import NoisingRequest
@@ -27,6 +28,7 @@ APPLE = Condition(prompt="apple")
 LEDGER = LedgerRequest(picture=PICTURE, schedule="linear", calls=5, frames=2)
 
 PARTS = (
+    LatentLane(kind="noise", channel=1, centre="zero", factor=2.0, log_snr=-3.5, t=0.25, seed=4),
     Condition(prompt="red apple", group="food-drink", style="flat"),
     Forward(schedule="cosine", T=400, zero_snr=True),
     GuideSettings(temperature=2.5, colour="#00ff7f", region="middle", brightness=0.25),
@@ -65,6 +67,18 @@ RUNS = {
     "bound": BoundRequest(picture=PICTURE, beta=4, draws=3, most=10, repeats=2, calls=2),
     "factor": FactorRequest(picture=PICTURE, held_out=2, repeats=1),
     "betas": BetaRequest(pictures="shapes", picture=PICTURE, seed=3, count=2),
+    "latents": LatentRequest(
+        picture=PICTURE,
+        second=255 - PICTURE,
+        linear_map=True,
+        lanes=[
+            LatentLane(kind="only", channel=2),
+            *(
+                LatentLane(kind=kind, channel=1, factor=2)
+                for kind in ("scale", "other", "shuffle", "noise", "lerp", "draw")
+            ),
+        ],
+    ),
     "edit": EditRequest(
         **MODEL,
         picture=PICTURE,
