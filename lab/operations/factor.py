@@ -1,7 +1,7 @@
 """What autoencoders of several factors keep of a picture, and what a step of a UNet costs on their latents (Rombach et al. 2022)."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -40,9 +40,7 @@ def factor(request: FactorRequest, house: House) -> Iterator[Event]:
             shapes[name] = encoded.latents.shape
             yield encoded
         shapes[PIXELS] = (shapes[UNET][0], SIDE, SIDE)
-        for name in sorted(shapes, key=lambda name: (name not in (PIXELS, *AUTOENCODERS), np.prod(shapes[name]))):
-            model = UNET if name in (PIXELS, *AUTOENCODERS) else name
-            yield _timed(name, model, models[model], shapes[name], request.repeats, house)
+        yield from _timed(models, shapes, request.repeats, house)
         if request.held_out:
             folder = folder_of(MODELS[DATA].source, house.settings)
             pictures = [picture for _, picture in of_set(folder, True, SIDE, request.held_out, 0)]
@@ -56,22 +54,35 @@ def _coder(model: Any) -> LoadedAutoencoder:
 
 
 def _encode(name: str, coder: LoadedAutoencoder, picture: np.ndarray, side: int) -> Encoded:
-    values = to_signed(picture, (side, side))
-    latents = coder.encode(values)
-    seen, decoded = to_uint8(values), to_uint8(coder.decode(latents))
+    seen = to_uint8(to_signed(picture, (side, side)))
+    latents = coder.encode(to_signed(seen, (side, side)))
+    decoded = to_uint8(coder.decode(latents))
     return Encoded(name, seen, latents.numpy(), decoded, psnr(decoded, seen), ssim(decoded, seen))
 
 
-def _timed(name: str, row: str, model: Any, shape: tuple[int, int, int], repeats: int, house: House) -> StepTime:
-    """`repeats` steps on noise of a shape, each in its turn, after one that is not counted."""
-    denoiser = model.denoiser(Forward(schedule=MODELS[row].schedules[0]))
+def _timed(
+    models: Mapping[str, Any], shapes: Mapping[str, tuple[int, int, int]], repeats: int, house: House
+) -> Iterator[StepTime]:
+    """A StepTime for each shape, smallest first; other models than UNET last, by their own UNet. Steps of all shapes take turns, so
+    that what else the machine does meanwhile meets all alike, and the first of each is not counted."""
+    names = sorted(shapes, key=lambda name: (name not in (PIXELS, *AUTOENCODERS), np.prod(shapes[name])))
+    steps = {name: _step(UNET if name in (PIXELS, *AUTOENCODERS) else name, models, shapes[name]) for name in names}
+    elapsed: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(repeats + 1):
+        for name, step in steps.items():
+            elapsed[name].append(house.compute(partial(_seconds, step)))
+    for name in names:
+        yield StepTime(name, shapes[name], tuple(elapsed[name][1:]))
+
+
+def _step(row: str, models: Mapping[str, Any], shape: tuple[int, int, int]) -> Callable[[], Any]:
+    """A step of a row's UNet on noise of a shape."""
+    denoiser = models[row].denoiser(Forward(schedule=MODELS[row].schedules[0]))
     x_t = torch.randn(1, *shape, generator=torch.Generator().manual_seed(0))
-    step = partial(denoiser.by_torch, x_t, torch.tensor([TIMESTEP]), [model.unconditional()])
-    elapsed = [house.compute(partial(_seconds, step)) for _ in range(repeats + 1)]
-    return StepTime(name, shape, tuple(elapsed[1:]))
+    return partial(denoiser.by_torch, x_t, torch.tensor([TIMESTEP]), [models[row].unconditional()])
 
 
-def _seconds(step: Any) -> float:
+def _seconds(step: Callable[[], Any]) -> float:
     began = time.perf_counter()
     step()
     return time.perf_counter() - began

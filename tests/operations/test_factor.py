@@ -58,14 +58,15 @@ def test_each_factor_has_its_latents_and_what_comes_back_of_them(run, models):
     assert [one.factor for one in found.values()] == [2, 4, 8]
     assert [one.latents.size for one in found.values()] == [4096, 1024, 256]
     assert [one.compression for one in found.values()] == [3, 12, 48]
-    values = to_signed(PICTURE, (64, 64))
+    seen = to_uint8(to_signed(PICTURE, (64, 64)))
+    values = to_signed(seen, (64, 64))
     with torch.inference_mode():
         own = models["f2"].autoencoder
         latents = own.encode(values[None]).latent_dist.mode()
         decoded = to_uint8(own.decode(latents).sample[0])
     f2 = found["f2"]
     np.testing.assert_allclose(f2.latents, latents[0].numpy(), atol=1e-6)
-    assert np.array_equal(f2.decoded, decoded) and np.array_equal(f2.picture, to_uint8(values))
+    assert np.array_equal(f2.decoded, decoded) and np.array_equal(f2.picture, seen)
     assert f2.psnr == psnr(decoded, f2.picture) and f2.ssim == ssim(decoded, f2.picture)
 
 
@@ -74,8 +75,8 @@ def test_the_same_unet_is_timed_on_every_side_smallest_first(run, models):
     times = of(run(repeats=2), StepTime)
     assert [one.shape[1] for one in times.values()] == [8, 16, 32, 64] and list(times)[-1] == PIXELS
     assert all(one.shape[0] == 4 and len(one.elapsed) == 2 and min(one.elapsed) > 0 for one in times.values())
-    assert models["text-to-image"].shapes == [(1, 4, side, side) for side in (8, 16, 32, 64) for _ in range(3)]
-    assert times["f2"].median == pytest.approx(np.median(times["f2"].elapsed))
+    assert models["text-to-image"].shapes == [(1, 4, side, side) for side in (8, 16, 32, 64)] * 3
+    assert StepTime("f2", (4, 32, 32), (0.3, 0.1, 0.2)).least == 0.1
 
 
 def test_another_model_stands_beside_with_its_own_side_and_unet(run, models):

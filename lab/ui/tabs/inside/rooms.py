@@ -1,7 +1,8 @@
 """The rooms of the tab Inside, in their order."""
 
 from lab.ui.tabs.inside.bound.room import Bound
+from lab.ui.tabs.inside.factor.room import Factor
 from lab.ui.tabs.inside.room import Room
 
-_ROOMS: tuple[Room, ...] = (Bound(),)
+_ROOMS: tuple[Room, ...] = (Bound(), Factor())
 ROOMS = {room.name: room for room in _ROOMS}
