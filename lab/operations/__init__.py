@@ -14,6 +14,7 @@ from lab.operations.fidelity import fidelity
 from lab.operations.house import House
 from lab.operations.invention import invention
 from lab.operations.inversion import inversion
+from lab.operations.latent_map import latent_map
 from lab.operations.latents import latents
 from lab.operations.ledger import bills, ledger, likelihood, opened_step
 from lab.operations.nearest import nearest
@@ -32,6 +33,7 @@ from lab.requests.factor import FactorRequest
 from lab.requests.fidelity import FidelityRequest
 from lab.requests.invention import InventionRequest
 from lab.requests.inversion import InversionRequest
+from lab.requests.latent_map import MapRequest
 from lab.requests.latents import LatentRequest
 from lab.requests.ledger import BillsRequest, LedgerRequest, LikelihoodRequest, SourceRequest, StepRequest
 from lab.requests.nearest import NearestRequest
@@ -60,4 +62,5 @@ OPERATIONS: dict[type, Callable[[Any, House], Iterator[Event]]] = {
     BoundRequest: elbo,
     FactorRequest: factor,
     BetaRequest: betas,
+    MapRequest: latent_map,
 }

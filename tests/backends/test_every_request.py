@@ -25,12 +25,13 @@ from lab.backends.zerogpu import ZeroGpuBackend
 from lab.catalog import CONTROLS, HELPERS
 from lab.models.bottleneck import Bottleneck
 from lab.models.cache import ModelCache
+from lab.models.families import Choice, LoadedAutoencoder, LoadedFamily
 from lab.models.stable_diffusion import ExampleLatents
-from lab.models.families import LoadedAutoencoder, LoadedFamily
 from lab.operations import OPERATIONS
 from lab.requests.base import NOTHING, Event, LabError, Load, Note, Request, Waiting
 from lab.requests.bound import MEMBERS
 from lab.requests.enlarge import UPSAMPLER
+from lab.requests.latent_map import MAP
 from lab.settings import Settings
 from tests.requests.kinds import kinds
 from tests.requests.samples import RUNS
@@ -85,15 +86,16 @@ class ToyGroups:
 
 
 def toy_family(name):
-    """With a network for each beta."""
+    """With a network for each beta; the map's also with one whose code is a point."""
     torch.manual_seed(0)
-    return LoadedFamily(
-        {
-            f"{pictures}-{beta}": Bottleneck(2, 32, (4, 4), 6, beta=beta)
-            for pictures, betas in MEMBERS[name].items()
-            for beta in betas
-        }
-    )
+    members = {
+        f"{pictures}-{beta}": Bottleneck(2, 32, (4, 4), 6, beta=beta)
+        for pictures, betas in MEMBERS[name].items()
+        for beta in betas
+    }
+    if name == MAP:
+        members |= {f"{pictures}-ae": Bottleneck(2, 32, (4, 4), 6, variational=False) for pictures in MEMBERS[name]}
+    return LoadedFamily(members, Choice("3D", 2))
 
 
 def toy_autoencoder(levels):

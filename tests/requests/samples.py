@@ -13,6 +13,7 @@ from lab.requests.fidelity import FidelityRequest
 from lab.requests.fields import Condition, Forward, GuideSettings
 from lab.requests.invention import InventionRequest, Machine
 from lab.requests.inversion import InversionRequest
+from lab.requests.latent_map import MapRequest
 from lab.requests.latents import LatentLane, LatentRequest
 from lab.requests.ledger import BillsRequest, LedgerRequest, LikelihoodRequest, SourceRequest, StepRequest
 from lab.requests.nearest import NearestRequest
@@ -66,6 +67,7 @@ RUNS = {
     "cascade": EnlargeRequest(condition=Condition(group="symbols"), seed=4, lanes=(EnlargeLane(steps=2),)),
     "bound": BoundRequest(picture=PICTURE, beta=4, draws=3, most=10, repeats=2, calls=2),
     "factor": FactorRequest(picture=PICTURE, held_out=2, repeats=1),
+    "map": MapRequest(picture=PICTURE),
     "betas": BetaRequest(pictures="shapes", picture=PICTURE, seed=3, count=2),
     "latents": LatentRequest(
         picture=PICTURE,

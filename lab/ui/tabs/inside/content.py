@@ -10,7 +10,7 @@ SCRIPTS = {name: beside(__file__, name) for name in ("stage.js", "decoder.js")} 
     name: text for room in ROOMS.values() for name, text in room.scripts.items()
 }
 FOLDER = f"inside-{digest(''.join(SCRIPTS.values()))}"
-LOAD_JS = f"import(new URL('{FOLDER}/stage.js', document.baseURI)).then((stage) => stage.attach(element, watch));"
+LOAD_JS = f"import(new URL('{FOLDER}/stage.js', document.baseURI)).then((stage) => stage.attach(element, watch, trigger, props));"
 ROUTES = (
     *(partial(route, f"/{FOLDER}/{name}", "text/javascript", text.encode) for name, text in SCRIPTS.items()),
     *weights.routes(),

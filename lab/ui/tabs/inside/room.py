@@ -65,10 +65,13 @@ class Room(ABC):
         Sequence[str]
     ] = ()  # those that fold away; what is in neither chooses the chart, and stands above it
     selecting: ClassVar[Sequence[str]] = ()  # those on which it depends whether others are there
+    live: ClassVar[Sequence[str]] = ()  # those that its script follows, and may set, without a run; links hold them
     presets: ClassVar[Sequence[Preset]] = ()
     questions: ClassVar[Sequence[Question]] = ()
     style: ClassVar[str] = ""
-    scripts: ClassVar[Mapping[str, str]] = {}  # modules of the page by file name; `NAME.js` exports attach(root)
+    scripts: ClassVar[
+        Mapping[str, str]
+    ] = {}  # modules by file name; `NAME.js` exports attach(root, tell), see stage.js
 
     @abstractmethod
     def request(self, asked: Asked) -> Request:

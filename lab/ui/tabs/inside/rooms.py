@@ -2,7 +2,8 @@
 
 from lab.ui.tabs.inside.bound.room import Bound
 from lab.ui.tabs.inside.factor.room import Factor
+from lab.ui.tabs.inside.map.room import Map
 from lab.ui.tabs.inside.room import Room
 
-_ROOMS: tuple[Room, ...] = (Bound(), Factor())
+_ROOMS: tuple[Room, ...] = (Map(), Bound(), Factor())
 ROOMS = {room.name: room for room in _ROOMS}

@@ -1,17 +1,35 @@
-// The stage of the tab Inside: whatever room is shown gets its own script, NAME.js, once for each markup that arrives.
-let current = null; // the root that was attached last
+// The stage of the tab Inside: whatever room is shown gets its own script, NAME.js, once for each markup that arrives. Gradio changes
+// elements in place: a room is given a copy of them, to which no listener of the markup before hangs.
+//
+// A room's `attach(root, tell)` may return a function: it is called with the values of the tab's live controls, by name, whenever one
+// of them has another. `tell({ name: value })` sets live controls, and with them the link of the run that is shown.
+let markup = null; // that was attached last
+let follow = null; // what its room has returned
+let values = {}; // of live controls
 
-async function bring(element) {
+async function bring(element, props, tell) {
+  if (props.value === markup) return;
+  markup = props.value;
+  follow = null;
   const root = element.querySelector("[data-room]");
-  if (!root || root === current) return;
-  current = root;
-  if (!root.dataset.script) return; // a room of pictures alone
+  if (!root?.dataset.script) return; // a room of pictures alone
   const room = await import(`./${root.dataset.script}`);
-  if (root === current && root.isConnected) room.attach(root);
+  if (!root.isConnected || !props.value.includes(root.dataset.script)) return;
+  const fresh = root.cloneNode(true);
+  root.replaceWith(fresh);
+  follow = room.attach(fresh, tell) ?? null;
+  follow?.(values);
 }
 
-export function attach(element, watch) {
-  const look = () => requestAnimationFrame(() => bring(element));
+export function attach(element, watch, trigger, props) {
+  const tell = (told) => trigger("click", told);
+  const look = () => requestAnimationFrame(() => bring(element, props, tell));
+  const set = (given) => {
+    values = { ...values, ...given };
+    follow?.(values);
+  };
+  if (window.labInside) set(window.labInside.values); // what was set before this script was here
+  window.labInside = { set };
   watch("value", look);
   look();
 }

@@ -1,5 +1,6 @@
 """Tab: what a picture weighs. Autoencoders from two latents to Stable Diffusion's, and which word drew which pixel."""
 
+import json
 import threading
 from collections.abc import Generator, Iterator
 from functools import partial
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 import numpy as np
 
-from lab.capsules.capsule import Capsule, make
+from lab.capsules.capsule import Capsule, fitted, make
 from lab.catalog import MODELS, Model
 from lab.requests.base import LabError, Request
 from lab.settings import Settings, at_hand
@@ -17,13 +18,14 @@ from lab.ui.shell import media, own, pipeline, share, shelf, vocabulary, widgets
 from lab.ui.shell.form import Preset
 from lab.ui.shell.runs import STOPPED, Run, Runs
 from lab.ui.shell.tool import NO_PICTURE, Tool
-from lab.ui.shell.widgets import LATEST, QUIET, Update
+from lab.ui.shell.widgets import LATEST, PICKED, QUIET, Update
 from lab.ui.tabs.inside import content, controls, words
 from lab.ui.tabs.inside.presets import PRESETS
 from lab.ui.tabs.inside.room import ROOM, Asked
 from lab.ui.tabs.inside.rooms import ROOMS
 
 PAINT_EVERY_S = 0.2
+FOLLOW_JS = "(...values) => { const given = Object.fromEntries(NAMES.map((name, i) => [name, values[i]])); if (window.labInside?.set) window.labInside.set(given); else window.labInside = { values: given }; }"
 PICTURES = {"picture": "Picture", "second": "Second picture"}  # controls that hold one
 
 
@@ -60,7 +62,7 @@ class Inside(Tool):
     @property
     def _charts(self) -> list[str]:
         """The controls that choose a room's chart: they stand above it."""
-        placed = {name for room in ROOMS.values() for name in (*room.shown, *room.more)}
+        placed = {name for room in ROOMS.values() for name in (*room.shown, *room.more, *room.live)}
         return [one.name for room in ROOMS.values() for one in room.fields if one.name not in placed]
 
     def lay_out_controls(self, opening: dict[str, Any]) -> None:
@@ -76,6 +78,7 @@ class Inside(Tool):
         lay_out(*(name for room in ROOMS.values() for name in room.shown))
         with widgets.more("More"):
             lay_out(*(name for room in ROOMS.values() for name in room.more), "seed", "model")
+        lay_out(*(name for name in self._live if name not in self.form.parts))
         with widgets.more("Share and export"):
             with gr.Row():
                 self.png = gr.Button("Pictures, PNG", size="sm", min_width=90, elem_id="inside-png")
@@ -106,9 +109,33 @@ class Inside(Tool):
         for name in self._charts:
             form[name].input(self.on_chart, inputs, [self.plot, runs.note], **LATEST)
         vocabulary.wire(form)
+        self._wire_live(inputs)
         self.share.wire({self.last_run}, self.scripts)
         self.share.saves(self.png, self.pictures, {self.last_run, self.share.capsule})
         self.share.saves_chart(self.chart_file, "inside-plot")
+
+    def _wire_live(self, inputs: set[Any]) -> None:
+        """The page's script follows the live controls, and says what it rests at; the link of what is shown has both."""
+        form, names = self.form, self._live
+        parts = [form[name] for name in names]
+        if not parts:
+            return
+        gr.on([part.change for part in parts], None, parts, None, js=FOLLOW_JS.replace("NAMES", json.dumps(names)),
+              trigger_mode="multiple", api_visibility="private")  # fmt: skip
+        shown = self.share.run_outputs
+        for part in parts:
+            part.input(self.on_live, inputs, shown, **LATEST)
+        self.stage.click(self.on_rest, inputs, [*parts, *shown], queue=False, **PICKED)
+
+    @property
+    def _live(self) -> list[str]:
+        """Controls that the page's script follows and may set."""
+        return [name for room in ROOMS.values() for name in room.live]
+
+    @property
+    def _compared_names(self) -> list[str]:
+        """Without the live ones: the pictures follow them at once."""
+        return [name for name in super()._compared_names if name not in self._live]
 
     @property
     def _selecting(self) -> list[str]:
@@ -144,6 +171,26 @@ class Inside(Tool):
         if last is None:
             return {self.runs.note: widgets.note(NO_PICTURE, bad=True)}
         return {self.plot: ROOMS[last.room].chart(last.outcome, self.form.read(values))}
+
+    def on_live(self, values: dict[Any, Any]) -> Update:
+        """A live control was set: the link of what is shown has it from now on."""
+        return self._linked(values, {})
+
+    def on_rest(self, values: dict[Any, Any], event: gr.EventData) -> Update:
+        """The page's script says what live controls are to be set to; what they cannot be is left out."""
+        kinds, told = self.share.kinds, {name: widgets.sent(event, name) for name in self._live}
+        fits = {name: fitted(value, kinds[name]) for name, value in told.items() if value is not None}
+        return self._linked(values, {name: value for name, value in fits.items() if value is not None})
+
+    def _linked(self, values: dict[Any, Any], told: dict[str, Any]) -> Update:
+        """The live controls of the room that is shown, in the link of its run."""
+        capsule, last = values[self.share.capsule], values[self.last_run]
+        update: Update = {self.form[name]: value for name, value in told.items()}
+        if capsule is None or last is None:
+            return update or {self.share.record: gr.skip()}
+        now = self.share.values_of(values) | told
+        live = {name: now[name] for name in ROOMS[last.room].live if name in now}
+        return update | self.share.show(capsule.model_copy(update={"values": capsule.values | live}))
 
     def _show_pictures(self, now: dict[str, Any]) -> Update:
         shown: Update = {}
