@@ -128,3 +128,23 @@ def consistency(picture: np.ndarray, small: np.ndarray) -> float:
     height, width = small.shape[:2]
     means = picture.astype(float).reshape(height, len(picture) // height, width, -1, 3).mean(axis=(1, 3))
     return float(np.sqrt(np.square(means - small).mean()))
+
+
+def rms(picture: np.ndarray, reference: np.ndarray) -> float:
+    """Root mean square difference of two pictures of one size, in grey levels."""
+    return float(np.sqrt(np.square(picture.astype(float) - reference).mean()))
+
+
+def block_means(picture: np.ndarray, side: int) -> np.ndarray:
+    """A square picture averaged down to (side, side, 3) float, whose side divides its own."""
+    factor = len(picture) // side
+    return picture.astype(float).reshape(side, factor, side, factor, -1).mean(axis=(1, 3))
+
+
+def coarse_correlation(picture: np.ndarray, reference: np.ndarray, side: int = 8) -> float:
+    """How alike two square pictures are from afar, -1 to 1: the correlation of their means over `side` by `side` blocks, each colour less its
+    own mean. 0 where one of them is flat."""
+    one, other = (block_means(each, side).reshape(side * side, -1) for each in (picture, reference))
+    one, other = one - one.mean(axis=0), other - other.mean(axis=0)
+    size = float(np.sqrt(np.square(one).sum() * np.square(other).sum()))
+    return float((one * other).sum()) / size if size > 1e-9 else 0.0

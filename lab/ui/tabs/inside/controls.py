@@ -1,6 +1,8 @@
 """The controls of the tab Inside: those that rooms share, then those of each room."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
 import gradio as gr
 
@@ -8,7 +10,7 @@ from lab.capsules.capsule import Range
 from lab.requests.fields import MAX_PROMPT, MAX_SEED
 from lab.ui.shell import media, vocabulary, widgets
 from lab.ui.shell.form import RANDOM_SEED, Field
-from lab.ui.tabs.inside.room import ROOM, of_room
+from lab.ui.tabs.inside.room import ROOM
 from lab.ui.tabs.inside.rooms import ROOMS
 
 FIRST, SECOND = "fox-3d", "red-apple-glossy"  # example pictures
@@ -24,11 +26,21 @@ def users(shared: str) -> list[str]:
     return [room.name for room in ROOMS.values() if shared in room.shared]
 
 
+def _of_users(field: Field) -> Field:
+    """A shared control that is there while a room is chosen that uses it, and needs it as its own controls are set."""
+    rooms = {name: ROOMS[name] for name in users(field.name)}
+
+    def when(now: Mapping[str, Any]) -> bool:
+        return now[ROOM] in rooms and rooms[now[ROOM]].needs(field.name, now)
+
+    return replace(field, when=when)
+
+
 def _form() -> Iterator[Field]:
     rooms = [(room.title, room.name) for room in ROOMS.values()]
     yield Field(ROOM, gr.Radio, "What to look into", next(iter(ROOMS), ""), choices=rooms)
-    for name, field in SHARED.items():
-        yield of_room(field, *users(name))
+    for field in SHARED.values():
+        yield _of_users(field)
     for room in ROOMS.values():
         yield from room.own_fields
 

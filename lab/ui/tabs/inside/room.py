@@ -121,6 +121,10 @@ class Room(ABC):
     def flow(self, request: Request) -> pipeline.Flow:
         """The parts that a picture goes through, with the numbers of this request."""
 
+    def needs(self, shared: str, now: Mapping[str, Any]) -> bool:
+        """Whether it has a use for one of the tab's own controls, one that `shared` names, as its own are set."""
+        return True
+
     # What follows from it
 
     @property

@@ -2,8 +2,9 @@
 
 from lab.ui.tabs.inside.bound.room import Bound
 from lab.ui.tabs.inside.factor.room import Factor
+from lab.ui.tabs.inside.latents.room import Latents
 from lab.ui.tabs.inside.map.room import Map
 from lab.ui.tabs.inside.room import Room
 
-_ROOMS: tuple[Room, ...] = (Map(), Bound(), Factor())
+_ROOMS: tuple[Room, ...] = (Map(), Bound(), Latents(), Factor())
 ROOMS = {room.name: room for room in _ROOMS}

@@ -101,7 +101,8 @@ class Inside(Tool):
         form["model"].input(self.on_model, inputs, form.model_parts, **LATEST)
         form[ROOM].input(self.on_room, inputs, [*settings, self.stage, self.words, runs.note], **LATEST)
         for name in self._selecting:
-            form[name].input(self.on_experiment, inputs, form.others_parts, **LATEST)
+            galleries = [gallery.gallery for gallery in self.galleries.values()]
+            form[name].input(self.on_experiment, inputs, [*form.others_parts, *galleries], **LATEST)
         gr.on([runs.run.click, *form.submits], self.on_run, inputs, outputs, **running)
         runs.stop.click(runs.on_stop, None, None, queue=False, **QUIET)
         self.wire_presets(settings, lambda event: event.then(self.on_run, inputs, outputs, **running))
@@ -159,6 +160,10 @@ class Inside(Tool):
             self.words: "" if outcome is None else room.words(outcome),
             self.runs.note: widgets.note("" if outcome is not None else "Press Run."),
         }  # fmt: skip
+
+    def on_experiment(self, values: dict[Any, Any]) -> Update:
+        """As Tool's, with the pictures that the room uses."""
+        return super().on_experiment(values) | self._show_pictures(self.form.read(values))
 
     def on_preset(self, preset: Preset) -> Update:
         """The controls and the pictures as a preset has them."""
