@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from lab.annotators.joints import POSES
 from lab.catalog import MODELS, SCHEDULES
@@ -27,6 +28,8 @@ from lab.measures import diversity, foreground, overlap
 from lab.models.loaders import make_cache
 from lab.operations import OPERATIONS
 from lab.operations.annotate import annotate
+from lab.operations.elbo import elbo
+from lab.operations.factor import factor
 from lab.operations.house import House
 from lab.operations.invention import invention
 from lab.operations.lanes import make_lane
@@ -37,6 +40,8 @@ from lab.operations.share import share
 from lab.operations.sources import source
 from lab.papers import PAPERS
 from lab.requests.annotate import AnnotateRequest, ConditioningMap
+from lab.requests.bound import BoundTerms, BoundWeights
+from lab.requests.factor import AUTOENCODERS, PIXELS, Encoded, FactorRequest, HeldOut, StepTime
 from lab.requests.fields import Condition, Forward, GuideSettings
 from lab.requests.invention import Invention, InventionRequest, Machine
 from lab.requests.ledger import Bill, BillsRequest, SourceRequest
@@ -55,6 +60,9 @@ from lab.ui.tabs.edit import tab as edit_tab
 from lab.ui.tabs.edit.outcome import Watch
 from lab.ui.tabs.guidance import tab as guidance_tab
 from lab.ui.tabs.guidance import view as guidance_view
+from lab.ui.tabs.inside import tab as inside_tab
+from lab.ui.tabs.inside.room import Asked
+from lab.ui.tabs.inside.rooms import ROOMS
 from lab.ui.tabs.ledger import bills as ledger_bills
 from lab.ui.tabs.ledger import tab as ledger_tab
 from lab.ui.tabs.memory import lesson as memory_lesson
@@ -967,3 +975,57 @@ def test_nine_channels_go_on_with_the_edges_of_a_tile(house):
     outcome = edited("A tile", house)
     replaced, nine = columns(outcome, "rms")[0]
     assert nine < 0.7 * replaced
+
+
+# Inside, the bound and the factor
+
+
+def inside_request(title, **more):
+    """What a preset of the tab Inside asks for, with its example picture."""
+    form = inside_tab.Inside(None, SETTINGS).form
+    now = form.preset(preset_of(inside_tab, title)) | more
+    picture, _ = media.open_upload(now["picture"], SETTINGS).square()
+    return ROOMS[now["room"]].request(Asked(now, form.model(now), picture, None, SETTINGS))
+
+
+def bound_of(house, title, **more):
+    """R, KL and the mean of each L_K of a preset, without the diffusion model beside it."""
+    events = list(elbo(inside_request(title, bound_calls=0, **more), house))
+    (terms,) = [event for event in events if isinstance(event, BoundTerms)]
+    *_, weights = [event for event in events if isinstance(event, BoundWeights)]
+    return float(terms.reconstruction.sum()), float(terms.kl.sum()), weights.bounds[:, 0].tolist()
+
+
+def test_more_draws_weighed_together_lie_higher(house):
+    assert "more draws weighed together lie higher" in preset_of(inside_tab, "A bound and its gap").look
+    assert "weighed together, more draws lie higher" in look_for("A bound and its gap")
+    *_, curve = bound_of(house, "A bound and its gap", bound_most=1000, bound_repeats=2)
+    assert curve == sorted(curve) and curve[-1] > curve[0] + 1
+
+
+def test_a_free_code_costs_its_bound_hundreds_of_nats(house):
+    said = truth("inside", "A code that nobody paid for")
+    assert "the reconstruction gains some ten nats, and the code costs hundreds" in said
+    free, paid = (bound_of(house, "A code that nobody paid for", bound_beta=beta, bound_most=10) for beta in (0, 1))
+    assert 5 < free[0] - paid[0] < 20
+    assert free[1] > paid[1] + 200 and free[0] - free[1] < paid[0] - paid[1] - 200
+
+
+def test_larger_factors_keep_less_and_their_steps_cost_less(house):
+    assert "f2 loses least, and a step on f8's latents is the cheapest" in truth("inside", "Why latents pay")
+    assert "f8 is cheapest and blurs" in preset_of(inside_tab, "Why latents pay").look
+    request = inside_request("Why latents pay", factor_held_out=8, factor_repeats=1)
+    assert isinstance(request, FactorRequest)
+    found = {(type(event), event.name): event for event in factor(request, house) if hasattr(event, "name")}
+    for what in ("psnr", "ssim"):
+        kept = [np.mean(getattr(found[HeldOut, name], what)) for name in AUTOENCODERS]
+        own = [getattr(found[Encoded, name], what) for name in AUTOENCODERS]
+        assert kept == sorted(kept, reverse=True) and own == sorted(own, reverse=True)
+    with house.lease(request.model) as model, torch.inference_mode():  # counted, for seconds are the machine's
+        denoiser, words = model.denoiser(Forward(schedule="scaled_linear")), [model.unconditional()]
+        cost = []
+        for name in (PIXELS, *AUTOENCODERS):
+            with FlopCounterMode(display=False) as counter:
+                denoiser.by_torch(torch.zeros(1, *found[StepTime, name].shape), torch.tensor([500]), words)
+            cost.append(counter.get_total_flops())
+    assert cost == sorted(cost, reverse=True) and cost[0] > 10 * cost[2]

@@ -70,7 +70,7 @@ class Bound(Room):
     selecting = ("bound_network", "bound_source")
     presets = (
         Preset("A bound and its gap", look="Look at the four numbers, then at the curve: more draws weighed together lie higher.",
-               place="#inside-plot", bound_network=SHAPES, bound_source=OF_SET, bound_number=EXAMPLE),
+               place="#inside-plot"),
         Preset("A code that nobody paid for", look="Look at the rate: under β = 0 the code was free, and the bound pays for it.",
                place="#inside-stage .bound-sum", bound_network=SHAPES, bound_beta=0, bound_source=OF_SET, bound_number=EXAMPLE),
     )  # fmt: skip

@@ -115,9 +115,8 @@ def _sum(outcome: Outcome | None) -> str:
 
 def words(outcome: Outcome) -> str:
     """What the numbers say, and the two bounds beside each other."""
-    return widgets.words(" ".join(filter(None, [_trained(outcome), _gap(outcome), _density(outcome)]))) + beside(
-        outcome
-    )
+    said = widgets.words(" ".join(filter(None, [_trained(outcome), _gap(outcome)])))
+    return said + beside(outcome) + widgets.words(_density(outcome))
 
 
 def _trained(outcome: Outcome) -> str:
