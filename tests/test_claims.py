@@ -24,7 +24,7 @@ from lab.engine.mixture import Mixture, guided
 from lab.engine.noising import alpha_bar
 from lab.engine.plane_measures import energy_distance, shares, straightness
 from lab.engine.process import Level
-from lab.measures import diversity, foreground, overlap
+from lab.measures import diversity, foreground, overlap, picture_measures
 from lab.models.loaders import make_cache
 from lab.operations import OPERATIONS
 from lab.operations.annotate import annotate
@@ -61,7 +61,7 @@ from lab.ui.tabs.edit.outcome import Watch
 from lab.ui.tabs.guidance import tab as guidance_tab
 from lab.ui.tabs.guidance import view as guidance_view
 from lab.ui.tabs.inside import tab as inside_tab
-from lab.ui.tabs.inside.room import Asked
+from lab.ui.tabs.inside.room import ROOM, Asked
 from lab.ui.tabs.inside.rooms import ROOMS
 from lab.ui.tabs.ledger import bills as ledger_bills
 from lab.ui.tabs.ledger import tab as ledger_tab
@@ -1029,3 +1029,57 @@ def test_larger_factors_keep_less_and_their_steps_cost_less(house):
                 denoiser.by_torch(torch.zeros(1, *found[StepTime, name].shape), torch.tensor([500]), words)
             cost.append(counter.get_total_flops())
     assert cost == sorted(cost, reverse=True) and cost[0] > 10 * cost[2]
+
+
+# Inside: what an autoencoder's latents are
+
+
+@cache
+def looked_into(title, shared_house):
+    """The outcome of a preset of the tab Inside."""
+    form = Form("inside", inside_tab.Inside.fields, [MODELS["text-to-image"]])
+    now = form.preset(preset_of(inside_tab, title))
+    room = ROOMS[now[ROOM]]
+    picture, second = (media.open_picture(now[name], SETTINGS) for name in ("picture", "second"))
+    request = room.request(Asked(now, MODELS["text-to-image"], picture, second, SETTINGS))
+    outcome = room.outcome(request)
+    for event in OPERATIONS[type(request)](request, shared_house):
+        outcome.add(event)
+    return outcome
+
+
+def test_one_channel_is_light_and_dark_another_colour_and_two_are_nearly_nothing(house):
+    assert (
+        "one channel holds light and dark, another the colour, two nearly nothing"
+        in preset_of(inside_tab, "Turn a channel off").look
+    )
+    outcome = looked_into("Turn a channel off", house)
+    whole, off = outcome.first.decoded, [outcome.scaled(k, 0.0) for k in range(4)]
+    changes = sorted(outcome.change(one) for one in off)
+    assert changes[1] < 10 and changes[2] > 25
+    contrast, saturation = (
+        [picture_measures(one)[name] for one in (whole, *off)] for name in ("contrast", "saturation")
+    )
+    dark, colour = int(np.argmin(contrast[1:])), int(np.argmin(saturation[1:]))
+    assert dark != colour and contrast[1 + dark] < 0.6 * contrast[0] and saturation[1 + colour] < 0.6 * saturation[0]
+
+
+def test_halfway_in_latents_is_a_double_exposure_as_in_pixels(house):
+    assert truth("inside", "Halfway between two").startswith(
+        "One over the other: this autoencoder’s latents are nearly a small picture"
+    )
+    outcome = looked_into("Halfway between two", house)
+    assert abs(outcome.energy("lerp", 0.5) - outcome.energy("pixel_lerp", 0.5)) < 0.1
+    assert outcome.energy("lerp", 0.5) < 0.65 and outcome.energy("pixel_lerp", 0.5) == pytest.approx(
+        outcome.exposure(0.5), abs=0.05
+    )
+    assert looked_into("Turn a channel off", house).fit()[0] > 0.8
+
+
+def test_at_equal_noise_latents_lose_the_picture_sooner(house):
+    assert (
+        "grains on pixels average out, blotches of latents do not"
+        in preset_of(inside_tab, "Equal noise, unequal loss").look
+    )
+    outcome = looked_into("Equal noise, unequal loss", house)
+    assert outcome.half("noise") > outcome.half("pixel_noise") + 0.5

@@ -7,7 +7,9 @@ import pytest
 
 from lab.measures import (
     CLIP_TOLERANCE,
+    block_means,
     clipped_share,
+    coarse_correlation,
     consistency,
     detail,
     diversity,
@@ -19,6 +21,7 @@ from lab.measures import (
     overlap,
     picture_measures,
     psnr,
+    rms,
     seam,
     ssim,
 )
@@ -271,3 +274,24 @@ def test_structural_similarity_is_that_of_the_paper():
     dark, light = np.full((16, 16, 3), 60, np.uint8), np.full((16, 16, 3), 120, np.uint8)
     c1 = (0.01 * 255) ** 2
     assert ssim(dark, light) == pytest.approx((2 * 60 * 120 + c1) / (60**2 + 120**2 + c1), abs=1e-6)
+
+
+def test_rms_and_block_means_by_hand():
+    one, other = np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4, 3), np.uint8)
+    other[:2, :2] = 8
+    assert rms(one, other) == 4 and rms(other, one) == 4 and rms(one, one) == 0
+    assert np.array_equal(block_means(other, 2)[..., 0], [[8, 0], [0, 0]])
+    other[0, 0] = 40
+    assert block_means(other, 2)[0, 0, 2] == 16
+
+
+def test_from_afar_grain_does_not_count_and_blotches_do():
+    rng = np.random.default_rng(0)
+    picture = np.kron(rng.integers(40, 215, (8, 8, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+    grain = np.where((np.indices((64, 64)).sum(0) % 2)[..., None], 30, -30)
+    assert coarse_correlation((picture + grain).clip(0, 255).astype(np.uint8), picture) > 0.999
+    assert coarse_correlation(255 - picture, picture) == pytest.approx(-1)
+    assert coarse_correlation((picture // 2) + 60, picture) > 0.99  # contrast and brightness are no matter
+    blotches = np.kron(rng.integers(0, 256, (8, 8, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+    assert abs(coarse_correlation(blotches, picture)) < 0.4
+    assert coarse_correlation(np.full_like(picture, 9), picture) == 0

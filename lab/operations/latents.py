@@ -55,16 +55,18 @@ def _check_channels(request: LatentRequest, model: LoadedStableDiffusion) -> Non
 
 
 class Subject:
-    """A picture at the model's side, and its posterior."""
+    """A picture at the model's side, in bytes as it is shown, and its posterior."""
 
     def __init__(self, model: LoadedStableDiffusion, picture: np.ndarray) -> None:
-        self.values = to_signed(picture, (model.side, model.side))
+        side = (model.side, model.side)
+        self.picture = to_uint8(to_signed(picture, side))
+        self.values = to_signed(self.picture, side)
         self.mean, self.deviation = model.posterior(self.values)
         self.decoded = model.to_values(self.mean)
 
     def encoding(self, index: int) -> Encoding:
         """What is told of it."""
-        return Encoding(index, to_uint8(self.values), to_uint8(self.decoded), self.mean.numpy(), self.deviation.numpy())
+        return Encoding(index, self.picture, to_uint8(self.decoded), self.mean.numpy(), self.deviation.numpy())
 
 
 def _decoded(lane: LatentLane, model: LoadedStableDiffusion, subjects: list[Subject], centre: Tensor) -> np.ndarray:

@@ -5,6 +5,7 @@ What is hovered or focused beneath is enlarged in the strip, and sliders move by
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
@@ -136,7 +137,8 @@ def _grid(heads: Sequence[str], rows: Iterable[str], columns: int, name: str) ->
 
 
 def _side(title: str, more: str = "") -> str:
-    return f'<span class="latents-side"><b>{escape(title)}</b><small>{escape(more)}</small></span>'
+    shown = re.sub(r"^(Channel|mean \+|Latents,) ", r"<i>\1 </i>", escape(title))  # on a phone without
+    return f'<span class="latents-side"><b>{shown}</b><small>{escape(more)}</small></span>'
 
 
 # Channels
@@ -156,13 +158,13 @@ def _channels(outcome: Outcome) -> str:
             picture("" if off is None else uri(off), "Channel 1 off", f"RMS {levels(outcome.change(off))}", "look"),
         )
     )
-    heads = ("", "map", "off", "alone", "<output data-slid>× 2</output>", "other’s", "shuffled", "linear, off")
+    heads = ("", "map", "off", "alone", "<output data-slid>×\u00a02</output>", "other’s", "shuffled", "linear, off")
     rows = [_channel(outcome, k, maps[k]) for k in range(outcome.channels)]
     rows.append(_all_channels(outcome))
     tracks = [(lambda factor, k=k: outcome.scaled(k, factor)) for k in (*range(outcome.channels), None)]
     texts = [[levels(outcome.change(track(factor))) for factor in plans.FACTORS] for track in tracks]
     frames = sheet(tracks, plans.FACTORS, texts) if outcome.whole else ""
-    labels = [f"× {signed(factor, 1).removesuffix('.0')}" for factor in plans.FACTORS]
+    labels = [f"×\u00a0{signed(factor, 1).removesuffix('.0')}" for factor in plans.FACTORS]
     moves = slider("Scale a channel", labels, plans.FACTORS.index(2.0), bool(frames))
     return (
         strip
