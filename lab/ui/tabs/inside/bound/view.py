@@ -141,7 +141,7 @@ def _gap(outcome: Outcome) -> str:
         return ""
     count, mean = curve[-1][:2]
     said = (
-        f"{count:,} draws weighed together bound log p(x) by {signed(mean, 1)}, so q(z | x) lies at least {gap:.1f} nats "
+        f"{count:,} draws weighed together bound log p(x) from below by {signed(mean, 1)}, so q(z | x) lies at least {gap:.1f} nats "
         "from the true posterior."
     )
     effective = outcome.weights.effective
