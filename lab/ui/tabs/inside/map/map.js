@@ -337,11 +337,13 @@ class Room {
   rest() {
     clearTimeout(this.due);
     this.due = setTimeout(() => {
+      const aloud = this.root.querySelector('[data-aloud]');
+      if (!aloud) return; // another room has the stage by now
       const text = [...this.planes.flatMap((plane) => plane.cross.map((value) => value.toFixed(3))), ...this.ends].join(' ');
       if (text === this.said.at(-1)) return;
       this.said = [...this.said.slice(-20), text];
       this.tell({ map_at: text });
-      this.root.querySelector('[data-aloud]').textContent = this.active?.root.querySelector('.map-said').textContent ?? '';
+      aloud.textContent = this.active?.root.querySelector('.map-said').textContent ?? '';
     }, REST_MS);
   }
 
