@@ -873,7 +873,7 @@ def edited(title, shared_house):
     """The run of a preset of the Edit tab that has ended."""
     preset = preset_of(edit_tab, title)
     now = EDIT.form.preset(preset)
-    plan = edit_plans.plan(now, EDIT.form.model(now), EDIT._subject(preset), 64)
+    plan = edit_plans.plan(now, EDIT.form.model(now), EDIT._subject(preset))
     watch = Watch(plan, {})
     deque((watch.add(event) for event in OPERATIONS[type(plan.request)](plan.request, shared_house)), 0)
     return watch.outcome()

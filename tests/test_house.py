@@ -381,6 +381,10 @@ def parts_of(family, folder):
     if family == "upsampler":
         assert (folder / "scheduler" / "scheduler_config.json").is_file()
         return [folder / "unet"]
+    if family == "family":
+        told = json.loads((folder / "family.json").read_text())
+        assert told.keys() <= {"style", "per_group", "gaps"}
+        return [part for part in folder.iterdir() if part.is_dir()]
     if family == "noised_clip":
         assert (folder / "scheduler" / "scheduler_config.json").is_file()
         return [folder / "image_encoder"]

@@ -66,9 +66,9 @@ OBSERVATIONS = {
         "sketched lines are followed at once (fish 0.42 to 0.94, star 0.16 to 1.00, tree 0.42 to 0.97, cat 0.33 to 0.97 from strength 0 to 1).",
     ),
     "map": (
-        "Several sittings of the recipe: the autoencoder of the shapes has learned about 14,000 steps, that of the drawings 6,500; both variational ones went on "
-        "from as many under a likelihood of deviation 0.5 to about 9,000 more under 2. Under 0.5 posteriors were a fiftieth of a unit wide and the codes "
-        "of the drawings had a deviation of 2.4, so that draws from N(0, I) met few of them; under 2 it is 1.1, and drawings come back no worse.",
+        "Several sittings of the recipe, so that each network has learned its pictures in equally many batches as its rival: those of the drawings about "
+        "15,300, those of the shapes about 23,100. The variational ones began under a likelihood of deviation 0.5: posteriors were a fiftieth of a unit "
+        "wide and the codes of the drawings had a deviation of 2.4, so that draws from N(0, I) met few of them. Under 2 it is 1.1, and drawings come back no worse.",
         "On all 640 drawings of the style (24 minutes) two latents hold a smiley, a heart and a piano; most else is a cloud. Hence sixteen of each group.",
     ),
     "inpainting": (

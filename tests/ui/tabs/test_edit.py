@@ -106,7 +106,7 @@ def run(tab, values=None, **changes):
 
 def plan_of(tab, subject=("red apple", "middle"), **changes):
     now = tab.form.complete(changes)
-    return plans.plan(now, tab.form.model(now), drawings.begin(subject[0], 64, subject[1]), 64)
+    return plans.plan(now, tab.form.model(now), drawings.begin(subject[0], 64, subject[1]))
 
 
 # Plans
