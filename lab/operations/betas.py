@@ -19,7 +19,7 @@ from lab.operations.house import House
 from lab.operations.limits import check_load
 from lab.operations.loading import loading
 from lab.requests.base import Event
-from lab.requests.betas import DRAWS, SIDE, VALUES, BetaColumn, BetaRequest, BetaSet
+from lab.requests.betas import DRAWS, SIDE, VALUES, BetaColumn, BetaMeasures, BetaRequest, BetaSet
 from lab.requests.bound import BETAS
 
 AT_ONCE = 600  # pictures of a call, so that nobody waits long for it
@@ -39,7 +39,7 @@ _lock = threading.Lock()
 
 
 def betas(request: BetaRequest, house: House) -> Iterator[Event]:
-    """The BetaSet, then a BetaColumn for each beta."""
+    """The BetaSet, a BetaColumn for each beta, then BetaMeasures for each."""
     check_load(request, house.settings)
     yield from loading(house, request.family)
     with house.lease(request.family) as family:
@@ -48,10 +48,14 @@ def betas(request: BetaRequest, house: House) -> Iterator[Event]:
         shown, titles = _shown(request, data)
         known = request.pictures == "shapes"
         yield BetaSet(shown, titles, len(pixels), family.gaps if known else {}, _entropies() if known else {})
+        columns = {}
         for beta in BETAS:
-            name = f"{request.pictures}-{beta:g}"
-            whole = _measure(family, name, pixels, house)
-            yield house.compute(partial(_column, request, family, name, beta, shown, whole))
+            columns[beta] = house.compute(partial(_column, request, family, beta, shown))
+            yield columns[beta]
+        for beta in BETAS:
+            whole = _measure(family, f"{request.pictures}-{beta:g}", pixels, house)
+            mean = torch.from_numpy(columns[beta].means[request.start])
+            yield house.compute(partial(_measures, request, family, beta, whole, mean))
 
 
 def measured_places(data: Data) -> np.ndarray:
@@ -111,9 +115,8 @@ def _measure_part(
     return posterior.kl().double().numpy(), (error / (2 * scale**2)).double().numpy(), posterior.mean.numpy()
 
 
-def _column(
-    request: BetaRequest, family: LoadedFamily, name: str, beta: float, shown: np.ndarray, whole: Measured
-) -> BetaColumn:
+def _column(request: BetaRequest, family: LoadedFamily, beta: float, shown: np.ndarray) -> BetaColumn:
+    name = f"{request.pictures}-{beta:g}"
     config = family.members[name].config
     generator = torch.Generator().manual_seed(request.seed)
     z = torch.randn(request.shown, config.latents, generator=generator)
@@ -122,38 +125,39 @@ def _column(
     codes = posterior.sample(eps).flatten(0, 1)  # draw by draw
     errors = squared_error(np.tile(shown, (DRAWS, 1, 1, 1)), family.decode(name, codes)).unflatten(0, (DRAWS, -1))
     distortions = (errors.mean(0) / (2 * config.scale**2)).numpy()
-    information = gap = None
-    if request.pictures == "shapes":
-        information = mutual_information(whole.means, shapes.factors())
-        gap = gap_of(information, np.array([*_entropies().values()]))
-    floats = 3 * config.side**2
-    column = BetaColumn(
+    return BetaColumn(
         beta,
         _pictures(family.decode(name, posterior.mean)),
         _pictures(family.decode(name, z)),
         posterior.mean.numpy(),
         posterior.kl().numpy(),
         distortions,
-        rms_of(distortions, config.scale, floats),
-        whole.kl,
-        whole.distortion,
-        float(rms_of(whole.distortion, config.scale, floats)),
-        np.empty(0),
-        information,
-        gap,
+        rms_of(distortions, config.scale, 3 * config.side**2),
     )
-    return replace(column, traversal=_traversal(family, name, posterior.mean[request.start], column))
 
 
-def _traversal(family: LoadedFamily, name: str, mean: Tensor, column: BetaColumn) -> np.ndarray:
+def _measures(request: BetaRequest, family: LoadedFamily, beta: float, whole: Measured, mean: Tensor) -> BetaMeasures:
+    """Of what was measured once, with the traversal from a picture's `mean`."""
+    name = f"{request.pictures}-{beta:g}"
+    config = family.members[name].config
+    information = gap = None
+    if request.pictures == "shapes":
+        information = mutual_information(whole.means, shapes.factors())
+        gap = gap_of(information, np.array([*_entropies().values()]))
+    rms = float(rms_of(whole.distortion, config.scale, 3 * config.side**2))
+    found = BetaMeasures(beta, whole.kl, whole.distortion, rms, np.empty(0), information, gap)
+    return replace(found, traversal=_traversal(family, name, mean, found))
+
+
+def _traversal(family: LoadedFamily, name: str, mean: Tensor, found: BetaMeasures) -> np.ndarray:
     """A row for each living latent: the picture's mean, but for that latent."""
-    codes = mean.repeat(column.living, len(VALUES), 1)
-    for row, latent in enumerate(column.order[: column.living]):
+    codes = mean.repeat(found.living, len(VALUES), 1)
+    for row, latent in enumerate(found.order[: found.living]):
         codes[row, :, latent] = torch.tensor(VALUES)
     flat = codes.flatten(0, 1)
     if not len(flat):
         return np.empty((0, len(VALUES), SIDE, SIDE, 3), np.uint8)
-    return _pictures(family.decode(name, flat)).reshape(column.living, len(VALUES), SIDE, SIDE, 3)
+    return _pictures(family.decode(name, flat)).reshape(found.living, len(VALUES), SIDE, SIDE, 3)
 
 
 def _pictures(decoded: Tensor) -> np.ndarray:

@@ -15,6 +15,7 @@ LIVING = 0.01  # nats: a latent with a smaller mean KL divergence is dead
 VALUES = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)  # of the latent that a traversal changes
 DRAWS = 16  # codes from q(z | x) over which the distortion of a picture that is shown is averaged
 SIDE = 32  # pixels of the pictures that the networks take
+LATENTS = {"drawings": 32, "shapes": 10}  # of each family that is shipped
 
 
 class BetaRequest(Request):
@@ -58,8 +59,8 @@ class BetaRequest(Request):
         return self.picture is None
 
     def rest(self, events: Set[Key]) -> Rest | None:
-        """As Request.rest: nothing once all columns have come."""
-        return None if len([key for key in events if key[0] is BetaColumn]) == len(BETAS) else Rest(self)
+        """As Request.rest: nothing once all networks are measured."""
+        return None if len([key for key in events if key[0] is BetaMeasures]) == len(BETAS) else Rest(self)
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,11 @@ class BetaSet(Event):
 
 @dataclass(frozen=True)
 class BetaColumn(Event):
-    """What one network makes of the pictures, and its numbers in nats.
+    """What one network makes of the pictures that are shown, and what they cost under it.
 
     `reconstructions` are decoded from the posterior's mean, `samples` from the prior's codes, (n, SIDE, SIDE, 3) uint8. Of each
-    picture (n,): its `means` and `kl` (n, latents), `distortions` and `rms` (grey levels of 255). Over all that is measured:
-    `mean_kl` (latents,), whose sum is the rate, the `distortion` and its RMS. A distortion is E_q |x - decode(z)|^2 / (2 scale^2),
-    the negative log-likelihood without its constant. `information` is I(z_j; v_k), (latents, factors), and `gap` its MIG, None
-    where no factors are known. `traversal` is a row for each living latent in the order of `order`, (rows, VALUES, SIDE, SIDE, 3)
-    uint8: the start picture's mean but for that latent.
+    picture: `means` and `kl` in nats (n, latents), `distortions` in nats and `rms` in grey levels of 255, (n,). A distortion is
+    E_q |x - decode(z)|^2 / (2 scale^2), the negative log-likelihood without its constant.
     """
 
     beta: float
@@ -98,12 +96,6 @@ class BetaColumn(Event):
     kl: np.ndarray
     distortions: np.ndarray
     rms: np.ndarray
-    mean_kl: np.ndarray
-    distortion: float
-    mean_rms: float
-    traversal: np.ndarray
-    information: np.ndarray | None = None
-    gap: float | None = None
 
     @property
     def key(self) -> Hashable:
@@ -115,17 +107,40 @@ class BetaColumn(Event):
         """KL(q(z | x) || p(z)) of each picture, (n,) in nats."""
         return self.kl.sum(1)
 
+
+@dataclass(frozen=True)
+class BetaMeasures(Event):
+    """One network over all that is measured: `kl` (latents,) and `distortion`, means in nats, and the RMS that goes with it.
+
+    `information` is I(z_j; v_k) in nats, (latents, factors), and `gap` its MIG, None where no factors are known. `traversal` is a
+    row for each living latent in the order of `order`, (rows, VALUES, SIDE, SIDE, 3) uint8: the start picture's mean but for that
+    latent.
+    """
+
+    beta: float
+    kl: np.ndarray
+    distortion: float
+    rms: float
+    traversal: np.ndarray
+    information: np.ndarray | None = None
+    gap: float | None = None
+
+    @property
+    def key(self) -> Hashable:
+        """As Event.key."""
+        return self.beta
+
     @property
     def rate(self) -> float:
-        """Its mean over all that is measured."""
-        return float(self.mean_kl.sum())
+        """The mean of KL(q(z | x) || p(z)), in nats."""
+        return float(self.kl.sum())
 
     @property
     def order(self) -> np.ndarray:
         """The latents, the one with the greatest mean KL divergence first."""
-        return np.argsort(-self.mean_kl, kind="stable")
+        return np.argsort(-self.kl, kind="stable")
 
     @property
     def living(self) -> int:
         """How many latents have a mean KL divergence above LIVING."""
-        return int((self.mean_kl > LIVING).sum())
+        return int((self.kl > LIVING).sum())
