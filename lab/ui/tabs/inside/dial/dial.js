@@ -3,57 +3,61 @@ import { decode, load, paint } from './decoder.js';
 
 const PER_FRAME_MS = 10; // of decoding rows, so that the page stays at hand
 const STEP = 0.05;
-// What a visitor chose, for the next run of the same networks.
-let chosen = { family: '', beta: null, start: null };
+const REST_MS = 400; // until the link is told of another network
+let chosen = { family: '', start: null }; // the picture that a visitor walks from, for the next run of the same networks
 let walk = null; // the one that is shown
 
-export function attach(root) {
+export function attach(root, tell) {
   walk?.end();
-  walk = new Walk(root);
+  walk = new Walk(root, tell);
+  return ({ dial_beta }) => dial_beta !== undefined && walk.follow(Number(dial_beta));
 }
 
-// Gradio patches the markup of the room where it stands, so what is set up here looks whether its data have changed.
 class Walk {
-  constructor(root) {
-    this.root = root;
+  constructor(root, tell) {
+    Object.assign(this, { root, tell });
     this.turn = 0; // of what is shown: rows of an earlier choice are given up
-    this.observer = new MutationObserver(() => this.begin());
-    this.observer.observe(root, { attributeFilter: ['data-dial'] });
-    root.onclick = ({ target }) => this.pressed(target.closest('button'));
-    root.oninput = ({ target }) => this.moved(target);
-    this.begin();
+    root.addEventListener('click', ({ target }) => this.pressed(target.closest('button')));
+    root.addEventListener('input', ({ target }) => this.moved(target));
+    if (root.dataset.dial) this.begin(JSON.parse(root.dataset.dial));
   }
 
   end() {
     this.turn += 1;
-    this.observer.disconnect();
-    this.root.onclick = this.root.oninput = null;
   }
 
   named(selector) {
     return this.root.querySelector(selector);
   }
 
-  begin() {
+  begin(data) {
     const { root } = this;
-    this.turn += 1;
-    this.column = null;
-    if (!root.dataset.dial) return;
-    const data = (this.data = JSON.parse(root.dataset.dial));
-    if (chosen.family !== data.family) chosen = { family: data.family, beta: null, start: null };
+    this.data = data;
+    if (chosen.family !== data.family) chosen = { family: data.family, start: null };
     this.betas = [...root.querySelectorAll('[data-beta]')].map((button) => Number(button.dataset.beta));
-    const wanted = [chosen.beta, data.first, data.columns.at(-1)?.beta];
-    const column = wanted.map((beta) => data.columns.find((one) => one.beta === beta)).find((one) => one?.address);
+    const column = this.columnOf(data.beta) ?? data.columns.findLast((one) => one.address);
     if (!column) return;
     this.dial = this.named('.dial-beta input');
     this.dial.disabled = this.named('.dial-back').disabled = false;
     this.show(column, chosen.start !== null && chosen.start < data.titles.length ? chosen.start : data.start);
   }
 
+  // What is walked under beta; none before that network is measured.
+  columnOf(beta) {
+    return this.data.columns.find((one) => one.beta === beta && one.address);
+  }
+
+  // The tab's control has another beta.
+  follow(beta) {
+    if (this.column && beta !== this.column.beta && this.columnOf(beta)) this.show(this.columnOf(beta), this.start);
+  }
+
   pressed(button) {
     if (!this.column || !button) return;
-    if (button.dataset.start) this.show(this.column, (chosen.start = Number(button.dataset.start)));
-    else if (button.dataset.beta) this.turnTo(Number(button.dataset.beta));
+    if (button.dataset.start) {
+      chosen.start = Number(button.dataset.start);
+      this.show(this.column, chosen.start);
+    } else if (button.dataset.beta) this.turnTo(Number(button.dataset.beta));
     else if (button.matches('.dial-back')) this.back();
   }
 
@@ -66,17 +70,17 @@ class Walk {
     }
   }
 
-  // Another network, where its column is there already.
+  // Another network by hand, where it is measured already.
   turnTo(beta) {
-    const column = this.data.columns.find((one) => one.beta === beta);
-    if (column?.address) {
-      chosen.beta = beta;
-      this.show(column, this.start);
-    } else this.mark();
+    if (!this.columnOf(beta)) return this.mark();
+    this.follow(beta);
+    clearTimeout(this.due);
+    this.due = setTimeout(() => this.tell({ dial_beta: beta }), REST_MS);
   }
 
   async show(column, start) {
-    const turn = (this.turn += 1);
+    this.turn += 1;
+    const { turn } = this;
     Object.assign(this, { column, start, weights: null, code: Float32Array.from(column.means[start]) });
     this.mark();
     this.lay();

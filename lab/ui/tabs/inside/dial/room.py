@@ -7,6 +7,7 @@ import gradio as gr
 import numpy as np
 
 from lab.capsules.beta_script import beta_script
+from lab.capsules.capsule import Range
 from lab.requests.base import LabError, Request, make_request
 from lab.requests.betas import SIDE, VALUES, BetaRequest
 from lab.requests.bound import BETAS
@@ -23,6 +24,7 @@ FIELDS = (
     Field("dial_pictures", gr.Radio, "Networks", "drawings", choices=[("Drawings, 32 latents", "drawings"), ("Shapes, 10 latents", "shapes")],
           options={"elem_classes": "segments"}),
     Field("dial_count", gr.Slider, "Pictures of the set beside yours", 5, options={"minimum": 1, "maximum": 8, "step": 1}),
+    Field("dial_beta", gr.Number, "β of the traversal", 16, kind=Range(min(BETAS), max(BETAS), whole=True), options={"visible": "hidden"}),
     Field("dial_chart", gr.Radio, "Chart of the dial", "kl", choices=charts.CHARTS, linked=False, options={"elem_classes": "segments", "show_label": False}),
 )
 # fmt: on
@@ -42,16 +44,19 @@ class Dial(Room):
     shared = ("picture", "seed")
     shown = ("dial_pictures",)
     more = ("dial_count",)
+    live = ("dial_beta",)
     presets = (
-        Preset("Latents die", look="Look at the bars from left to right: one after the other sinks under the line.",
-               place="#inside-stage .dial-columns", dial_pictures="drawings"),
-        Preset("One slider, one thing", look="Move the sliders beneath the columns: the numbers beside each say what it tells of.",
+        Preset("Latents die", look="Look at the bars from left to right: at β = 4 six of ten have sunk under the line.",
+               place="#inside-stage .dial-columns", dial_pictures="shapes", dial_beta=1),
+        Preset("One slider, one thing", look="Move the sliders: one goes up and down, one from left to right. Their rows say what they tell of.",
                place="#inside-stage .dial-walk", dial_pictures="shapes", dial_chart="gap"),
+        Preset("The price of a drawing", look="Look at the chart: from β = 1 on the code grows lighter, in nats, and the drawing comes back worse.",
+               place="#inside-plot", dial_pictures="drawings", dial_beta=4, dial_chart="curve"),
     )  # fmt: skip
     questions = (
         Question(
             "The network pays β nats for each nat of its code. As β rises from 1 to 16, what becomes of the shapes' ten latents?",
-            ("Several die, and the others carry on", "All carry a little less", "All die"), 0, "One slider, one thing",
+            ("Several die, and the others carry on", "All carry a little less", "All die"), 0, "Latents die",
             "The bars, and how many latents live.",
             "Several die, and the others carry on: ten live at β = 1, four at β = 4 and above. The four that are left weigh a little less each.",
             {1: "most of them say nothing any more.", 2: "four live at 16."},
@@ -76,7 +81,7 @@ class Dial(Room):
         return Outcome(request)
 
     def stage(self, outcome: Any | None, asked: Asked) -> str:
-        return view.stage(outcome)
+        return view.stage(outcome, asked.now["dial_beta"])
 
     def words(self, outcome: Any) -> str:
         return view.words(outcome)

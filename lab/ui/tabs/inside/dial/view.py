@@ -15,7 +15,6 @@ from lab.ui.tabs.inside.dial.outcome import Outcome
 ACROSS = 3  # pictures side by side in a column
 GAP = 1  # pixel between them
 FLOOR, TOP = 1e-3, 1e2  # nats: the ends of the bars' logarithmic axis
-FIRST_BETA = {"drawings": 4, "shapes": 16}  # of the traversal until a visitor chooses another
 OWN = "your picture"
 REPLICATION = (
     "A replication found beta-VAE's near-perfect score very difficult to reproduce, and "
@@ -23,11 +22,11 @@ REPLICATION = (
 )
 
 
-def stage(outcome: Outcome | None) -> str:
-    """HTML of the columns that are there, with places for those that are not, and of the traversal."""
+def stage(outcome: Outcome | None, beta: float) -> str:
+    """HTML of the columns that are there, with places for those that are not, and of the traversal, at first under `beta`."""
     ready = outcome if outcome is not None and outcome.begun else None
     columns = "".join(_column(ready, beta) for beta in BETAS)
-    data = escape(json.dumps(page_data(ready), separators=(",", ":"))) if ready else ""  # Gradio keeps the element
+    data = escape(json.dumps(page_data(ready, beta), separators=(",", ":"))) if ready else ""
     script = f' data-script="dial.js" data-dial="{data}"'
     rows = -(-ready.request.shown // ACROSS) if ready else 2
     return (
@@ -37,7 +36,7 @@ def stage(outcome: Outcome | None) -> str:
     )
 
 
-def page_data(outcome: Outcome) -> dict[str, object]:
+def page_data(outcome: Outcome, beta: float) -> dict[str, object]:
     """What the page needs to walk by itself: of each network its decoder's address, the codes of the pictures, the divergence of each
     latent in nats, and how much of each factor's entropy it tells of."""
     request, shared = outcome.request, outcome.pictures
@@ -45,7 +44,7 @@ def page_data(outcome: Outcome) -> dict[str, object]:
     return {
         "family": request.family,
         "start": request.start,
-        "first": FIRST_BETA[request.pictures],
+        "beta": beta,
         "titles": [_title(outcome, k) for k in range(len(shared.titles))],
         "factors": list(shared.entropies),
         "values": VALUES,
