@@ -289,7 +289,8 @@ class Room {
     for (const plane of this.planes) plane.moveTo(plane.cross, false);
     this.near = this.planes[0].near;
     this.lay();
-    new ResizeObserver(() => this.lay()).observe(root);
+    const observer = new ResizeObserver(() => (root.querySelector('.ellipses') ? this.lay() : observer.disconnect())); // or another room has the stage
+    observer.observe(root);
     this.offerEnds();
     this.fillRows();
   }
