@@ -33,6 +33,7 @@ from lab.operations.factor import factor
 from lab.operations.house import House
 from lab.operations.invention import invention
 from lab.operations.lanes import make_lane
+from lab.operations.latent_map import latent_map
 from lab.operations.ledger import bills, ledger
 from lab.operations.noising import noising
 from lab.operations.sampling import sampling
@@ -44,6 +45,7 @@ from lab.requests.bound import BoundTerms, BoundWeights
 from lab.requests.factor import AUTOENCODERS, PIXELS, Encoded, FactorRequest, HeldOut, StepTime
 from lab.requests.fields import Condition, Forward, GuideSettings
 from lab.requests.invention import Invention, InventionRequest, Machine
+from lab.requests.latent_map import MapDraws, MapPlane, MapRequest
 from lab.requests.ledger import Bill, BillsRequest, SourceRequest
 from lab.requests.noising import NoisingRequest
 from lab.requests.sampling import ControlMap, ControlWindow, LaneResult, LaneSettings, SamplingRequest
@@ -61,6 +63,7 @@ from lab.ui.tabs.edit.outcome import Watch
 from lab.ui.tabs.guidance import tab as guidance_tab
 from lab.ui.tabs.guidance import view as guidance_view
 from lab.ui.tabs.inside import tab as inside_tab
+from lab.ui.tabs.inside.map.room import Map
 from lab.ui.tabs.inside.room import ROOM, Asked
 from lab.ui.tabs.inside.rooms import ROOMS
 from lab.ui.tabs.ledger import bills as ledger_bills
@@ -1083,3 +1086,30 @@ def test_at_equal_noise_latents_lose_the_picture_sooner(house):
     )
     outcome = looked_into("Equal noise, unequal loss", house)
     assert outcome.half("noise") > outcome.half("pixel_noise") + 0.5
+
+
+# Inside, the map
+
+
+@cache
+def planes(shared_house, pictures):
+    """The planes and the draws of both networks, the autoencoder's first."""
+    events = list(latent_map(MapRequest(pictures=pictures), shared_house))
+    return [[event for event in events if isinstance(event, kind)] for kind in (MapPlane, MapDraws)]
+
+
+def test_more_of_the_variational_autoencoders_draws_are_near_a_training_picture(house):
+    said = truth("inside", "Holes")
+    assert "More of the variational autoencoder's draws are near a training picture" in said
+    assert "codes spread several times as far" in said
+    for pictures in ("drawings", "shapes"):
+        (plain, variational), (holes, filled) = planes(house, pictures)
+        assert filled.share(filled.prior) > holes.share(holes.prior) + 0.1
+        assert plain.mean.std(0).min() > 4 * variational.mean.std(0).max()
+
+
+def test_the_darkest_places_between_codes_are_the_autoencoders(house):
+    preset = next(one for one in Map.presets if one.title == "A walk between two pictures")
+    assert "the darkest places are the autoencoder's" in preset.look
+    (plain, variational), _ = planes(house, "drawings")
+    assert plain.far.max() > 1.2 * variational.far.max()

@@ -35,7 +35,7 @@ def _draws(outcome: Outcome) -> Any:
             traces.append(
                 plots.line(*_cumulative(distances), name, COLOURS[network], line={"dash": dash, "width": 2.5})
             )
-    return _figure(traces, "at most so far from a training picture, RMS in grey levels of 255", "share of pictures, %")
+    return _figure(traces, "RMS to the nearest training picture, at most", "share of pictures, %")
 
 
 def _spread(outcome: Outcome) -> Any:

@@ -125,7 +125,7 @@ class Plane {
     for (const sigma of [1, 2]) { // the prior
       ring(context, x, y, sigma * unit, behind === 'none' ? ink('--body-text-color') : '#111', 1.5 * scale, sigma === 2 ? [5 * scale, 4 * scale] : []);
     }
-    if (this.std && this.count <= MANY) for (let i = 0; i < this.count; i += 1) this.ellipse(context, i, 0.35);
+    if (this.std && this.count <= MANY) for (let i = 0; i < this.count; i += 1) this.ellipse(context, i, 0.22);
     const radius = (this.count > MANY ? 1.6 : 3.4) * scale;
     for (let i = 0; i < this.count; i += 1) this.dot(context, i, radius);
     this.draw();

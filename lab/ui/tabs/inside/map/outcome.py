@@ -17,6 +17,9 @@ class Outcome:
     planes: dict[str, MapPlane] = field(default_factory=dict)
     points: dict[str, MapPoint] = field(default_factory=dict)
     draws: dict[str, MapDraws] = field(default_factory=dict)
+    packed: dict[str, str] = field(
+        default_factory=dict
+    )  # pictures as the page takes them, packed once for all its paintings
 
     def add(self, event: Event) -> None:
         """As room.Outcome.add."""

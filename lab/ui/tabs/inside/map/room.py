@@ -52,8 +52,8 @@ class Map(Room):
         Preset("Holes", map_behind="grid", map_row="draws",
                look="Drag the cross of each plane. Beneath, draws from N(0, I) decoded by both: framed where one is near a training picture.",
                place=".map-rows"),
-        Preset("A walk between two pictures", map_pictures="shapes", map_behind="far", map_row="walk",
-               look="The same two pictures in both planes, and what is decoded on the straight line between their codes. Dark: unlike any training picture.",
+        Preset("A walk between two pictures", map_behind="far", map_row="walk",
+               look="The same two pictures in both planes, and what is decoded on the straight line between their codes. Dark is unlike any training picture: the darkest places are the autoencoder's.",
                place=".map-rows"),
     )  # fmt: skip
     questions = (

@@ -3,7 +3,7 @@
 import base64
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
@@ -49,8 +49,8 @@ def _plane(network: str, outcome: Outcome | None) -> str:
         for name, title in (
             ("decoded", "decoded here"),
             ("nearest", "nearest code"),
-            ("own", "your picture"),
-            ("again", "from its code"),
+            ("own", "the picture"),
+            ("again", "its code"),
         )
     )
     return (
@@ -74,7 +74,7 @@ def _legend(outcome: Outcome) -> str:
         f'<li><i style="background:{COLOURS[k % len(COLOURS)]}"></i>{escape(label)}</li>'
         for k, label in enumerate(outcome.data.labels)
     )
-    own = '<li><i class="own"></i>your picture</li>' if outcome.points else ""
+    own = '<li><i class="own"></i>the picture</li>' if outcome.points else ""
     return f'{dots}{own}<li><i class="prior"></i>N(0, I), 1 and 2 σ</li><li class="ellipses"></li>'
 
 
@@ -87,13 +87,19 @@ def _content(outcome: Outcome) -> dict[str, Any]:
     return {
         "side": SIDE,
         "columns": COLUMNS,
-        "sheet": media.smooth_uri(sheet(data.pixels)),
+        "sheet": _once(outcome, "sheet", lambda: sheet(data.pixels)),
         "titles": data.titles,
         "label": _packed(data.label.astype(np.uint8)),
         "colours": [COLOURS[k % len(COLOURS)] for k in range(len(data.labels))],
         "rows": ROWS,
         "planes": {network: _of_plane(outcome, network) for network in NETWORKS},
     }
+
+
+def _once(outcome: Outcome, name: str, make: Callable[[], np.ndarray]) -> str:
+    if name not in outcome.packed:
+        outcome.packed[name] = media.smooth_uri(make())
+    return outcome.packed[name]
 
 
 def _of_plane(outcome: Outcome, network: str) -> dict[str, Any]:
@@ -103,7 +109,7 @@ def _of_plane(outcome: Outcome, network: str) -> dict[str, Any]:
         "box": plane.box,
         "codes": _packed(plane.mean.astype(np.float32)),
         "std": None if plane.kl is None else _packed(plane.std.astype(np.float32)),
-        "grid": media.smooth_uri(plane.grid),
+        "grid": _once(outcome, network, lambda: plane.grid),
         "far": _packed(plane.far.astype(np.float32)),
         "cells": len(plane.far),
     }
@@ -162,7 +168,9 @@ def words(outcome: Outcome) -> str:
     )
     if outcome.points:
         point = outcome.points["ae"], outcome.points["vae"]
-        said.append(f"Your picture comes back with an RMS of {point[0].rms:.1f} and {point[1].rms:.1f} grey levels.")
+        said.append(
+            f"The picture that is chosen comes back with an RMS of {point[0].rms:.1f} and {point[1].rms:.1f} grey levels."
+        )
     return widgets.words(" ".join(said))
 
 
@@ -200,8 +208,8 @@ def table(outcome: Outcome) -> str:
         ]
     if outcome.points:
         points = [outcome.points[network] for network in NETWORKS]
-        rows.append(("Your picture: code", [_pair(one.mean) for one in points]))
-        rows.append(("Your picture: RMS of its reconstruction", [f"{one.rms:.2f}" for one in points]))
+        rows.append(("The picture: code", [_pair(one.mean) for one in points]))
+        rows.append(("The picture: RMS of its reconstruction", [f"{one.rms:.2f}" for one in points]))
     return widgets.table(["", *NETWORKS.values()], [(name, *values) for name, values in rows])
 
 
