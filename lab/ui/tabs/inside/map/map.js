@@ -244,17 +244,20 @@ class Plane {
       const { left, top, width, height } = box.getBoundingClientRect();
       return [this.middleX + this.half * (2 * (event.clientX - left) / width - 1), this.middleY - this.half * (2 * (event.clientY - top) / height - 1)];
     };
-    let held = false;
+    this.held = false;
     box.addEventListener('pointerdown', (event) => {
       if (event.button) return;
-      held = true;
+      this.held = true;
       box.setPointerCapture(event.pointerId);
       box.focus({ preventScroll: true });
       this.moveTo(at(event));
       event.preventDefault();
     });
-    box.addEventListener('pointermove', (event) => held && this.moveTo(at(event)));
-    for (const kind of ['pointerup', 'pointercancel']) box.addEventListener(kind, () => { held = false; });
+    box.addEventListener('pointermove', (event) => this.held && this.moveTo(at(event)));
+    for (const kind of ['pointerup', 'pointercancel']) box.addEventListener(kind, () => {
+      this.held = false;
+      this.room.rest();
+    });
     box.addEventListener('focus', () => this.room.chosen(this));
     box.addEventListener('keydown', (event) => {
       const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
@@ -340,6 +343,7 @@ class Room {
     this.due = setTimeout(() => {
       const aloud = this.root.querySelector('[data-aloud]');
       if (!aloud) return; // another room has the stage by now
+      if (this.planes.some((plane) => plane.held)) return; // it is told once the pointer is lifted
       const text = [...this.planes.flatMap((plane) => plane.cross.map((value) => value.toFixed(3))), ...this.ends].join(' ');
       if (text === this.said.at(-1)) return;
       this.said = [...this.said.slice(-20), text];
