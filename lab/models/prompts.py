@@ -1,7 +1,9 @@
 """Prompts as latent diffusion reads them: by one text encoder (Rombach et al. 2022), or by SDXL's two (Podell et al. 2023)."""
 
 import math
+import re
 import threading
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -10,10 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lab.engine.attention import Word
 from lab.requests.base import LabError
 
 CACHED_PROMPTS = 256
 ORDINALS = ("first", "second")
+START, END = "start", "end and padding"  # tokens that stand for no word
 
 
 def embed_scale(scale: Tensor, width: int) -> Tensor:
@@ -70,12 +74,33 @@ class Window:
         cuts = [*starts[: room + 1], *([len(text)] if len(starts) <= room else [])]
         return next((cut for cut in reversed(cuts) if self._length(text[:cut].rstrip() + ending) <= room), 0)
 
+    def words(self, text: str) -> list[Word]:
+        """What is read of `text`, word by word: the start, the words as spaces part them with the tokens of each, then the
+        end with the padding behind it. Every token of the window is in one of them."""
+        whole = self._call(
+            text, max_length=self.limit, truncation=True, return_offsets_mapping=True, return_special_tokens_mask=True
+        )
+        begins = [match.start() for match in re.finditer(r"\S+", text)]
+        tokens: dict[int, list[int]] = {}
+        for k, ((begin, _), special) in enumerate(zip(whole.offset_mapping, whole.special_tokens_mask, strict=True)):
+            if not special:
+                tokens.setdefault(bisect_right(begins, begin) - 1, []).append(k)
+        first = next(iter(tokens.values()), [1])[0]
+        last = max((k for own in tokens.values() for k in own), default=first - 1)
+        named = [Word(_plain(text[begins[place] :].split()[0]), tuple(own)) for place, own in tokens.items()]
+        return [Word(START, tuple(range(first))), *named, Word(END, tuple(range(last + 1, self.limit)))]
+
     def _length(self, text: str) -> int:
         return len(self._call(text, add_special_tokens=False, verbose=False).input_ids)
 
     def _call(self, text: str, **options: Any) -> Any:
         with self._turn:
             return self.tokenizer(text, **options)
+
+
+def _plain(word: str) -> str:
+    """A word without the punctuation at its ends; what is nothing else stays as it is."""
+    return word.strip(",.;:!?()\"'“”") or word
 
 
 def first_unread(text: str, read: int) -> str:
@@ -111,6 +136,10 @@ class PromptReader:
         read = min(window.read(prompt, ending) for window, _ in self._encoders)
         text = prompt[:read].rstrip()
         return text + ending if text else ending.removeprefix(", ")
+
+    def words(self, prompt: str) -> list[Word]:
+        """The words of a prompt with their tokens, as the first encoder reads them; the start and the end are words too."""
+        return self._encoders[0][0].words(prompt)
 
     def unread(self, prompt: str, ending: str = "") -> list[str]:
         """For each encoder that stops short of the prompt's end: 'from word 12 ("heart") on it is not read by the text

@@ -23,6 +23,7 @@ from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from lab.engine.attention import Word
 from lab.engine.denoisers import recording
 from lab.engine.lanes import Changing, out_of_memory
 from lab.engine.process import VariancePreserving
@@ -198,10 +199,13 @@ class LatentDenoiser:
             return engine(*inputs)[0].float().cpu()
 
     @torch.inference_mode()
-    def by_torch(self, x_t: Tensor, t: Tensor, conditioning: Sequence[TextRow]) -> Tensor:
-        """The prediction of rows of any side, by torch: what is compiled has one side. Without ControlNets."""
+    def by_torch(
+        self, x_t: Tensor, t: Tensor, conditioning: Sequence[TextRow], unet: UNet2DConditionModel | None = None
+    ) -> Tensor:
+        """The prediction of rows of any side, by torch: what is compiled has one side. Without ControlNets; a `unet` may
+        take the place of the model's own."""
         x, t, embeddings, scales = self._inputs(x_t, t, conditioning)
-        return Denoise(self.unet, len(embeddings) - 1)(x, t, *embeddings, *scales).float().cpu()
+        return Denoise(unet or self.unet, len(embeddings) - 1)(x, t, *embeddings, *scales).float().cpu()
 
     @torch.inference_mode()
     def try_out(self, prompt: EncodedPrompt, control: "LoadedControl | None" = None, pixels: int = 8) -> Tensor:
@@ -418,9 +422,16 @@ class LoadedStableDiffusion:
         return self._denoiser
 
     def conditioning(self, condition: Condition) -> TextRow:
+        return self._row(self.prompts.read(self._text(condition)))
+
+    def words(self, condition: Condition) -> list[Word]:
+        """The words of a prompt as they are read, with their tokens; see `PromptReader.words`."""
+        return self.prompts.words(self._text(condition))
+
+    def _text(self, condition: Condition) -> str:
+        """The prompt with its ending."""
         ending = self._ending(condition)
-        prompt = condition.prompt
-        return self._row(self.prompts.read(self.prompts.with_ending(prompt, ending) if ending else prompt))
+        return self.prompts.with_ending(condition.prompt, ending) if ending else condition.prompt
 
     def unconditional(self, negative: str = "") -> TextRow:
         return self._row(self.prompts.negative(negative))

@@ -5,6 +5,7 @@ from typing import Any
 
 from lab.operations.anatomy import anatomy
 from lab.operations.annotate import annotate
+from lab.operations.attention import attention
 from lab.operations.betas import betas
 from lab.operations.edit import edit
 from lab.operations.elbo import elbo
@@ -24,6 +25,7 @@ from lab.operations.share import share
 from lab.operations.sources import source
 from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
+from lab.requests.attention import AttentionRequest
 from lab.requests.base import Event
 from lab.requests.betas import BetaRequest
 from lab.requests.bound import BoundRequest
@@ -48,6 +50,7 @@ OPERATIONS: dict[type, Callable[[Any, House], Iterator[Event]]] = {
     NoisingRequest: noising,
     AnatomyRequest: anatomy,
     AnnotateRequest: annotate,
+    AttentionRequest: attention,
     NearestRequest: nearest,
     FidelityRequest: fidelity,
     ShareRequest: share,

@@ -7,6 +7,7 @@ from lab.captions import as_caption
 from lab.catalog import GUIDANCE, MODELS
 from lab.models.loaders import LoadedModel
 from lab.requests.anatomy import AnatomyRequest
+from lab.requests.attention import AttentionRequest
 from lab.requests.base import Note
 from lab.requests.edit import EditRequest
 from lab.requests.fields import Condition
@@ -18,7 +19,9 @@ WHY_CAPTIONS = "its captions name things without an article."
 MOST_WORDS = 5  # of those that a model never saw, in its note
 
 
-PromptRequest = TypeVar("PromptRequest", SamplingRequest, AnatomyRequest, InversionRequest, EditRequest)
+PromptRequest = TypeVar(
+    "PromptRequest", SamplingRequest, AnatomyRequest, InversionRequest, EditRequest, AttentionRequest
+)
 
 
 def as_captions(request: PromptRequest) -> tuple[PromptRequest, list[Note]]:
@@ -28,6 +31,8 @@ def as_captions(request: PromptRequest) -> tuple[PromptRequest, list[Note]]:
     prompts = {"prompt": request.condition.prompt}
     if isinstance(request, EditRequest):
         prompts["source"] = request.source.prompt
+    if isinstance(request, AttentionRequest):
+        prompts["target"] = request.target
     if not isinstance(request, InversionRequest) and MODELS[request.model].guided:
         prompts["negative"] = request.negative
     emoji = {name: read_emoji(text) for name, text in prompts.items()}
@@ -44,6 +49,8 @@ def as_captions(request: PromptRequest) -> tuple[PromptRequest, list[Note]]:
     update: dict[str, Any] = {"condition": request.condition.model_copy(update={"prompt": captions["prompt"]})}
     if isinstance(request, EditRequest):
         update["source"] = request.source.model_copy(update={"prompt": captions["source"]})
+    if "target" in captions:
+        update["target"] = captions["target"]
     if "negative" in captions:
         update["negative"] = captions["negative"]
     return request.model_copy(update=update), notes

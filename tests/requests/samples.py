@@ -4,6 +4,7 @@ import numpy as np
 
 from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
+from lab.requests.attention import AttentionRequest
 from lab.requests.betas import BetaRequest
 from lab.requests.bound import BoundRequest
 from lab.requests.edit import EditLane, EditRequest
@@ -48,6 +49,16 @@ RUNS = {
     "versus": SamplingRequest(**MODEL, lanes=LANES, versus="exact"),
     "inversion": InversionRequest(**MODEL, picture=PICTURE, steps=3),
     "anatomy": AnatomyRequest(**MODEL, lane=LANES[0], scales=(0, 1, 5), negative="blurry"),
+    "attention": AttentionRequest(
+        **MODEL,
+        condition=APPLE,
+        lane=LANES[0],
+        looks=2,
+        words=("apple",),
+        weights=(0, 2),
+        target="pear",
+        kept_picture=0.5,
+    ),
     "annotate": AnnotateRequest(picture=PICTURE, annotator="canny", size=16, low=50, blur=1.5),
     "noising": NoisingRequest(picture=PICTURE, forward=MODEL["forward"], t=10, recover="text-to-image"),
     "nearest": NearestRequest(model="text-to-image", pictures=(PICTURE, 255 - PICTURE)),
