@@ -9,7 +9,7 @@ other runs use stays as it is whatever happens here.
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -17,7 +17,9 @@ from torch import Tensor
 
 from lab.engine.attention import Alignment, kept, reweighted
 from lab.engine.lanes import Changing
-from lab.models.stable_diffusion import LatentDenoiser, TextRow
+
+if TYPE_CHECKING:  # what draws with it imports this
+    from lab.models.stable_diffusion import LatentDenoiser, TextRow
 
 WORDS, PICTURE = (
     "attn2.processor",
@@ -67,7 +69,7 @@ class Source:
     on, how the two prompts go together, and which of the attentions are kept."""
 
     x_t: Tensor
-    row: TextRow
+    row: "TextRow"
     alignment: Alignment
     words: bool = True
     picture: bool = False
@@ -77,7 +79,7 @@ class Source:
 class EditedRow:
     """A row of the UNet whose attention to words is edited: `factors` (tokens,) multiply it, a `source` replaces it before."""
 
-    row: TextRow
+    row: "TextRow"
     factors: Tensor | None = None
     source: Source | None = None
 
@@ -87,12 +89,18 @@ class Keeping(Changing):
     of the picture to itself in the first `picture` of them. `path` holds the source's x_t by call."""
 
     def __init__(
-        self, row: TextRow, source: TextRow, path: Sequence[Tensor], alignment: Alignment, words: float, picture: float
+        self,
+        row: "TextRow",
+        source: "TextRow",
+        path: Sequence[Tensor],
+        alignment: Alignment,
+        words: float,
+        picture: float,
     ) -> None:
         self.row, self.source, self.path, self.alignment = row, source, path, alignment
         self.words, self.picture = words, picture
 
-    def at(self, i: int, n: int) -> TextRow | EditedRow:
+    def at(self, i: int, n: int) -> "TextRow | EditedRow":
         words, picture = i < round(self.words * n), i < round(self.picture * n)
         if not (words or picture):
             return self.row
@@ -121,7 +129,7 @@ class AttentionDenoiser:
     diffusers' plain kind.
     """
 
-    def __init__(self, denoiser: LatentDenoiser) -> None:
+    def __init__(self, denoiser: "LatentDenoiser") -> None:
         self.denoiser, self.process = denoiser, denoiser.process
         self.prediction_type, self.shape = denoiser.prediction_type, denoiser.shape
         self._twin = twin_of(denoiser.unet)
@@ -134,7 +142,7 @@ class AttentionDenoiser:
                 processors[name] = Explicit(self._edit_of(name))
         self._twin.set_attn_processor(processors)
 
-    def __call__(self, x_t: Tensor, t: Tensor, conditioning: Sequence[TextRow | EditedRow]) -> Tensor:
+    def __call__(self, x_t: Tensor, t: Tensor, conditioning: "Sequence[TextRow | EditedRow]") -> Tensor:
         """Predict for rows x_t (rows, channels, height, width) at timesteps t (rows,)."""
         edited = [k for k, row in enumerate(conditioning) if isinstance(row, EditedRow)]
         plain = [k for k in range(len(x_t)) if k not in edited]
@@ -146,7 +154,7 @@ class AttentionDenoiser:
             parts.append(self._edited(x_t[edited], t[edited], rows))  # type: ignore[arg-type]
         return torch.cat(parts)[torch.tensor(plain + edited).argsort()]
 
-    def look(self, x_t: Tensor, t: float, row: TextRow) -> list[LayerMap]:
+    def look(self, x_t: Tensor, t: float, row: "TextRow") -> list[LayerMap]:
         """What every layer of cross-attention looks at, for one x_t (channels, height, width) at timestep t."""
         self._seen = {}
         try:

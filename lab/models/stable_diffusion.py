@@ -27,6 +27,7 @@ from lab.engine.attention import Word
 from lab.engine.denoisers import recording
 from lab.engine.lanes import Changing, out_of_memory
 from lab.engine.process import VariancePreserving
+from lab.models.attention import AttentionDenoiser
 from lab.models.cache import first_line
 from lab.models.compiled import Engines
 from lab.models.parts import side_of, without_paths
@@ -423,6 +424,10 @@ class LoadedStableDiffusion:
 
     def conditioning(self, condition: Condition) -> TextRow:
         return self._row(self.prompts.read(self._text(condition)))
+
+    def attention(self, forward: Forward) -> AttentionDenoiser:
+        """The denoiser whose attention to words can be seen and edited; one of its own for each run."""
+        return AttentionDenoiser(self.denoiser(forward))
 
     def words(self, condition: Condition) -> list[Word]:
         """The words of a prompt as they are read, with their tokens; see `PromptReader.words`."""

@@ -61,18 +61,21 @@ def _draw(
 ) -> Iterator[Event]:
     halves = Halves(plain, model)
     row, unconditional = halves.of(request.lane)
+    window = words[-1].tokens[-1] + 1  # tokens that the text encoder reads
     # Only what is edited or looked at is computed by torch: where nothing is edited lanes share calls with other runs.
-    watched = AttentionDenoiser(denoiser) if request.looks or request.weights or request.target else None
+    watched = model.attention(request.forward) if request.looks or request.weights or request.target else None
     drawing: Denoiser = watched if watched and request.weights else denoiser
     make = partial(make_lane, settings=request.lane, denoiser=drawing, unconditional=unconditional)
     lanes = [make(PLAIN, conditional=row)]
-    lanes += [make(1 + k, conditional=_weighed(row, weight, tokens)) for k, (weight, tokens) in enumerate(chosen)]
+    lanes += [
+        make(1 + k, conditional=_weighed(row, weight, tokens, window)) for k, (weight, tokens) in enumerate(chosen)
+    ]
     if request.target:
         swapped = request.condition.model_copy(update={"prompt": request.target})
         yield from unread_notes(model, swapped)
         target, _ = Halves(_as_sampling(request, swapped), model).of(request.lane)
         lanes.append(make(len(lanes), conditional=target))
-        alignment = align(words, model.words(swapped), words[-1].tokens[-1] + 1)
+        alignment = align(words, model.words(swapped), window)
 
     began, painter, path = time.perf_counter(), Painter(model, request.looks), list[Tensor]()
     seconds: dict[int, float] = {}
@@ -97,11 +100,11 @@ def _draw(
     yield from painter.replay(REPLAY_SHARE * (time.perf_counter() - began))
 
 
-def _weighed(row: TextRow, weight: float, tokens: list[int]) -> TextRow | EditedRow:
+def _weighed(row: TextRow, weight: float, tokens: list[int], window: int) -> TextRow | EditedRow:
     """A row whose attention to some tokens is multiplied; at weight 1 the row as it is."""
     if weight == 1:
         return row
-    factors = torch.ones(len(row.prompt.hidden))
+    factors = torch.ones(window)
     factors[tokens] = weight
     return EditedRow(row, factors)
 

@@ -23,6 +23,8 @@ from lab.backends.ray_serve import RayBackend
 from lab.backends.refusal import pack
 from lab.backends.zerogpu import ZeroGpuBackend
 from lab.catalog import CONTROLS, HELPERS
+from lab.engine.attention import Word
+from lab.models.attention import LayerMap
 from lab.models.bottleneck import Bottleneck
 from lab.models.cache import ModelCache
 from lab.models.families import Choice, LoadedAutoencoder, LoadedFamily
@@ -109,7 +111,27 @@ FACTORS = {"f2": LoadedAutoencoder(toy_autoencoder(2)), "f8": LoadedAutoencoder(
 FAMILIES = {name: toy_family(name) for name in MEMBERS}
 
 
+class ToyAttention:
+    """Looks at every token alike; edits change nothing."""
+
+    def __init__(self, denoiser):
+        self.denoiser, self.process, self.shape = denoiser, denoiser.process, denoiser.shape
+        self.prediction_type = denoiser.prediction_type
+
+    def __call__(self, x_t, t, conditioning):
+        return self.denoiser(x_t, t, [getattr(row, "row", row) for row in conditioning])
+
+    def look(self, x_t, t, row):
+        return [LayerMap("attn2", torch.full((8, 4, 4), 1 / 8))]
+
+
 class SteeredModel(ToyModel):
+    def words(self, condition):
+        return [Word("start", (0,)), Word(condition.prompt, (1,)), Word("end and padding", tuple(range(2, 8)))]
+
+    def attention(self, forward):
+        return ToyAttention(self.denoiser(forward))
+
     example_latents = ExampleLatents(torch.eye(3, 4), torch.zeros(3), torch.eye(3), 1)
 
     def posterior(self, values):

@@ -40,7 +40,7 @@ function paint(canvas, image) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
-export async function attach(root) {
+async function begin(root) {
   const text = root.querySelector("[data-sheets]")?.dataset.sheets;
   if (!text) return;
   const look = JSON.parse(text);
@@ -48,7 +48,9 @@ export async function attach(root) {
   const all = (selector) => [...root.querySelectorAll(selector)];
   const words = all(".words-prompt button");
   const [heat, still, said] = [one("canvas.heat"), one("canvas.still"), one("[data-said]")];
-  const step = one(".words-step input");
+  const [step, named] = [one(".words-step input"), one(".words-step span")];
+  const shares = words.map((button) => button.querySelector("small"));
+  const minis = all(".words-minis figure").map((figure) => [figure, figure.querySelector("canvas")]);
   const last = look.steps.length;
   const sheets = {};
   const frames = { x_0: await loaded(look.x_0.sheet), x_t: await loaded(look.x_t.sheet) };
@@ -75,8 +77,8 @@ export async function attach(root) {
   function say(frame) {
     const [low, high, mean] = look.levels[level].numbers[shown][frame];
     const { i, n, t } = look.steps[frame] ?? {};
-    one("[data-step]").textContent = frame === last ? "All steps" : `Call ${i + 1} of ${n}, t = ${t}`;
-    step.setAttribute("aria-valuetext", one("[data-step]").textContent);
+    named.textContent = frame === last ? "All steps" : `Call ${i + 1} of ${n}, t = ${t}`;
+    step.setAttribute("aria-valuetext", named.textContent);
     said.textContent = `“${look.names[shown]}”: ${percent(mean)} of the attention; by place ${percent(low)} (dark) to ${percent(high)} (amber)`;
   }
 
@@ -86,15 +88,14 @@ export async function attach(root) {
     const { side } = look.levels[level];
     paintStill(frame);
     paint(heat, overlay(sheet, side, shown, frame, opacity / 100));
-    for (const figure of all(".words-minis figure")) {
-      const word = Number(figure.dataset.word);
-      paint(figure.querySelector("canvas"), overlay(sheet, side, word, frame, 1));
+    for (const [word, [figure, canvas]] of minis.entries()) {
+      paint(canvas, overlay(sheet, side, word, frame, 1));
       figure.classList.toggle("on", word === shown);
     }
     for (const [k, button] of words.entries()) {
       button.setAttribute("aria-pressed", String(k === chosen));
       button.classList.toggle("on", k === shown);
-      button.querySelector("small").textContent = percent(look.levels[level].numbers[k][frame][2]);
+      shares[k].textContent = percent(look.levels[level].numbers[k][frame][2]);
     }
     say(frame);
   }
@@ -108,7 +109,7 @@ export async function attach(root) {
     kept.word = look.names[word];
     show(word);
   };
-  for (const part of [...words, ...all(".words-minis figure")]) {
+  for (const part of [...words, ...minis.map(([figure]) => figure)]) {
     const word = Number(part.dataset.word);
     part.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && show(word));
     part.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && show(chosen));
@@ -142,4 +143,8 @@ export async function attach(root) {
   });
   await draw();
   root.dataset.ready = "";
+}
+
+export function attach(root) {
+  begin(root);
 }

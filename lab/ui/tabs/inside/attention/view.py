@@ -74,7 +74,7 @@ def _controls(outcome: Outcome | None) -> str:
     most = len(outcome.maps) if outcome else 0
     return (
         '<div class="words-controls">'
-        f'<label class="words-step"><span data-step>All steps</span><input type="range" min="0" max="{most}" value="{most}" step="1" aria-label="Step"></label>'
+        f'<label class="words-step"><span>All steps</span><input type="range" min="0" max="{most}" value="{most}" step="1" aria-label="Step"></label>'
         + _choice("level", "Level", [(str(side), titles[side]) for side in levels])
         + _choice("under", "Under the map", [("x_0", "predicted x_0"), ("x_t", "x_t")])
         + '<label><span>Opacity</span><input type="range" data-opacity min="0" max="100" value="80" aria-label="Opacity of the map, percent"></label></div>'
