@@ -44,7 +44,7 @@ def attention(request: AttentionRequest, house: House) -> Iterator[Event]:
         denoiser = model.denoiser(request.forward)
         yield from unread_notes(model, request.condition, "" if model.distilled else request.negative)
         words = model.words(request.condition)
-        yield Words(tuple(w.text for w in words), tuple(w.tokens for w in words), words[-1].tokens[-1] + 1)
+        yield Words(tuple(w.text for w in words), tuple(len(w.tokens) for w in words), words[-1].tokens[-1] + 1)
         rows = [one for one in request.drawings() if one.kind == "weight"]
         chosen = [(one.weight, _tokens(words, one.word)) for one in rows]
         yield from _draw(request, plain, model, denoiser, words, chosen, house)

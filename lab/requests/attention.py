@@ -79,11 +79,11 @@ class AttentionRequest(Request):
 
 @dataclass(frozen=True)
 class Words(Event):
-    """The words of the prompt as the model reads it, with the tokens of each: the first is the start, the last the end with all
+    """The words of the prompt as the model reads it, with the number of tokens of each: the first is the start, the last the end with all
     padding. `window` is how many tokens there are."""
 
     names: tuple[str, ...]
-    tokens: tuple[tuple[int, ...], ...]
+    tokens: tuple[int, ...]
     window: int
 
     @property

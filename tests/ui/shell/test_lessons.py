@@ -17,9 +17,9 @@ def test_whatever_has_presets_has_a_lesson():
 
 
 @pytest.mark.parametrize("tab", TAUGHT)
-def test_a_lesson_has_three_to_five_steps_on_presets_that_are_there(tab):
+def test_a_lesson_has_three_to_six_steps_on_presets_that_are_there(tab):
     steps, presets = tab.lesson, tab.presets
-    assert 3 <= len(steps) <= 5 and len({step.preset for step in steps}) == len(steps)
+    assert 3 <= len(steps) <= 6 and len({step.preset for step in steps}) == len(steps)
     for step in steps:
         assert step.preset in presets and step.ask.endswith("?") and step.look[-1] in ".?" and step.truth.endswith(".")
         assert step.wrong.keys() == set(range(len(step.answers))) - {step.right}

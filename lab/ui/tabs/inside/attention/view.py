@@ -196,7 +196,7 @@ def _on_maps(outcome: Outcome) -> str:
     assert outcome.words
     shares, names = outcome.shares, outcome.words.names
     aside = float(shares[0] + shares[-1])
-    tokens = len(outcome.words.tokens[-1]) + len(outcome.words.tokens[0])
+    tokens = outcome.words.tokens[-1] + outcome.words.tokens[0]
     said = (
         f"Start, end and padding, {tokens} of {outcome.words.window} tokens, take <b>{percent(aside)}</b> of the attention: they stand for no word. "
         "The text encoder reads from left to right, so what stands behind a word knows of it, and the end knows all."
@@ -253,7 +253,7 @@ def table(outcome: Outcome) -> str:
     calls, mean = sorted(outcome.maps), outcome.mean(0)
     first, last = outcome.maps[calls[0]].shares, outcome.maps[calls[-1]].shares
     rows = [
-        [name, str(len(tokens)), f"{100 * share:.2f} %", f"{100 * first[k]:.2f} %", f"{100 * last[k]:.2f} %", f"{100 * mean[k].max():.1f} %"]
+        [name, str(tokens), f"{100 * share:.2f} %", f"{100 * first[k]:.2f} %", f"{100 * last[k]:.2f} %", f"{100 * mean[k].max():.1f} %"]
         for k, (name, tokens, share) in enumerate(zip(outcome.words.names, outcome.words.tokens, outcome.shares, strict=True))
     ]  # fmt: skip
     return widgets.table(
