@@ -1113,3 +1113,38 @@ def test_the_darkest_places_between_codes_are_the_autoencoders(house):
     assert "the darkest places are the autoencoder's" in preset.look
     (plain, variational), _ = planes(house, "drawings")
     assert plain.far.max() > 1.2 * variational.far.max()
+
+
+# Inside: the dial
+
+
+def test_of_ten_latents_of_the_shapes_four_are_left(house):
+    said = truth("inside", "Latents die")
+    assert "at β = 4 six of ten have sunk under the line" in preset_of(inside_tab, "Latents die").look
+    assert "ten live at β = 1, four at β = 4 and above. The four that are left weigh a little less each" in said
+    measures = looked_into("Latents die", house).measures
+    assert [measures[beta].living for beta in (1, 4, 8, 16)] == [10, 4, 4, 4]
+    heaviest = [np.sort(measures[beta].kl)[-4:] for beta in (1, 4, 8, 16)]
+    assert all((less < more).all() for more, less in pairwise(heaviest))
+
+
+def test_two_sliders_of_the_shapes_are_places_and_the_gap_depends_on_the_seed(house):
+    assert "one goes up and down, one from left to right" in preset_of(inside_tab, "One slider, one thing").look
+    outcome = looked_into("One slider, one thing", house)
+    shares = outcome.measures[16].information / np.array([*outcome.pictures.entropies.values()])
+    down, across = ([*outcome.pictures.entropies].index(name) for name in ("up and down", "left to right"))
+    first, second = shares[:, down].argmax(), shares[:, across].argmax()
+    assert first != second and shares[first, down] > 0.6 and shares[second, across] > 0.6
+    assert shares[first, across] < 0.1 and shares[second, down] < 0.1
+    assert max(outcome.pictures.gaps[16]) > 3 * min(outcome.pictures.gaps[16])
+    assert max(max(seeds) for seeds in outcome.pictures.gaps.values()) < 0.5  # far from perfect
+
+
+def test_codes_grow_lighter_and_held_out_drawings_come_back_best_at_beta_four(house):
+    look = preset_of(inside_tab, "The price of a drawing").look
+    assert "codes grow lighter with β. Drawings that no network has learned come back best at β = 4, not at 0" in look
+    outcome = looked_into("The price of a drawing", house)
+    for rates in ([found.rate for found in outcome.measured], [column.rates[0] for column in outcome.listed]):
+        assert rates == sorted(rates, reverse=True)
+    distortions = {found.beta: found.distortion for found in outcome.measured}
+    assert min(distortions, key=lambda beta: distortions[beta]) == 4 and distortions[0] > 1.05 * distortions[4]

@@ -50,7 +50,7 @@ class Dial(Room):
                place="#inside-stage .dial-columns", dial_pictures="shapes", dial_beta=1),
         Preset("One slider, one thing", look="Move the sliders: one goes up and down, one from left to right. Their rows say what they tell of.",
                place="#inside-stage .dial-walk", dial_pictures="shapes", dial_chart="gap"),
-        Preset("The price of a drawing", look="Look at the chart: from β = 1 on the code grows lighter, in nats, and the drawing comes back worse.",
+        Preset("The price of a drawing", look="Look at the chart: codes grow lighter with β. Drawings that no network has learned come back best at β = 4, not at 0.",
                place="#inside-plot", dial_pictures="drawings", dial_beta=4, dial_chart="curve"),
     )  # fmt: skip
     questions = (
