@@ -1122,6 +1122,7 @@ def test_of_ten_latents_of_the_shapes_four_are_left(house):
     said = truth("inside", "Latents die")
     assert "at β = 4 six of ten have sunk under the line" in preset_of(inside_tab, "Latents die").look
     assert "ten live at β = 1, four at β = 4 and above. The four that are left weigh a little less each" in said
+    assert "Of ten latents of the shapes four live at β = 4 and above" in look_for("Latents die")
     measures = looked_into("Latents die", house).measures
     assert [measures[beta].living for beta in (1, 4, 8, 16)] == [10, 4, 4, 4]
     heaviest = [np.sort(measures[beta].kl)[-4:] for beta in (1, 4, 8, 16)]
@@ -1130,6 +1131,7 @@ def test_of_ten_latents_of_the_shapes_four_are_left(house):
 
 def test_two_sliders_of_the_shapes_are_places_and_the_gap_depends_on_the_seed(house):
     assert "one goes up and down, one from left to right" in preset_of(inside_tab, "One slider, one thing").look
+    assert "one slider is the place up and down, one that from left to right" in look_for("One slider, one thing")
     outcome = looked_into("One slider, one thing", house)
     shares = outcome.measures[16].information / np.array([*outcome.pictures.entropies.values()])
     down, across = ([*outcome.pictures.entropies].index(name) for name in ("up and down", "left to right"))

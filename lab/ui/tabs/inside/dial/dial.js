@@ -26,6 +26,11 @@ class Walk {
     this.turn += 1;
   }
 
+  // Not once another room has the stage.
+  get there() {
+    return this.root.isConnected && this.named('.dial-rows') !== null;
+  }
+
   named(selector) {
     return this.root.querySelector(selector);
   }
@@ -49,7 +54,7 @@ class Walk {
 
   // The tab's control has another beta.
   follow(beta) {
-    if (this.column && beta !== this.column.beta && this.columnOf(beta)) this.show(this.columnOf(beta), this.start);
+    if (this.there && this.column && beta !== this.column.beta && this.columnOf(beta)) this.show(this.columnOf(beta), this.start);
   }
 
   pressed(button) {
@@ -88,9 +93,9 @@ class Walk {
     try {
       weights = await load(column.address);
     } catch (error) {
-      this.say(`${error.message}. Choose the network again.`);
+      if (turn === this.turn && this.there) this.say(`${error.message}. Choose the network again.`);
     }
-    if (!weights || turn !== this.turn) return;
+    if (!weights || turn !== this.turn || !this.there) return;
     this.weights = weights;
     this.look();
     this.fill(turn);
@@ -153,7 +158,7 @@ class Walk {
     const jobs = rows.flatMap((row) => data.values.map((value, k) => ({ ...row, value, k })));
     const picture = document.createElement('canvas'), values = new Float32Array(3 * weights.side ** 2);
     const some = () => {
-      if (turn !== this.turn || !this.root.isConnected) return;
+      if (turn !== this.turn || !this.there) return;
       const until = performance.now() + PER_FRAME_MS;
       while (jobs.length && performance.now() < until) {
         const { latent, strip, value, k } = jobs.shift();
