@@ -126,7 +126,7 @@ class Plane {
       ring(context, x, y, sigma * unit, behind === 'none' ? ink('--body-text-color') : '#111', 1.5 * scale, sigma === 2 ? [5 * scale, 4 * scale] : []);
     }
     if (this.std && this.count <= MANY) for (let i = 0; i < this.count; i += 1) this.ellipse(context, i, 0.22);
-    const radius = (this.count > MANY ? 1.6 : 3.4) * scale;
+    const radius = (this.count > MANY ? 1.6 : 3.4) * scale * Math.min(1, Math.max(0.85, this.box.clientWidth / 300)); // smaller on a phone
     for (let i = 0; i < this.count; i += 1) this.dot(context, i, radius);
     this.draw();
   }
@@ -151,9 +151,9 @@ class Plane {
     context.arc(x, y, radius, 0, 7);
     context.fillStyle = this.room.colourOf(index);
     context.fill();
-    if (radius > 3 * this.scale) {
+    if (this.count <= MANY) {
       context.strokeStyle = '#fff';
-      context.lineWidth = this.scale;
+      context.lineWidth = 0.75 * this.scale;
       context.stroke();
     }
   }
