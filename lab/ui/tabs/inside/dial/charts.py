@@ -48,7 +48,7 @@ def _curve(outcome: Outcome) -> Any:
         series.append(("your picture", ORANGE, own))
     traces = [
         {"type": "scatter", "mode": "lines+markers+text", "name": name, "x": [_round(x) for x, *_ in points],
-         "y": [_round(y) for _, y, _ in points], "text": [f"β {beta:g}" for *_, beta in points], "textposition": "top right",
+         "y": [_round(y) for _, y, _ in points], "text": [f"β {beta:g}" for *_, beta in points], "textposition": "top right", "cliponaxis": False,
          "hovertemplate": "%{text}: rate %{x}, distortion %{y} nats<extra></extra>",
          "line": {"color": colour, "width": 2.5}, "marker": {"color": colour, "size": 9}}
         for name, colour, points in series

@@ -17,8 +17,8 @@ GAP = 1  # pixel between them
 FLOOR, TOP = 1e-3, 1e2  # nats: the ends of the bars' logarithmic axis
 OWN = "your picture"
 REPLICATION = (
-    "A replication found beta-VAE's near-perfect score very difficult to reproduce, and "
-    '<a href="https://arxiv.org/abs/1811.12359" target="_blank" rel="noopener">Locatello et al. 2018</a> that the seed matters as much as the method.'
+    "A replication found beta-VAE's near-perfect score very difficult to reproduce; "
+    '<a href="https://arxiv.org/abs/1811.12359" target="_blank" rel="noopener">Locatello et al. 2018</a> found that the seed matters as much as the method.'
 )
 
 
