@@ -60,7 +60,7 @@ torch.set_grad_enabled(False)
 pixels = np.array(Image.open(io.BytesIO(base64.b64decode("".join(PICTURE)))))
 x = torch.tensor(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
 config = json.loads((FOLDER / "config.json").read_text())
-w = load_file(FOLDER / "diffusion_pytorch_model.safetensors")
+w = {name: part.float() for name, part in load_file(FOLDER / "diffusion_pytorch_model.safetensors").items()}
 levels, latents, scale = len(config["channels"]), config["latents"], config["scale"]
 
 

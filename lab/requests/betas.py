@@ -12,7 +12,15 @@ from lab.requests.bound import BETAS
 from lab.requests.fields import Picture, Seed
 
 LIVING = 0.01  # nats: a latent with a smaller mean KL divergence is dead
-VALUES = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)  # of the latent that a traversal changes
+VALUES = (
+    -1.8,
+    -1.2,
+    -0.6,
+    0.0,
+    0.6,
+    1.2,
+    1.8,
+)  # of the latent that a traversal changes: nine tenths of N(0, 1) lie between
 DRAWS = 16  # codes from q(z | x) over which the distortion of a picture that is shown is averaged
 SIDE = 32  # pixels of the pictures that the networks take
 LATENTS = {"drawings": 32, "shapes": 10}  # of each family that is shipped

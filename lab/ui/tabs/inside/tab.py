@@ -21,10 +21,11 @@ from lab.ui.shell.tool import NO_PICTURE, Tool
 from lab.ui.shell.widgets import LATEST, PICKED, QUIET, Update
 from lab.ui.tabs.inside import content, controls, words
 from lab.ui.tabs.inside.presets import PRESETS
-from lab.ui.tabs.inside.room import ROOM, Asked
+from lab.ui.tabs.inside.room import ROOM, Asked, Room
 from lab.ui.tabs.inside.rooms import ROOMS
 
 PAINT_EVERY_S = 0.2
+PRESS_RUN = "Press Run."
 FOLLOW_JS = "(...values) => { const given = Object.fromEntries(NAMES.map((name, i) => [name, values[i]])); if (window.labInside?.set) window.labInside.set(given); else window.labInside = { values: given }; }"
 PICTURES = {"picture": "Picture", "second": "Second picture"}  # controls that hold one
 
@@ -56,7 +57,7 @@ class Inside(Tool):
         self.form.lay_out(*self._charts, values=opening)
         self.plot = widgets.plot("What the room measures", elem_id="inside-plot")
         with widgets.more("Numbers"):
-            self.table = gr.HTML("Press Run first.", elem_id="inside-table")
+            self.table = gr.HTML(PRESS_RUN, elem_id="inside-table")
         self.shelf.lay_out()
 
     @property
@@ -99,7 +100,8 @@ class Inside(Tool):
         for name, gallery in self.galleries.items():
             gallery.wire(form[name], runs.note)
         form["model"].input(self.on_model, inputs, form.model_parts, **LATEST)
-        form[ROOM].input(self.on_room, inputs, [*settings, self.stage, self.words, runs.note], **LATEST)
+        shown = [self.stage, self.words, self.plot, self.table, runs.note, runs.run, runs.stop]
+        form[ROOM].input(self.on_room, inputs, [*settings, *shown], **LATEST)
         for name in self._selecting:
             galleries = [gallery.gallery for gallery in self.galleries.values()]
             form[name].input(self.on_experiment, inputs, [*form.others_parts, *galleries], **LATEST)
@@ -150,16 +152,32 @@ class Inside(Tool):
 
     # What the visitor does
 
-    def on_room(self, values: dict[Any, Any]) -> Update:
-        """Another room: its controls, its pictures, and its stage as it was left, or as it is before a run."""
+    def on_room(self, values: dict[Any, Any], request: gr.Request) -> Update:
+        """Another room: its controls, its pictures, and all of its run as it was left, or its stage as it is before one. What is
+        under way in the room before has the page no more."""
+        self.runs.stops.end(request)
         now, last = self.form.read(values), values[self.last_run]
         room = ROOMS[now[ROOM]]
-        outcome = last.outcome if last is not None and last.room == room.name else None
-        return self.form.look(now) | self._show_pictures(now) | {
-            self.stage: room.stage(outcome, self._asked(now)),
-            self.words: "" if outcome is None else room.words(outcome),
-            self.runs.note: widgets.note("" if outcome is not None else "Press Run."),
+        update = self.form.look(now) | self._show_pictures(now) | {
+            self.runs.run: gr.update(interactive=True),
+            self.runs.stop: gr.update(interactive=False),
         }  # fmt: skip
+        if last is not None and last.room == room.name:
+            return update | self._whole(room, last.outcome, now) | {self.runs.note: widgets.note("")}
+        return update | self._blank(room, self._asked(now)) | {self.runs.note: widgets.note(PRESS_RUN)}
+
+    def _whole(self, room: Room, outcome: Any, now: dict[str, Any]) -> Update:
+        """All that the page shows of a run."""
+        return {
+            self.stage: room.stage(outcome, self._asked(now)),
+            self.words: room.words(outcome),
+            self.plot: room.chart(outcome, now),
+            self.table: room.table(outcome),
+        }
+
+    def _blank(self, room: Room, asked: Asked) -> Update:
+        """What the page shows of a room before its run: nothing of another's."""
+        return {self.stage: room.stage(None, asked), self.words: "", self.plot: None, self.table: PRESS_RUN}
 
     def on_experiment(self, values: dict[Any, Any]) -> Update:
         """As Tool's, with the pictures that the room uses."""
@@ -172,10 +190,10 @@ class Inside(Tool):
 
     def on_chart(self, values: dict[Any, Any]) -> Update:
         """Another chart of the same run."""
-        last: Ended | None = values[self.last_run]
-        if last is None:
+        now, last = self.form.read(values), values[self.last_run]
+        if last is None or last.room != now[ROOM]:
             return {self.runs.note: widgets.note(NO_PICTURE, bad=True)}
-        return {self.plot: ROOMS[last.room].chart(last.outcome, self.form.read(values))}
+        return {self.plot: ROOMS[last.room].chart(last.outcome, now)}
 
     def on_live(self, values: dict[Any, Any]) -> Update:
         """A live control was set: the link of what is shown has it from now on."""
@@ -224,6 +242,9 @@ class Inside(Tool):
         request = room.request(asked)
         outcome = room.outcome(request)
         run = Run(PAINT_EVERY_S, [asked.remark], outcome.ways)
+        last: Ended | None = values[self.last_run]
+        if last is not None and last.room != room.name:
+            yield self._blank(room, asked)
 
         def paint() -> Update:
             shown = {self.stage: room.stage(outcome, asked)} if outcome.begun else {}
@@ -235,10 +256,7 @@ class Inside(Tool):
         whole = not stop.is_set()
         note = run.sentence(room.summary(outcome) if whole else STOPPED)
         return self.ended(self._capsule(now, values, asked, request), whole) | {
-            self.stage: room.stage(outcome, asked),
-            self.words: room.words(outcome),
-            self.plot: room.chart(outcome, now),
-            self.table: room.table(outcome),
+            **self._whole(room, outcome, now),
             self.last_run: Ended(room.name, request, outcome),
             self.runs.note: note,
         }

@@ -133,7 +133,7 @@ def test_sentences_and_numbers_are_those_of_the_run():
     assert "4 at β = 0, 4 at β = 1, 3 at β = 2, 2 at β = 4, 1 at β = 8, 1 at β = 16" in said
     assert "from 4.7 to 3.01 nats" in said and "from 11.0 to 27.0 of 255" in said
     assert (
-        "of 3 seeds goes from 0.01 to 0.03 at β = 1 and 0.16 to 0.48 at β = 16" in said
+        "of 3 seeds lies between 0.01 and 0.03 at β = 1, between 0.16 and 0.48 at β = 16" in said
         and "difficult to reproduce" in said
     )
     assert "4,800 shapes measured under each β: 4 of 4 latents live at β = 0, 1 at 16" in ROOM.summary(found)

@@ -79,7 +79,14 @@ class WordsRoom(Room):
     def request(self, asked: Asked) -> Request:
         now, row = asked.now, asked.row
         experiment = now["words_experiment"]
-        asks: dict[str, Any] = {"looks": int(now["words_steps"]) if experiment == LOOK else 0}
+        lane = make_request(
+            LaneSettings,
+            sampler="lcm" if row.consistency else "ddim",
+            steps=now["words_steps"],
+            seed=now["seed"],
+            guidance_scale=now["words_scale"],
+        )
+        asks: dict[str, Any] = {"looks": lane.steps if experiment == LOOK else 0}
         if experiment == WEIGH:
             names = [name.strip(" “”\"'") for name in re.split(r"[,;\n]", now["words_names"])]
             asks["words"] = tuple(dict.fromkeys(filter(None, names)))
@@ -90,8 +97,6 @@ class WordsRoom(Room):
             if not now["words_target"].strip():
                 raise LabError("Write the target prompt: the prompt with another word.")
             asks |= {"target": now["words_target"], "kept": now["words_kept"], "kept_picture": now["words_picture"]}
-        lane = LaneSettings(sampler="lcm" if row.consistency else "ddim", steps=int(now["words_steps"]), seed=now["seed"],
-                            guidance_scale=now["words_scale"])  # fmt: skip
         return make_request(
             AttentionRequest,
             model=row.name,

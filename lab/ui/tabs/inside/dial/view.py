@@ -89,7 +89,7 @@ def _originals(outcome: Outcome | None) -> str:
         '<h4 class="dial-head">Pictures</h4>'
         f'<div class="dial-mosaic dial-originals">{buttons}</div>'
         '<p class="dial-side">Drawn from the prior, the same z for every β</p>'
-        f'<p class="dial-side">KL of each latent, sorted; under the line ({LIVING:g} nats) it is dead</p>'
+        f'<p class="dial-side">KL of each latent, sorted, on a log scale; under the line ({LIVING:g} nats) it is dead</p>'
         '<p class="dial-side dial-foot">living latents<br>rate, nats<br>RMS, of 255</p>'
     )
 
@@ -179,10 +179,12 @@ def words(outcome: Outcome) -> str:
         )
     gaps = outcome.pictures.gaps
     if gaps:
-        spread = [f"{min(gaps[beta]):.2f} to {max(gaps[beta]):.2f} at β = {beta:g}" for beta in (1, 16) if beta in gaps]
+        spread = [
+            f"{min(gaps[beta]):.2f} and {max(gaps[beta]):.2f} at β = {beta:g}" for beta in (1, 16) if beta in gaps
+        ]
         seeds = len(next(iter(gaps.values())))
         said.append(
-            f"The mutual information gap of {seeds} seeds goes from {' and '.join(spread)}; 1 would be perfect. {REPLICATION}"
+            f"The mutual information gap of {seeds} seeds lies between {', between '.join(spread)}; 1 would be perfect. {REPLICATION}"
         )
     return widgets.words(" ".join(said))
 

@@ -9,8 +9,9 @@ import numpy as np
 from lab.architecture import architecture
 from lab.capsules.latents_script import latents_script
 from lab.requests.base import LabError, Request, make_request
+from lab.requests.fields import MAX_SEED
 from lab.requests.latents import LatentLane, LatentRequest
-from lab.ui.shell import pipeline
+from lab.ui.shell import lists, pipeline
 from lab.ui.shell.form import Field, Preset, one_of
 from lab.ui.shell.instrument import Question
 from lab.ui.shell.sources import beside
@@ -18,6 +19,7 @@ from lab.ui.tabs.inside.latents import charts, flow, plans, view
 from lab.ui.tabs.inside.latents.outcome import Outcome
 from lab.ui.tabs.inside.room import Asked, Room
 
+FRAMES, DRAWS = (3, 31), (2, 6)  # fewest and most
 CHANNELS = 4  # of an autoencoder whose files are not here yet: Stable Diffusion's and XL's
 
 # fmt: off
@@ -27,9 +29,9 @@ FIELDS = (
     Field("latents_centre", gr.Radio, "A channel that is off is at", "mean", choices=[("the examples’ mean", "mean"), ("zero", "zero")],
           when=one_of("latents_experiment", plans.CHANNELS), options={"elem_classes": "segments"}),
     Field("latents_frames", gr.Slider, "Frames of the slider", 13, when=one_of("latents_experiment", plans.NOISE, plans.BETWEEN),
-          options={"minimum": 3, "maximum": 31, "step": 2}),
+          options={"minimum": FRAMES[0], "maximum": FRAMES[1], "step": 2}),
     Field("latents_draws", gr.Slider, "Draws of a row", 4, when=one_of("latents_experiment", plans.DRAWS),
-          options={"minimum": 2, "maximum": 6, "step": 1}),
+          options={"minimum": DRAWS[0], "maximum": DRAWS[1], "step": 1}),
 )
 # fmt: on
 
@@ -91,14 +93,19 @@ class Latents(Room):
 
     def _lanes(self, asked: Asked, experiment: str) -> list[LatentLane]:
         now, seed = asked.now, make_request(LatentLane, seed=asked.now["seed"]).seed
-        if experiment == plans.NOISE:
-            return plans.noises(int(now["latents_frames"]), seed)
-        if experiment == plans.BETWEEN:
-            return plans.between(int(now["latents_frames"]))
+        if experiment in (plans.NOISE, plans.BETWEEN):
+            frames = _count(now["latents_frames"], "Frames of the slider", *FRAMES)
+            return plans.noises(frames, seed) if experiment == plans.NOISE else plans.between(frames)
         if experiment == plans.DRAWS:
-            return plans.draws(int(now["latents_draws"]), min(seed, 2**31 - 8))
+            draws = _count(now["latents_draws"], "Draws of a row", *DRAWS)
+            if seed + draws - 1 > MAX_SEED:
+                raise LabError(
+                    f"Seed: {draws} draws from {seed} on pass the largest seed, {MAX_SEED}. Take a smaller one."
+                )
+            return plans.draws(draws, seed)
         built = architecture(asked.row)
-        return plans.channels(built.shape[0] if built else CHANNELS, now["latents_centre"], seed)
+        centre = make_request(LatentLane, centre=now["latents_centre"]).centre
+        return plans.channels(built.shape[0] if built else CHANNELS, centre, seed)
 
     def outcome(self, request: Request) -> Any:
         assert isinstance(request, LatentRequest)
@@ -139,3 +146,11 @@ class Latents(Room):
     def flow(self, request: Request) -> pipeline.Flow:
         assert isinstance(request, LatentRequest)
         return flow.of(request)
+
+
+def _count(value: Any, what: str, fewest: int, most: int) -> int:
+    """A whole number of a slider, which may hold anything. Raises LabError where it is none, or too many or too few."""
+    count = lists.whole(value, what)
+    if not fewest <= count <= most:
+        raise LabError(f"{what}: {count} is out of range. Whole numbers from {fewest} to {most} are possible.")
+    return count

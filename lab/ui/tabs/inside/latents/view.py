@@ -393,7 +393,7 @@ def _of_channels(outcome: Outcome) -> str:
         worst = int(np.argmax(np.abs(np.array(told) - shown)))
         said += (
             f" The linear map to RGB has R² {signed(fit[0])} against the decoded picture, {fit[1]:.1f} dB. It is wrong most about channel "
-            f"{worst + 1}: off, it would change the picture by {told[worst]:.1f}, and the decoder changes it by {shown[worst]:.1f}."
+            f"{worst + 1}: off, it would change the picture by {told[worst]:.1f}, and the decoder changes it by {shown[worst]:.1f} at the latents’ resolution, as the chart has it."
         )
         if pair and abs(pair[2]) > 0.5:
             i, j, r = pair
