@@ -1150,3 +1150,49 @@ def test_codes_grow_lighter_and_held_out_drawings_come_back_best_at_beta_four(ho
         assert rates == sorted(rates, reverse=True)
     distortions = {found.beta: found.distortion for found in outcome.measured}
     assert min(distortions, key=lambda beta: distortions[beta]) == 4 and distortions[0] > 1.05 * distortions[4]
+
+
+# Inside, the words
+
+
+def place_of(words, name):
+    """Where a word's map has its mean place, from the top (0) to the bottom (1), of what lies above the map's middle value."""
+    own = words.mean(0)[words.words.names.index(name)]
+    weight = np.clip(own - (own.min() + own.max()) / 2, 0, None).sum(axis=1)
+    return float((weight * np.arange(len(weight))).sum() / weight.sum() / (len(weight) - 1))
+
+
+def test_trousers_light_the_legs_and_the_word_behind_shirt_the_shirt(house):
+    assert "Point at “trousers”, then at “shirt”, then at the “and”" in preset_of(inside_tab, "Which word drew it").look
+    outcome = looked_into("Which word drew it", house)
+    picture = outcome.results[0].astype(int)
+    legs, shirt = (picture[..., one] > picture[..., other] + 80 for one, other in ((2, 0), (0, 2)))
+    on = {
+        name: np.kron(outcome.mean(0)[outcome.words.names.index(name)], np.ones((4, 4))) for name in ("trousers", "and")
+    }
+    assert on["trousers"][legs].mean() > 1.5 * on["trousers"][~legs].mean()
+    assert on["and"][shirt].mean() > 1.5 * on["and"][~shirt].mean()
+    assert place_of(outcome, "trousers") > place_of(outcome, "and") + 0.2
+    assert outcome.words.names[outcome.fullest] == "trousers" and outcome.shares[-1] > 0.3
+
+
+def test_the_noun_turns_the_thing_blue_and_its_colour_word_does_not(house):
+    assert "“blue” itself changes next to nothing" in truth("inside", "Turn a word up")
+    assert "“cube” turns the thing from red to blue" in preset_of(inside_tab, "Turn a word up").look
+    outcome = looked_into("Turn a word up", house)
+    rows = [outcome.results[k] for k in range(1, 11)]
+    assert max(outcome.rms(k) for k in range(1, 6)) < 1 < 20 < outcome.rms(10)
+    thing = [picture[foreground(picture)].astype(float).mean(axis=0) for picture in rows]
+    assert thing[5][0] > thing[5][2] + 60 and thing[9][2] > thing[9][0] + 60  # red at weight 0, blue at weight 4
+
+
+def test_kept_attention_keeps_the_pose(house):
+    assert (
+        "alone the target strikes a pose of its own" in preset_of(inside_tab, "Change the word, keep the picture").look
+    )
+    outcome = looked_into("Change the word, keep the picture", house)
+    assert outcome.rms(2) < 0.6 * outcome.rms(1)
+    source, alone, kept = (foreground(outcome.results[k]) for k in range(3))
+    assert overlap(source, kept) > overlap(source, alone) + 0.1
+    middle = outcome.results[2][24:40, 28:44].reshape(-1, 3).astype(float).mean(axis=0)
+    assert min(middle[:2]) > middle[2] + 60  # yellow

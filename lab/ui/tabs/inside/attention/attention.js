@@ -22,6 +22,7 @@ async function pixelsOf(level) {
 }
 
 // One map as an overlay: dark where the word is not looked at, amber where it is.
+// Without an opacity it is a picture of its own.
 function overlay(sheet, side, word, frame, opacity) {
   const out = new ImageData(side, side);
   for (let y = 0; y < side; y++) {
@@ -29,7 +30,7 @@ function overlay(sheet, side, word, frame, opacity) {
       const value = sheet.data[4 * ((word * side + y) * sheet.wide + frame * side + x)] / 255;
       const at = 4 * (y * side + x);
       for (let c = 0; c < 3; c++) out.data[at + c] = AMBER[c] * value;
-      out.data[at + 3] = 255 * opacity * (0.85 * (1 - value) + 0.6 * value);
+      out.data[at + 3] = opacity === null ? 255 : 255 * opacity * (0.85 * (1 - value) + 0.6 * value);
     }
   }
   return out;
@@ -55,6 +56,7 @@ async function begin(root) {
   const sheets = {};
   const frames = { x_0: await loaded(look.x_0.sheet), x_t: await loaded(look.x_t.sheet) };
   const before = look.names.indexOf(kept.word);
+  const at = () => Math.min(Number(step.value), last); // newer markup may have set the slider beyond these frames
   let chosen = before < 0 ? look.chosen : before;
   let shown = chosen;
   let level = kept.level in look.levels ? kept.level : "0";
@@ -84,12 +86,12 @@ async function begin(root) {
 
   async function draw() {
     const sheet = await sheetOf(level);
-    const frame = Number(step.value);
+    const frame = at();
     const { side } = look.levels[level];
     paintStill(frame);
     paint(heat, overlay(sheet, side, shown, frame, opacity / 100));
     for (const [word, [figure, canvas]] of minis.entries()) {
-      paint(canvas, overlay(sheet, side, word, frame, 1));
+      paint(canvas, overlay(sheet, side, word, frame, null));
       figure.classList.toggle("on", word === shown);
     }
     for (const [k, button] of words.entries()) {

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from lab.capsules.attention_script import attention_script
 from lab.requests.attention import MOST_WEIGHT, AttentionRequest
 from lab.requests.base import LabError, Request, make_request
 from lab.requests.fields import MAX_PROMPT, Forward
@@ -139,6 +140,10 @@ class WordsRoom(Room):
         if outcome.maps and outcome.words and 0 in outcome.results:
             for k, (name, values) in enumerate(zip(outcome.words.names, outcome.mean(0), strict=True)):
                 yield f"words-map-{k:02}-{_stem(name)}", view.heat(outcome.results[0], values)
+
+    def scripts_of(self, request: Request) -> Iterable[tuple[str, str]]:
+        assert isinstance(request, AttentionRequest)
+        yield "words.py", attention_script(request)
 
     def flow(self, request: Request) -> pipeline.Flow:
         assert isinstance(request, AttentionRequest)
