@@ -69,8 +69,8 @@ class Map(Room):
             "Compare the two rows beneath the planes, and where the circles of N(0, I) lie in each.",
             "More of the variational autoencoder's draws are near a training picture: its bound pulled the codes towards N(0, I). The autoencoder's codes spread several times as far.",
             {
-                0: "A smaller error on known codes says nothing of other codes.",
-                2: "The variational one was trained on draws about its codes, and charged for codes far from N(0, I).",
+                0: "a smaller error on known codes says nothing of other codes.",
+                2: "the variational one was trained on draws about its codes, and charged for codes far from N(0, I).",
             },
         ),
     )
