@@ -10,6 +10,7 @@ from torch import Tensor
 from lab.models.families import Data, LoadedFamily
 from lab.models.tensors import to_signed, to_uint8
 from lab.operations.house import House
+from lab.operations.limits import check_load
 from lab.operations.loading import loading
 from lab.requests.base import Event, LabError
 from lab.requests.latent_map import (
@@ -35,6 +36,7 @@ GREY_LEVELS = 127.5  # of a unit of a value in [-1, 1]
 
 def latent_map(request: MapRequest, house: House) -> Iterator[Event]:
     """The training pictures; the plane of each network; one's own picture in each; then how far draws are from all pictures."""
+    check_load(request, house.settings)
     yield from loading(house, MAP)
     with house.lease(MAP) as family:
         data = family.data(request.pictures)

@@ -29,8 +29,8 @@ def family(latents=2):
     )
 
 
-def house_of(network):
-    return House(Settings(device="cpu"), ModelCache(lambda name, shelf: network), drive)
+def house_of(network, **settings):
+    return House(Settings(device="cpu", **settings), ModelCache(lambda name, shelf: network), drive)
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +128,13 @@ def test_a_family_without_such_networks_is_refused_in_words():
     for wrong in (family(latents=3), LoadedFamily({"shapes-1": family().members["drawings-1"]}, Choice("3D", 3))):
         with pytest.raises(LabError, match="drawings-ae"):
             list(latent_map(MapRequest(), house_of(wrong)))
+
+
+def test_a_pass_through_each_network_counts_as_a_step_and_more_than_may_be_taken_is_refused(networks):
+    assert MapRequest().load().steps == 2
+    with pytest.raises(LabError, match="2 steps"):
+        next(latent_map(MapRequest(), house_of(networks, max_lane_steps=1)))
+    assert isinstance(list(latent_map(MapRequest(), house_of(networks, max_lane_steps=2)))[-1], MapDraws)
 
 
 def test_a_run_with_a_visitors_picture_is_not_kept_for_others():

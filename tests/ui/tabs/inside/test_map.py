@@ -14,7 +14,7 @@ from lab.settings import Settings
 from lab.ui.shell.form import Form
 from lab.ui.tabs.inside import weights
 from lab.ui.tabs.inside.map import charts, view
-from lab.ui.tabs.inside.map.outcome import Outcome
+from lab.ui.tabs.inside.map.outcome import Outcome, ends
 from lab.ui.tabs.inside.map.room import FIELDS, Map
 from lab.ui.tabs.inside.room import Asked
 
@@ -61,7 +61,10 @@ def test_the_page_is_given_codes_and_decoders_and_what_the_live_controls_are_set
     assert given["planes"]["vae"]["address"] == "map/drawings-1" and given["planes"]["ae"]["std"] is None
     codes = np.frombuffer(base64.b64decode(given["planes"]["ae"]["codes"]), np.float32).reshape(-1, 2)
     np.testing.assert_array_equal(codes, 5 * CODES)
-    assert given["planes"]["vae"]["own"]["rms"] == 12.3 and given["planes"]["ae"]["draws"]["share"] == "25% of 256 near"
+    assert (
+        given["planes"]["vae"]["own"]["rms"] == 12.3
+        and given["planes"]["ae"]["draws"]["share"] == "25% of 256 near: RMS at most 9.0"
+    )
 
 
 def test_before_a_run_the_planes_are_empty_and_no_script_comes():
@@ -94,6 +97,18 @@ def test_a_run_is_kept_whole(outcome):
     back = pickle.loads(pickle.dumps(outcome))
     assert back.whole and set(back.packed) == {"sheet", "ae", "vae"}
     assert [name for name, _ in ROOM.pictures(back)] == ["map-drawings-ae", "map-drawings-vae"]
+
+
+def test_a_walk_leads_far_between_pictures_of_different_labels_that_come_back_well():
+    rng = np.random.default_rng(5)
+    codes, label = rng.normal(0, 1, (40, 2)).astype(np.float32), np.arange(40) % 2
+    codes[[3, 8, 10]] = (3, 3), (-3, -3), (-3.5, -3)  # the third lies out of sight
+    rms = np.linspace(5, 6, 40)
+    rms[[3, 8, 10]] = 1.0
+    grid, far = np.zeros((1, 1, 3), np.uint8), np.zeros((1, 1))
+    planes = [MapPlane(name, codes, 0 * codes, (0, 0, 3.2), grid, far, rms, None) for name in ("ae", "vae")]
+    assert ends(planes, label) == (3, 8)
+    assert ends(planes, 0 * label) == (0, 20)
 
 
 def test_a_sheet_is_filled_row_by_row():

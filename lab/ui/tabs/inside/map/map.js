@@ -2,7 +2,10 @@
 import { decode, load, paint } from './decoder.js';
 
 const REST_MS = 400, WALK = 9, NEARBY = 40, MANY = 300; // pictures of a walk; ellipses near the cross, where there are more dots than MANY
-const LEAST_PX = 4; // of the middling ellipse's half axis: else all are drawn larger, and that is said
+const ENLARGED = 5; // times, so that one can see an ellipse
+const ZOOM = 3, CELLS = 17, TIGHT_PX = 24; // a close look's half side, its pictures along a side; where 1 σ is smaller, draws are drawn smaller
+const START = 0.3; // of half the plane, between the cross at first and one's own picture: both are seen
+const OF_CROSS = '#c2255c';
 const NUMBERS = { f: Float32Array, b: Uint8Array };
 const bytes = (text) => Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
 const unpack = (text, kind) => new NUMBERS[kind](bytes(text).buffer);
@@ -12,12 +15,11 @@ const image = (uri) => {
   return one.decode().then(() => one);
 };
 const round = (value, digits = 2) => value.toFixed(digits).replace('-', '−');
-const ink = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
 
 // One network's plane.
 class Plane {
   constructor(room, network, given, root) {
-    Object.assign(this, { room, network, ...given, root });
+    Object.assign(this, { room, network, ...given, root, given: given.box, zoomed: false });
     this.codes = unpack(given.codes, 'f');
     this.std = given.std && unpack(given.std, 'f');
     this.far = unpack(given.far, 'f');
@@ -25,7 +27,10 @@ class Plane {
     this.canvas = this.box.querySelector('canvas');
     [this.middleX, this.middleY, this.half] = given.box;
     const at = given.own ? given.own.code : [this.codes[0], this.codes[1]];
-    this.cross = this.inside(at);
+    this.cross = this.inside(at.map((value, axis) => value + START * this.half * (value > given.box[axis] ? -1 : 1)));
+    this.zoomButton = root.querySelector('[data-zoom]');
+    this.zoomButton.hidden = this.half < 2 * ZOOM;
+    this.zoomButton.addEventListener('click', () => this.zoom(!this.zoomed));
     this.values = null;
     this.dots = document.createElement('canvas');
     load(given.address).then((weights) => {
@@ -68,6 +73,36 @@ class Plane {
       if (distance < least) [best, least] = [i, distance];
     }
     return best;
+  }
+
+  sees([x, y]) {
+    return Math.max(Math.abs(x - this.middleX), Math.abs(y - this.middleY)) <= this.half;
+  }
+
+  // The whole plane, or what is about N(0, I), decoded here anew.
+  zoom(closer) {
+    this.zoomed = closer;
+    [this.middleX, this.middleY, this.half] = closer ? [0, 0, ZOOM] : this.given;
+    this.zoomButton.setAttribute('aria-pressed', closer);
+    this.zoomButton.textContent = closer ? 'The whole plane' : 'Zoom to N(0, I)';
+    this.background();
+    this.moveTo(this.sees(this.cross) ? this.cross : [-ZOOM / 2, -ZOOM / 2]); // between the circles
+  }
+
+  get close() {
+    if (!this.weights) return null;
+    if (!this.closePicture) {
+      const { side } = this.weights, sheet = document.createElement('canvas'), tile = document.createElement('canvas');
+      Object.assign(sheet, { width: CELLS * side, height: CELLS * side });
+      Object.assign(tile, { width: side, height: side });
+      for (let k = 0; k < CELLS ** 2; k += 1) {
+        const column = k % CELLS, row = Math.floor(k / CELLS), place = (i) => ZOOM * ((2 * i + 1) / CELLS - 1);
+        paint(tile, decode(this.weights, [place(column), -place(row)]));
+        sheet.getContext('2d').drawImage(tile, column * side, row * side);
+      }
+      this.closePicture = sheet;
+    }
+    return this.closePicture;
   }
 
   // Pictures beside it
@@ -118,12 +153,14 @@ class Plane {
     context.clearRect(0, 0, side, side);
     context.imageSmoothingEnabled = false;
     context.globalAlpha = 0.8; // so that dots stand out
-    if (behind === 'grid' && this.picture) context.drawImage(this.picture, 0, 0, side, side);
+    const shown = this.zoomed ? this.close : this.picture;
+    if (behind === 'grid' && shown) context.drawImage(shown, 0, 0, side, side);
     context.globalAlpha = 1;
     if (behind === 'far') this.shade(context);
     const [x, y] = this.toPixel(0, 0, side);
     for (const sigma of [1, 2]) { // the prior
-      ring(context, x, y, sigma * unit, behind === 'none' ? ink('--body-text-color') : '#111', 1.5 * scale, sigma === 2 ? [5 * scale, 4 * scale] : []);
+      ring(context, x, y, sigma * unit, '#fff', 4 * scale);
+      ring(context, x, y, sigma * unit, '#111', 1.5 * scale, sigma === 2 ? [5 * scale, 4 * scale] : []);
     }
     if (this.std && this.count <= MANY) for (let i = 0; i < this.count; i += 1) this.ellipse(context, i, 0.22);
     const radius = (this.count > MANY ? 1.6 : 3.4) * scale * Math.min(1, Math.max(0.85, this.box.clientWidth / 300)); // smaller on a phone
@@ -142,7 +179,8 @@ class Plane {
     }
     small.getContext('2d').putImageData(data, 0, 0);
     context.imageSmoothingEnabled = true;
-    context.drawImage(small, 0, 0, this.side, this.side);
+    const [x, y, half] = this.given, size = this.side * half / this.half;
+    context.drawImage(small, ...this.toPixel(x - half, y + half, this.side), size, size);
   }
 
   dot(context, index, radius) {
@@ -159,7 +197,7 @@ class Plane {
   }
 
   ellipse(context, index, alpha) {
-    const [x, y] = this.toPixel(...this.code(index), this.side), unit = this.room.enlarged * this.side / 2 / this.half;
+    const [x, y] = this.toPixel(...this.code(index), this.side), unit = ENLARGED * this.side / 2 / this.half;
     context.globalAlpha = alpha;
     context.beginPath();
     context.ellipse(x, y, this.std[2 * index] * unit, this.std[2 * index + 1] * unit, 0, 0, 7);
@@ -171,13 +209,6 @@ class Plane {
     context.globalAlpha = 1;
   }
 
-  // How many times as large an ellipse is drawn, so that one can see it.
-  get enlargement() {
-    if (!this.std) return 1;
-    const sorted = this.std.slice().sort(), pixels = sorted[sorted.length >> 1] * this.box.clientWidth / 2 / this.half;
-    return [1, 2, 5, 10, 20, 50, 100].find((times) => times * pixels >= LEAST_PX) ?? 100;
-  }
-
   draw() {
     if (!this.side) return;
     const { side, scale, room } = this, context = this.canvas.getContext('2d');
@@ -185,24 +216,24 @@ class Plane {
     context.drawImage(this.dots, 0, 0);
     if (this.std && this.count > MANY) for (const index of this.nearby()) this.ellipse(context, index, 0.3);
     if (room.row === 'walk') this.drawWalk(context);
-    else for (const [k, code] of (this.draws?.codes ?? []).entries()) mark(context, this.toPixel(...code, side), this.draws.near[k], scale);
-    if (this.own) {
+    else for (const [k, code] of (this.draws?.codes ?? []).entries()) mark(context, this.toPixel(...code, side), this.draws.near[k], side / 2 / this.half < TIGHT_PX * scale ? 0.6 * scale : scale);
+    if (this.own && (!this.zoomed || this.sees(this.own.code))) {
       const [x, y] = this.toPixel(...this.inside(this.own.code), side);
       star(context, x, y, 8 * scale);
     }
     if (room.near !== undefined) {
       const [x, y] = this.toPixel(...this.code(room.near), side);
-      ring(context, x, y, 8 * scale, '#fff', 4 * scale);
-      ring(context, x, y, 8 * scale, '#111', 2 * scale);
+      ring(context, x, y, 8 * scale, '#fff', 5 * scale);
+      ring(context, x, y, 8 * scale, OF_CROSS, 2.5 * scale);
     }
     const [x, y] = this.toPixel(...this.cross, side);
-    for (const [width, colour] of [[4, '#fff'], [2, '#c2255c']]) {
+    for (const [width, colour] of [[7, '#fff'], [3.5, OF_CROSS]]) {
       context.lineWidth = width * scale;
       context.strokeStyle = colour;
       context.beginPath();
       for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
         context.moveTo(x + 5 * dx * scale, y + 5 * dy * scale);
-        context.lineTo(x + 16 * dx * scale, y + 16 * dy * scale);
+        context.lineTo(x + 18 * dx * scale, y + 18 * dy * scale);
       }
       context.stroke();
     }
@@ -278,7 +309,8 @@ class Room {
     this.behind = root.dataset.behind;
     this.row = root.dataset.row;
     this.label = unpack(content.label, 'b');
-    this.ends = [0, Math.floor(this.label.length / 2)];
+    this.firstEnds = content.ends;
+    this.ends = [...content.ends];
     this.planes = Object.entries(content.planes).map(([network, given]) => new Plane(this, network, given, root.querySelector(`.map-plane[data-network=${network}]`)));
     const far = this.planes.flatMap((plane) => Array.from(plane.far));
     this.distances = { least: Math.min(...far), most: Math.max(...far) };
@@ -299,9 +331,8 @@ class Room {
   }
 
   lay() {
-    this.enlarged = Math.max(...this.planes.map((plane) => plane.enlargement));
-    const item = this.root.querySelector('.ellipses');
-    item.textContent = this.planes.some((plane) => plane.std) ? `ellipses: posteriors, 1 σ${this.enlarged > 1 ? `, drawn ${this.enlarged} times as large` : ''}` : '';
+    const which = this.label.length > MANY ? `the ${NEARBY} posteriors nearest to the cross` : 'posteriors';
+    this.root.querySelector('.ellipses').textContent = this.planes.some((plane) => plane.std) ? `ellipses: ${which}, 1 σ, drawn ${ENLARGED} times as large` : '';
     for (const plane of this.planes) plane.resize();
   }
 
@@ -321,7 +352,12 @@ class Room {
       for (const plane of this.planes) plane.draw();
       this.fillRows();
     }
-    if (map_at !== undefined && !this.said.includes(map_at)) this.read(map_at, true);
+    if (map_at === '' && this.said.length) { // a preset
+      this.said = [];
+      this.ends = [...this.firstEnds];
+      for (const plane of this.planes) plane.draw();
+      this.fillRows();
+    } else if (map_at !== undefined && !this.said.includes(map_at)) this.read(map_at, true);
   }
 
   // "x y x y a b": the crosses of both planes and the ends of the walk.
@@ -390,17 +426,19 @@ class Room {
   fillRows() {
     const walk = this.row === 'walk', section = this.root.querySelector('.map-rows');
     section.dataset.row = this.row;
+    this.root.querySelector('.map-legend').dataset.row = this.row;
+    for (const figure of section.querySelectorAll('[data-true]')) this.showNearest(figure.querySelector('canvas'), this.ends[figure.dataset.true]);
     section.querySelector('h4').textContent = walk ? `${this.words.walk}: ${this.titles[this.ends[0]]} to ${this.titles[this.ends[1]]}` : this.words.draws;
     for (const plane of this.planes ?? []) {
       const row = section.querySelector(`[data-network=${plane.network}]`), draws = plane.draws;
       row.querySelector('b small').textContent = walk ? '' : draws?.share ?? '';
       if (!plane.weights) continue;
-      for (const [k, figure] of row.querySelectorAll('figure').entries()) {
+      for (const [k, figure] of row.querySelectorAll('figure:not([data-true])').entries()) {
         const code = walk ? between(plane.code(this.ends[0]), plane.code(this.ends[1]), k / (WALK - 1)) : draws?.codes[k];
         if (!code) continue;
         paint(figure.querySelector('canvas'), decode(plane.weights, code));
         figure.toggleAttribute('data-near', !walk && draws.near[k]);
-        figure.querySelector('small').textContent = walk ? (k === 0 ? 'A' : k === WALK - 1 ? 'B' : '') : `RMS ${draws.rms[k].toFixed(0)}`;
+        figure.querySelector('small').textContent = walk ? (k === 0 ? 'code A' : k === WALK - 1 ? 'code B' : '') : `RMS ${draws.rms[k].toFixed(0)}`;
       }
     }
   }

@@ -12,7 +12,7 @@ import numpy as np
 from lab.requests.latent_map import DRAWS, NEAR, NETWORKS, PICTURES, SIDE, MapDraws, MapPlane, MapPoint, member
 from lab.ui.shell import media, widgets
 from lab.ui.tabs.inside import weights
-from lab.ui.tabs.inside.map.outcome import Outcome, spread
+from lab.ui.tabs.inside.map.outcome import Outcome, ends, spread
 
 COLUMNS = 64  # pictures in a row of the sheet
 ROW = 9  # pictures of a row beneath the planes
@@ -54,7 +54,7 @@ def _plane(network: str, outcome: Outcome | None) -> str:
         )
     )
     return (
-        f'<figure class="map-plane" data-network="{network}"><figcaption><b>{NETWORKS[network]}</b> <span>{rms}</span></figcaption>'
+        f'<figure class="map-plane" data-network="{network}"><figcaption><b>{NETWORKS[network]}</b> <span>{rms}</span> <button type="button" data-zoom aria-pressed="false" hidden>Zoom to N(0, I)</button></figcaption>'
         f'<div class="map-field"><div class="map-box" tabindex="0" role="application" aria-label="{escape(named, quote=True)}"><canvas></canvas></div>'
         f'<div class="map-here">{pictures}</div></div><p class="map-said">&nbsp;</p></figure>'
     )
@@ -65,7 +65,11 @@ def _row(network: str) -> str:
         f'<figure><canvas class="crisp" width="{SIDE}" height="{SIDE}" role="img" aria-label="{k + 1} of {ROW}"></canvas><small>&nbsp;</small></figure>'
         for k in range(ROW)
     )
-    return f'<div class="map-row" data-network="{network}"><b>{NETWORKS[network]}<small></small></b>{cells}</div>'
+    first, last = (
+        f'<figure data-true="{k}"><canvas class="crisp" width="{SIDE}" height="{SIDE}" role="img" aria-label="{name}"></canvas><small>{name}</small></figure>'
+        for k, name in enumerate("AB")
+    )
+    return f'<div class="map-row" data-network="{network}"><b>{NETWORKS[network]}<small></small></b>{first}{cells}{last}</div>'
 
 
 def _legend(outcome: Outcome) -> str:
@@ -75,7 +79,11 @@ def _legend(outcome: Outcome) -> str:
         for k, label in enumerate(outcome.data.labels)
     )
     own = '<li><i class="own"></i>the picture</li>' if outcome.points else ""
-    return f'{dots}{own}<li><i class="prior"></i>N(0, I), 1 and 2 σ</li><li class="ellipses"></li>'
+    drawn = '<li class="of-draws"><i class="draw"></i>draws</li><li class="of-draws"><i class="draw near"></i>near a picture</li>'
+    return (
+        f'{dots}{own}<li><i class="nearest"></i>the code nearest to the cross last moved, in both planes</li><li><i class="prior"></i><i class="prior outer"></i>N(0, I), 1 and 2 σ</li>'
+        f'{drawn}<li class="ellipses"></li>'
+    )
 
 
 # What the script is given
@@ -92,6 +100,7 @@ def _content(outcome: Outcome) -> dict[str, Any]:
         "label": _packed(data.label.astype(np.uint8)),
         "colours": [COLOURS[k % len(COLOURS)] for k in range(len(data.labels))],
         "rows": ROWS,
+        "ends": ends(_planes(outcome), data.label),
         "planes": {network: _of_plane(outcome, network) for network in NETWORKS},
     }
 
@@ -135,7 +144,7 @@ def _of_draws(draws: MapDraws) -> dict[str, Any]:
         "codes": draws.codes[:ROW].tolist(),
         "rms": [round(float(one), 1) for one in draws.prior[:ROW]],
         "near": [bool(one <= draws.threshold) for one in draws.prior[:ROW]],
-        "share": f"{draws.share(draws.prior):.0%} of {DRAWS} near",
+        "share": f"{draws.share(draws.prior):.0%} of {DRAWS} near: RMS at most {draws.threshold:.1f}",
         "threshold": draws.threshold,
     }
 
