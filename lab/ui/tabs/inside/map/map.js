@@ -309,8 +309,7 @@ class Room {
     this.behind = root.dataset.behind;
     this.row = root.dataset.row;
     this.label = unpack(content.label, 'b');
-    this.firstEnds = content.ends;
-    this.ends = [...content.ends];
+    this.ends = content.ends;
     this.planes = Object.entries(content.planes).map(([network, given]) => new Plane(this, network, given, root.querySelector(`.map-plane[data-network=${network}]`)));
     const far = this.planes.flatMap((plane) => Array.from(plane.far));
     this.distances = { least: Math.min(...far), most: Math.max(...far) };
@@ -352,12 +351,7 @@ class Room {
       for (const plane of this.planes) plane.draw();
       this.fillRows();
     }
-    if (map_at === '' && this.said.length) { // a preset
-      this.said = [];
-      this.ends = [...this.firstEnds];
-      for (const plane of this.planes) plane.draw();
-      this.fillRows();
-    } else if (map_at !== undefined && !this.said.includes(map_at)) this.read(map_at, true);
+    if (map_at !== undefined && !this.said.includes(map_at)) this.read(map_at, true);
   }
 
   // "x y x y a b": the crosses of both planes and the ends of the walk.
@@ -460,6 +454,9 @@ function ring(context, x, y, radius, colour, width, dash = []) {
 function mark(context, [x, y], near, scale) {
   context.beginPath();
   context.rect(x - 3 * scale, y - 3 * scale, 6 * scale, 6 * scale);
+  context.lineWidth = 4 * scale;
+  context.strokeStyle = '#fff'; // seen on dark, too
+  context.stroke();
   context.fillStyle = near ? '#111' : '#fff';
   context.fill();
   context.lineWidth = 1.5 * scale;
