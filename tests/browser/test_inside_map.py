@@ -97,7 +97,7 @@ def test_arrow_keys_move_the_cross_and_the_picture_follows(inside):
 def test_rows_follow_their_control_and_the_ends_of_a_walk_can_be_put(inside):
     rows = inside.locator(".map-rows")
     expect(rows.locator("h4")).to_contain_text("draws from N(0, I)")
-    expect(rows.locator(".map-row").first.locator("small", has_text="RMS")).to_have_count(9)
+    expect(rows.locator(".map-row").first.locator("figure small", has_text="RMS")).to_have_count(9)
     inside.get_by_label("A straight walk").click()
     expect(rows.locator("h4")).to_contain_text("walk")
     ringed = re.search("nearest: (.*), ", plane(inside, "vae").locator(".map-said").inner_text())[1]
