@@ -19,11 +19,17 @@ TAB = Instrument(
         Term("ELBO", "the bound", "the evidence lower bound: at most log p(x)", ("#inside-stage",)),
         " = ",
         Term(
-            "E<sub>q</sub>", "the mean over q", "over codes drawn from the posterior: mean + std ε", ("#inside-seed",)
+            "E<sub>q</sub>",
+            "the mean over q",
+            "over codes drawn from the posterior: mean + std ε",
+            ("#inside-seed", "#inside-stage"),
         ),
         " ",
         Term(
-            "log p(x | z)", "log p of x given z", "reconstruction: how well the code's picture fits", ("#inside-words",)
+            "log p(x | z)",
+            "log p of x given z",
+            "reconstruction: how well the code's picture fits",
+            ("#inside-words", "#inside-picture-examples"),
         ),
         " − ",
         Term("β", "beta", "1 is the bound; more asks for fewer nats in the code", ("#inside-room",)),
@@ -32,7 +38,7 @@ TAB = Instrument(
             "KL(q(z | x) ‖ p(z))",
             "the divergence of q of z given x from p of z",
             "the rate: what the code weighs, in nats",
-            ("#inside-plot",),
+            ("#inside-plot", "#inside-stage"),
         ),
     ),
     spoken=(
