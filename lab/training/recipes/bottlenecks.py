@@ -8,6 +8,7 @@ are known (lab/shapes.py), from several seeds, for the spread of the mutual info
 Each batch goes to one member, drawn at random, so that all have seen about as much when the time is over.
 """
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,9 +100,9 @@ class FamilyRecipe(Recipe[Family]):
                 options.scale,
             ).to(device)
 
+    @abstractmethod
     def list_members(self) -> list[Member]:
         """The members of the family."""
-        raise NotImplementedError
 
     def loss(self, model: Family, rng: torch.Generator) -> dict[str, Tensor]:
         place = int(draw_indices(len(self.members), 1, rng))

@@ -29,6 +29,7 @@ const still = (stage) => {
   const content = (stage.querySelector(".reel") ?? stage.querySelector("[style*='--columns']")).cloneNode(true);
   for (const one of content.querySelectorAll("canvas, [data-frames]")) one.remove();
   content.classList.remove("reel", "moves", "waits");
+  content.hidden = false; // a strip for the shelf alone
   for (const one of [content, ...content.querySelectorAll("*")]) {
     for (const name of ["data-reel", "data-at", "data-part", "data-key", "tabindex", "aria-pressed"]) one.removeAttribute(name);
     if (one.getAttribute("role") === "button") one.removeAttribute("role");

@@ -16,7 +16,12 @@ TAB = Instrument(
         "High-Resolution Image Synthesis with Latent Diffusion Models",
     ),
     equation=(
-        Term("ELBO", "the bound", "the evidence lower bound: at most log p(x)", ("#inside-stage",)),
+        Term(
+            "ELBO",
+            "the bound",
+            "the evidence lower bound: at most log p(x)",
+            ("#inside-stage .bound-sum", "#inside-note"),
+        ),
         " = ",
         Term(
             "E<sub>q</sub>",

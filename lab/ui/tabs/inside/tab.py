@@ -19,7 +19,7 @@ from lab.ui.shell.form import Preset
 from lab.ui.shell.runs import STOPPED, Run, Runs
 from lab.ui.shell.tool import NO_PICTURE, Tool
 from lab.ui.shell.widgets import LATEST, PICKED, QUIET, Update
-from lab.ui.tabs.inside import content, controls, words
+from lab.ui.tabs.inside import content, controls, kept, words
 from lab.ui.tabs.inside.presets import PRESETS
 from lab.ui.tabs.inside.room import ROOM, Asked, Room
 from lab.ui.tabs.inside.rooms import ROOMS
@@ -169,7 +169,7 @@ class Inside(Tool):
     def _whole(self, room: Room, outcome: Any, now: dict[str, Any]) -> Update:
         """All that the page shows of a run."""
         return {
-            self.stage: room.stage(outcome, self._asked(now)),
+            self.stage: kept.with_strip(room.stage(outcome, self._asked(now)), room.pictures(outcome)),
             self.words: room.words(outcome),
             self.plot: room.chart(outcome, now),
             self.table: room.table(outcome),

@@ -58,11 +58,11 @@ class WordsRoom(Room):
     selecting = ("words_experiment",)
     presets = (
         Preset("Which word drew it", look="Point at “trousers”, then at “shirt”, then at the “and” behind it.",
-               place="#inside-stage .words-prompt", prompt=DRESSED),
+               place="#inside-stage", prompt=DRESSED),
         Preset("Turn a word up", look="Compare the rows: “blue” changes next to nothing, “cube” turns the thing from red to blue.",
-               place="#inside-stage .words-grid", prompt=LUMP, words_experiment=WEIGH, words_names="blue, cube", words_weights="0, 0.5, 1, 2, 4"),
+               place="#inside-stage", prompt=LUMP, words_experiment=WEIGH, words_names="blue, cube", words_weights="0, 0.5, 1, 2, 4"),
         Preset("Change the word, keep the picture", look="Compare the arms: alone the target strikes a pose of its own.",
-               place="#inside-stage .words-swap", prompt=DRESSED, words_experiment=SWAP, words_target=YELLOW),
+               place="#inside-stage", prompt=DRESSED, words_experiment=SWAP, words_target=YELLOW),
     )  # fmt: skip
     questions = (
         Question(

@@ -72,7 +72,7 @@ class Bound(Room):
         Preset("A bound and its gap", look="Look at the four numbers, then at the curve: more draws weighed together lie higher.",
                place="#inside-plot"),
         Preset("A code that nobody paid for", look="Look at the rate: under β = 0 the code was free, and the bound pays for it.",
-               place="#inside-stage .bound-sum", bound_network=SHAPES, bound_beta=0, bound_source=OF_SET, bound_number=EXAMPLE),
+               place="#inside-stage", bound_network=SHAPES, bound_beta=0, bound_source=OF_SET, bound_number=EXAMPLE),
     )  # fmt: skip
     questions = (
         Question(

@@ -47,9 +47,9 @@ class Dial(Room):
     live = ("dial_beta",)
     presets = (
         Preset("Latents die", look="Look at the bars from left to right: at β = 4 six of ten have sunk under the line.",
-               place="#inside-stage .dial-columns", dial_pictures="shapes", dial_beta=1),
+               place="#inside-stage", dial_pictures="shapes", dial_beta=1),
         Preset("One slider, one thing", look="Move the sliders: one goes up and down, one from left to right. Their rows say what they tell of.",
-               place="#inside-stage .dial-walk", dial_pictures="shapes", dial_chart="gap", seed=301),
+               place="#inside-stage", dial_pictures="shapes", dial_chart="gap", seed=301),
         Preset("The price of a drawing", look="Look at the chart: codes grow lighter with β. Drawings that no network has learned come back best at β = 4, not at 0.",
                place="#inside-plot", dial_pictures="drawings", dial_beta=4, dial_chart="curve"),
     )  # fmt: skip

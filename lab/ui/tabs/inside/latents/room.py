@@ -53,11 +53,11 @@ class Latents(Room):
     selecting = ("latents_experiment",)
     presets = (
         Preset("Turn a channel off", look="Look at the column “off”: one channel holds light and dark, another the colour, two nearly nothing.",
-               place="#inside-stage .latents-grid"),
+               place="#inside-stage"),
         Preset("Halfway between two", look="Drag t: halfway, latents and pixels both show one picture over the other.",
-               place="#inside-stage .latents-slider", latents_experiment=plans.BETWEEN),
+               place="#inside-stage", latents_experiment=plans.BETWEEN),
         Preset("Equal noise, unequal loss", look="Drag the level: grains on pixels average out, blotches of latents do not.",
-               place="#inside-stage .latents-slider", latents_experiment=plans.NOISE),
+               place="#inside-stage", latents_experiment=plans.NOISE),
     )  # fmt: skip
     questions = (
         Question(

@@ -51,10 +51,10 @@ class Map(Room):
     presets = (
         Preset("Holes", map_behind="grid", map_row="draws",
                look="Drag the cross of each plane. Beneath, draws from N(0, I) decoded by both: framed where one is near a training picture.",
-               place=".map-rows"),
+               place="#inside-stage"),
         Preset("A walk between two pictures", map_behind="far", map_row="walk",
-               look="The same two pictures, A and B, in both planes. They are at the ends of the rows; between them is what is decoded on the straight line between their codes. Dark is unlike any training picture: the darkest places are the autoencoder's.",
-               place=".map-rows"),
+               look="A row goes straight from A to B. Dark is unlike any training picture: the darkest places are the autoencoder's.",
+               place="#inside-stage"),
     )  # fmt: skip
     questions = (
         Question(
