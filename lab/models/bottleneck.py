@@ -13,6 +13,8 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from lab.engine.variational import kl_to_prior
+
 LOG_VARIANCE = (-12.0, 6.0)  # what the encoder may say, so that no exponential overflows
 
 
@@ -32,8 +34,7 @@ class Posterior:
 
     def kl(self) -> Tensor:
         """KL(q(z | x) || N(0, I)) of each latent, (n, latents) in nats (Kingma & Welling 2013, appendix B)."""
-        variance = self.std.square()
-        return 0.5 * (self.mean.square() + variance - variance.log() - 1)
+        return kl_to_prior(self.mean, self.std)
 
 
 class Bottleneck(ModelMixin, ConfigMixin):

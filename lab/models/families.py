@@ -2,10 +2,11 @@
 the side of a picture so many times (Rombach et al. 2022, arXiv:2112.10752, section 4.1)."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -19,11 +20,14 @@ from lab.models.cache import Shelf, alone
 from lab.models.parts import read_config, read_network
 from lab.models.pictures import PictureSet
 from lab.models.sources import content_key
+from lab.models.tensors import all_to_signed
 from lab.requests.base import LabError
 from lab.settings import ASSETS
 
 FILE = "family.json"  # which drawings it learned, the mutual information gap of each seed by beta
 BATCH = 256  # pictures that go through a network at once
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class LoadedFamily:
         gaps: Mapping[str, list[float]] | None = None,
     ) -> None:
         self.members, self.choice = dict(members), choice
+        self._found: dict[Hashable, Any] = {}
         by_beta = {float(beta): tuple(values) for beta, values in (gaps or {}).items()}
         self.gaps = dict(sorted(by_beta.items()))  # by beta, one a seed
 
@@ -74,12 +79,18 @@ class LoadedFamily:
         """The "shapes" or the "drawings" that its members learned, and the drawings of their kind that none did."""
         return _shapes() if pictures == "shapes" else _drawings(self.choice)
 
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` finds, as long as the family is loaded: for what its own pictures tell, whoever asks. Two that ask at the same
+        time for the first time both make it."""
+        if key not in self._found:
+            self._found[key] = make()
+        return cast(T, self._found[key])
+
     @torch.inference_mode()
     def encode(self, member: str, pixels: np.ndarray) -> Posterior:
         """q(z | x) of pictures (n, side, side, 3) uint8, on the CPU."""
         network = self.members[member]
-        values = torch.tensor(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
-        found = [network.encode(part.to(network.device)) for part in values.split(BATCH)]
+        found = [network.encode(part.to(network.device)) for part in all_to_signed(pixels).split(BATCH)]
         return Posterior(torch.cat([one.mean for one in found]).cpu(), torch.cat([one.std for one in found]).cpu())
 
     @torch.inference_mode()

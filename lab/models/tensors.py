@@ -18,6 +18,11 @@ def to_signed(picture: np.ndarray, side: tuple[int, int]) -> Tensor:
     return pixels[0].clamp(-1, 1)
 
 
+def all_to_signed(pictures: np.ndarray) -> Tensor:
+    """(n, height, width, 3) uint8 RGB -> (n, 3, height, width) float32 in [-1, 1]."""
+    return torch.tensor(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
 class PixelSpace:
     """What a model whose x_0 is a picture, (3, height, width) in [-1, 1], says of pictures: part of a LoadedModel."""
 

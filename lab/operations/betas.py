@@ -1,10 +1,8 @@
 """The dial: what each network of a family makes of the same pictures, from beta 0 to 16 (Higgins et al. 2017; Burgess et al. 2018)."""
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -14,7 +12,7 @@ from lab import shapes
 from lab.disentanglement import gap_of, mutual_information
 from lab.models.families import Data, LoadedFamily
 from lab.models.pictures import resized
-from lab.models.tensors import to_uint8
+from lab.models.tensors import all_to_signed, to_uint8
 from lab.operations.house import House
 from lab.operations.limits import check_load
 from lab.operations.loading import loading
@@ -34,10 +32,6 @@ class Measured:
     means: np.ndarray
 
 
-_measured: WeakKeyDictionary[LoadedFamily, dict[str, Measured]] = WeakKeyDictionary()
-_lock = threading.Lock()
-
-
 def betas(request: BetaRequest, house: House) -> Iterator[Event]:
     """The BetaSet, a BetaColumn for each beta, then BetaMeasures for each."""
     check_load(request, house.settings)
@@ -53,7 +47,8 @@ def betas(request: BetaRequest, house: House) -> Iterator[Event]:
             columns[beta] = house.compute(partial(_column, request, family, beta, shown))
             yield columns[beta]
         for beta in BETAS:
-            whole = _measure(family, f"{request.pictures}-{beta:g}", pixels, house)
+            name = f"{request.pictures}-{beta:g}"
+            whole = family.once(("measured", name), partial(_measure, family, name, pixels, house))
             mean = torch.from_numpy(columns[beta].means[request.start])
             yield house.compute(partial(_measures, request, family, beta, whole, mean))
 
@@ -65,8 +60,7 @@ def measured_places(data: Data) -> np.ndarray:
 
 def squared_error(pixels: np.ndarray, decoded: Tensor) -> Tensor:
     """|x - decode(z)|^2 of each picture, (n,), of pixels (n, side, side, 3) uint8 and decoded ones (n, 3, side, side)."""
-    values = torch.tensor(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
-    return (values - decoded).square().flatten(1).sum(1)
+    return (all_to_signed(pixels) - decoded).square().flatten(1).sum(1)
 
 
 def rms_of(distortion: np.ndarray | float, scale: float, floats: int) -> np.ndarray:
@@ -88,22 +82,15 @@ def _entropies() -> dict[str, float]:
 
 
 def _measure(family: LoadedFamily, name: str, pixels: np.ndarray, house: House) -> Measured:
-    """What does not depend on who asks is measured once, with the same noise under every beta."""
-    with _lock:
-        found = _measured.setdefault(family, {}).get(name)
-    if found is None:
-        latents = family.members[name].config.latents
-        eps = torch.randn(len(pixels), latents, generator=torch.Generator().manual_seed(0))
-        cuts = range(0, len(pixels), AT_ONCE)
-        parts = [
-            house.compute(partial(_measure_part, family, name, pixels[k : k + AT_ONCE], eps[k : k + AT_ONCE]))
-            for k in cuts
-        ]
-        kl, distortions, means = (np.concatenate([part[i] for part in parts]) for i in range(3))
-        found = Measured(kl.mean(0), float(distortions.mean()), means)
-        with _lock:
-            _measured.setdefault(family, {})[name] = found
-    return found
+    """What a network costs over the pictures, with the same noise under every beta."""
+    latents = family.members[name].config.latents
+    eps = torch.randn(len(pixels), latents, generator=torch.Generator().manual_seed(0))
+    cuts = range(0, len(pixels), AT_ONCE)
+    parts = [
+        house.compute(partial(_measure_part, family, name, pixels[k : k + AT_ONCE], eps[k : k + AT_ONCE])) for k in cuts
+    ]
+    kl, distortions, means = (np.concatenate([part[i] for part in parts]) for i in range(3))
+    return Measured(kl.mean(0), float(distortions.mean()), means)
 
 
 def _measure_part(

@@ -12,7 +12,7 @@ from lab.engine.noising import gaussian
 from lab.engine.variational import effective_draws, importance_bounds, kl_to_prior, log_weights, reconstruction
 from lab.models.families import LoadedFamily
 from lab.models.pictures import resized
-from lab.models.tensors import to_uint8
+from lab.models.tensors import all_to_signed, to_uint8
 from lab.operations.bounds import ModelChain
 from lab.operations.house import House
 from lab.operations.limits import check_load
@@ -66,7 +66,7 @@ class Bound:
 
     def __init__(self, network: Any, pixels: np.ndarray, request: BoundRequest) -> None:
         self._network, self._pixels, self._request = network, pixels, request
-        self._x = torch.tensor(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1
+        self._x = all_to_signed(pixels[None])
         self._latents = network.config.latents
         self._found = torch.empty(0, dtype=torch.float64)
 

@@ -1,7 +1,7 @@
 """The plane of two latents: every training picture's code in an autoencoder and in a variational one, and what they draw between."""
 
 from collections.abc import Iterator
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -44,14 +44,14 @@ def latent_map(request: MapRequest, house: House) -> Iterator[Event]:
         number = np.array([labels.index(label) for label in data.labels])
         yield MapPictures(data.pixels, data.titles, labels, number)
         networks = {network: Plane(family, member(request.pictures, network), network, data) for network in NETWORKS}
-        for plane in networks.values():
-            yield house.compute(plane.of_training)
+        for network, plane in networks.items():
+            yield family.once(("plane", request.pictures, network), partial(house.compute, plane.of_training))
         if request.picture is not None:
             picture = to_uint8(to_signed(request.picture, (SIDE, SIDE)))
             for plane in networks.values():
                 yield house.compute(partial(plane.of_own, picture))
-        for plane in networks.values():
-            yield house.compute(plane.draws)
+        for network, plane in networks.items():
+            yield family.once(("draws", request.pictures, network), partial(house.compute, plane.draws))
 
 
 class Plane:
@@ -63,15 +63,14 @@ class Plane:
                 f"The weights of the map have no network '{name}' of two latents. Restore assets/models/map from the repository."
             )
         self._family, self._name, self._network, self._data = family, name, network, data
-        self._known = _values(data.pixels)  # (n, values), in grey levels
 
     def of_training(self) -> MapPlane:
         """The codes of all training pictures, and what the plane decodes to."""
         posterior = self._family.encode(self._name, self._data.pixels)
-        self._codes = posterior.mean.double().numpy()
+        codes = posterior.mean.double().numpy()
         decoded = self._decode(posterior.mean)
         rms = (decoded - self._known).square().mean(1).sqrt()
-        box = box_of(self._codes)
+        box = box_of(codes)
         cells = self._decode(torch.from_numpy(lattice(box).reshape(-1, 2)))
         return MapPlane(
             self._network, posterior.mean.numpy(), posterior.std.numpy(), box, _sheet(cells),
@@ -91,11 +90,17 @@ class Plane:
     def draws(self) -> MapDraws:
         """How far what is drawn is from all training pictures."""
         eps = torch.randn(DRAWS, 2, generator=torch.Generator().manual_seed(SEED))
-        spread = np.linalg.cholesky(np.cov(self._codes.T) + 1e-9 * np.eye(2))
-        fitted = torch.from_numpy(self._codes.mean(0) + eps.double().numpy() @ spread.T)
-        known = torch.from_numpy(self._codes[:: max(1, len(self._codes) // DRAWS)][:DRAWS])
-        of = [self._nearest(self._decode(codes)) for codes in (eps, fitted, known)]
+        codes = self._family.encode(self._name, self._data.pixels).mean.double().numpy()
+        spread = np.linalg.cholesky(np.cov(codes.T) + 1e-9 * np.eye(2))
+        fitted = torch.from_numpy(codes.mean(0) + eps.double().numpy() @ spread.T)
+        known = torch.from_numpy(codes[:: max(1, len(codes) // DRAWS)][:DRAWS])
+        of = [self._nearest(self._decode(some)) for some in (eps, fitted, known)]
         return MapDraws(self._network, eps.numpy(), *of)
+
+    @cached_property
+    def _known(self) -> Tensor:
+        """The training pictures, (n, values) in grey levels."""
+        return _values(self._data.pixels)
 
     @property
     def _variational(self) -> bool:

@@ -49,6 +49,16 @@ def test_networks_stand_in_the_order_of_beta(tmp_path):
     assert list(family.gaps) == [2.0, 4.0, 16.0]
 
 
+def test_what_the_familys_own_pictures_tell_is_found_once(folder):
+    family, made = read_family(folder), []
+    for value in (1, 2):
+        assert family.once("codes", lambda value=value: made.append(value) or value) == 1
+    assert family.once("other", lambda: 3) == 3 and made == [1]
+    with pytest.raises(ZeroDivisionError):
+        family.once("fault", lambda: 1 / 0)
+    assert family.once("fault", lambda: 4) == 4
+
+
 def test_pictures_go_through_a_network_as_through_the_network_itself(folder):
     family, pixels = read_family(folder), shapes.pictures()[::9][:300]  # more than go at once
     network = family.members["drawings-4"]
