@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-BROWSER = "tests/browser/"  # in one worker: a lab that serves and a browser are started once
+BROWSER = "tests/browser/"
+BROWSERS = (
+    f"{BROWSER}test_inside",
+    BROWSER,
+)  # one worker each: a lab that serves and a browser are started once in both
 LONG = (BROWSER, *(f"tests/{name}.py" for name in (
     "models/test_compiled", "backends/test_ray_serve", "load/test_soak", "load/test_overload", "capsules/test_script",
     "deploy/test_space", "models/test_distilled", "load/test_faults", "test_safety",
@@ -16,14 +20,14 @@ LONG = (BROWSER, *(f"tests/{name}.py" for name in (
 
 
 class Pieces(LoadFileScheduling):
-    """A worker takes one file after another in the order of the collection, and the browser tests as one."""
+    """A worker takes one file after another in the order of the collection, and the browser tests as one, those of the largest tab as another."""
 
     def __init__(self, config, log):
         config.option.loadscopereorder = False
         super().__init__(config, log)
 
     def _split_scope(self, nodeid: str) -> str:
-        return BROWSER if nodeid.startswith(BROWSER) else nodeid.split("::", 1)[0]
+        return next((piece for piece in BROWSERS if nodeid.startswith(piece)), nodeid.split("::", 1)[0])
 
 
 def order(item: pytest.Item) -> int:

@@ -413,7 +413,7 @@ class FakeLatents:
     """What an encoder gives: latents without spread."""
 
     def __init__(self, mean):
-        self.latent_dist, self.mean = self, mean[None]
+        self.latent_dist, self.mean, self.std = self, mean[None], torch.zeros_like(mean[None])
 
 
 def test_no_prompt_is_what_the_pipeline_makes_of_it(folder, monkeypatch):

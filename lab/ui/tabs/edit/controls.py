@@ -16,9 +16,9 @@ from lab.ui.tabs.edit import charts
 EXPERIMENTS = (
     ("SDEdit", "noise"),
     ("Fill", "fill"),
-    ("New words", "words"),
+    ("Reword", "words"),
     ("Enlarge", "enlarge"),
-    ("Two in one", "two"),
+    ("Two", "two"),
 )
 STEPS, JUMPS = 20, 8  # of a model that was distilled to jump
 MADE_FOR_HOLES = 9  # channels of a network's input: the latent, the mask and the latent of the known part
