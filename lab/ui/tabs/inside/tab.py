@@ -25,17 +25,18 @@ from lab.ui.tabs.inside.room import ROOM, Asked, Room
 from lab.ui.tabs.inside.rooms import ROOMS
 
 PAINT_EVERY_S = 0.2
-PRESS_RUN = "Press Run."
+PRESS_RUN, ENDED = "Press Run.", "The run that was under way was ended."
 FOLLOW_JS = "(...values) => { const given = Object.fromEntries(NAMES.map((name, i) => [name, values[i]])); if (window.labInside?.set) window.labInside.set(given); else window.labInside = { values: given }; }"
 PICTURES = {"picture": "Picture", "second": "Second picture"}  # controls that hold one
 
 
 class Ended(NamedTuple):
-    """A run that the page shows: its room, its request and what has come of it."""
+    """A run that the page shows: its room, its request, what has come of it, and all that makes it again."""
 
     room: str
     request: Request
     outcome: Any
+    capsule: Capsule | None = None
 
 
 class Inside(Tool):
@@ -101,7 +102,7 @@ class Inside(Tool):
             gallery.wire(form[name], runs.note)
         form["model"].input(self.on_model, inputs, form.model_parts, **LATEST)
         shown = [self.stage, self.words, self.plot, self.table, runs.note, runs.run, runs.stop]
-        form[ROOM].input(self.on_room, inputs, [*settings, *shown], **LATEST)
+        form[ROOM].input(self.on_room, inputs, [*settings, *shown, *self.share.run_outputs], **LATEST)
         for name in self._selecting:
             galleries = [gallery.gallery for gallery in self.galleries.values()]
             form[name].input(self.on_experiment, inputs, [*form.others_parts, *galleries], **LATEST)
@@ -155,6 +156,7 @@ class Inside(Tool):
     def on_room(self, values: dict[Any, Any], request: gr.Request) -> Update:
         """Another room: its controls, its pictures, and all of its run as it was left, or its stage as it is before one. What is
         under way in the room before has the page no more."""
+        ended = ENDED if self.runs.stops.busy(request) else ""
         self.runs.stops.end(request)
         now, last = self.form.read(values), values[self.last_run]
         room = ROOMS[now[ROOM]]
@@ -163,8 +165,19 @@ class Inside(Tool):
             self.runs.stop: gr.update(interactive=False),
         }  # fmt: skip
         if last is not None and last.room == room.name:
-            return update | self._whole(room, last.outcome, now) | {self.runs.note: widgets.note("")}
-        return update | self._blank(room, self._asked(now)) | {self.runs.note: widgets.note(PRESS_RUN)}
+            told = {} if last.capsule is None else self.share.show(last.capsule)
+            return update | self._whole(room, last.outcome, now) | told | {self.runs.note: widgets.note(ended)}
+        nothing = {
+            self.share.capsule: None,
+            self.share.code: "",
+            self.share.record: "",
+        }  # for what is not shown has no link
+        return (
+            update
+            | self._blank(room, self._asked(now))
+            | nothing
+            | {self.runs.note: widgets.note(f"{PRESS_RUN} {ended}".strip())}
+        )
 
     def _whole(self, room: Room, outcome: Any, now: dict[str, Any]) -> Update:
         """All that the page shows of a run."""
@@ -255,17 +268,19 @@ class Inside(Tool):
             return {self.runs.note: widgets.note("Stopped."), self.share.record: ""}
         whole = not stop.is_set()
         note = run.sentence(room.summary(outcome) if whole else STOPPED)
-        return self.ended(self._capsule(now, values, asked, request), whole) | {
+        capsule = self._capsule(now, values, asked, request)
+        return self.ended(capsule, whole) | {
             **self._whole(room, outcome, now),
-            self.last_run: Ended(room.name, request, outcome),
+            self.last_run: Ended(room.name, request, outcome, capsule),
             self.runs.note: note,
         }
 
     # The pipeline
 
     def flow_of_opening(self, opening: dict[str, Any]) -> pipeline.Flow:
-        """That of the first preset."""
-        return self._flow(self.form.preset(self.offered[0]))
+        """That of the room's first preset."""
+        first = next(preset for preset in self.offered if preset.values[ROOM] == opening[ROOM])
+        return self._flow(self.form.preset(first))
 
     def flow(self, values: dict[Any, Any]) -> pipeline.Flow:
         """What the controls ask for."""

@@ -85,3 +85,20 @@ def test_a_room_has_presets_that_choose_it_and_one_question(tab, room):
             name for name in ROOMS[room].shown if tab.form.look(now).get(tab.form[name], {}).get("visible", True)
         ]
         assert len(visible) + sum(name in ("prompt",) for name in ROOMS[room].shared) <= 6
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_line_above_the_stage_is_the_rooms_own_where_nothing_can_be_met(tab, room):
+    opening = tab.form.preset(next(one for one in tab.offered if one.values[ROOM] == room))
+    request = ROOMS[room].request(tab._asked(opening))
+    assert tab.flow_of_opening(opening) == ROOMS[room].flow(request)
+
+
+def test_a_room_that_shows_nothing_has_no_link_and_one_that_does_has_its_own(tab):
+    first, second = list(ROOMS)[:2]
+    values = values_of(tab, **{ROOM: second}) | {tab.last_run: inside.Ended(first, None, None)}
+    update = tab.on_room(values, VISITOR)
+    assert update[tab.share.capsule] is None and update[tab.share.code] == ""
+    with tab.runs.stops.turn(VISITOR):
+        assert inside.ENDED in tab.on_room(values, VISITOR)[tab.runs.note]
+    assert inside.ENDED not in tab.on_room(values, VISITOR)[tab.runs.note]

@@ -7,7 +7,7 @@ from lab.ui.tabs.inside.attention.outcome import PLAIN, Outcome
 
 COLOURS = ("#4269d0", "#e8590c", "#3ca951", "#a463f2", "#97bbf5", "#ff8ab7", "#9c6b4e", "#6cc5b0", "#efb118", "#9498a0")
 GREY = "#9498a0"
-RMS = "RMS to the plain picture, grey levels"
+RMS = "RMS to the plain picture"
 
 
 def chart(outcome: Outcome) -> Any:

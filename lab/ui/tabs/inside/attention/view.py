@@ -223,7 +223,10 @@ def _on_weights(outcome: Outcome) -> str:
             said.append(
                 f"“{escape(word)}” changes the picture by at most {most:.1f} grey levels of 255, at weight {at}."
             )
-    return " ".join(said) + " RMS is to the picture of weight 1, and only the half with the prompt is changed."
+    return (
+        " ".join(said)
+        + " RMS, in grey levels, is to the picture of weight 1. Of the two predictions of guidance only the one with the prompt is changed."
+    )
 
 
 def _on_swap(outcome: Outcome) -> str:

@@ -88,8 +88,8 @@ def _originals(outcome: Outcome | None) -> str:
     return (
         '<h4 class="dial-head">Pictures</h4>'
         f'<div class="dial-mosaic dial-originals">{buttons}</div>'
-        '<p class="dial-side">Drawn from the prior, the same z for every β</p>'
-        f'<p class="dial-side">KL of each latent, sorted, on a log scale; under the line ({LIVING:g} nats) it is dead</p>'
+        '<p class="dial-side">Draws from the prior, one z for all β</p>'
+        f'<p class="dial-side">KL by latent, log scale; dead under the line, {LIVING:g} nats</p>'
         '<p class="dial-side dial-foot">living latents<br>rate, nats<br>RMS, of 255</p>'
     )
 
