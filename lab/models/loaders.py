@@ -3,21 +3,24 @@
 import logging
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
 import transformers
-from diffusers import AutoencoderKL, ControlNetModel, ModelMixin, UNet2DConditionModel
+from diffusers import AutoencoderKL, ControlNetModel, ModelMixin, PriorTransformer, UNet2DConditionModel
+from diffusers.pipelines.stable_diffusion import StableUnCLIPImageNormalizer
 from torch import Tensor
 
 from lab.catalog import CONTROLS, GROUPS, HELPERS, MODELS, SCORER, Control, Helper, Model, leasable
 from lab.engine.denoisers import Denoiser
 from lab.engine.noising import alphas_cumprod
+from lab.engine.process import VariancePreserving
 from lab.models.cache import ModelCache, Shelf, alone, first_line
 from lab.models.clip import LoadedClip, read_clip
 from lab.models.compiled import Engines, Workshop
@@ -27,12 +30,21 @@ from lab.models.guides import LoadedClassifier, LoadedNoisedClip
 from lab.models.judge import LoadedJudge, read_judge
 from lab.models.local import AllPlaces, LocalDenoiser, OwnPlace, Patches
 from lab.models.noisy_encoder import NoisyEncoder
-from lab.models.parts import check_class, read_config, read_network, read_scheduler, read_tokenizer, without_paths
+from lab.models.parts import (
+    check_class,
+    read_config,
+    read_image_processor,
+    read_network,
+    read_scheduler,
+    read_tokenizer,
+    without_paths,
+)
 from lab.models.pictures import PictureSet
 from lab.models.pixel import read_classes, read_pixel
 from lab.models.sources import content_key, fetched_bytes, folder_at_hand, folder_of, weight_of
-from lab.models.stable_diffusion import LoadedControl, LoadedStableDiffusion, Parts, SplitControl
+from lab.models.stable_diffusion import LoadedControl, LoadedStableDiffusion, Parts, SplitControl, embedding_values
 from lab.models.tensors import PixelSpace, to_signed
+from lab.models.unclip import ClipParts, EmbeddingNoise, Gallery, LoadedUnclip, PriorDenoiser
 from lab.models.upsampler import LoadedUpsampler, read_upsampler
 from lab.requests.base import LabError
 from lab.requests.fields import Condition, Forward
@@ -49,6 +61,8 @@ ENCODERS = {  # of each pipeline: the part's name behind "text_encoder" and "tok
     "StableDiffusionXLPipeline": {"": "CLIPTextModel", "_2": "CLIPTextModelWithProjection"},
 }
 ENCODERS |= {name.replace("Pipeline", "InpaintPipeline"): encoders for name, encoders in ENCODERS.items()}
+UNCLIP_ENCODERS = {name: {"": "CLIPTextModel"} for name in ("StableUnCLIPPipeline", "StableUnCLIPImg2ImgPipeline")}
+LEARNED_STYLES = ("3D", "flat")  # of the drawings, by the latent models that are trained here
 TOKENIZERS = ("CLIPTokenizer", "CLIPTokenizerFast")
 
 
@@ -281,14 +295,54 @@ def load_inpainting(row: Helper, settings: Settings, shelf: Shelf, workshop: Wor
     return loaded
 
 
+def load_unclip(row: Helper, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> LoadedUnclip:
+    """Family "unclip": a folder that StableUnCLIPPipeline opens, with the image encoder beside it, or one that
+    StableUnCLIPImg2ImgPipeline opens, which may lack a prior."""
+    decoder = _latent_diffusion(row, settings, shelf, workshop, styled=False, pipelines=UNCLIP_ENCODERS)
+    dtype = pick_dtype(settings)
+    folder = folder_of(row.source, settings, half=dtype != torch.float32)
+    processor = read_image_processor(folder / "feature_extractor")
+    image = _part(folder / "image_encoder", transformers.CLIPVisionModelWithProjection, dtype, settings, shelf)
+    normalizer = read_network(folder / "image_normalizer", StableUnCLIPImageNormalizer, torch.float32)
+    noising = read_scheduler(folder / "image_noising_scheduler")
+    noise = EmbeddingNoise(normalizer.mean[0], normalizer.std[0], VariancePreserving(noising.alphas_cumprod))
+    prior = text = tokenizer = None
+    if (folder / "prior").is_dir():
+        net = _part(folder / "prior", PriorTransformer, dtype, settings, shelf)
+        prior = PriorDenoiser(net, read_scheduler(folder / "prior_scheduler"))
+        kind = transformers.CLIPTextModelWithProjection
+        text = _part(folder / "prior_text_encoder", kind, dtype, settings, shelf)
+        tokenizer = read_tokenizer(folder / "prior_tokenizer")
+    values = embedding_values(decoder.denoiser(Forward(schedule="scaled_linear")).unet)
+    if values != 2 * image.config.projection_dim:
+        raise LabError(
+            f"Its unet takes {values} values of an embedding and its level, and its image_encoder gives "
+            f"{image.config.projection_dim} of each."
+        )
+    return LoadedUnclip(decoder, ClipParts(image, processor, text, tokenizer), noise, prior, _gallery(image))
+
+
+def _gallery(image: transformers.CLIPVisionModelWithProjection) -> Gallery:
+    """The lab's pictures in the styles that its latent models learned; fewer of them for an encoder of large pictures."""
+    pictures = PictureSet.load(ASSETS / "pictures")
+    known = pictures.select(np.isin(np.array(pictures.styles), LEARNED_STYLES))
+    every = 1 if image.config.image_size <= pictures.pixels.shape[1] else 8
+    return Gallery(known.select(np.arange(0, len(known), every)))
+
+
 def _latent_diffusion(
-    row: Model | Helper, settings: Settings, shelf: Shelf, workshop: Workshop | None, styled: bool
+    row: Model | Helper,
+    settings: Settings,
+    shelf: Shelf,
+    workshop: Workshop | None,
+    styled: bool,
+    pipelines: Mapping[str, dict[str, str]] = MappingProxyType(ENCODERS),
 ) -> LoadedStableDiffusion:
     dtype = pick_dtype(settings)
     folder = folder_of(row.source, settings, half=dtype != torch.float32)
     index = read_config(folder / "model_index.json", "folder")
-    check_class(index.get("_class_name"), ENCODERS, "It")
-    encoders = ENCODERS[index["_class_name"]]
+    check_class(index.get("_class_name"), pipelines, "It")
+    encoders = pipelines[index["_class_name"]]
     _check_index(index, encoders)
     vae_config = read_config(folder / "vae" / "config.json", "vae")
     overflows = dtype == torch.float16 and vae_config.get("force_upcast")
@@ -474,6 +528,7 @@ FAMILIES = {
     "upsampler": Family(load_upsampler, weigh_float32),
     "family": Family(load_family, weigh_float32),
     "autoencoder": Family(load_autoencoder, weigh_float32),
+    "unclip": Family(load_unclip),
 }
 
 

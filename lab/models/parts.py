@@ -14,7 +14,7 @@ import torch
 import transformers
 from diffusers.schedulers import KarrasDiffusionSchedulers
 from safetensors import safe_open
-from transformers import CLIPTokenizer
+from transformers import CLIPImageProcessor, CLIPTokenizer
 
 from lab.models.cache import first_line
 from lab.models.sources import variant_of
@@ -108,6 +108,12 @@ def read_tokenizer(folder: Path) -> CLIPTokenizer:
     if not has_vocabulary(folder):
         raise LabError(f"Its {folder.name} has no vocabulary: neither tokenizer.json, nor vocab.json with merges.txt.")
     return CLIPTokenizer.from_pretrained(folder)
+
+
+def read_image_processor(folder: Path) -> CLIPImageProcessor:
+    """What prepares pictures for a CLIP's image encoder, from a folder."""
+    read_config(folder / "preprocessor_config.json", folder.name)
+    return CLIPImageProcessor.from_pretrained(folder)
 
 
 def read_scheduler(folder: Path, name: str = "") -> Any:

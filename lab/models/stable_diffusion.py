@@ -57,6 +57,7 @@ class TextRow:
     around: Tensor | None = (
         None  # (1 + channels, height, width) of a UNet that fills holes: the mask, and the rest's latents
     )
+    embedding: Tensor | None = None  # (values,) of a UNet that draws from a picture's embedding (unCLIP); None: zeros
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,25 +106,34 @@ def strengths_of(blocks: int, strength: float, guess: bool) -> Tensor:
 
 
 class Denoise(nn.Module):
-    """The UNet as a function of tensors: x_t, t, the prompt's, the guidance scale's where it was distilled with one, then
-    what ControlNets add, the middle block's last."""
+    """The UNet as a function of tensors: x_t, t, the prompt's, the guidance scale's where it was distilled with one, the
+    picture's embedding where it draws from one, then what ControlNets add, the middle block's last."""
 
     def __init__(self, unet: UNet2DConditionModel, added: int) -> None:
         super().__init__()
         self.unet, self.added = unet, added
         self.distilled = unet.config.time_cond_proj_dim is not None
+        self.embeds = embedding_values(unet) > 0
 
     def forward(self, x: Tensor, t: Tensor, hidden: Tensor, *more: Tensor) -> Tensor:
-        residuals = more[self.added + self.distilled :]
+        embedding = self.added + self.distilled
+        residuals = more[embedding + self.embeds :]
         return self.unet(
             x,
             t,
             hidden,
+            class_labels=more[embedding] if self.embeds else None,
             timestep_cond=more[self.added] if self.distilled else None,
             added_cond_kwargs=_by_name(more[: self.added]),
             down_block_additional_residuals=residuals[:-1] or None,
             mid_block_additional_residual=residuals[-1] if residuals else None,
         ).sample
+
+
+def embedding_values(unet: UNet2DConditionModel) -> int:
+    """How many values a UNet takes that draws from a picture's embedding; 0 for any other."""
+    config = unet.config
+    return config.projection_class_embeddings_input_dim if config.class_embed_type == "projection" else 0
 
 
 class Decode(nn.Module):
@@ -190,9 +200,9 @@ class LatentDenoiser:
     def __call__(self, x_t: Tensor, t: Tensor, conditioning: Sequence[TextRow]) -> Tensor:
         """Predict for rows x_t (rows, channels, height, width) at timesteps t (rows,)."""
         with torch.inference_mode(not recording(x_t)):
-            x, t, embeddings, scales = self._inputs(x_t, t, conditioning)
+            x, t, embeddings, own = self._inputs(x_t, t, conditioning)
             residuals = self._residuals(x, t, embeddings, conditioning)
-            inputs = (x, t, *embeddings, *scales, *residuals)
+            inputs = (x, t, *embeddings, *own, *residuals)
             name = "denoiser under control" if residuals else "denoiser"
             engine = self._engines(
                 name, Denoise(self.unet, len(embeddings) - 1), [part[:1].detach() for part in inputs]
@@ -205,8 +215,8 @@ class LatentDenoiser:
     ) -> Tensor:
         """The prediction of rows of any side, by torch: what is compiled has one side. Without ControlNets; a `unet` may
         take the place of the model's own."""
-        x, t, embeddings, scales = self._inputs(x_t, t, conditioning)
-        return Denoise(unet or self.unet, len(embeddings) - 1)(x, t, *embeddings, *scales).float().cpu()
+        x, t, embeddings, own = self._inputs(x_t, t, conditioning)
+        return Denoise(unet or self.unet, len(embeddings) - 1)(x, t, *embeddings, *own).float().cpu()
 
     @torch.inference_mode()
     def try_out(self, prompt: EncodedPrompt, control: "LoadedControl | None" = None, pixels: int = 8) -> Tensor:
@@ -214,7 +224,7 @@ class LatentDenoiser:
         sides are `pixels` times as long. Raises whatever goes wrong where the parts do not go together."""
         side = smallest_side(self.unet)
         zeros = torch.zeros(1, self.shape[0], side, side)
-        x, t, embeddings, scales = self._inputs(zeros, torch.tensor([len(self.process) - 1]), [TextRow(prompt)])
+        x, t, embeddings, own = self._inputs(zeros, torch.tensor([len(self.process) - 1]), [TextRow(prompt)])
         residuals: tuple[Tensor, ...] = ()
         if control:
             hint = control.hint(np.zeros((1, 1, 3), np.uint8), side * pixels).encoded
@@ -224,12 +234,13 @@ class LatentDenoiser:
             blocks = 2 + sum(len(block.resnets) + len(block.downsamplers or ()) for block in self.unet.down_blocks)
             if len(residuals) != blocks:  # diffusers would leave some out
                 raise ValueError(f"it steers {len(residuals)} blocks, and the unet has {blocks}")
-        return Denoise(self.unet, len(embeddings) - 1)(x, t, *embeddings, *scales, *residuals)
+        return Denoise(self.unet, len(embeddings) - 1)(x, t, *embeddings, *own, *residuals)
 
     def _inputs(
         self, x_t: Tensor, t: Tensor, conditioning: Sequence[TextRow]
     ) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
-        """Inputs of the UNet on the device: x_t, t, the prompts' embeddings and, if it is distilled, the scales'."""
+        """Inputs of the UNet on the device: x_t, t, the prompts' embeddings and, where it takes them, the guidance scales' and
+        the pictures'."""
         x = x_t.to(self._weight)
         if self.fills:
             around = [
@@ -241,10 +252,14 @@ class LatentDenoiser:
         embeddings = [
             torch.stack(parts).to(x) for parts in zip(*([one.hidden, *one.added] for one in prompts), strict=True)
         ]
-        scales = []
+        own = []
         if width := self.unet.config.time_cond_proj_dim:
-            scales = [embed_scale(torch.tensor([prompt.scale for prompt in prompts]), width).to(x)]
-        return x, t.to(x.device), embeddings, scales
+            own = [embed_scale(torch.tensor([prompt.scale for prompt in prompts]), width).to(x)]
+        if values := embedding_values(self.unet):
+            nothing = torch.zeros(values)
+            rows = [nothing if row.embedding is None else row.embedding for row in conditioning]
+            own += [torch.stack(rows).to(x)]
+        return x, t.to(x.device), embeddings, own
 
     def _residuals(
         self, x: Tensor, t: Tensor, embeddings: list[Tensor], conditioning: Sequence[TextRow]

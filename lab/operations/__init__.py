@@ -23,6 +23,7 @@ from lab.operations.noising import noising
 from lab.operations.sampling import sampling
 from lab.operations.share import share
 from lab.operations.sources import source
+from lab.operations.unclip import unclip
 from lab.requests.anatomy import AnatomyRequest
 from lab.requests.annotate import AnnotateRequest
 from lab.requests.attention import AttentionRequest
@@ -42,6 +43,7 @@ from lab.requests.nearest import NearestRequest
 from lab.requests.noising import NoisingRequest
 from lab.requests.sampling import SamplingRequest
 from lab.requests.share import ShareRequest
+from lab.requests.unclip import UnclipRequest
 
 OPERATIONS: dict[type, Callable[[Any, House], Iterator[Event]]] = {
     SamplingRequest: sampling,
@@ -66,4 +68,5 @@ OPERATIONS: dict[type, Callable[[Any, House], Iterator[Event]]] = {
     FactorRequest: factor,
     BetaRequest: betas,
     MapRequest: latent_map,
+    UnclipRequest: unclip,
 }

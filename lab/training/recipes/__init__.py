@@ -14,6 +14,7 @@ from lab.training.recipes.noised_clip import NoisedClip, NoisedClipOptions
 from lab.training.recipes.pixel import Pixel, PixelOptions
 from lab.training.recipes.student import Student, StudentOptions
 from lab.training.recipes.text_to_image import TextToImage, TextToImageOptions
+from lab.training.recipes.unclip import Prior, PriorOptions, Unclip, UnclipOptions
 from lab.training.recipes.upsampler import Upsampler, UpsamplerOptions
 from lab.training.train import Options, Recipe
 
@@ -43,6 +44,8 @@ RECIPES = {
     "controlnet-pose":  Row(ControlNetPose,  ControlNetOptions(),  {"batch": 256}, 60, BASE),
     "student":          Row(Student,         StudentOptions(),     {"batch": 256}, 90, BASE),
     "inpainting":       Row(Inpainting,      InpaintingOptions(),  {"batch": 256}, 90, BASE),
+    "prior":            Row(Prior,           PriorOptions(),       {"batch": 512}, 60, ("clip",)),
+    "unclip":           Row(Unclip,          UnclipOptions(),      {"batch": 256}, 180, ("text-to-image", "clip")),
     "pixel":            Row(Pixel,           PixelOptions(),       {"batch": 256}, 360),
     "classifier":       Row(Classifier,      ClassifierOptions(),  {"batch": 512, "channels": (64, 96, 128)}, 10),
     "noised-clip":      Row(NoisedClip,      NoisedClipOptions(),  {"batch": 512, "channels": (64, 96, 128)}, 60, ("clip",)),

@@ -1,0 +1,79 @@
+"""Points in a CLIP's space of pictures and texts (Radford et al. 2021), and the ways of unCLIP (Ramesh et al. 2022) to move between
+them. An embedding is (width,): its direction says what is meant; its length is what the encoder gives it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from lab.engine.latents import slerp
+from lab.engine.noising import q_sample
+from lab.engine.process import Level
+
+
+def unit(z: Tensor) -> Tensor:
+    """Embeddings (..., width) at length one; zeros stay zeros."""
+    return torch.nn.functional.normalize(z, dim=-1)
+
+
+def turned(a: Tensor, b: Tensor, t: float) -> Tensor:
+    """`t` of the way from a to b, t in [0, 1]: the direction along the arc (slerp), the length on a straight line."""
+    length = torch.lerp(a.norm(), b.norm(), t)
+    return length * unit(slerp(unit(a), unit(b), t))
+
+
+def between(embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """A point between embeddings (Ramesh et al. 2022, section 3.2): of two, the slerp; of more, one is mixed in after the
+    other, each for its share of what is mixed so far. Weights are at least 0 and not all 0; they need not add up to 1."""
+    mixed, share = embeddings[0], weights[0]
+    for z, weight in zip(embeddings[1:], weights[1:], strict=True):
+        share += weight
+        if weight > 0:
+            mixed = turned(mixed, z, weight / share)
+    return mixed
+
+
+def difference(z: Tensor, text: Tensor, base: Tensor, t: float) -> Tensor:
+    """A picture's embedding turned towards what a text says and `base` does not (Ramesh et al. 2022, section 3.3):
+    slerp(z, norm(text - base), t). It keeps its length. Where both texts say the same nothing is turned."""
+    direction = unit(unit(text) - unit(base))
+    if not direction.any():
+        return z
+    return z.norm() * unit(slerp(unit(z), direction, t))
+
+
+@dataclass(frozen=True)
+class Components:
+    """The principal components of a set of embeddings: their mean (width,), the directions (n, width) of unit length, the
+    first the one along which they vary most, and the variance along each, (n,)."""
+
+    mean: Tensor
+    directions: Tensor
+    variances: Tensor
+
+    @classmethod
+    def of(cls, embeddings: Tensor) -> "Components":
+        """Those of embeddings (n, width), at least two."""
+        mean = embeddings.mean(dim=0)
+        _, values, directions = torch.linalg.svd(embeddings - mean, full_matrices=False)
+        return cls(mean, directions, values**2 / (len(embeddings) - 1))
+
+    def kept(self, z: Tensor, count: int) -> Tensor:
+        """What the first `count` components keep of an embedding (Ramesh et al. 2022, figure 7); 0 keeps the mean alone."""
+        directions = self.directions[:count]
+        return self.mean + (z - self.mean) @ directions.T @ directions
+
+
+def noised(z: Tensor, level: Level[float], eps: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
+    """An embedding under noise, as diffusers' StableUnCLIPPipeline has it: in units of each coordinate's deviation."""
+    return q_sample((z - mean) / deviation, level, eps) * deviation + mean
+
+
+def diversity(embeddings: Tensor) -> float:
+    """How unlike each other pictures are: the mean of 1 - cosine over all pairs of embeddings (n, width); 0 of one alone."""
+    n = len(embeddings)
+    if n < 2:
+        return 0.0
+    cosines = unit(embeddings) @ unit(embeddings).T
+    return float((n * n - cosines.sum() - (n - cosines.diagonal().sum())) / (n * (n - 1)))
