@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from lab.catalog import JUDGE
@@ -241,9 +242,9 @@ class Jury:
         return captions, self.judge.embed_captions(captions)
 
     @cached_property
-    def _picture(self) -> Tensor | None:
-        pictures = self.space.request.pictures
-        return self.judge.embed_pictures(pictures[:1])[0] if pictures else None
+    def _pictures(self) -> Tensor:
+        """The judge's embeddings of the request's pictures, (n, width) of unit length; they may be of several sizes."""
+        return torch.cat([self.judge.embed_pictures([picture]) for picture in self.space.request.pictures])
 
     def of(self, lane: int, picture: Any) -> Judged:
         """What the judge says of a lane's picture."""
@@ -252,8 +253,8 @@ class Jury:
         place = int(cosines.argmax())
         near = self.space.near(place, float(cosines[place]))
         judged = Judged(lane, vector.numpy(), near)
-        if self._picture is not None:
-            judged = replace(judged, to_picture=float(self._picture @ vector))
+        if self.space.request.pictures:
+            judged = replace(judged, to_pictures=tuple((self._pictures @ vector).tolist()))
         if self.space.request.caption:
             captions, embeddings = self._captions
             fits = embeddings @ vector

@@ -83,7 +83,7 @@ class UnclipLane(Request):
 class UnclipRequest(Request):
     """Make embeddings, and draw pictures from them: one a lane. `prior_steps` and `prior_scale` are the prior's DDIM steps and guidance;
     `inversion_steps` those of every inversion, without guidance. With `judged` each picture is compared by the judge: with the lab's
-    pictures, with `caption` among their captions, and with the first of the request's own pictures."""
+    pictures, with `caption` among their captions, and with the request's own pictures."""
 
     unclip: UnclipName = "unclip"
     pictures: Annotated[tuple[Picture, ...], Field(max_length=MOST_PICTURES)] = ()
@@ -196,8 +196,8 @@ class InvertedPicture(Event):
 @dataclass(frozen=True)
 class Judged(Event):
     """What the judge says of a lane's picture: its embedding, (width,) float32 of unit length; the picture of the lab that it takes for
-    nearest; among the lab's captions the `rank` of the request's caption, from 1 on, and `fit`, their cosine; and the cosine to the first of
-    the request's pictures. None where the request has none."""
+    nearest; among the lab's captions the `rank` of the request's caption, from 1 on, and `fit`, their cosine, None where the request has
+    none; and the cosine to each of the request's pictures."""
 
     lane: int
     vector: np.ndarray
@@ -205,7 +205,7 @@ class Judged(Event):
     rank: int | None = None
     captions: int = 0
     fit: float | None = None
-    to_picture: float | None = None
+    to_pictures: tuple[float, ...] = ()
 
     @property
     def key(self) -> Hashable:
