@@ -208,6 +208,11 @@ class Judged(Event):
     to_pictures: tuple[float, ...] = ()
 
     @property
+    def to_picture(self) -> float | None:
+        """The cosine to the first of the request's pictures; None where it has none."""
+        return self.to_pictures[0] if self.to_pictures else None
+
+    @property
     def key(self) -> Hashable:
         """As Event.key."""
         return self.lane
