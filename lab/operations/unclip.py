@@ -102,11 +102,11 @@ class Space:
             return difference(z, model.read(one.prompt).embedding, model.read(one.base).embedding, one.turn)
         return model.components.kept(z, one.components) if one.kind == "components" else z
 
-    def _embedded(self, index: int) -> Embedded:
+    def _embedded(self, index: int, candidate: int | None = None) -> Embedded:
         z, prompt = self.vectors[index], self.request.embeddings[index].prompt
         near = tuple(self.near(place, cosine) for place, cosine in self.model.nearest(z, NEAREST))
         to_text = float(unit(z) @ unit(self.model.read(prompt).embedding)) if prompt else None
-        return Embedded(index, z.numpy(), near, to_text)
+        return Embedded(index, z.numpy(), near, to_text, candidate)
 
     def near(self, place: int, cosine: float) -> Near:
         """A picture of the lab's, by its place in the gallery."""
@@ -148,9 +148,10 @@ class Space:
                 ends[index, k] = z
         for index in request.drawn:
             said = unit(self.model.read(request.embeddings[index].prompt).embedding)
-            candidates = [ends[index, k] for k in range(request.embeddings[index].candidates)]
-            self.vectors[index] = max(candidates, key=lambda z: float(unit(z) @ said))
-            yield self._embedded(index)
+            fits = [float(unit(ends[index, k]) @ said) for k in range(request.embeddings[index].candidates)]
+            best = fits.index(max(fits))
+            self.vectors[index] = ends[index, best]
+            yield self._embedded(index, best)
 
     def invert(self) -> Iterator[Event]:
         """x_T of the pictures that lanes begin at (DDIM inversion, Song et al. 2021, section 4.3), each told its own embedding."""

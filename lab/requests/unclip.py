@@ -148,12 +148,13 @@ class Near:
 @dataclass(frozen=True)
 class Embedded(Event):
     """An embedding of the request: its `vector`, (width,) float32; the pictures of the lab that lie nearest; the cosine to the embedding
-    of its own prompt, where it has one."""
+    of its own prompt, where it has one; and which of the prior's candidates it is, where that drew it."""
 
     index: int
     vector: np.ndarray
     nearest: tuple[Near, ...]
     to_text: float | None = None
+    candidate: int | None = None
 
     @property
     def key(self) -> Hashable:
