@@ -64,6 +64,10 @@ class Components:
         directions = self.directions[:count]
         return self.mean + (z - self.mean) @ directions.T @ directions
 
+    def share(self, count: int) -> float:
+        """The share of the variance that lies along the first `count` components, in [0, 1]."""
+        return float(self.variances[:count].sum() / self.variances.sum())
+
 
 def noised(z: Tensor, level: Level[float], eps: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
     """An embedding under noise, as diffusers' StableUnCLIPPipeline has it: in units of each coordinate's deviation."""

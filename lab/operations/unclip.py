@@ -36,6 +36,7 @@ from lab.requests.unclip import (
     Embedding,
     InvertedPicture,
     Judged,
+    JudgedPicture,
     Near,
     PriorStep,
     UnclipLane,
@@ -49,7 +50,7 @@ FORWARD = Forward(schedule="scaled_linear")
 
 def unclip(request: UnclipRequest, house: House) -> Iterator[Event]:
     """Embedded for each embedding, after the PriorSteps of those that the prior draws; InvertedPictures; Steps of the lanes as they come, a
-    LaneResult as each ends and, where asked, Judged; then what is Decoded."""
+    LaneResult as each ends and, where asked, JudgedPictures and Judged; then what is Decoded."""
     check_load(request, house.settings)
     yield from loading(house, *request.models())
     with ExitStack() as leases:
@@ -106,7 +107,11 @@ class Space:
         z, prompt = self.vectors[index], self.request.embeddings[index].prompt
         near = tuple(self.near(place, cosine) for place, cosine in self.model.nearest(z, NEAREST))
         to_text = float(unit(z) @ unit(self.model.read(prompt).embedding)) if prompt else None
-        return Embedded(index, z.numpy(), near, to_text, candidate)
+        variance = self._variance(self.request.embeddings[index])
+        return Embedded(index, z.numpy(), near, to_text, candidate, variance)
+
+    def _variance(self, one: Embedding) -> float | None:
+        return self.model.components.share(one.components) if one.kind == "components" else None
 
     def near(self, place: int, cosine: float) -> Near:
         """A picture of the lab's, by its place in the gallery."""
@@ -206,6 +211,8 @@ def _draw(space: Space, leased: dict[str, Any], house: House) -> Iterator[Event]
             painters[way] = Painter(model, request.replay)
             runs.append(house.drive(denoiser, [_lane(index, space, model, denoiser) for index in lanes]))
     judge = Jury(space, leased[JUDGE]) if request.judged else None
+    if judge:
+        yield from house.compute(judge.of_pictures)
     for record in in_turn(runs):
         elapsed_s = time.perf_counter() - began
         painter = painters[request.lanes[record.lane].way]
@@ -247,13 +254,21 @@ class Jury:
         """The judge's embeddings of the request's pictures, (n, width) of unit length; they may be of several sizes."""
         return torch.cat([self.judge.embed_pictures([picture]) for picture in self.space.request.pictures])
 
+    def of_pictures(self) -> list[JudgedPicture]:
+        """What the judge says of each of the request's pictures."""
+        if not self.space.request.pictures:
+            return []
+        return [JudgedPicture(index, self._nearest(vector)) for index, vector in enumerate(self._pictures)]
+
+    def _nearest(self, vector: Tensor) -> Near:
+        cosines = self.space.model.gallery.judged(self.judge) @ vector
+        place = int(cosines.argmax())
+        return self.space.near(place, float(cosines[place]))
+
     def of(self, lane: int, picture: Any) -> Judged:
         """What the judge says of a lane's picture."""
         vector = self.judge.embed_pictures([picture])[0]
-        cosines = self.space.model.gallery.judged(self.judge) @ vector
-        place = int(cosines.argmax())
-        near = self.space.near(place, float(cosines[place]))
-        judged = Judged(lane, vector.numpy(), near)
+        judged = Judged(lane, vector.numpy(), self._nearest(vector))
         if self.space.request.pictures:
             judged = replace(judged, to_pictures=tuple((self._pictures @ vector).tolist()))
         if self.space.request.caption:

@@ -148,13 +148,15 @@ class Near:
 @dataclass(frozen=True)
 class Embedded(Event):
     """An embedding of the request: its `vector`, (width,) float32; the pictures of the lab that lie nearest; the cosine to the embedding
-    of its own prompt, where it has one; and which of the prior's candidates it is, where that drew it."""
+    of its own prompt, where it has one; which of the prior's candidates it is, where that drew it; and of kind "components" the share of
+    the variance of the lab's pictures that its components keep."""
 
     index: int
     vector: np.ndarray
     nearest: tuple[Near, ...]
     to_text: float | None = None
     candidate: int | None = None
+    variance: float | None = None
 
     @property
     def key(self) -> Hashable:
@@ -187,6 +189,19 @@ class InvertedPicture(Event):
 
     index: int
     x_T: np.ndarray
+
+    @property
+    def key(self) -> Hashable:
+        """As Event.key."""
+        return self.index
+
+
+@dataclass(frozen=True)
+class JudgedPicture(Event):
+    """The picture of the lab that the judge takes for nearest to a picture of the request."""
+
+    index: int
+    nearest: Near
 
     @property
     def key(self) -> Hashable:

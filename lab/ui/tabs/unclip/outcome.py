@@ -6,13 +6,13 @@ import numpy as np
 
 from lab.requests.base import Event
 from lab.requests.sampling import LaneResult, Step
-from lab.requests.unclip import Embedded, InvertedPicture, Judged, PriorStep, UnclipRequest
+from lab.requests.unclip import Embedded, InvertedPicture, Judged, JudgedPicture, PriorStep, UnclipRequest
 
 
 @dataclass
 class Outcome:
-    """A run as it comes: embeddings by their index, what inversion made of pictures by theirs, and of each lane its latest step, its
-    result and what the judge says."""
+    """A run as it comes: embeddings by their index, what inversion made of pictures and what the judge says of them by theirs, and of
+    each lane its latest step, its result and what the judge says."""
 
     request: UnclipRequest
     embedded: dict[int, Embedded] = field(default_factory=dict)
@@ -21,6 +21,7 @@ class Outcome:
     steps: dict[int, Step] = field(default_factory=dict)
     results: dict[int, LaneResult] = field(default_factory=dict)
     judged: dict[int, Judged] = field(default_factory=dict)
+    judged_pictures: dict[int, JudgedPicture] = field(default_factory=dict)
 
     def add(self, event: Event) -> None:
         """Take what tells of the run."""
@@ -37,6 +38,8 @@ class Outcome:
                 self.results[event.lane] = event
             case Judged():
                 self.judged[event.lane] = event
+            case JudgedPicture():
+                self.judged_pictures[event.index] = event
 
     @property
     def begun(self) -> bool:

@@ -41,7 +41,7 @@ def test_beneath_a_picture_stands_what_the_judge_says(outcome: Outcome) -> None:
     assert "<img" not in view.drawn(None, 0, "seed 0")
     outcome.add(LaneResult(0, GREY, 2, 0.2))
     assert "<img" in view.drawn(outcome, 0, "seed 0")
-    outcome.add(Judged(0, np.zeros(4, np.float32), NEAR, to_picture=-0.5))
+    outcome.add(Judged(0, np.zeros(4, np.float32), NEAR, to_pictures=(-0.5,)))
     said = view.drawn(outcome, 0, "seed 0")
     assert "cos −0.50" in said
     assert "&lt;apple&gt;" in said
