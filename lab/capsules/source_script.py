@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from lab.catalog import Model
+from lab.catalog import Helper, Model
 from lab.settings import ASSETS
 
 
@@ -14,7 +14,7 @@ def folder(source: str) -> str:
     return source if Path(source).is_absolute() else f"assets/{source}"
 
 
-def beside(source: str, model: Model) -> str:
+def beside(source: str, model: Model | Helper) -> str:
     """An expression for a folder that belongs to a model: the lab's own beside its models, wherever these are."""
     if folder(source) and Path(source).parent == Path(model.source).parent:
         return f"Path(MODEL).parent / {quoted(Path(source).name)}"
