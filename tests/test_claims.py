@@ -54,6 +54,7 @@ from lab.toy_data import TOYS
 from lab.ui import TABS
 from lab.ui.shell import lists, media
 from lab.ui.shell.form import Form
+from lab.ui.shell.rooms.room import ROOM, Asked
 from lab.ui.tabs.controlnet import experiments as controlnet_run
 from lab.ui.tabs.controlnet import tab as controlnet_tab
 from lab.ui.tabs.controlnet import view as controlnet_view
@@ -64,7 +65,6 @@ from lab.ui.tabs.guidance import tab as guidance_tab
 from lab.ui.tabs.guidance import view as guidance_view
 from lab.ui.tabs.inside import tab as inside_tab
 from lab.ui.tabs.inside.map.room import Map
-from lab.ui.tabs.inside.room import ROOM, Asked
 from lab.ui.tabs.inside.rooms import ROOMS
 from lab.ui.tabs.ledger import bills as ledger_bills
 from lab.ui.tabs.ledger import tab as ledger_tab

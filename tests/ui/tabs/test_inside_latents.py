@@ -15,10 +15,11 @@ from lab.requests.base import LabError, Note, Waiting
 from lab.requests.latents import Decoding, Encoding, ExampleLatents
 from lab.settings import Settings
 from lab.ui.shell import media
+from lab.ui.shell.rooms.controls import example as path_of
+from lab.ui.shell.rooms.room import Asked
 from lab.ui.tabs.inside import controls
 from lab.ui.tabs.inside.latents import charts, plans, view
 from lab.ui.tabs.inside.latents.room import Latents
-from lab.ui.tabs.inside.room import Asked
 
 ROOM = Latents()
 SETTINGS = Settings(device="cpu", dtype="float32", cpu_engine="torch")
@@ -28,7 +29,7 @@ SIDE = 64
 
 
 def example(name):
-    return media.resize(media.open_picture(controls.example(name), SETTINGS), SIDE)
+    return media.resize(media.open_picture(path_of(name), SETTINGS), SIDE)
 
 
 def asked(**changes):

@@ -1,8 +1,8 @@
 """The tab Inside."""
 
 from lab.ui.shell.instrument import Instrument, Term
-from lab.ui.tabs.inside import content, tab
-from lab.ui.tabs.inside.lesson import LESSON
+from lab.ui.shell.sources import beside
+from lab.ui.tabs.inside import tab, weights
 
 TAB = Instrument(
     name="inside",
@@ -49,9 +49,9 @@ TAB = Instrument(
     spoken=(
         "The bound equals the mean over q of log p of x given z, minus beta times the divergence of q of z given x from the prior"
     ),
-    lesson=LESSON,
+    lesson=tab.Inside.lesson,
     presets=tuple(preset.title for preset in tab.PRESETS),
     stage="#inside-stage",
-    style=content.STYLE,
-    routes=content.ROUTES,
+    style=tab.Inside.content.style + beside(__file__, "style.css"),
+    routes=(*tab.Inside.content.routes, *weights.routes()),
 )

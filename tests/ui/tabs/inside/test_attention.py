@@ -16,10 +16,10 @@ from lab.requests.sampling import LaneResult, LaneSettings, Step
 from lab.settings import Settings
 from lab.ui.shell import media
 from lab.ui.shell.form import Form
+from lab.ui.shell.rooms.room import Asked
 from lab.ui.tabs.inside.attention import charts, view
 from lab.ui.tabs.inside.attention.outcome import Outcome
 from lab.ui.tabs.inside.attention.room import FIELDS, WordsRoom
-from lab.ui.tabs.inside.room import Asked
 
 ROOM, ROW = WordsRoom(), MODELS["text-to-image"]
 FORM = Form("inside", [one for one in FIELDS if one.name != "words_scale"])

@@ -12,10 +12,10 @@ from lab.requests.base import LabError
 from lab.requests.bound import BoundRequest, BoundTerms, BoundWeights, DiffusionBound
 from lab.settings import Settings
 from lab.ui.shell.form import Form
+from lab.ui.shell.rooms.room import Asked
 from lab.ui.tabs.inside.bound import charts, view
 from lab.ui.tabs.inside.bound.outcome import Outcome
 from lab.ui.tabs.inside.bound.room import FIELDS, NETWORKS, Bound
-from lab.ui.tabs.inside.room import Asked
 
 ROOM, FORM = Bound(), Form("inside", FIELDS)
 GREY = np.full((4, 4, 3), 128, np.uint8)

@@ -13,8 +13,8 @@ from lab.requests.base import LabError
 from lab.requests.betas import LIVING, VALUES, BetaColumn, BetaMeasures, BetaRequest, BetaSet
 from lab.requests.bound import BETAS
 from lab.settings import Settings
+from lab.ui.shell.rooms.room import Asked
 from lab.ui.tabs.inside.dial import charts, view
-from lab.ui.tabs.inside.room import Asked
 from lab.ui.tabs.inside.rooms import ROOMS
 
 ROOM = ROOMS["dial"]

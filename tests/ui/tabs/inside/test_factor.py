@@ -12,10 +12,10 @@ from lab.requests.base import LabError
 from lab.requests.factor import AUTOENCODERS, PIXELS, UNET, Encoded, FactorRequest, HeldOut, StepTime
 from lab.settings import Settings
 from lab.ui.shell.form import Form
+from lab.ui.shell.rooms.room import Asked
 from lab.ui.tabs.inside.factor import charts, view
 from lab.ui.tabs.inside.factor.outcome import FACTORS, Outcome
 from lab.ui.tabs.inside.factor.room import FIELDS, Factor
-from lab.ui.tabs.inside.room import Asked
 
 ROOM, FORM = Factor(), Form("inside", FIELDS)
 GREY = np.full((64, 64, 3), 128, np.uint8)

@@ -12,11 +12,11 @@ import pytest
 from lab.requests.latent_map import DRAWS, GRID, MapDraws, MapPictures, MapPlane, MapPoint, MapRequest
 from lab.settings import Settings
 from lab.ui.shell.form import Form
+from lab.ui.shell.rooms.room import Asked
 from lab.ui.tabs.inside import weights
 from lab.ui.tabs.inside.map import charts, view
 from lab.ui.tabs.inside.map.outcome import Outcome, ends
 from lab.ui.tabs.inside.map.room import FIELDS, Map
-from lab.ui.tabs.inside.room import Asked
 
 ROOM, FORM = Map(), Form("inside", FIELDS)
 GREY = np.full((32, 32, 3), 128, np.uint8)

@@ -8,8 +8,9 @@ import pytest
 
 from lab.requests.base import LabError
 from lab.settings import Settings
+from lab.ui.shell.rooms import tab as frame
+from lab.ui.shell.rooms.room import ROOM
 from lab.ui.tabs.inside import tab as inside
-from lab.ui.tabs.inside.room import ROOM
 from lab.ui.tabs.inside.rooms import ROOMS
 from tests.ui.values import first_values, set_to
 
@@ -56,10 +57,10 @@ def test_whatever_a_control_holds_is_a_request_or_a_sentence(tab, room, name):
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_shows_nothing_of_another(tab, room):
     before = next(name for name in ROOMS if name != room)
-    values = values_of(tab, **{ROOM: room}) | {tab.last_run: inside.Ended(before, None, None)}
+    values = values_of(tab, **{ROOM: room}) | {tab.last_run: frame.Ended(before, None, None)}
     update = tab.on_room(values, VISITOR)
     assert f'data-room="{room}"' in update[tab.stage] and update[tab.plot] is None and update[tab.words] == ""
-    assert update[tab.table] == inside.PRESS_RUN and inside.PRESS_RUN in update[tab.runs.note]
+    assert update[tab.table] == frame.PRESS_RUN and frame.PRESS_RUN in update[tab.runs.note]
     charts = [name for name in tab._charts if (room, name) in OWN]
     for name in charts:
         shown = tab.on_chart(values | {tab.form[name]: set_to(values[tab.form[name]])})
@@ -96,9 +97,9 @@ def test_the_line_above_the_stage_is_the_rooms_own_where_nothing_can_be_met(tab,
 
 def test_a_room_that_shows_nothing_has_no_link_and_one_that_does_has_its_own(tab):
     first, second = list(ROOMS)[:2]
-    values = values_of(tab, **{ROOM: second}) | {tab.last_run: inside.Ended(first, None, None)}
+    values = values_of(tab, **{ROOM: second}) | {tab.last_run: frame.Ended(first, None, None)}
     update = tab.on_room(values, VISITOR)
     assert update[tab.share.capsule] is None and update[tab.share.code] == ""
     with tab.runs.stops.turn(VISITOR):
-        assert inside.ENDED in tab.on_room(values, VISITOR)[tab.runs.note]
-    assert inside.ENDED not in tab.on_room(values, VISITOR)[tab.runs.note]
+        assert frame.ENDED in tab.on_room(values, VISITOR)[tab.runs.note]
+    assert frame.ENDED not in tab.on_room(values, VISITOR)[tab.runs.note]

@@ -15,10 +15,10 @@ from lab.requests.sampling import LaneSettings
 from lab.ui.shell import lists, pipeline
 from lab.ui.shell.form import Field, Preset, one_of
 from lab.ui.shell.instrument import Question
+from lab.ui.shell.rooms.room import Asked, Room
 from lab.ui.shell.sources import beside
 from lab.ui.tabs.inside.attention import charts, flow, view
 from lab.ui.tabs.inside.attention.outcome import Outcome
-from lab.ui.tabs.inside.room import Asked, Room
 
 LOOK, WEIGH, SWAP = "look", "weigh", "swap"
 DRESSED, LUMP = "a person in a red shirt and blue trousers", "red ball on blue cube"

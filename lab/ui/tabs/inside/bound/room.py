@@ -13,10 +13,10 @@ from lab.requests.bound import BETAS, COUNTS, BoundRequest
 from lab.ui.shell import pipeline
 from lab.ui.shell.form import Field, Preset
 from lab.ui.shell.instrument import Question
+from lab.ui.shell.rooms.room import Asked, Room
 from lab.ui.shell.sources import beside
 from lab.ui.tabs.inside.bound import charts, flow, view
 from lab.ui.tabs.inside.bound.outcome import Outcome
-from lab.ui.tabs.inside.room import Asked, Room
 
 NETWORKS = (
     ("Drawings, 32 latents", "beta-drawings/drawings"),

@@ -14,10 +14,10 @@ from lab.requests.bound import BETAS
 from lab.ui.shell import media, pipeline
 from lab.ui.shell.form import Field, Preset
 from lab.ui.shell.instrument import Question
+from lab.ui.shell.rooms.room import Asked, Room
 from lab.ui.shell.sources import beside
 from lab.ui.tabs.inside.dial import charts, flow, view
 from lab.ui.tabs.inside.dial.outcome import Outcome
-from lab.ui.tabs.inside.room import Asked, Room
 
 # fmt: off
 FIELDS = (

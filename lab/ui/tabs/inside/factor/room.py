@@ -12,10 +12,10 @@ from lab.requests.factor import UNET, FactorRequest
 from lab.ui.shell import pipeline
 from lab.ui.shell.form import Field, Preset
 from lab.ui.shell.instrument import Question
+from lab.ui.shell.rooms.room import Asked, Room
 from lab.ui.shell.sources import beside
 from lab.ui.tabs.inside.factor import charts, flow, view
 from lab.ui.tabs.inside.factor.outcome import Outcome
-from lab.ui.tabs.inside.room import Asked, Room
 
 # fmt: off
 FIELDS = (

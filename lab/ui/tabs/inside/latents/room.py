@@ -14,10 +14,10 @@ from lab.requests.latents import LatentLane, LatentRequest
 from lab.ui.shell import lists, pipeline
 from lab.ui.shell.form import Field, Preset, one_of
 from lab.ui.shell.instrument import Question
+from lab.ui.shell.rooms.room import Asked, Room
 from lab.ui.shell.sources import beside
 from lab.ui.tabs.inside.latents import charts, flow, plans, view
 from lab.ui.tabs.inside.latents.outcome import Outcome
-from lab.ui.tabs.inside.room import Asked, Room
 
 FRAMES, DRAWS = (3, 31), (2, 6)  # fewest and most
 CHANNELS = 4  # of an autoencoder whose files are not here yet: Stable Diffusion's and XL's

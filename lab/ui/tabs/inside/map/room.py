@@ -14,10 +14,10 @@ from lab.ui.shell import pipeline, pipeline_figures
 from lab.ui.shell.form import Field, Preset
 from lab.ui.shell.instrument import Question
 from lab.ui.shell.pipeline import VAE, Flow, Part
+from lab.ui.shell.rooms.room import Asked, Room
 from lab.ui.shell.sources import beside
 from lab.ui.tabs.inside.map import charts, view
 from lab.ui.tabs.inside.map.outcome import Outcome
-from lab.ui.tabs.inside.room import Asked, Room
 
 LONGEST = 120  # characters of the crosses' places
 LIVE = ("map_behind", "map_row", "map_at")

@@ -1,4 +1,4 @@
-"""A room of the tab Inside: one question, with controls, a stage and numbers of its own.
+"""A room of a tab of rooms: one question, with controls, a stage and numbers of its own.
 
 The tab lays the rooms out side by side and shows the one that is chosen; a room says what is in it and knows nothing of Gradio's events.
 """
@@ -18,12 +18,14 @@ from lab.ui.shell.form import Field, Preset
 from lab.ui.shell.instrument import Question
 
 ROOM = "room"  # the control that says which room is chosen
+PICTURES = ("picture", "second", "third", "fourth")  # shared controls that hold a picture each
 
 
 @dataclass(frozen=True)
 class Asked:
     """What a visitor asks a room: the controls by name, the catalog's row of the model that is chosen, and the pictures that are,
-    (side, side, 3) uint8 each, None where there is none. `remark` is what of a visitor's file is not in its picture."""
+    (side, side, 3) uint8 each, None where there is none or the room has no use for it. `remark` is what of a visitor's file is not in
+    its picture."""
 
     now: Mapping[str, Any]
     row: Model
@@ -31,6 +33,14 @@ class Asked:
     second: np.ndarray | None
     settings: Settings
     remark: str = ""
+    third: np.ndarray | None = None
+    fourth: np.ndarray | None = None
+
+    @property
+    def pictures(self) -> dict[str, np.ndarray]:
+        """The pictures that are there, by the names of their controls, in their order."""
+        every = {name: getattr(self, name) for name in PICTURES}
+        return {name: picture for name, picture in every.items() if picture is not None}
 
 
 class Outcome(Protocol):
@@ -52,7 +62,7 @@ class Outcome(Protocol):
 class Room(ABC):
     """One room. Holds nothing of any visitor.
 
-    `shared` names what it uses of the tab's own controls: "picture", "second" (another picture), "prompt", "model", "seed".
+    `shared` names what it uses of the tab's own controls: "model", "seed", "prompt", any of PICTURES, and others that the tab has.
     """
 
     name: ClassVar[str]

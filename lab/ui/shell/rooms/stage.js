@@ -1,4 +1,4 @@
-// The stage of the tab Inside: whatever room is shown gets its own script, NAME.js, once for each markup that arrives. Gradio changes
+// The stage of a tab of rooms: whatever room is shown gets its own script, NAME.js, once for each markup that arrives. Gradio changes
 // elements in place: a room is given a copy of them, to which no listener of the markup before hangs.
 //
 // A room's `attach(root, tell)` may return a function: it is called with the values of the tab's live controls, by name, whenever one
@@ -21,15 +21,16 @@ async function bring(element, props, tell) {
   follow?.(values);
 }
 
-export function attach(element, watch, trigger, props) {
+export function attach(tab, element, watch, trigger, props) {
   const tell = (told) => trigger("click", told);
   const look = () => requestAnimationFrame(() => bring(element, props, tell));
   const set = (given) => {
     values = { ...values, ...given };
     follow?.(values);
   };
-  if (window.labInside) set(window.labInside.values); // what was set before this script was here
-  window.labInside = { set };
+  window.labRooms ??= {}; // by the tab's name: what has its room follow
+  if (window.labRooms[tab]) set(window.labRooms[tab].values); // what was set before this script was here
+  window.labRooms[tab] = { set };
   watch("value", look);
   look();
 }
