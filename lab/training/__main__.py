@@ -21,7 +21,7 @@ from lab.training.evaluate import MEASURES
 from lab.training.evaluate import evaluate as evaluate_models
 from lab.training.export import export
 from lab.training.queue import Queue
-from lab.training.recipes import RECIPES
+from lab.training.recipes import RECIPES, folder_of
 from lab.training.recipes.latents import LatentOptions
 from lab.training.scene import Scene
 from lab.training.train import CHECKPOINT, Budget, Models, Options, Trainer, run
@@ -55,7 +55,7 @@ def main(command_line: list[str] | None = None) -> None:
     elif arguments.command == "all":
         train_all(arguments)
     elif arguments.export:
-        export(arguments.runs / arguments.command / "model", ASSETS / arguments.command)
+        export(arguments.runs / arguments.command / "model", ASSETS / folder_of(arguments.command))
     else:
         train(arguments)
 
@@ -164,7 +164,7 @@ def find_models(runs: Path) -> Models:
 
     def find(name: str) -> Path:
         trained = runs / name / "model"
-        return trained if trained.exists() else ASSETS / name
+        return trained if trained.exists() else ASSETS / folder_of(name)
 
     return find
 
@@ -175,7 +175,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
     print(json.dumps(results, indent=1))
     for name, figures in results.items():
         shipped = ASSETS / name
-        write_card(name, figures, arguments.runs / name, shipped if shipped.exists() else arguments.runs / name)
+        write_card(name, figures, arguments.runs, shipped if shipped.exists() else arguments.runs / name)
 
 
 def scene_of(arguments: argparse.Namespace) -> Scene:

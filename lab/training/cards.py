@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from lab.training.recipes import recipes_of
 from lab.training.records import LOG, read_log
 from lab.training.train import SUMMARY
 
@@ -27,6 +28,8 @@ ABOUT = {
     "channels in, x_t, the mask and the latents of what is known. A `StableDiffusionInpaintPipeline`.",
     "upsampler": "Pictures to twice their width by diffusion in pixel space (Saharia et al. 2021, SR3), with noise conditioning "
     "augmentation (Ho et al. 2021, Cascaded Diffusion, section 4.2).",
+    "unclip": "unCLIP (Ramesh et al. 2022), a `StableUnCLIPPipeline`: a prior from words to an embedding of `clip`'s, and a decoder from an "
+    "embedding to a picture, the text-to-image UNet taught on. With its image encoder it is a `StableUnCLIPImg2ImgPipeline` as well.",
     "f2": "As `autoencoder`, but latents half as wide as the picture: 32x32 of four channels.",
     "f8": "As `autoencoder`, but latents an eighth as wide as the picture: 8x8 of four channels.",
     "map": "Autoencoders with two latents (`lab/models/bottleneck.py`): a plain one and a variational one (Kingma & Welling 2013), of the "
@@ -126,30 +129,18 @@ FAILURES = {
 }
 
 
-def write_card(name: str, figures: dict[str, Any], run: Path, card: Path) -> None:
-    """Write `card`/README.md with the figures, and beside it the loss plot and the last sample sheet of `run`."""
+def write_card(name: str, figures: dict[str, Any], runs: Path, card: Path) -> None:
+    """Write `card`/README.md with the figures, and beside it the loss plot and the last sheet of each run below `runs` whose model
+    is in the folder `name` of the shipped models."""
     card.mkdir(parents=True, exist_ok=True)
     lines = ["---", "license: apache-2.0", "library_name: diffusers", "---", "", f"# {name}", "", ABOUT[name], ""]
-    lines += [
-        "## Data",
-        "",
-        OTHER_DATA.get(name, DATA),
-        "",
-        "## Recipe",
-        "",
-        f"`python -m lab.training {name}` (`lab/training/recipes`).",
-    ]
-    if (run / SUMMARY).exists():
-        summary = json.loads((run / SUMMARY).read_text())
-        options = ", ".join(f"{key} {value}" for key, value in summary["options"].items())
-        lines += [
-            f"{summary['steps']:,} steps in {summary['minutes']:.0f} minutes on {summary['device']}: {options}.",
-            "",
-        ]
-        Image.fromarray(plot([(row["step"], row["loss"]) for row in read_log(run / LOG)])).save(card / "loss.png")
-        shutil.copyfile(sorted(run.glob("sheet-*.png"))[-1], card / "samples.png")
-        lines += ["Loss by step, smoothed, on a logarithmic scale:", "", "![loss](loss.png)", ""]
-        lines += ["Samples of the averaged weights at the end:", "", "![samples](samples.png)", ""]
+    lines += ["## Data", "", OTHER_DATA.get(name, DATA), ""]
+    recipes = recipes_of(name)
+    for recipe in recipes:
+        alone = len(recipes) == 1
+        lines += ["## Recipe" if alone else f"## Recipe: {recipe}", ""]
+        lines += [f"`python -m lab.training {recipe}` (`lab/training/recipes`).", ""]
+        lines += _run_lines(runs / recipe, card, "" if alone else f"-{recipe}")
     lines += ["## Figures", "", "| measured | value |", "| --- | --- |"]
     lines += [f"| {key.replace('_', ' ')} | {value} |" for key, value in flat(figures)]
     if name in OBSERVATIONS:
@@ -158,6 +149,22 @@ def write_card(name: str, figures: dict[str, Any], run: Path, card: Path) -> Non
         lines += ["", "## Tried, and did not work", "", *(f"- {note}" for note in FAILURES[name])]
     lines += ["", "## Licence", "", "Weights: Apache-2.0. The pictures keep their own licences (see Data).", ""]
     (card / "README.md").write_text("\n".join(lines))
+
+
+def _run_lines(run: Path, card: Path, suffix: str) -> list[str]:
+    """What a card says of a run, and its pictures beside the card, their names ended by `suffix`; nothing without a run."""
+    if not (run / SUMMARY).exists():
+        return []
+    summary = json.loads((run / SUMMARY).read_text())
+    options = ", ".join(f"{key} {value}" for key, value in summary["options"].items())
+    loss, samples = f"loss{suffix}.png", f"samples{suffix}.png"
+    Image.fromarray(plot([(row["step"], row["loss"]) for row in read_log(run / LOG)])).save(card / loss)
+    shutil.copyfile(sorted(run.glob("sheet-*.png"))[-1], card / samples)
+    return [
+        f"{summary['steps']:,} steps in {summary['minutes']:.0f} minutes on {summary['device']}: {options}.", "",
+        "Loss by step, smoothed, on a logarithmic scale:", "", f"![loss]({loss})", "",
+        "Samples of the averaged weights at the end:", "", f"![samples]({samples})", "",
+    ]  # fmt: skip
 
 
 def flat(figures: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -105,6 +105,11 @@ def joined(a: Corpus, b: Corpus) -> Corpus:
     return Corpus(**fields)
 
 
+def evenly(corpus: Corpus, n: int) -> Corpus:
+    """At most n pictures, evenly spread."""
+    return corpus.select(np.linspace(0, len(corpus) - 1, min(n, len(corpus))).astype(int))
+
+
 def to_device(pixels: np.ndarray, device: torch.device) -> Tensor:
     """(n, size, size, 3) uint8 -> (n, 3, size, size) uint8 on `device`, where a whole set takes 12 KB a picture."""
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous().to(device)

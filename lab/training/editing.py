@@ -11,12 +11,12 @@ from torch.nn.functional import avg_pool2d
 
 from lab.measures import gradient_energy, psnr, seam
 from lab.models.judge import LoadedJudge, read_judge
-from lab.training.corpus import PEOPLE_GROUP, Corpus, to_device, to_pixels, to_unit
+from lab.training.corpus import PEOPLE_GROUP, Corpus, evenly, to_device, to_pixels, to_unit
 from lab.training.masks import random_mask
 from lab.training.recipes.judge import plain_captions
 from lab.training.recipes.latents import generate
 from lab.training.recipes.upsampler import FACTOR, upsample
-from lab.training.scene import Scene, distinct, evenly, in_batches, load_pipeline
+from lab.training.scene import Scene, distinct, in_batches, load_pipeline
 from lab.training.scores import accuracy, count
 
 FILLING_SCALE = 3.0

@@ -34,15 +34,16 @@ from lab.models.judge import LoadedJudge, read_judge
 from lab.models.noisy_encoder import NoisyEncoder
 from lab.training.autoencoding import measure_family
 from lab.training.classification import NOISES, by_log_snr, exact_classifier, group_labels, noised
-from lab.training.corpus import PEOPLE_GROUP, Corpus, to_device, to_pixels, to_unit
+from lab.training.corpus import PEOPLE_GROUP, Corpus, evenly, to_device, to_pixels, to_unit
 from lab.training.editing import measure_inpainting, measure_upsampler
 from lab.training.losses import add_noise, levels, target, variational_bound
 from lab.training.people import draw, random_figure, silhouette
+from lab.training.recipes import recipes_of
 from lab.training.recipes.autoencoder import reconstruct
 from lab.training.recipes.clip import hidden_styles
 from lab.training.recipes.judge import plain_captions
 from lab.training.recipes.latents import generate
-from lab.training.scene import CPU, Scene, distinct, evenly, in_batches, load_pipeline, prompt_parts, unseen_people
+from lab.training.scene import CPU, Scene, distinct, in_batches, load_pipeline, prompt_parts, unseen_people
 from lab.training.scores import (
     CHOICES,
     accuracy,
@@ -65,7 +66,7 @@ FIGURES_SEED = 10_000  # of people who are in no training set
 
 def evaluate(scene: Scene, only: list[str] | None = None) -> dict[str, dict[str, Any]]:
     """Figures by model, of those that are trained (and named, where names are given)."""
-    names = [name for name in only or MEASURES if scene.models(name).exists()]
+    names = [name for name in only or MEASURES if all(scene.models(recipe).exists() for recipe in recipes_of(name))]
     return {name: MEASURES[name](scene) for name in names}
 
 

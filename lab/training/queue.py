@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 
 from lab.training.corpus import Corpus
 from lab.training.export import export
-from lab.training.recipes import RECIPES
+from lab.training.recipes import RECIPES, folder_of
 from lab.training.train import CHECKPOINT, SUMMARY, Budget, Models, Trainer, run
 
 BASES = "bases.json"  # beside a run's checkpoint: the fingerprints of the models that it stands on
@@ -64,7 +64,7 @@ class Queue:
             if not self.train(name, state, self.minutes(name, names), deadline):
                 say("  stopped; the same command resumes here")
                 return False
-            export(self.runs / name / "model", self.runs / "exports" / name)
+            export(self.runs / name / "model", self.runs / "exports" / folder_of(name))
         return True
 
     def minutes(self, name: str, names: Sequence[str]) -> float:

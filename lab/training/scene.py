@@ -54,11 +54,6 @@ def unseen_people(scene: Scene) -> Corpus:
     return scene.corpus.unseen.persons
 
 
-def evenly(corpus: Corpus, n: int) -> Corpus:
-    """At most n pictures, evenly spread."""
-    return corpus.select(np.linspace(0, len(corpus) - 1, min(n, len(corpus))).astype(int))
-
-
 def distinct(corpus: Corpus, n: int) -> Corpus:
     """At most n pictures, evenly spread, no two of one caption."""
     _, first = np.unique(np.array(plain_captions(corpus)), return_index=True)

@@ -16,7 +16,7 @@ SIZE = 32
 COLOURS = {"red": (220, 40, 40), "green": (40, 160, 60), "blue": (40, 80, 210), "yellow": (245, 205, 50)}
 TINY = {
     "autoencoder": {"batch": 2, "channels": (8, 8, 8)},
-    "clip": {"batch": 4, "channels": (32, 32), "layers": (1, 1), "projection": 16},
+    "clip": {"batch": 4, "channels": (32, 32), "layers": (1, 1), "projection": 32},
     "text-to-image": {"batch": 2, "channels": (32, 32), "attention": (False, True), "sheet_steps": 2},
     "controlnet-edges": {"batch": 2, "sheet_steps": 2},
     "controlnet-pose": {"batch": 2, "sheet_steps": 2},
@@ -26,6 +26,8 @@ TINY = {
     "student": {"batch": 2, "embedding": 8},
     "inpainting": {"batch": 2, "sheet_steps": 2},
     "upsampler": {"batch": 2, "channels": (8, 8), "crop": 16},
+    "prior": {"batch": 4, "channels": (16,), "layers": 1, "head": 8, "sheet_steps": 2},
+    "unclip": {"batch": 2, "sheet_steps": 2},
     "judge": {"batch": 4, "channels": (8, 8), "width": 16},
     "f2": {"batch": 2, "channels": (8, 8)},
     "f8": {"batch": 2, "channels": (8, 8, 8, 8)},

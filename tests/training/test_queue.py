@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from lab.training import queue as queues
+from lab.training.__main__ import ASSETS, find_models
 from lab.training.export import export
 from lab.training.queue import Queue, State, fingerprint
 from lab.training.recipes import RECIPES
@@ -89,3 +90,10 @@ def test_bases_are_recipes_that_come_before(queue):
     for name, row in RECIPES.items():
         assert set(row.bases) <= seen
         seen.add(name)
+
+
+def test_a_model_without_a_run_lies_where_it_ships(tmp_path):
+    (tmp_path / "clip" / "model").mkdir(parents=True)
+    find = find_models(tmp_path)
+    assert find("clip") == tmp_path / "clip" / "model"
+    assert find("prior") == find("unclip") == ASSETS / "unclip" and find("judge") == ASSETS / "judge"

@@ -104,7 +104,7 @@ def test_clip_loads_with_its_own_tokenizer(make):
     assert tokens.shape == (2, 32)
     ends = tokens == tokenizer.eos_token_id
     assert (ends.int().diff(dim=1) >= 0).all()  # nothing unknown: the end comes once, then only padding
-    assert text(tokens).text_embeds.shape == image(torch.zeros(2, 3, 32, 32)).image_embeds.shape == (2, 16)
+    assert text(tokens).text_embeds.shape == image(torch.zeros(2, 3, 32, 32)).image_embeds.shape == (2, 32)
 
 
 @pytest.mark.parametrize("name", ["text-to-image", "student"])
@@ -203,7 +203,7 @@ def test_training_a_noised_clip_keeps_the_texts_where_clip_has_them(make):
     with torch.no_grad():
         expected = text(tokenize(tokens, [caption])).text_embeds[0]
     torch.testing.assert_close(recipe.test_texts[0], expected / expected.norm())
-    assert recipe.texts.shape == (len(recipe.pixels), VARIANTS, 16)
+    assert recipe.texts.shape == (len(recipe.pixels), VARIANTS, 32)
 
 
 def test_a_widened_unet_draws_as_before_whatever_its_new_channels_hold(make):

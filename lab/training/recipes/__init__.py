@@ -12,9 +12,10 @@ from lab.training.recipes.inpainting import Inpainting, InpaintingOptions
 from lab.training.recipes.judge import JudgeOptions, JudgeRecipe
 from lab.training.recipes.noised_clip import NoisedClip, NoisedClipOptions
 from lab.training.recipes.pixel import Pixel, PixelOptions
+from lab.training.recipes.prior import Prior, PriorOptions
 from lab.training.recipes.student import Student, StudentOptions
 from lab.training.recipes.text_to_image import TextToImage, TextToImageOptions
-from lab.training.recipes.unclip import Prior, PriorOptions, Unclip, UnclipOptions
+from lab.training.recipes.unclip import Unclip, UnclipOptions
 from lab.training.recipes.upsampler import Upsampler, UpsamplerOptions
 from lab.training.train import Options, Recipe
 
@@ -22,13 +23,15 @@ from lab.training.train import Options, Recipe
 @dataclass(frozen=True)
 class Row:
     """A recipe, its options where two CPU cores train it, what is different on a GPU, how long one thread of a CPU trains
-    it, and the models that it stands on: where one of those changes, it is to be trained anew."""
+    it, and the models that it stands on: where one of those changes, it is to be trained anew. `folder` of the shipped models it
+    becomes part of; none: one of its own name."""
 
     recipe: type[Recipe]
     options: Options
     on_gpu: dict[str, Any]
     minutes: float
     bases: tuple[str, ...] = ()
+    folder: str = ""
 
 
 # In the order in which they stand on one another. A GPU trains wider, but no wider than lets all weights together
@@ -37,14 +40,14 @@ BASE = ("text-to-image",)
 # fmt: off
 RECIPES = {
     "autoencoder":      Row(Autoencoder,     AutoencoderOptions(), {"batch": 64, "channels": (32, 64, 96)}, 120),
-    "clip":             Row(Clip,            ClipOptions(),        {"batch": 512, "channels": (160, 192), "layers": (3, 4), "patch": 8}, 120),
+    "clip":             Row(Clip,            ClipOptions(),        {"batch": 512, "channels": (160, 192), "layers": (3, 4), "patch": 8, "projection": 160}, 120),
     "judge":            Row(JudgeRecipe,     JudgeOptions(),       {"batch": 512}, 30),
     "text-to-image":    Row(TextToImage,     TextToImageOptions(), {"batch": 256, "channels": (80, 112, 160)}, 480, ("autoencoder", "clip")),
     "controlnet-edges": Row(ControlNetEdges, ControlNetOptions(),  {"batch": 256}, 60, BASE),
     "controlnet-pose":  Row(ControlNetPose,  ControlNetOptions(),  {"batch": 256}, 60, BASE),
     "student":          Row(Student,         StudentOptions(),     {"batch": 256}, 90, BASE),
     "inpainting":       Row(Inpainting,      InpaintingOptions(),  {"batch": 256}, 90, BASE),
-    "prior":            Row(Prior,           PriorOptions(),       {"batch": 512}, 60, ("clip",)),
+    "prior":            Row(Prior,           PriorOptions(),       {"batch": 512}, 60, ("clip",), folder="unclip"),
     "unclip":           Row(Unclip,          UnclipOptions(),      {"batch": 256}, 180, ("text-to-image", "clip")),
     "pixel":            Row(Pixel,           PixelOptions(),       {"batch": 256}, 360),
     "classifier":       Row(Classifier,      ClassifierOptions(),  {"batch": 512, "channels": (64, 96, 128)}, 10),
@@ -57,3 +60,13 @@ RECIPES = {
     "beta-shapes":      Row(BetaShapes,      FamilyOptions(seeds=5), {}, 50),
 }
 # fmt: on
+
+
+def folder_of(name: str) -> str:
+    """The folder of the shipped models that a recipe's model is in."""
+    return RECIPES[name].folder or name
+
+
+def recipes_of(folder: str) -> list[str]:
+    """The recipes whose models make up a folder of the shipped models."""
+    return [name for name in RECIPES if folder_of(name) == folder]

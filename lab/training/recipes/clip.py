@@ -22,6 +22,8 @@ from lab.training.records import tile
 from lab.training.train import Models, Options, Recipe
 from lab.training.wording import MAX_TOKENS, VARIANTS, ids_of, tokenize_wordings, train_tokenizer, wordings
 
+EMBEDDED_AT_ONCE = 512  # pictures
+
 
 @dataclass(frozen=True)
 class ClipOptions(Options):
@@ -118,6 +120,14 @@ class TwoTowers(nn.Module):
     def embed_texts(self, tokens: Tensor) -> Tensor:
         """(n, MAX_TOKENS) -> (n, projection) of unit length."""
         return nn.functional.normalize(self.text(input_ids=tokens).text_embeds, dim=-1)
+
+
+@torch.no_grad()
+def embed_pictures(image: CLIPVisionModelWithProjection, pixels: np.ndarray) -> Tensor:
+    """Pictures (n, size, size, 3) uint8 -> embeddings (n, projection), of the length that the encoder gives them, on its
+    device."""
+    parts = to_device(pixels, image.device).split(EMBEDDED_AT_ONCE)
+    return torch.cat([image(pixel_values=to_unit(part)).image_embeds for part in parts])
 
 
 @torch.no_grad()

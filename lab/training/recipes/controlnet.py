@@ -6,7 +6,7 @@ learns to read the control picture itself.
 """
 
 from abc import abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -16,13 +16,13 @@ from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, UNet2D
 from torch import Tensor
 
 from lab.annotators.skeleton import draw_skeleton
-from lab.training.corpus import Corpus, joined, to_device
+from lab.training.copies import with_moved_copies
+from lab.training.corpus import Corpus, evenly, to_device
 from lab.training.recipes.latents import LatentOptions, LatentRecipe, generate, noise_scheduler
 from lab.training.records import tile
 from lab.training.train import Models
 
 THRESHOLDS = 3  # edge maps kept of each picture, each at its own thresholds
-COPIES = 3  # of each drawing, moved: see ControlNetEdges
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class ControlNet(LatentRecipe[ControlNetModel]):
 
     def sheet(self, model: ControlNetModel) -> np.ndarray:
         """Held-out pictures: the picture, its hint, and what the hint and the caption make of two noises."""
-        sample = self.unseen.select(np.linspace(0, len(self.unseen) - 1, min(16, len(self.unseen))).astype(int))
+        sample = evenly(self.unseen, 16)
         hints = self.draw_hints(sample)[:, 0]
         image = torch.from_numpy(hints).permute(0, 3, 1, 2) / 255
         pipeline, steps = self.pipeline(model), self.options.sheet_steps
@@ -118,27 +118,6 @@ class ControlNetEdges(ControlNet):
             ]
         )
         return np.repeat(edges[..., None], 3, axis=-1)
-
-
-def with_moved_copies(corpus: Corpus) -> Corpus:
-    """The corpus, and COPIES of each of its training drawings, moved."""
-    drawings = corpus.select(~np.isfinite(corpus.joints[:, 0, 0]) & ~corpus.held_out)
-    rng = np.random.default_rng(0)
-    for _ in range(COPIES):
-        moved = np.stack([move(picture, rng) for picture in drawings.pixels])
-        corpus = joined(corpus, replace(drawings, pixels=moved))
-    return corpus
-
-
-def move(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A picture (size, size, 3) uint8 on its own ground, turned by up to 30 degrees, scaled by 0.6 to 1.1, shifted by up
-    to a sixth of its side and mirrored in half of all cases."""
-    size = picture.shape[0]
-    turn = cv2.getRotationMatrix2D((size / 2, size / 2), rng.uniform(-30, 30), rng.uniform(0.6, 1.1))
-    turn[:, 2] += rng.uniform(-size / 6, size / 6, 2)
-    ground = tuple(int(value) for value in np.median(picture[[0, 0, -1, -1], [0, -1, 0, -1]], axis=0))
-    mirrored = picture[:, ::-1] if rng.random() < 0.5 else picture
-    return cv2.warpAffine(np.ascontiguousarray(mirrored), turn, (size, size), flags=cv2.INTER_AREA, borderValue=ground)
 
 
 class ControlNetPose(ControlNet):

@@ -14,9 +14,9 @@ from diffusers import StableDiffusionInpaintPipeline, UNet2DConditionModel
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from lab.training.corpus import Corpus, to_device, to_unit
+from lab.training.copies import with_moved_copies
+from lab.training.corpus import Corpus, evenly, to_device, to_unit
 from lab.training.masks import random_mask
-from lab.training.recipes.controlnet import with_moved_copies
 from lab.training.recipes.latents import LatentOptions, LatentRecipe, generate, noise_scheduler
 from lab.training.records import tile
 from lab.training.train import Models
@@ -72,7 +72,7 @@ class Inpainting(LatentRecipe[UNet2DConditionModel]):
 
     def sheet(self, model: UNet2DConditionModel) -> np.ndarray:
         """Held-out pictures: the picture, what is left of it, and what caption and rest make of two noises."""
-        sample = self.unseen.select(np.linspace(0, len(self.unseen) - 1, min(16, len(self.unseen))).astype(int))
+        sample = evenly(self.unseen, 16)
         rng = np.random.default_rng(self.options.seed)
         masks = np.stack([random_mask(sample.pixels.shape[1], rng) for _ in range(len(sample))])
         left = np.where(masks[..., None], 128, sample.pixels).astype(np.uint8)

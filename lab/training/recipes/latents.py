@@ -1,4 +1,5 @@
-"""What every recipe on captioned latents shares: text-to-image, the ControlNets and the few-step student.
+"""What every recipe on captioned pictures shares, and every one on their latents: text-to-image, what stands on it, and the
+prior of unCLIP.
 
 Latents and tokens are constant, so they are computed once; a step only adds noise and denoises.
 """
@@ -7,6 +8,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -18,20 +20,24 @@ from lab.training.corpus import PEOPLE_GROUP, Corpus, draw_indices, to_device, t
 from lab.training.losses import add_noise, diffusion_loss
 from lab.training.recipes.autoencoder import encode
 from lab.training.train import M, Models, Options, Recipe
-from lab.training.wording import tokenize, tokenize_wordings
+from lab.training.wording import VARIANTS, tokenize, tokenize_wordings
 
 CACHE = Path(".data/latents")
 
 
 @dataclass(frozen=True)
-class LatentOptions(Options):
-    batch: int = 48
-    lr: float = 1e-3
-    prediction_type: str = "epsilon"
+class CaptionedOptions(Options):
     unconditional: float = 0.1  # share of captions dropped, for classifier-free guidance (Ho & Salimans 2022)
     styles: tuple[str, ...] = ("3D", "flat")  # of one hand: in the same minutes all six stay blurred (see the card)
     people_share: float = 0.35  # of a batch; the people are many and differ less than the drawings
     sheet_steps: int = 25  # DDIM steps of a picture on the sample sheet
+
+
+@dataclass(frozen=True)
+class LatentOptions(CaptionedOptions):
+    batch: int = 48
+    lr: float = 1e-3
+    prediction_type: str = "epsilon"
 
 
 @dataclass(frozen=True)
@@ -43,26 +49,47 @@ class Batch:
     index: Tensor  # (batch,)
 
 
-class LatentRecipe(Recipe[M]):
+class CaptionedRecipe(Recipe[M]):
+    """Training pictures and their tokenized wordings."""
+
+    options: CaptionedOptions
+    wordings: ClassVar[tuple[int, ...]] = tuple(range(VARIANTS))  # of lab.training.wording, one as likely as another
+
+    def learn_from(self, corpus: Corpus, tokenizer: Path) -> None:
+        """Read the tokenizer, and lay ready the corpus' pictures in the options' styles, and their tokens."""
+        corpus = corpus.in_styles(self.options.styles)
+        self.training, self.unseen = corpus.training, corpus.unseen
+        self.weights = balanced(self.training, self.options.people_share).to(self.device)
+        self.tokenizer = CLIPTokenizer.from_pretrained(tokenizer)
+        self.tokens = tokenize_wordings(self.tokenizer, self.training).to(self.device)
+        self.nothing = tokenize(self.tokenizer, [""]).to(self.device)
+
+    def draw(self, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Random pictures, as places in the training set (batch,), and of each one of its wordings, nothing for some:
+        tokens (batch, MAX_TOKENS)."""
+        index = torch.multinomial(self.weights, self.options.batch, replacement=True, generator=rng)
+        wordings = torch.tensor(self.wordings, device=self.device)
+        variant = wordings[draw_indices(len(wordings), len(index), rng)]
+        dropped = torch.rand(len(index), generator=rng, device=self.device) < self.options.unconditional
+        return index, torch.where(dropped[:, None], self.nothing, self.tokens[index, variant])
+
+
+class LatentRecipe(CaptionedRecipe[M]):
     """Latents of the training pictures and their tokenized wordings.
 
     Pictures are not mirrored: letters and clocks would be wrong, and people face both ways already.
     """
 
     options: LatentOptions
+    wordings = (0, 0, 0, 1, 1, 2, 4, 4, 4, 5, 5, 5)  # half of them with an article, half with the style
 
     def __init__(self, options: LatentOptions, corpus: Corpus, device: torch.device, models: Models) -> None:
         self.options, self.device = options, device
-        corpus = corpus.in_styles(options.styles)
-        self.training, self.unseen = corpus.training, corpus.unseen
-        self.weights = balanced(self.training, options.people_share).to(device)
         autoencoder, tokenizer, text = self.parts(models)
+        self.learn_from(corpus, tokenizer)
         self.autoencoder = AutoencoderKL.from_pretrained(autoencoder).float().to(device).eval()
-        self.tokenizer = CLIPTokenizer.from_pretrained(tokenizer)
         self.text = CLIPTextModel.from_pretrained(text).float().to(device).eval()
         self.latents = unit_latents(self.autoencoder, self.training.pixels)
-        self.tokens = tokenize_wordings(self.tokenizer, self.training).to(device)
-        self.nothing = tokenize(self.tokenizer, [""]).to(device)
         self.alphas_cumprod = noise_scheduler(options).alphas_cumprod.to(device)
 
     @staticmethod
@@ -72,13 +99,8 @@ class LatentRecipe(Recipe[M]):
         return folder / "vae", folder / "tokenizer", folder / "text_encoder"
 
     def batch(self, rng: torch.Generator) -> Batch:
-        """Random pictures, each with one of its wordings: half of them with an article, half with the style, nothing for
-        some."""
-        index = torch.multinomial(self.weights, self.options.batch, replacement=True, generator=rng)
-        wordings = torch.tensor((0, 0, 0, 1, 1, 2, 4, 4, 4, 5, 5, 5), device=self.device)
-        variant = wordings[draw_indices(len(wordings), len(index), rng)]
-        dropped = torch.rand(len(index), generator=rng, device=self.device) < self.options.unconditional
-        tokens = torch.where(dropped[:, None], self.nothing, self.tokens[index, variant])
+        """Latents of random pictures, each with one of its wordings, nothing for some."""
+        index, tokens = self.draw(rng)
         return Batch(self.latents[index], tokens, index)
 
     @torch.no_grad()
