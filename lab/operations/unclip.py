@@ -104,11 +104,20 @@ class Space:
         return model.components.kept(z, one.components) if one.kind == "components" else z
 
     def _embedded(self, index: int, candidate: int | None = None) -> Embedded:
-        z, prompt = self.vectors[index], self.request.embeddings[index].prompt
+        z, one = self.vectors[index], self.request.embeddings[index]
         near = tuple(self.near(place, cosine) for place, cosine in self.model.nearest(z, NEAREST))
-        to_text = float(unit(z) @ unit(self.model.read(prompt).embedding)) if prompt else None
-        variance = self._variance(self.request.embeddings[index])
-        return Embedded(index, z.numpy(), near, to_text, candidate, variance)
+        return Embedded(
+            index,
+            z.numpy(),
+            near,
+            to_text=self._cosine(z, one.prompt),
+            to_base=self._cosine(z, one.base),
+            candidate=candidate,
+            variance=self._variance(one),
+        )
+
+    def _cosine(self, z: Tensor, text: str) -> float | None:
+        return float(unit(z) @ unit(self.model.read(text).embedding)) if text else None
 
     def _variance(self, one: Embedding) -> float | None:
         return self.model.components.share(one.components) if one.kind == "components" else None

@@ -147,14 +147,15 @@ class Near:
 
 @dataclass(frozen=True)
 class Embedded(Event):
-    """An embedding of the request: its `vector`, (width,) float32; the pictures of the lab that lie nearest; the cosine to the embedding
-    of its own prompt, where it has one; which of the prior's candidates it is, where that drew it; and of kind "components" the share of
-    the variance of the lab's pictures that its components keep."""
+    """An embedding of the request: its `vector`, (width,) float32; the pictures of the lab that lie nearest; the cosines to the embeddings
+    of its own prompt and of its base, where it has them; which of the prior's candidates it is, where that drew it; and of kind
+    "components" the share of the variance of the lab's pictures that its components keep."""
 
     index: int
     vector: np.ndarray
     nearest: tuple[Near, ...]
     to_text: float | None = None
+    to_base: float | None = None
     candidate: int | None = None
     variance: float | None = None
 
