@@ -2,8 +2,6 @@
 workers share them."""
 
 import os
-from contextlib import nullcontext
-from types import SimpleNamespace
 
 import pytest
 
@@ -27,16 +25,3 @@ def pytest_collection_modifyitems(config, items):
         from tests.workers import order
 
         items.sort(key=order)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def room(request, tmp_path_factory):
-    """`with room.alone():` the other worker waits: for what measures the machine."""
-    if not is_worker(request.config):
-        yield SimpleNamespace(alone=nullcontext)
-        return
-    from tests.workers import Room
-
-    room = Room(tmp_path_factory.getbasetemp().parent)
-    yield room
-    room.leave()

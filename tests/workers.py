@@ -1,9 +1,4 @@
-"""Two workers side by side (`pytest -n 2`, of pytest-xdist): which tests stay together, and how one is alone."""
-
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+"""Two workers side by side (`pytest -n 2`, of pytest-xdist): which tests stay together, and which come first."""
 
 import pytest
 from xdist.scheduler import LoadFileScheduling
@@ -33,31 +28,3 @@ class Pieces(LoadFileScheduling):
 def order(item: pytest.Item) -> int:
     """What takes longest comes first, so that both workers end at about the same time."""
     return next((k for k, path in enumerate(LONG) if item.nodeid.startswith(path)), len(LONG))
-
-
-class Room:
-    """The machine, where the tests of all workers are at work, or for a while those of one. `folder` is the same for all."""
-
-    def __init__(self, folder: Path) -> None:
-        self.door, self.inside = (folder / "door").open("w"), (folder / "inside").open("w")
-        self._come_in(fcntl.LOCK_SH)
-
-    def _come_in(self, kind: int) -> None:
-        fcntl.flock(self.door, fcntl.LOCK_EX)  # who waits for the room to be empty holds up those who would come in
-        fcntl.flock(self.inside, kind)
-        fcntl.flock(self.door, fcntl.LOCK_UN)
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Once the other workers have come to the end of the file that they are at, they wait."""
-        fcntl.flock(self.inside, fcntl.LOCK_UN)
-        self._come_in(fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self.inside, fcntl.LOCK_SH)
-
-    def leave(self) -> None:
-        """Let others be alone."""
-        self.inside.close()
-        self.door.close()

@@ -22,7 +22,7 @@ def flood(tmp_path_factory):
         tmp_path_factory.mktemp("flood") / "log", LAB_MAX_RUNS=str(PLACES), LAB_QUEUE_SIZE=str(ROOM)
     ) as server:
         for seed in range(2):
-            crowd(server, VISITORS, 15, seed)
+            crowd(server, VISITORS, 10, seed)
             before = server.deserted()
         ended = crowd(server, VISITORS, SECONDS, 2)
         after = server.deserted()

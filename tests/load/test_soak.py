@@ -1,4 +1,4 @@
-"""64 visitors at once, for a minute in `make test` and five in `make soak`: nothing lost, mixed up, kept or blocked."""
+"""64 visitors at once, for half a minute in `make test` and five in `make soak`: nothing lost, mixed up, kept or blocked."""
 
 import os
 from itertools import pairwise
@@ -11,8 +11,8 @@ from lab.settings import Settings
 from tests.load.harness import CALM, crowd, differences, serving, summary
 
 ALONE = "SOAK_S" in os.environ  # `make soak` has the machine to itself; `make test` may run beside other things
-SECONDS = float(os.environ.get("SOAK_S", "60"))
-WARM_S, WARM_ROUNDS = 15, 4  # rounds until memory has settled: every model, batch size and thread has been used
+SECONDS = float(os.environ.get("SOAK_S", "30"))
+WARM_S, WARM_ROUNDS = 10, 4  # rounds until memory has settled: every model, batch size and thread has been used
 VISITORS = 64
 GREY_LEVELS = 2  # of 255: float32 rounds otherwise in another batch, and the exact denoiser rounds that once more
 PNDM_LEVELS = 12  # in few steps its extrapolation over four calls enlarges that: 1 commonly, 2 in 200 lanes, 6 in 2,000
@@ -32,10 +32,10 @@ def settled(server):
 
 
 @pytest.fixture(scope="module")
-def soak(tmp_path_factory, room):
+def soak(tmp_path_factory):
     """What the visitors saw, and what the server's process was like meanwhile."""
     log = tmp_path_factory.mktemp("soak") / "log"
-    with serving(log) as server, room.alone():
+    with serving(log) as server:
         before = settled(server)
         server.ask("watch")
         ended = crowd(server, VISITORS, SECONDS, WARM_ROUNDS)
