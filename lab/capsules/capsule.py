@@ -29,7 +29,7 @@ from lab.settings import ASSETS
 FORMAT = 1
 KEYWORD = "diffusion-lab"  # of the PNG's text chunk
 MAX_LINK = 8000  # characters of the query; browsers and servers take twice as much
-MAX_JSON = 2_500_000  # bytes of a capsule once unpacked: a picture of 512 px as it is, in base64, and to spare
+MAX_JSON = 4_500_000  # bytes of a capsule once unpacked: four pictures of 512 px as they are, in base64, and to spare
 MAX_DEPTH = 6  # lists within lists
 MAX_WHOLE = 2**53  # larger ones are not exact everywhere
 LIBRARIES = ("torch", "diffusers", "transformers", "openvino", "gradio", "numpy", "pillow")

@@ -43,7 +43,7 @@ from lab.capsules.capsule import (
     whole_in_link,
 )
 from lab.capsules.recordings import SUFFIX, Recorded
-from lab.catalog import MODELS, control_of
+from lab.catalog import MODELS, control_of, leasable
 from lab.requests.base import LabError
 from lab.requests.fields import MAX_PROMPT, MAX_SEED
 from lab.requests.sampling import SamplingRequest
@@ -275,7 +275,7 @@ def without_model(capsule: Capsule, model: str) -> str:
     name = capsule.values.get("model")
     if name == model:
         return ""
-    return f"The model '{str(name)[:60]}' is not here; '{MODELS[model].title}' is chosen in its place."
+    return f"The model '{str(name)[:60]}' is not here; '{leasable()[model].title}' is chosen in its place."
 
 
 def describe_picture(pixels: np.ndarray) -> dict[str, str]:

@@ -311,7 +311,7 @@ def test_a_dropped_file_is_offered_and_then_restored(lab, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(b"hello", "no settings"), (b"\x89PNG\r\n\x1a\nxx", "no settings"), (b"x" * 3_000_000, "more than 2.5 MB"), (b"PK\3\4", "no recording")]
+    ("content", "words"), [(b"hello", "no settings"), (b"\x89PNG\r\n\x1a\nxx", "no settings"), (b"x" * 5_000_000, "more than 4.5 MB"), (b"PK\3\4", "no recording")]
 )  # fmt: skip
 def test_a_file_without_a_capsule_is_answered(lab, tmp_path, content, words):
     (tmp_path / "a.png").write_bytes(content)

@@ -6,9 +6,16 @@ from typing import Any
 
 import gradio as gr
 
-from lab.ui.shell import media, widgets
-from lab.ui.shell.form import Field
+from lab.capsules.capsule import Range
+from lab.requests.fields import MAX_PROMPT, MAX_SEED
+from lab.ui.shell import media, vocabulary, widgets
+from lab.ui.shell.form import RANDOM_SEED, Field
 from lab.ui.shell.rooms.room import ROOM, Room
+
+MODEL = Field("model", gr.Dropdown, "Model")
+# fmt: off
+SEED = Field("seed", gr.Number, "Seed", 0, dice=RANDOM_SEED, kind=Range(0, MAX_SEED, whole=True), options={"min_width": 120})
+# fmt: on
 
 
 def example(stem: str) -> str:
@@ -20,6 +27,12 @@ def picture(name: str, label: str, stem: str) -> Field:
     """A shared picture, one of the names in PICTURES; the example `stem` at first. A gallery chooses it: the control itself, which
     has its path, is not seen."""
     return Field(name, widgets.picture_input, label, example(stem), linked=False, options={"visible": "hidden"})
+
+
+def prompt(first: str) -> Field:
+    """The shared prompt, beneath which the tab says what its model makes of the words."""
+    options = {"max_length": MAX_PROMPT, **vocabulary.PROMPT}
+    return Field("prompt", gr.Textbox, "Prompt", first, stays=True, options=options)
 
 
 def form(rooms: Mapping[str, Room], shared: Sequence[Field], question: str) -> Iterator[Field]:
