@@ -11,27 +11,32 @@ from lab.engine.latents import slerp
 from lab.engine.noising import q_sample
 from lab.engine.process import Level
 
+MOST_TURNS, CLOSE = 50, 1e-9  # of the mean on the sphere; in radians
+
 
 def unit(z: Tensor) -> Tensor:
     """Embeddings (..., width) at length one; zeros stay zeros."""
     return torch.nn.functional.normalize(z, dim=-1)
 
 
-def turned(a: Tensor, b: Tensor, t: float) -> Tensor:
-    """`t` of the way from a to b, t in [0, 1]: the direction along the arc (slerp), the length on a straight line."""
-    length = torch.lerp(a.norm(), b.norm(), t)
-    return length * unit(slerp(unit(a), unit(b), t))
-
-
-def between(embeddings: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """A point between embeddings (Ramesh et al. 2022, section 3.2): of two, the slerp; of more, one is mixed in after the
-    other, each for its share of what is mixed so far. Weights are at least 0 and not all 0; they need not add up to 1."""
-    mixed, share = embeddings[0], weights[0]
-    for z, weight in zip(embeddings[1:], weights[1:], strict=True):
-        share += weight
-        if weight > 0:
-            mixed = turned(mixed, z, weight / share)
-    return mixed
+def between(points: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """The point between embeddings, or between noises, of any shape: of two the slerp (Ramesh et al. 2022, section 3.2), of more the
+    weighted mean on the sphere (Buss & Fillmore 2001, "Spherical averages", algorithm A1), which no order of the points changes. Its
+    length is the mean of theirs. Weights are at least 0, not all 0, and count by their shares."""
+    kept = [(point, weight / sum(weights)) for point, weight in zip(points, weights, strict=True) if weight > 0]
+    shares = torch.tensor([share for _, share in kept], dtype=torch.float64)
+    vectors = torch.stack([point.flatten().double() for point, _ in kept])
+    length, directions = shares @ vectors.norm(dim=1), unit(vectors)
+    mean = unit(shares @ directions)
+    for _ in range(MOST_TURNS):
+        cosines = directions @ mean
+        angles = cosines.clamp(-1, 1).acos()
+        along = directions - cosines[:, None] * mean  # towards each point, at right angles to the mean
+        turn = shares @ (angles[:, None] * unit(along))
+        if float(turn.norm()) < CLOSE:
+            break
+        mean = unit(turn.norm().cos() * mean + turn.norm().sin() * unit(turn))
+    return (length * mean).to(points[0]).reshape(points[0].shape)
 
 
 def difference(z: Tensor, text: Tensor, base: Tensor, t: float) -> Tensor:

@@ -1,7 +1,7 @@
 """unCLIP (Ramesh et al. 2022): embeddings of pictures and words, and the pictures that a decoder draws from them."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property, partial
@@ -185,17 +185,11 @@ class Space:
                 self.x_T[record.lane] = record.x_t
                 yield InvertedPicture(record.lane, model.decoder.preview(record.x_t / 2))
 
-    def start(self, lane: UnclipLane) -> Tensor:
-        """x_T of a lane."""
-        shape = self.denoiser.shape
+    def start(self, lane: UnclipLane, shape: Sequence[int]) -> Tensor:
+        """x_T of a lane, of the shape that its model works on."""
         if any(lane.inverted):
-            mixed, share = None, 0.0
-            for place, weight in enumerate(lane.inverted):
-                if weight > 0:
-                    share += weight
-                    mixed = self.x_T[place] if mixed is None else slerp(mixed, self.x_T[place], weight / share)
-            assert mixed is not None
-            return mixed
+            places = [place for place, weight in enumerate(lane.inverted) if weight > 0]
+            return between([self.x_T[place] for place in places], [lane.inverted[place] for place in places])
         x_T = StepNoise(lane.seed).initial(shape)
         if lane.mix_seed is not None and lane.mix > 0:
             x_T = slerp(x_T, StepNoise(lane.mix_seed).initial(shape), lane.mix)
@@ -243,7 +237,9 @@ def _lane(index: int, space: Space, model: LoadedModel, denoiser: Denoiser) -> L
     else:
         conditional, unconditional = space.row(settings), space.model.row(None)
     rule, noise = ClassifierFree(settings.guidance_scale), StepNoise(settings.seed)
-    return Lane(index, scheduler, space.start(settings), noise, conditional, unconditional, rule, settings.eta)
+    return Lane(
+        index, scheduler, space.start(settings, denoiser.shape), noise, conditional, unconditional, rule, settings.eta
+    )
 
 
 class Jury:

@@ -8,33 +8,41 @@ import pickle
 import threading
 import time
 from collections.abc import Hashable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL
 from ray.exceptions import RayActorError
+from torch.nn.functional import normalize
 
 from lab.backends import local, ray_serve
 from lab.backends.local import LocalBackend
 from lab.backends.ray_serve import RayBackend
 from lab.backends.refusal import pack
 from lab.backends.zerogpu import ZeroGpuBackend
-from lab.catalog import CONTROLS, HELPERS
+from lab.catalog import CONTROLS, HELPERS, Helper
 from lab.engine.attention import Word
 from lab.models.attention import LayerMap
 from lab.models.bottleneck import Bottleneck
 from lab.models.cache import ModelCache
 from lab.models.families import Choice, LoadedAutoencoder, LoadedFamily
+from lab.models.loaders import load_unclip
+from lab.models.pictures import PictureSet
 from lab.models.stable_diffusion import ExampleLatents
+from lab.models.unclip import Gallery
 from lab.operations import OPERATIONS
 from lab.requests.base import NOTHING, Event, LabError, Load, Note, Request, Waiting
 from lab.requests.bound import MEMBERS
 from lab.requests.enlarge import UPSAMPLER
 from lab.requests.latent_map import MAP
-from lab.settings import Settings
+from lab.requests.unclip import UNCLIPS
+from lab.settings import ASSETS, Settings
+from tests.models import tiny
 from tests.requests.kinds import kinds
 from tests.requests.samples import RUNS
 from tests.toys import PATIENCE_S, SHAPE, Pictured, ToyDenoiser, ToyModel
@@ -55,6 +63,12 @@ class ToyHelper:
 
     def unread(self, caption):
         return ()
+
+    def embed_pictures(self, pictures):
+        return normalize(torch.stack([torch.tensor(picture).float().mean(dim=(0, 1)) for picture in pictures]))
+
+    def embed_captions(self, captions):
+        return normalize(torch.tensor([[len(caption), 1.0, 1.0] for caption in captions]))
 
     def features(self, pictures):
         return np.stack([picture.mean(axis=(0, 1)) for picture in pictures])
@@ -109,6 +123,17 @@ def toy_autoencoder(levels):
 
 FACTORS = {"f2": LoadedAutoencoder(toy_autoencoder(2)), "f8": LoadedAutoencoder(toy_autoencoder(4))}
 FAMILIES = {name: toy_family(name) for name in MEMBERS}
+
+
+@cache
+def tiny_unclip():
+    """Random weights, and six of the lab's pictures to describe embeddings by."""
+    with TemporaryDirectory() as folder:
+        row = Helper("unclip", "", "unclip", str(tiny.unclip(Path(folder))), "", when="tested")
+        model = load_unclip(row, SETTINGS, lambda key, make: make(), None)
+    model.decoder.latent = False  # every step is decoded, whatever the time says
+    model.gallery = Gallery(PictureSet.load(ASSETS / "pictures").select(np.arange(6)))
+    return model
 
 
 class ToyAttention:
@@ -168,6 +193,7 @@ class WatchedCache(ModelCache):
 
     def __init__(self, model):
         helpers = dict.fromkeys({**CONTROLS, **HELPERS}, ToyHelper()) | {UPSAMPLER: ToyUpsampler()} | FAMILIES | FACTORS
+        helpers |= dict.fromkeys(UNCLIPS, tiny_unclip())
         super().__init__(lambda name, shelf: helpers.get(name, model))
         self.names = []
 
@@ -271,6 +297,7 @@ def by_key(events):
 
 def check_alike(event, other):
     """Equal but for the clock; pictures to a grey level, since a row's last digit depends on its batch."""
+    assert type(event) is type(other)
     for name in (field.name for field in fields(event) if field.name not in CLOCKS):
         check_values(getattr(event, name), getattr(other, name), name)
 
@@ -278,6 +305,11 @@ def check_alike(event, other):
 def check_values(value, twin, name):
     if isinstance(value, np.ndarray):
         np.testing.assert_allclose(value.astype(float), twin.astype(float), atol=1, err_msg=name)
+    elif is_dataclass(value):
+        check_alike(value, twin)
+    elif isinstance(value, tuple) and any(map(is_dataclass, value)):
+        for part, other in zip(value, twin, strict=True):
+            check_alike(part, other)
     elif isinstance(value, tuple) and not any(isinstance(part, str) for part in value):
         np.testing.assert_allclose(np.array(value, float), np.array(twin, float), atol=1, err_msg=name)
     elif isinstance(value, dict):

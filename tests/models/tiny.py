@@ -8,12 +8,23 @@ from diffusers import (
     ControlNetModel,
     DDIMScheduler,
     DDPMScheduler,
+    PriorTransformer,
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
+    StableUnCLIPPipeline,
     UNet2DConditionModel,
     UNet2DModel,
 )
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from diffusers.pipelines.stable_diffusion import StableUnCLIPImageNormalizer
+from transformers import (
+    CLIPImageProcessor,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
+)
 
 from lab.settings import ASSETS
 
@@ -85,6 +96,55 @@ def xl(folder):
         net, plain.scheduler,
     ).save_pretrained(folder / "xl")  # fmt: skip
     return folder / "xl"
+
+
+WIDTH = 16  # of the CLIP's embeddings
+
+
+def unclip(folder, prediction_type="epsilon"):
+    """A StableUnCLIP pipeline with the image encoder beside it, whose prior predicts the embedding itself."""
+    plain = StableDiffusionPipeline.from_pretrained(text_to_image(folder / "plain", prediction_type))
+    tokenizer = plain.tokenizer
+    torch.manual_seed(5)
+    net = unet(class_embed_type="projection", projection_class_embeddings_input_dim=2 * WIDTH)
+    enlarge(net.class_embedding.linear_2, 3)
+    enlarge(net.conv_out, 0.5)
+    text = CLIPTextModelWithProjection(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=32, num_hidden_layers=2,
+            num_attention_heads=2, max_position_embeddings=tokenizer.model_max_length, projection_dim=WIDTH,
+            bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+        )
+    )  # fmt: skip
+    prior = PriorTransformer(
+        num_attention_heads=2, attention_head_dim=8, num_layers=2, embedding_dim=WIDTH,
+        num_embeddings=tokenizer.model_max_length,
+    )  # fmt: skip
+    normalizer = StableUnCLIPImageNormalizer(WIDTH)
+    for mean, deviation in ((prior.clip_mean, prior.clip_std), (normalizer.mean, normalizer.std)):
+        mean.data, deviation.data = torch.randn(1, WIDTH), torch.rand(1, WIDTH) + 0.5
+    cosine = {"beta_schedule": "squaredcos_cap_v2"}
+    StableUnCLIPPipeline(
+        prior_tokenizer=tokenizer, prior_text_encoder=text, prior=prior,
+        prior_scheduler=DDIMScheduler(**cosine, prediction_type="sample", clip_sample=False),
+        image_normalizer=normalizer, image_noising_scheduler=DDPMScheduler(**cosine), tokenizer=tokenizer,
+        text_encoder=plain.text_encoder, unet=net, scheduler=plain.scheduler, vae=plain.vae,
+    ).save_pretrained(folder / "unclip")  # fmt: skip
+    CLIPVisionModelWithProjection(
+        CLIPVisionConfig(
+            hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, image_size=SIDE,
+            patch_size=8, projection_dim=WIDTH,
+        )
+    ).save_pretrained(folder / "unclip" / "image_encoder")  # fmt: skip
+    size = {"height": SIDE, "width": SIDE}
+    CLIPImageProcessor(
+        size=size, crop_size=size, do_center_crop=False, image_mean=[0.5] * 3, image_std=[0.5] * 3
+    ).save_pretrained(folder / "unclip" / "feature_extractor")
+    index = folder / "unclip" / "model_index.json"
+    beside = {"image_encoder": "CLIPVisionModelWithProjection", "feature_extractor": "CLIPImageProcessor"}
+    parts = {name: ["transformers", kind] for name, kind in beside.items()}
+    index.write_text(json.dumps(json.loads(index.read_text()) | parts))
+    return folder / "unclip"
 
 
 def controlnet(folder, seed, **config):

@@ -21,6 +21,7 @@ from lab.requests.nearest import NearestRequest
 from lab.requests.noising import NoisingRequest
 from lab.requests.sampling import ControlMap, ControlWindow, LaneSettings, SamplingRequest
 from lab.requests.share import ShareRequest
+from lab.requests.unclip import Embedding, UnclipLane, UnclipRequest
 
 PICTURE = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
 MODEL = {"model": "text-to-image", "forward": Forward(schedule="scaled_linear")}
@@ -39,6 +40,8 @@ PARTS = (
     LaneSettings(sampler="heun", steps=7, mix_seed=3, mix=0.5),
     Machine(kind="local", patch=5, translated=True, pictures=9),
     EnlargeLane(seed=3, steps=9, noise=250),
+    Embedding(kind="components", components=3, turn=0.5, base="red", candidates=2, noise_level=5),
+    UnclipLane(embedding=1, way="words", caption="red", mix_seed=3, mix=0.5, inverted=(0.5, 0), eta=0.5),
     EditLane(method="repaint", steps=4, resamplings=3, jump=2, words="source", strength=0.5),
 )
 RUNS = {
@@ -91,6 +94,25 @@ RUNS = {
                 for kind in ("scale", "other", "shuffle", "noise", "lerp", "draw")
             ),
         ],
+    ),
+    "unclip": UnclipRequest(
+        pictures=(PICTURE, 255 - PICTURE),
+        embeddings=(
+            Embedding(weights=(0.25, 0.75)),
+            Embedding(kind="prior", prompt="apple", candidates=2),
+            Embedding(kind="text", prompt="apple"),
+            Embedding(kind="difference", prompt="apple", base="pear", turn=0.3),
+            Embedding(kind="components", components=2),
+        ),
+        lanes=(
+            UnclipLane(embedding=0, steps=3, inverted=(0.5, 0.5)),
+            UnclipLane(embedding=1, steps=2, caption="apple"),
+            UnclipLane(way="words", caption="apple", steps=2),
+        ),
+        prior_steps=2,
+        inversion_steps=2,
+        judged=True,
+        caption="apple",
     ),
     "edit": EditRequest(
         **MODEL,
