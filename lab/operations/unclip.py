@@ -49,8 +49,8 @@ FORWARD = Forward(schedule="scaled_linear")
 
 
 def unclip(request: UnclipRequest, house: House) -> Iterator[Event]:
-    """Embedded for each embedding, after the PriorSteps of those that the prior draws; InvertedPictures; Steps of the lanes as they come, a
-    LaneResult as each ends and, where asked, JudgedPictures and Judged; then what is Decoded."""
+    """Embedded for each embedding, after the PriorSteps of those that the prior draws; InvertedPictures; Steps of the lanes as they come,
+    as each ends its LaneResult, where asked behind Judged, and JudgedPictures before all; then what is Decoded."""
     check_load(request, house.settings)
     yield from loading(house, *request.models())
     with ExitStack() as leases:
@@ -222,9 +222,9 @@ def _draw(space: Space, leased: dict[str, Any], house: House) -> Iterator[Event]
         yield painter.step(record, elapsed_s)
         if record.i == record.n:
             picture = painter.pictures[record.lane]
-            yield LaneResult(record.lane, picture, record.n, elapsed_s)
-            if judge:
+            if judge:  # before the result: where that has come, the lane is not drawn again
                 yield house.compute(partial(judge.of, record.lane, picture))
+            yield LaneResult(record.lane, picture, record.n, elapsed_s)
     for painter in painters.values():
         yield from painter.replay(REPLAY_SHARE * (time.perf_counter() - began) / len(painters))
 
