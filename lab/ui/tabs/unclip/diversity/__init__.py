@@ -1,1 +1,0 @@
-"""The room of diversity over guidance."""
