@@ -69,6 +69,14 @@ def whole(value: Any, what: str) -> int:
     return number
 
 
+def count(value: Any, what: str, fewest: int, most: int) -> int:
+    """A whole number from `fewest` to `most`, of a slider, which may send anything. Raises LabError for all else."""
+    number = whole(value, what)
+    if not fewest <= number <= most:
+        raise LabError(f"{what}: {number} is out of range. Whole numbers from {fewest} to {most} are possible.")
+    return number
+
+
 def _words(text: Any, what: str, whole: bool = False) -> list[str]:
     """The words of a list; a comma that is left in one is a decimal."""
     line = "".join(str(unicodedata.decimal(one, one)) for one in str(text or "").translate(_SPELLINGS))

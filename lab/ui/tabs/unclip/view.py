@@ -16,6 +16,7 @@ from lab.requests.unclip import Embedded, Near
 from lab.ui.shell import media, widgets
 from lab.ui.tabs.unclip.outcome import Outcome
 
+THING, KIND, OTHER = "same thing", "same kind", "another kind"
 Row = tuple[str, str, Sequence[str]]  # its head, more of that, and its cells
 
 
@@ -27,6 +28,13 @@ def number(value: float | None, digits: int = 2) -> str:
 def kind(near: Near) -> str:
     """The group of a picture of the lab, as the page calls it."""
     return GROUPS.get(near.group, near.group)
+
+
+def alike(one: Near, other: Near) -> str:
+    """What two pictures of the lab have in common: THING, where their captions are equal, in whatever style; else KIND or OTHER."""
+    if one.caption == other.caption:
+        return THING
+    return KIND if one.group == other.group else OTHER
 
 
 def cell(pixels: np.ndarray | None, words: str, caption: str = "", more: str = "", mark: str = "") -> str:

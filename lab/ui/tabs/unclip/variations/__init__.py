@@ -1,0 +1,1 @@
+"""The room of variations: one picture drawn anew from its embedding."""
