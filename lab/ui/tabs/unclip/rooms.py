@@ -1,7 +1,8 @@
 """The rooms of the tab unCLIP, in their order."""
 
 from lab.ui.shell.rooms.room import Room
-from lab.ui.tabs.unclip.between.room import Between
+from lab.ui.tabs.unclip.components.room import ComponentsRoom
+from lab.ui.tabs.unclip.variations.room import Variations
 
-_ROOMS: tuple[Room, ...] = (Between(),)
+_ROOMS: tuple[Room, ...] = (Variations(), ComponentsRoom())
 ROOMS = {room.name: room for room in _ROOMS}
