@@ -35,6 +35,16 @@ def diversity(pictures: Sequence[np.ndarray]) -> float:
     return float(np.mean([np.sqrt(np.square(flat[i] - flat[j]).mean()) for i, j in pairs])) if pairs else 0.0
 
 
+def unlikeness(vectors: np.ndarray) -> float:
+    """How unlike each other pictures are to a network: the mean of 1 - cosine over all pairs of their embeddings (n, width); 0 for one."""
+    n = len(vectors)
+    if n < 2:
+        return 0.0
+    directions = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosines = directions @ directions.T
+    return float(1 - (cosines.sum() - np.trace(cosines)) / (n * (n - 1)))
+
+
 EDGE_THRESHOLDS = 80, 160  # Canny's, for the edges of a finished picture
 MIN_CONTRAST = 40.0  # grey levels by which a figure differs from its background
 

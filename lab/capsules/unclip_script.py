@@ -18,7 +18,8 @@ def unclip_script(request: UnclipRequest) -> str:
     texts = bool(kinds & {"text", "prior", "difference"})
     gallery = bool(kinds & {"text", "components"})
     words = any(lane.way == "words" for lane in request.lanes)
-    arcs = "difference" in kinds or any(_mixes(request))
+    arcs = "difference" in kinds or any(lane.mix_seed is not None and lane.mix > 0 for lane in request.lanes)
+    weights = [one.weights for one in request.embeddings if one.of_pictures] + [lane.inverted for lane in request.lanes]
     body = [
         _constants(request, gallery),
         _loading(request, texts, "prior" in kinds, words),
@@ -28,6 +29,7 @@ def unclip_script(request: UnclipRequest) -> str:
         _PRIOR_TEXTS if texts else "",
         _PRIOR if "prior" in kinds else "",
         _ARCS if arcs else "",
+        _BETWEEN if any(map(_several, weights)) else "",
         *_picture_set(request, gallery),
         _DIFFERENCE if "difference" in kinds else "",
         _TEXT if "text" in kinds else "",
@@ -35,18 +37,10 @@ def unclip_script(request: UnclipRequest) -> str:
         _ROW,
         _WORDS if words else "",
         _INVERTED if request.inverted else "",
-        _MIXED if any(_several(lane.inverted) for lane in request.lanes) else "",
         _lists(request),
         _LOOP.replace("NOTHING", "row() if model is pipe else words()" if words else "row()"),
     ]
     return laid_out([_head(request, "\n".join(body)), *body])
-
-
-def _mixes(request: UnclipRequest) -> list[bool]:
-    """Whether a point or an x_T lies between others, of each embedding and each lane."""
-    between = [_several(one.weights) for one in request.embeddings if one.of_pictures]
-    between += [_several(lane.inverted) for lane in request.lanes]
-    return between + [lane.mix_seed is not None and lane.mix > 0 for lane in request.lanes]
 
 
 def _several(weights: Sequence[float]) -> bool:
@@ -137,9 +131,8 @@ def _loading(request: UnclipRequest, texts: bool, prior: bool, words: bool) -> s
 
 def _picture_set(request: UnclipRequest, gallery: bool) -> list[str]:
     """What reads pictures, the request's and the lab's, and embeds them."""
-    between = any(_several(one.weights) for one in request.embeddings if one.of_pictures)
     own, any_pictures = _used(request), gallery or _used(request)
-    parts = [(_OPENED, own), (_EMBED, any_pictures), (_GALLERY, gallery), (_POINT, own), (_BETWEEN, between)]
+    parts = [(_OPENED, own), (_EMBED, any_pictures), (_GALLERY, gallery), (_POINT, own)]
     return [part for part, there in parts if there]
 
 
@@ -154,7 +147,7 @@ def _lists(request: UnclipRequest) -> str:
 
 
 def _embedding(one: Embedding) -> str:
-    point = _point("z_of", "between", one.weights) if one.of_pictures else ""
+    point = _point("z_of", one.weights) if one.of_pictures else ""
     return {
         "pictures": point,
         "text": f"text({quoted(one.prompt)})",
@@ -165,29 +158,34 @@ def _embedding(one: Embedding) -> str:
 
 
 def _lane(request: UnclipRequest, lane: UnclipLane) -> str:
-    start = f"noise({lane.seed})"
+    plain = lane.way == "words"
+    unet = ", plain.unet" if plain else ""
+    start = f"noise({lane.seed}{unet})"
     if any(lane.inverted):
-        start = _point("x_T_of", "inverted", lane.inverted)
+        start = _point("x_T_of", lane.inverted)
     elif lane.mix_seed is not None and lane.mix > 0:
-        start = f"slerp({start}, noise({lane.mix_seed}), {lane.mix!r})"
-    told = f"words({quoted(lane.caption)})"
-    if lane.way == "unclip":
-        arguments = [] if lane.embedding is None else [f"embeddings[{lane.embedding}]"]
-        arguments += [f"caption={quoted(lane.caption)}"] if lane.caption else []
-        if lane.embedding is not None and (one := request.embeddings[lane.embedding]).noise_level:
-            arguments.append(f"level={one.noise_level}")
-        if lane.embedding is not None and (one := request.embeddings[lane.embedding]).noise_seed:
-            arguments.append(f"seed={one.noise_seed}")
-        told = f"row({', '.join(arguments)})"
-    pipe = "plain" if lane.way == "words" else "pipe"
+        start = f"slerp({start}, noise({lane.mix_seed}{unet}), {lane.mix!r})"
+    told = f"words({quoted(lane.caption)})" if plain else f"row({', '.join(_told(request, lane))})"
+    pipe = "plain" if plain else "pipe"
     return f"{pipe}, {start}, {told}, {lane.seed}, {lane.steps}, {lane.eta!r}, {lane.guidance_scale!r}"
 
 
-def _point(one: str, several: str, weights: Sequence[float]) -> str:
+def _told(request: UnclipRequest, lane: UnclipLane) -> list[str]:
+    """The arguments of `row`, those that are not as it has them."""
+    caption = [f"caption={quoted(lane.caption)}"] if lane.caption else []
+    if lane.embedding is None:
+        return caption
+    one = request.embeddings[lane.embedding]
+    noise = [("level", one.noise_level), ("seed", one.noise_seed)]
+    return [f"embeddings[{lane.embedding}]", *caption, *(f"{name}={value}" for name, value in noise if value)]
+
+
+def _point(of: str, weights: Sequence[float]) -> str:
     """A picture's own, or what lies between several."""
-    if _several(weights):
-        return f"{several}({tuple(weights)!r})"
-    return f"{one}({next(place for place, weight in enumerate(weights) if weight > 0)})"
+    some = [(f"{of}({place})", weight) for place, weight in enumerate(weights) if weight > 0]
+    if len(some) == 1:
+        return some[0][0]
+    return f"between([{', '.join(point for point, _ in some)}], {[weight for _, weight in some]!r})"
 
 
 _READ = '''
@@ -204,10 +202,10 @@ def stream(seed, t):
     return torch.Generator().manual_seed(int.from_bytes(digest, "big"))
 
 
-def noise(seed):
+def noise(seed, unet=pipe.unet):
     """x_T of a seed."""
-    side = pipe.unet.config.sample_size
-    return torch.randn(1, pipe.unet.config.out_channels, side, side, generator=torch.Generator().manual_seed(seed))
+    side = unet.config.sample_size
+    return torch.randn(1, unet.config.out_channels, side, side, generator=torch.Generator().manual_seed(seed))
 '''
 _DDIM = '''
 def levels(scheduler):
@@ -319,20 +317,21 @@ def z_of(place):
     return embed([pictures[place]])[0]
 '''
 _BETWEEN = '''
-def turned(a, b, t):
-    """As slerp, of embeddings: their length goes on a straight line."""
-    length = (1 - t) * a.norm() + t * b.norm()
-    return length * torch.nn.functional.normalize(slerp(a / a.norm(), b / b.norm(), t), dim=-1)
-
-
-def between(weights):
-    """A point between the pictures: each is mixed in for its share of what is mixed so far (section 3.2)."""
-    mixed, share = z_of(0), weights[0]
-    for place, weight in enumerate(weights[1:], 1):
-        share += weight
-        if weight > 0:
-            mixed = turned(mixed, z_of(place), weight / share)
-    return mixed
+def between(points, weights):
+    """The weighted mean of points on the sphere (Buss & Fillmore 2001, algorithm A1), at the mean of their lengths."""
+    shares = torch.tensor(weights, dtype=torch.float64) / sum(weights)
+    vectors = torch.stack([point.flatten().double() for point in points])
+    directions = torch.nn.functional.normalize(vectors, dim=-1)
+    mean = torch.nn.functional.normalize(shares @ directions, dim=-1)
+    for _ in range(50):
+        cosines = directions @ mean
+        along = torch.nn.functional.normalize(directions - cosines[:, None] * mean, dim=-1)
+        turn = shares @ (cosines.clamp(-1, 1).acos()[:, None] * along)
+        if float(turn.norm()) < 1e-9:
+            break
+        step = torch.nn.functional.normalize(turn, dim=-1)
+        mean = torch.nn.functional.normalize(turn.norm().cos() * mean + turn.norm().sin() * step, dim=-1)
+    return (shares @ vectors.norm(dim=1) * mean).float().reshape(points[0].shape)
 '''
 _DIFFERENCE = '''
 def difference(z, prompt, base, t):
@@ -382,16 +381,6 @@ def x_T_of(place):
         x_0, eps = split(prediction, x, table[t], pipe.scheduler.config.prediction_type)
         x = table[above] ** 0.5 * x_0 + (1 - table[above]) ** 0.5 * eps
     return x
-'''
-_MIXED = '''
-def inverted(weights):
-    """x_T of the pictures, mixed by weight."""
-    mixed, share = None, 0.0
-    for place, weight in enumerate(weights):
-        if weight > 0:
-            share += weight
-            mixed = x_T_of(place) if mixed is None else slerp(mixed, x_T_of(place), weight / share)
-    return mixed
 '''
 _LOOP = """
 for number, (model, x_T, told, seed, steps, eta, scale) in enumerate(lanes):

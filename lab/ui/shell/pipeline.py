@@ -36,6 +36,7 @@ CONTROLNET = "Adding Conditional Control to Text-to-Image Diffusion Models"
 VAE = "Auto-Encoding Variational Bayes"
 SCORES = "Generative Modeling by Estimating Gradients of the Data Distribution"
 SDE = "Score-Based Generative Modeling through Stochastic Differential Equations"
+UNCLIP = "Hierarchical Text-Conditional Image Generation with CLIP Latents"
 THERMODYNAMICS = "Deep Unsupervised Learning using Nonequilibrium Thermodynamics"
 
 DIFFUSION_BEATS_GANS = "Diffusion Models Beat GANs on Image Synthesis"

@@ -21,8 +21,8 @@ Row = tuple[str, str, Sequence[str]]  # its head, more of that, and its cells
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """A number with a real minus; "" where there is none."""
-    return "" if value is None else f"{value:.{digits}f}".replace("-", "−")
+    """A number with a real minus, and without one before zero; "" where there is none."""
+    return "" if value is None else f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def kind(near: Near) -> str:

@@ -1,0 +1,1 @@
+"""The room of diversity over guidance."""

@@ -1,0 +1,128 @@
+"""The room of diversity: what guidance towards words takes from the differences between seeds, and guidance towards an embedding leaves."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from lab.capsules.unclip_script import unclip_script
+from lab.requests.base import LabError, Request, make_request
+from lab.requests.unclip import UnclipRequest
+from lab.ui.shell import lists, pipeline
+from lab.ui.shell.form import Field, Preset
+from lab.ui.shell.instrument import Question
+from lab.ui.shell.rooms.room import Asked, Room
+from lab.ui.shell.sources import beside
+from lab.ui.tabs.unclip.diversity import charts, flow, plans, view
+from lab.ui.tabs.unclip.outcome import Outcome
+from lab.ui.tabs.unclip.values import count_of, first_seed, prompt_of
+
+SEEDS = (2, 6)  # fewest and most
+MOST_SCALES, LARGEST = 6, 30.0
+SCALES = (1.0, 2.0, 4.0, 8.0)
+
+# fmt: off
+FIELDS = (
+    Field("diversity_prior", gr.Radio, "The decoder draws from", plans.ONE,
+          choices=[("one embedding", plans.ONE), ("one for each seed", plans.EACH)], options={"elem_classes": "segments"}),
+    Field("diversity_scales", gr.Textbox, "Guidance scales", ", ".join(f"{scale:g}" for scale in SCALES), options={"max_length": 80}),
+    Field("diversity_seeds", gr.Slider, "Seeds, a column each", 4, options={"minimum": SEEDS[0], "maximum": SEEDS[1], "step": 1}),
+    Field("diversity_steps", gr.Slider, "Steps", 12, options={"minimum": 1, "maximum": 50, "step": 1}),
+    Field("diversity_prior_scale", gr.Slider, "Guidance scale of the prior", 2.0, options={"minimum": 1, "maximum": 10, "step": 0.5}),
+)
+# fmt: on
+
+
+class Diversity(Room):
+    """Two grids of pictures over guidance scales and seeds, and how unlike the pictures of a row are."""
+
+    name, title = "diversity", "Diversity over guidance"
+    about = (
+        "**Diversity over guidance.** A larger guidance scale makes a picture fit its words better, and pictures of different seeds more alike. "
+        "In unCLIP what a picture means is decided before, in the embedding that the prior draws; guidance of the decoder works on "
+        "what is left (Ramesh et al. 2022, sections 5.2 and 5.3, figure 9). Both grids begin at the same noise in each column."
+    )
+    fields = FIELDS
+    shared = ("model", "prompt", "seed")
+    shown = ("diversity_prior", "diversity_scales", "diversity_seeds")
+    more = ("diversity_steps", "diversity_prior_scale")
+    presets = (
+        Preset("What guidance costs", look="Compare the rows from top to bottom: on the left seeds grow alike, on the right they stay as they are.",
+               place="#unclip-stage", prompt="cat"),
+        Preset("An embedding for each seed", look="Compare the last rows: the decoder’s seeds differ as much as their embeddings do.",
+               place="#unclip-stage", prompt="fruit", diversity_prior=plans.EACH, diversity_prior_scale=1.0),
+    )  # fmt: skip
+    questions = (
+        Question(
+            "The guidance scale grows from 1 to 8. What happens to the differences between seeds?",
+            ("They shrink in both ways alike", "They shrink for the words, and hardly for a fixed embedding", "They grow in both ways"), 1,
+            "What guidance costs",
+            "The two curves of diversity, and the last row of each grid.",
+            "They shrink for the words. The embedding is decided before guidance begins, and the decoder has little left to make alike.",
+            {0: "the decoder’s curve is flatter.", 2: "the curve of the words falls."},
+        ),
+    )  # fmt: skip
+    style = beside(__file__, "style.css")
+
+    def request(self, asked: Asked) -> Request:
+        now = asked.now
+        prompt, seeds = prompt_of(now), count_of(now["diversity_seeds"], "Seeds", *SEEDS)
+        scales, first, prior = _scales(now["diversity_scales"]), first_seed(now, seeds), now["diversity_prior"]
+        if prior not in (plans.ONE, plans.EACH):
+            raise LabError("Choose what the decoder draws from: one embedding, or one for each seed.")
+        return make_request(
+            UnclipRequest,
+            unclip=asked.row.name,
+            embeddings=plans.embeddings(prompt, seeds, first, prior),
+            lanes=plans.lanes(prompt, scales, seeds, first, prior, now["diversity_steps"]),
+            prior_scale=now["diversity_prior_scale"],
+            judged=True,
+            caption=prompt,
+        )
+
+    def outcome(self, request: Request) -> Any:
+        assert isinstance(request, UnclipRequest)
+        return Outcome(request)
+
+    def stage(self, outcome: Any | None, asked: Asked) -> str:
+        return view.stage(outcome, SCALES, 4, asked.now["diversity_prior"])
+
+    def words(self, outcome: Any) -> str:
+        return view.words(outcome)
+
+    def progress(self, outcome: Outcome) -> str:
+        return outcome.doing()
+
+    def summary(self, outcome: Outcome) -> str:
+        return view.summary(outcome)
+
+    def chart(self, outcome: Any, now: Mapping[str, Any]) -> Any:
+        return charts.chart(outcome)
+
+    def table(self, outcome: Any) -> str:
+        return view.table(outcome)
+
+    def pictures(self, outcome: Outcome) -> Iterable[tuple[str, np.ndarray]]:
+        for index, lane in enumerate(outcome.request.lanes):
+            if index in outcome.results:
+                yield (
+                    f"diversity-{lane.way}-scale-{lane.guidance_scale:g}-seed-{lane.seed}",
+                    outcome.results[index].picture,
+                )
+
+    def scripts_of(self, request: Request) -> Iterable[tuple[str, str]]:
+        assert isinstance(request, UnclipRequest)
+        yield "diversity.py", unclip_script(request)
+
+    def flow(self, request: Request) -> pipeline.Flow:
+        assert isinstance(request, UnclipRequest)
+        return flow.of(request)
+
+
+def _scales(text: Any) -> tuple[float, ...]:
+    """Those of a list. Raises LabError where it is none, or has too many or too few."""
+    scales = lists.numbers(text, "Guidance scales", 0.5, LARGEST)
+    if not 2 <= len(scales) <= MOST_SCALES:
+        raise LabError(f"Guidance scales: write 2 to {MOST_SCALES} of them, and not {len(scales)}.")
+    return scales
