@@ -1,8 +1,5 @@
 """The script of the words, run without the lab: its pictures and maps are the lab's."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,7 +14,7 @@ from lab.requests.base import LabError
 from lab.requests.fields import Condition
 from lab.requests.sampling import LaneResult, LaneSettings
 from lab.settings import ASSETS, Settings
-from tests.capsules.test_script import imports
+from tests.capsules.test_script import imports, run_script
 
 SETTINGS = Settings(device="cpu", dtype="float32", cpu_engine="torch")
 PROMPT = Condition(prompt="a person in a red shirt and trousers")
@@ -41,12 +38,7 @@ def test_it_draws_the_same_pictures_and_maps(tmp_path, more):
     events = list(attention(request, House(SETTINGS, make_cache(SETTINGS), drive)))
     script = attention_script(request)
     assert "lab" not in imports(script)
-    (tmp_path / "words.py").write_text(script, "utf-8")
-    done = subprocess.run(
-        [sys.executable, "words.py", str(ASSETS / "models" / "text-to-image"), "."],
-        cwd=tmp_path, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    run_script(script, tmp_path, ASSETS / "models" / "text-to-image", tmp_path)
     pictures = [event.picture.astype(float) for event in events if isinstance(event, LaneResult)]
     weights = [f"weight-{j}-{k}" for j in range(len(request.words)) for k in range(len(request.weights))]
     for name, picture in zip(["plain", *weights, "target", "kept"], pictures, strict=True):

@@ -16,7 +16,7 @@ from lab.operations.house import House
 from lab.operations.latents import latents
 from lab.requests.latents import Decoding, Encoding, ExampleLatents, LatentLane, LatentRequest
 from lab.settings import ASSETS, Settings
-from tests.capsules.test_script import imports
+from tests.capsules.test_script import imports, run_script
 from tests.models import tiny
 
 SETTINGS = Settings(device="cpu", dtype="float32", cpu_engine="torch")
@@ -44,17 +44,7 @@ def run(house, model):
 
 
 def assert_same(script, folder, pictures, *arguments):
-    file = folder / "latents.py"
-    file.write_text(script, "utf-8")
-    done = subprocess.run(
-        [sys.executable, str(file), *arguments, str(folder)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        cwd=ASSETS.parent,
-    )
-    assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == len(pictures)
+    assert len(run_script(script, folder, *arguments, folder).splitlines()) == len(pictures)
     for number, wanted in enumerate(pictures):
         again = np.asarray(Image.open(folder / f"latents-{number:03}.png")).astype(int)
         assert np.abs(again - wanted).max() <= CLOSE, LANES[number]

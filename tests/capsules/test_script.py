@@ -1,7 +1,9 @@
 """Exported scripts, run as they are and without the lab, against the lab's own pictures."""
 
 import ast
+import contextlib
 import inspect
+import io
 import itertools
 import json
 import re
@@ -60,19 +62,34 @@ class NoLab:
             raise ImportError("a script must not import the lab")
 
 
-def picture_of_the_script(text, folder, model="assets/models/text-to-image"):
-    """What the script writes when it is run in the lab's folder, without the lab."""
-    file, picture = folder / "again.py", folder / "again.png"
-    file.write_text(text.replace('save("picture.png")', f"save({str(picture)!r})"), "utf-8")
+def run_script(text, folder, *arguments):
+    """Run a script with its arguments in the lab's folder, without the lab. What it prints.
+
+    In this interpreter: another one takes most of ten seconds to import what this one has.
+    """
+    file, printed = folder / "again.py", io.StringIO()
+    file.write_text(text, "utf-8")
     rooms = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "lab"}
-    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings(), torch.no_grad():
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(printed),
+        torch.no_grad(),
+    ):
         warnings.simplefilter("error", SyntaxWarning)
         for name in rooms:
             patch.delitem(sys.modules, name)
         patch.setattr(sys, "meta_path", [NoLab, *sys.meta_path])
-        patch.setattr(sys, "argv", [str(file), str(model), str(picture)])
+        patch.setattr(sys, "argv", [str(file), *map(str, arguments)])
         patch.chdir(ROOT)
         runpy.run_path(str(file), run_name="__main__")
+    return printed.getvalue()
+
+
+def picture_of_the_script(text, folder, model="assets/models/text-to-image"):
+    """What the script writes."""
+    picture = folder / "again.png"
+    run_script(text.replace('save("picture.png")', f"save({str(picture)!r})"), folder, model, picture)
     return np.asarray(Image.open(picture))
 
 
