@@ -293,13 +293,20 @@ def test_company_does_not_change_a_compiled_picture(both):
         torch.testing.assert_close(together[index], alone, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("rows", [1, 3, 16, 17])
-def test_the_pixel_models_eps_and_its_variance_are_torchs(tmp_path_factory, rows):
-    """At all noise levels, whole timesteps and between, with every class."""
+@pytest.fixture(scope="module")
+def pixel(tmp_path_factory):
+    """The pixel model's denoisers by OpenVINO and by torch, and the workshop of the first."""
     workshop = Workshop(tmp_path_factory.mktemp("pixel"), threads=2)
     ours, torchs = (
         load("pixel", SETTINGS, workshop=shop).denoiser(Forward(schedule="cosine")) for shop in (workshop, None)
     )
+    return ours, torchs, workshop
+
+
+@pytest.mark.parametrize("rows", [1, 3, 16, 17])
+def test_the_pixel_models_eps_and_its_variance_are_torchs(pixel, rows):
+    """At all noise levels, whole timesteps and between, with every class."""
+    ours, torchs, workshop = pixel
     generator = torch.Generator().manual_seed(rows)
     x_t = torch.randn(rows, 3, 32, 32, generator=generator)
     t = torch.rand(rows, generator=generator) * 999 if rows > 1 else torch.tensor([500])
