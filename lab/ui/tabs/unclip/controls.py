@@ -14,7 +14,7 @@ SHARED = (
     picture("second", "Second picture", PICTURES[1]),
     picture("third", "Third picture", PICTURES[2]),
     picture("fourth", "Fourth picture", PICTURES[3]),
-    Field("prompt_from", gr.Textbox, "From words", "green apple", stays=True, options={"max_length": MAX_PROMPT}),
+    Field("prompt_from", gr.Textbox, "What the picture shows", "fox", stays=True, options={"max_length": MAX_PROMPT}),
     prompt("red apple"),
     SEED,
 )

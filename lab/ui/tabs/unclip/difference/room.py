@@ -1,0 +1,143 @@
+"""The room of text differences: a picture's embedding turned by what one text says and another does not (Ramesh et al. 2022, section 3.3)."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from lab.capsules.unclip_script import unclip_script
+from lab.requests.base import LabError, Request, make_request
+from lab.requests.unclip import Embedding, UnclipLane, UnclipRequest
+from lab.ui.shell import lists, pipeline, pipeline_figures
+from lab.ui.shell.form import Field, Preset
+from lab.ui.shell.instrument import Question
+from lab.ui.shell.pipeline import BEFORE, Part
+from lab.ui.shell.rooms.controls import example
+from lab.ui.shell.rooms.room import Asked, Room
+from lab.ui.shell.sources import beside
+from lab.ui.tabs.unclip import flow
+from lab.ui.tabs.unclip.difference import charts, plans, view
+from lab.ui.tabs.unclip.outcome import Outcome
+from lab.ui.tabs.unclip.values import prompt_of
+
+COUNT = (3, 9)  # fewest and most turns
+APPLE, GREEN = "red apple", "green apple"
+
+# fmt: off
+FIELDS = (
+    Field("difference_start", gr.Radio, "Where the decoder begins", plans.BOTH, choices=plans.STARTS, options={"elem_classes": "segments"}),
+    Field("difference_most", gr.Slider, "Largest θ", 0.5, options={"minimum": 0.05, "maximum": 1, "step": 0.05}),
+    Field("difference_count", gr.Slider, "Pictures of a row", 6, options={"minimum": COUNT[0], "maximum": COUNT[1], "step": 1}),
+    Field("difference_scale", gr.Slider, "Guidance scale", 2.0, options={"minimum": 1, "maximum": 6, "step": 0.5}),
+    Field("difference_steps", gr.Slider, "Steps", 20, options={"minimum": 1, "maximum": 50, "step": 1}),
+)
+# fmt: on
+
+
+class Difference(Room):
+    """A picture's embedding, turned by the difference of two texts."""
+
+    name, title = "difference", "Text differences"
+    about = (
+        "**Text differences.** A CLIP puts words and pictures into one space, so what one text says and another does not is a direction there. The "
+        "picture’s embedding is turned towards it: slerp(z<sub>i</sub>, norm(z<sub>t</sub> − z<sub>t0</sub>), θ), with θ up to 0.25 to 0.5 in the "
+        "paper (Ramesh et al. 2022, section 3.3, Figure 5). The pictures of one row begin at one x<sub>T</sub>: the picture’s own, which DDIM "
+        "inversion finds, as in the paper, or one that is drawn. That the embedding comes nearer to the text is so by construction; whether the "
+        "pictures follow says the judge, another CLIP that had no part in it."
+    )
+    fields = FIELDS
+    shared = ("picture", "prompt_from", "prompt", "seed", "model")
+    shown = ("difference_start", "difference_most")
+    more = ("difference_count", "difference_scale", "difference_steps")
+    selecting = ("difference_start",)
+    presets = (
+        Preset("The apple, but green", look="Go from left to right: the embedding turns to green apples, and the pictures with it.",
+               place="#unclip-stage", picture=example("red-apple-glossy"), prompt_from=APPLE, prompt=GREEN),
+        Preset("From fox to cat", look="Compare the rows: the words reach the embedding in both, the picture’s own noise holds it.",
+               place="#unclip-stage", picture=example("fox-3d"), prompt_from="fox", prompt="cat"),
+    )  # fmt: skip
+    questions = (
+        Question(
+            "A red apple’s embedding is turned by “green apple” minus “red apple” and decoded from the noise that leads back to the apple. What comes out?",
+            ("Another apple, green", "The same apple, with its colours moved", "The red apple, exactly"), 1, "The apple, but green",
+            "The first row: outline and colours.",
+            "The same apple in other colours: x<sub>T</sub> holds how it lies, and the embedding says what is there.",
+            {0: "the outline hardly moves.", 2: "the colours do."},
+        ),
+    )  # fmt: skip
+    style = beside(__file__, "style.css")
+
+    def needs(self, shared: str, now: Mapping[str, Any]) -> bool:
+        return shared != "seed" or now["difference_start"] != plans.OWN
+
+    def request(self, asked: Asked) -> Request:
+        now = asked.now
+        if asked.picture is None:
+            raise LabError("There is no picture: choose an example or your own.")
+        lane = make_request(
+            UnclipLane, seed=now["seed"], steps=now["difference_steps"], guidance_scale=now["difference_scale"]
+        )
+        most = make_request(Embedding, turn=now["difference_most"]).turn
+        count = lists.count(now["difference_count"], "Pictures of a row", *COUNT)
+        return make_request(
+            UnclipRequest,
+            unclip=asked.row.name,
+            pictures=(asked.picture,),
+            judged=True,
+            **plans.asks(plans.turns(most, count), _texts(now), now["difference_start"], lane),
+        )
+
+    def outcome(self, request: Request) -> Any:
+        assert isinstance(request, UnclipRequest)
+        return Outcome(request)
+
+    def stage(self, outcome: Any | None, asked: Asked) -> str:
+        if outcome is not None:
+            return view.stage(outcome, outcome.request, outcome.request.pictures[0])
+        empty = plans.asks(plans.turns(0.5, 6), (GREEN, APPLE), asked.now["difference_start"], UnclipLane())
+        likeness = UnclipRequest(pictures=(np.zeros((1, 1, 3), np.uint8),), **empty)
+        return view.stage(None, likeness, asked.picture)
+
+    def words(self, outcome: Any) -> str:
+        return view.words(outcome)
+
+    def progress(self, outcome: Outcome) -> str:
+        return outcome.doing()
+
+    def summary(self, outcome: Outcome) -> str:
+        return view.summary(outcome)
+
+    def chart(self, outcome: Any, now: Mapping[str, Any]) -> Any:
+        return charts.chart(outcome)
+
+    def table(self, outcome: Any) -> str:
+        return view.table(outcome)
+
+    def pictures(self, outcome: Outcome) -> Iterable[tuple[str, np.ndarray]]:
+        yield "difference-picture", outcome.request.pictures[0]
+        for lane, result in sorted(outcome.results.items()):
+            yield f"difference-{lane:02}-{plans.slug(outcome.request, lane)}", result.picture
+
+    def scripts_of(self, request: Request) -> Iterable[tuple[str, str]]:
+        assert isinstance(request, UnclipRequest)
+        yield "difference.py", unclip_script(request)
+
+    def flow(self, request: Request) -> pipeline.Flow:
+        assert isinstance(request, UnclipRequest)
+        does = "The embedding is turned towards what one text says and the other does not; its length stays."
+        turned = Part(
+            "text difference", f"θ to {request.embeddings[-1].turn:g}", does, (flow.UNCLIP,), BEFORE, pipeline_figures.posterior(),
+            "turn", key=True,
+        )  # fmt: skip
+        return flow.from_picture(request, turned)
+
+
+def _texts(now: Mapping[str, Any]) -> tuple[str, str]:
+    """What is wanted and what is there. Raises LabError where one is missing, or both say the same."""
+    text, base = prompt_of(now), str(now["prompt_from"] or "").strip()
+    if not base:
+        raise LabError("What the picture shows is empty. Write it in words, like “red apple”.")
+    if text.casefold() == base.casefold():
+        raise LabError("Both texts say the same, so nothing would be turned. Change one of them.")
+    return text, base
