@@ -90,3 +90,10 @@ def test_a_fraction_is_not_cut_to_a_whole_number():
     for value in (10.7, float("nan"), float("inf"), None, "x", [], 10**400):
         with pytest.raises(LabError, match="T (is not a number|must be a whole number)"):
             lists.whole(value, "T")
+
+
+@pytest.mark.parametrize("value", [1, 7, None, "x", 2.5])
+def test_a_count_out_of_range_is_refused(value):
+    assert lists.count(3.0, "Rows", 2, 6) == 3
+    with pytest.raises(LabError, match="Rows"):
+        lists.count(value, "Rows", 2, 6)

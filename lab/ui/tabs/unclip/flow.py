@@ -4,9 +4,8 @@ from lab.catalog import HELPERS, JUDGE
 from lab.quantities import quantity
 from lab.requests.unclip import UnclipRequest
 from lab.ui.shell import pipeline_figures
-from lab.ui.shell.pipeline import AFTER, BEFORE, LATENT, NETWORK, VAE, Flow, Part
+from lab.ui.shell.pipeline import AFTER, BEFORE, LATENT, NETWORK, UNCLIP, VAE, Flow, Part
 
-UNCLIP = "Hierarchical Text-Conditional Image Generation with CLIP Latents"
 DDIM = "Denoising Diffusion Implicit Models"
 
 

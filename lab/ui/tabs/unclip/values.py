@@ -16,14 +16,6 @@ def prompt_of(now: Mapping[str, Any]) -> str:
     return prompt
 
 
-def count_of(value: Any, what: str, fewest: int, most: int) -> int:
-    """A whole number of things, which a control called `what` asks for."""
-    count = lists.whole(value, what)
-    if not fewest <= count <= most:
-        raise LabError(f"{what}: {count} is out of range. Whole numbers from {fewest} to {most} are possible.")
-    return count
-
-
 def first_seed(now: Mapping[str, Any], count: int) -> int:
     """The first of `count` seeds that follow each other."""
     first = lists.whole(now["seed"], "Seed")

@@ -94,10 +94,10 @@ class Latents(Room):
     def _lanes(self, asked: Asked, experiment: str) -> list[LatentLane]:
         now, seed = asked.now, make_request(LatentLane, seed=asked.now["seed"]).seed
         if experiment in (plans.NOISE, plans.BETWEEN):
-            frames = _count(now["latents_frames"], "Frames of the slider", *FRAMES)
+            frames = lists.count(now["latents_frames"], "Frames of the slider", *FRAMES)
             return plans.noises(frames, seed) if experiment == plans.NOISE else plans.between(frames)
         if experiment == plans.DRAWS:
-            draws = _count(now["latents_draws"], "Draws of a row", *DRAWS)
+            draws = lists.count(now["latents_draws"], "Draws of a row", *DRAWS)
             if seed + draws - 1 > MAX_SEED:
                 raise LabError(
                     f"Seed: {draws} draws from {seed} on pass the largest seed, {MAX_SEED}. Take a smaller one."
@@ -146,11 +146,3 @@ class Latents(Room):
     def flow(self, request: Request) -> pipeline.Flow:
         assert isinstance(request, LatentRequest)
         return flow.of(request)
-
-
-def _count(value: Any, what: str, fewest: int, most: int) -> int:
-    """A whole number of a slider, which may hold anything. Raises LabError where it is none, or too many or too few."""
-    count = lists.whole(value, what)
-    if not fewest <= count <= most:
-        raise LabError(f"{what}: {count} is out of range. Whole numbers from {fewest} to {most} are possible.")
-    return count

@@ -91,7 +91,10 @@ class Between(Room):
         name = now["between_experiment"]
         steps = "between_steps" if name == plans.FILM else "between_map_steps"
         lane = make_request(
-            UnclipLane, seed=now["seed"], steps=_count(now[steps], "Steps", *STEPS), guidance_scale=now["between_scale"]
+            UnclipLane,
+            seed=now["seed"],
+            steps=lists.count(now[steps], "Steps", *STEPS),
+            guidance_scale=now["between_scale"],
         )
         embeddings, lanes = plans.asks(self._places(now), lane, now["between_noise"] == plans.INVERTED)
         return make_request(
@@ -105,8 +108,10 @@ class Between(Room):
 
     def _places(self, now: Mapping[str, Any]) -> list[plans.Place]:
         if now["between_experiment"] == plans.FILM:
-            return plans.places(plans.FILM, _count(now["between_frames"], "Frames of the film", *FRAMES))
-        return plans.places(now["between_experiment"], _count(now["between_cells"], "Pictures along a side", *CELLS))
+            return plans.places(plans.FILM, lists.count(now["between_frames"], "Frames of the film", *FRAMES))
+        return plans.places(
+            now["between_experiment"], lists.count(now["between_cells"], "Pictures along a side", *CELLS)
+        )
 
     def outcome(self, request: Request) -> Any:
         assert isinstance(request, UnclipRequest)
@@ -151,11 +156,3 @@ class Between(Room):
     def flow(self, request: Request) -> pipeline.Flow:
         assert isinstance(request, UnclipRequest)
         return flow.of(request)
-
-
-def _count(value: Any, what: str, fewest: int, most: int) -> int:
-    """A whole number of a slider, which may hold anything. Raises LabError where it is none, or too many or too few."""
-    count = lists.whole(value, what)
-    if not fewest <= count <= most:
-        raise LabError(f"{what}: {count} is out of range. Whole numbers from {fewest} to {most} are possible.")
-    return count

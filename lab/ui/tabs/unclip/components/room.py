@@ -9,17 +9,17 @@ import numpy as np
 from lab.capsules.unclip_script import unclip_script
 from lab.quantities import quantity
 from lab.requests.base import LabError, Request, make_request
-from lab.requests.fields import MAX_SEED
 from lab.requests.unclip import MOST_COMPONENTS, UnclipLane, UnclipRequest
 from lab.ui.shell import lists, pipeline, pipeline_figures
 from lab.ui.shell.form import Field, Preset
 from lab.ui.shell.instrument import Question
-from lab.ui.shell.pipeline import BEFORE, Part
+from lab.ui.shell.pipeline import BEFORE, UNCLIP, Part
 from lab.ui.shell.rooms.room import Asked, Room
 from lab.ui.shell.sources import beside
 from lab.ui.tabs.unclip import flow
 from lab.ui.tabs.unclip.components import charts, plans, view
 from lab.ui.tabs.unclip.outcome import Outcome
+from lab.ui.tabs.unclip.values import first_seed
 
 FIRST = "1, 2, 4, 8, 16, 32, 64, 128"
 MOST_COLUMNS = 12
@@ -68,20 +68,15 @@ class ComponentsRoom(Room):
         if asked.picture is None:
             raise LabError("There is no picture: choose an example or your own.")
         counts = self._counts(now)
-        lane = make_request(
-            UnclipLane, seed=now["seed"], steps=now["components_steps"], guidance_scale=now["components_scale"]
-        )
+        lane = make_request(UnclipLane, steps=now["components_steps"], guidance_scale=now["components_scale"])
         rows = lists.count(now["components_seeds"], "Seeds", *SEEDS)
-        if lane.seed + rows - 1 > MAX_SEED:
-            raise LabError(
-                f"Seed: {rows} rows from {lane.seed} on pass the largest seed, {MAX_SEED}. Take a smaller one."
-            )
+        first = first_seed(now, rows)
         return make_request(
             UnclipRequest,
             unclip=asked.row.name,
             pictures=(asked.picture,),
             embeddings=plans.embeddings(counts),
-            lanes=plans.lanes(counts, range(lane.seed, lane.seed + rows), lane),
+            lanes=plans.lanes(counts, range(first, first + rows), lane),
             judged=True,
         )
 
@@ -136,5 +131,5 @@ class ComponentsRoom(Room):
         counts = plans.counts(request)
         numbers = f"{min(counts)} to {max(counts)} kept" if len(counts) > 1 else quantity(counts[0], "component")
         does = "Only the first principal components of the embedding are kept; the rest is the mean of all."
-        key = Part("components", numbers, does, (flow.UNCLIP,), BEFORE, pipeline_figures.matrix(), key=True)
+        key = Part("components", numbers, does, (UNCLIP,), BEFORE, pipeline_figures.matrix(), key=True)
         return flow.from_picture(request, key)

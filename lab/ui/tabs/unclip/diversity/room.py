@@ -16,7 +16,7 @@ from lab.ui.shell.rooms.room import Asked, Room
 from lab.ui.shell.sources import beside
 from lab.ui.tabs.unclip.diversity import charts, flow, plans, view
 from lab.ui.tabs.unclip.outcome import Outcome
-from lab.ui.tabs.unclip.values import count_of, first_seed, prompt_of
+from lab.ui.tabs.unclip.values import first_seed, prompt_of
 
 SEEDS = (2, 6)  # fewest and most
 MOST_SCALES, LARGEST = 6, 30.0
@@ -67,7 +67,7 @@ class Diversity(Room):
 
     def request(self, asked: Asked) -> Request:
         now = asked.now
-        prompt, seeds = prompt_of(now), count_of(now["diversity_seeds"], "Seeds", *SEEDS)
+        prompt, seeds = prompt_of(now), lists.count(now["diversity_seeds"], "Seeds", *SEEDS)
         scales, first, prior = _scales(now["diversity_scales"]), first_seed(now, seeds), now["diversity_prior"]
         if prior not in (plans.ONE, plans.EACH):
             raise LabError("Choose what the decoder draws from: one embedding, or one for each seed.")

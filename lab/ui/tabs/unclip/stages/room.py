@@ -9,14 +9,14 @@ import numpy as np
 from lab.capsules.unclip_script import unclip_script
 from lab.requests.base import Request, make_request
 from lab.requests.unclip import MOST_CANDIDATES, UnclipRequest
-from lab.ui.shell import pipeline
+from lab.ui.shell import lists, pipeline
 from lab.ui.shell.form import Field, Preset
 from lab.ui.shell.instrument import Question
 from lab.ui.shell.rooms.room import Asked, Room
 from lab.ui.shell.sources import beside
 from lab.ui.tabs.unclip.outcome import Outcome
 from lab.ui.tabs.unclip.stages import charts, flow, plans, view
-from lab.ui.tabs.unclip.values import count_of, first_seed, prompt_of
+from lab.ui.tabs.unclip.values import first_seed, prompt_of
 
 SEEDS = (1, 4)  # fewest and most
 
@@ -70,8 +70,8 @@ class Stages(Room):
 
     def request(self, asked: Asked) -> Request:
         now = asked.now
-        prompt, seeds = prompt_of(now), count_of(now["stages_seeds"], "Seeds", *SEEDS)
-        candidates = count_of(now["stages_candidates"], "Candidates", 1, MOST_CANDIDATES)
+        prompt, seeds = prompt_of(now), lists.count(now["stages_seeds"], "Seeds", *SEEDS)
+        candidates = lists.count(now["stages_candidates"], "Candidates", 1, MOST_CANDIDATES)
         first = first_seed(now, seeds * candidates)
         return make_request(
             UnclipRequest,

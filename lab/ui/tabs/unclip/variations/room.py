@@ -8,16 +8,16 @@ import numpy as np
 
 from lab.capsules.unclip_script import unclip_script
 from lab.requests.base import LabError, Request, make_request
-from lab.requests.fields import MAX_SEED
 from lab.requests.unclip import MOST_LEVEL, UnclipLane, UnclipRequest
 from lab.ui.shell import lists, pipeline, pipeline_figures
 from lab.ui.shell.form import Field, Preset, one_of
 from lab.ui.shell.instrument import Question
-from lab.ui.shell.pipeline import BEFORE, Part
+from lab.ui.shell.pipeline import BEFORE, UNCLIP, Part
 from lab.ui.shell.rooms.room import Asked, Room
 from lab.ui.shell.sources import beside
 from lab.ui.tabs.unclip import flow
 from lab.ui.tabs.unclip.outcome import Outcome
+from lab.ui.tabs.unclip.values import first_seed
 from lab.ui.tabs.unclip.variations import charts, plans, view
 
 LEVELS = "0, 100, 200, 400, 600, 800"
@@ -77,9 +77,7 @@ class Variations(Room):
         now = asked.now
         if asked.picture is None:
             raise LabError("There is no picture: choose an example or your own.")
-        lane = make_request(
-            UnclipLane, seed=now["seed"], steps=now["variations_steps"], guidance_scale=now["variations_scale"]
-        )
+        lane = make_request(UnclipLane, steps=now["variations_steps"], guidance_scale=now["variations_scale"])
         return make_request(
             UnclipRequest, unclip=asked.row.name, pictures=(asked.picture,), judged=True, **self._asks(now, lane)
         )
@@ -90,11 +88,11 @@ class Variations(Room):
             levels = lists.whole_numbers(now["variations_levels"], "Levels of noise", 0, MOST_LEVEL)
             if len(levels) > MOST_COLUMNS:
                 raise LabError(f"Levels of noise: {len(levels)} numbers; at most {MOST_COLUMNS} stand side by side.")
-            seeds = _seeds(lane.seed, lists.count(now["variations_rows"], "Seeds", *ROWS))
+            seeds = _seeds(now, lists.count(now["variations_rows"], "Seeds", *ROWS))
             embeddings, lanes = plans.of_noise(levels, seeds, lane)
         else:
             eta = make_request(UnclipLane, eta=now["variations_eta"]).eta
-            seeds = _seeds(lane.seed, lists.count(now["variations_seeds"], "Pictures of a row", *SEEDS))
+            seeds = _seeds(now, lists.count(now["variations_seeds"], "Pictures of a row", *SEEDS))
             embeddings, lanes = plans.of_seeds(seeds, eta, lane)
         return {"embeddings": embeddings, "lanes": lanes}
 
@@ -106,7 +104,7 @@ class Variations(Room):
         if outcome is not None:
             return view.stage(outcome, "", (), (), None)
         experiment = asked.now["variations_experiment"]
-        first = {one.name: one.value for one in FIELDS} | {"variations_experiment": experiment}
+        first = {"seed": 0} | {one.name: one.value for one in FIELDS} | {"variations_experiment": experiment}
         likeness = UnclipRequest(pictures=(np.zeros((1, 1, 3), np.uint8),), **self._asks(first, UnclipLane()))
         return view.stage(None, experiment, plans.rows(likeness), plans.heads(likeness), asked.picture)
 
@@ -146,7 +144,7 @@ class Variations(Room):
                 "noise on z",
                 f"levels {min(levels)} to {max(levels)}",
                 does,
-                (flow.UNCLIP,),
+                (UNCLIP,),
                 BEFORE,
                 pipeline_figures.posterior(),
                 key=True,
@@ -154,8 +152,7 @@ class Variations(Room):
         )
 
 
-def _seeds(first: int, count: int) -> Sequence[int]:
-    """So many seeds from the first on. Raises LabError where they pass the largest."""
-    if first + count - 1 > MAX_SEED:
-        raise LabError(f"Seed: {count} seeds from {first} on pass the largest seed, {MAX_SEED}. Take a smaller one.")
+def _seeds(now: Mapping[str, Any], count: int) -> Sequence[int]:
+    """So many seeds from the first on."""
+    first = first_seed(now, count)
     return range(first, first + count)
