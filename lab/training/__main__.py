@@ -14,7 +14,7 @@ import torch
 
 from lab.catalog import MODELS
 from lab.fidelity_curves import FILE as CURVES
-from lab.training import blind, curves, data
+from lab.training import blind, curves, data, unclip
 from lab.training.cards import write_card
 from lab.training.corpus import SHIPPED, load_corpus
 from lab.training.evaluate import MEASURES
@@ -25,6 +25,7 @@ from lab.training.recipes import RECIPES, folder_of
 from lab.training.recipes.latents import LatentOptions
 from lab.training.scene import Scene
 from lab.training.train import CHECKPOINT, Budget, Models, Options, Trainer, run
+from lab.unclip_curves import FILE as UNCLIP_CURVES
 
 ASSETS = Path("assets/models")
 
@@ -175,6 +176,10 @@ def evaluate(arguments: argparse.Namespace) -> None:
     print(json.dumps(results, indent=1))
     for name, figures in results.items():
         shipped = ASSETS / name
+        if name == unclip.NAME:
+            unclip.write_curves(
+                figures, UNCLIP_CURVES if shipped.exists() else arguments.runs / name / UNCLIP_CURVES.name
+            )
         write_card(name, figures, arguments.runs, shipped if shipped.exists() else arguments.runs / name)
 
 

@@ -174,7 +174,10 @@ def flat(figures: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]
             yield from flat(value, f"{prefix}{key} ")
         elif isinstance(value, list):
             for entry in value:
-                yield f"{prefix}{key}", ", ".join(f"{k} {v:.3g}" for k, v in entry.items())
+                yield (
+                    f"{prefix}{key}",
+                    ", ".join(f"{k} {v if isinstance(v, str) else f'{v:.3g}'}" for k, v in entry.items()),
+                )
         else:
             yield f"{prefix}{key}", f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 

@@ -8,7 +8,7 @@ point that is there is not drawn again, so a stop loses one point at most.
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -161,15 +161,13 @@ def header(scene: Scene, cache: ModelCache[Any]) -> dict[str, Any]:
     return {
         "command": plan.command, "n": plan.n, "real": len(scene.real), "k": NEIGHBOURS, "steps": plan.steps,
         "sampler": SAMPLER, "seed": plan.seed, "floor": frechet(scene.chosen, scene.real),
-        "real_against_real": scene.measure(scene.chosen), "small": {"n": count} | asdict(small), "weights": weights(),
+        "real_against_real": scene.measure(scene.chosen), "small": {"n": count} | asdict(small), "weights": weights((MODEL, JUDGE, CLASSIFIER)),
     }  # fmt: skip
 
 
-def weights() -> dict[str, str]:
-    """SHA-256 of the weights of each network that a point depends on, by its row."""
-    files = {
-        name: sorted((ASSETS / leasable()[name].source).rglob("*.safetensors")) for name in (MODEL, JUDGE, CLASSIFIER)
-    }
+def weights(names: Iterable[str]) -> dict[str, str]:
+    """SHA-256 of the shipped weights of each of these networks, by its row."""
+    files = {name: sorted((ASSETS / leasable()[name].source).rglob("*.safetensors")) for name in names}
     return {name: hashlib.sha256(b"".join(map(Path.read_bytes, found))).hexdigest() for name, found in files.items()}
 
 

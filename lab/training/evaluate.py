@@ -55,6 +55,7 @@ from lab.training.scores import (
     recall,
     unit,
 )  # fmt: skip
+from lab.training.unclip import measure_unclip
 from lab.training.wording import tokenize
 
 SCALES = (0.0, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0)  # 0: without the caption, 1: without guidance
@@ -322,6 +323,7 @@ MEASURES: dict[str, Callable[[Scene], dict[str, Any]]] = {
     "student": measure_student,
     "inpainting": measure_inpainting,
     "upsampler": measure_upsampler,
+    "unclip": measure_unclip,
     "f2": partial(measure_autoencoder, name="f2"),
     "f8": partial(measure_autoencoder, name="f8"),
     "map": partial(measure_family, "map"),

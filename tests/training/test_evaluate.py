@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from lab.training.classification import calibration_error, exact_classifier
 from lab.training.editing import enlarged_figures, partial_masks
 from lab.training.evaluate import MEASURES, NEAR, STRATA, evaluate, strata
 from lab.training.export import export
+from lab.training.recipes import recipes_of
 from lab.training.scene import Scene
 from lab.training.scores import edge_f1, foreground, nearest, overlap, recall
 
@@ -61,17 +63,19 @@ def test_a_bound_is_looked_at_where_it_is_large_and_stands_for_all_its_terms(T):
 
 
 def test_every_model_is_measured_and_gets_a_card(make, corpus, tmp_path, monkeypatch):
-    for name in MEASURES:
+    for name in (recipe for folder in MEASURES for recipe in recipes_of(folder)):
         make.model(name)
     monkeypatch.setattr("lab.training.evaluate.SCALES", (0.0, 1.0, 3.0))
     results = evaluate(Scene(corpus, make.model, prompts=4))
     assert set(results) == set(MEASURES)
     json.dumps(results, allow_nan=False)
     for name, figures in results.items():
-        write_card(name, figures, make.model(name).parent, tmp_path / name)
-        card = (tmp_path / name / "README.md").read_text()
+        write_card(name, figures, make.model(name).parent.parent, tmp_path / name)
+        card, recipes = (tmp_path / name / "README.md").read_text(), recipes_of(name)
         assert all(value in card for _, value in flat(figures))
-        assert (tmp_path / name / "loss.png").exists() and (tmp_path / name / "samples.png").exists()
+        assert all(f"`python -m lab.training {recipe}`" in card for recipe in recipes)
+        assert card.count("3 steps in ") == len(recipes) == len({*re.findall(r"\((loss.*png)\)", card)})
+        assert all((tmp_path / name / picture).exists() for picture in re.findall(r"\((.*?\.png)\)", card))
 
 
 def test_calibration_error_is_the_gap_of_confidence_and_accuracy():

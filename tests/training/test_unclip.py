@@ -1,5 +1,7 @@
 """The two stages of unCLIP: what they begin from and are taught, and the folder that both ship into."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
@@ -7,12 +9,16 @@ from diffusers import PriorTransformer, StableUnCLIPImg2ImgPipeline, StableUnCLI
 from PIL import Image
 from transformers import CLIPVisionModelWithProjection
 
+from lab import unclip_curves
+from lab.requests.unclip import Judged, Near
 from lab.training.copies import COPIES, FAR, in_another_hue, with_varied_copies
 from lab.training.export import export
 from lab.training.recipes import RECIPES, folder_of, recipes_of
 from lab.training.recipes.clip import embed_pictures
 from lab.training.recipes.unclip import with_class_embedding
+from lab.training.unclip import COMMAND, ranks, right, write_curves
 from lab.training.wording import MAX_TOKENS, tokenize
+from lab.unclip_curves import Kept, Retrieval, Spread, UnclipCurves
 
 
 @pytest.fixture(scope="module")
@@ -142,3 +148,41 @@ def test_a_moved_picture_keeps_its_ground():
     moved = FAR(picture, np.random.default_rng(3))
     assert moved.shape == picture.shape and not np.array_equal(moved, picture)
     assert (moved[[0, 0, -1, -1], [0, -1, 0, -1]] == 230).all() and moved.min() < 60
+
+
+def test_a_caption_ranks_behind_those_that_fit_better():
+    captions = torch.eye(4)
+    pictures = torch.tensor([[0.9, 0.4, 0.1, 0.0], [0.5, 0.5, 0.6, 0.4]])
+    assert ranks(pictures, captions, [0, 3]).tolist() == [1, 4]
+    assert ranks(pictures, captions, [2, 0]).tolist() == [3, 2]  # equal ones share a rank
+
+
+def test_a_drawn_picture_is_right_where_its_nearest_has_the_group_or_the_caption(corpus):
+    def judged(caption, group):
+        return Judged(0, np.zeros(2, np.float32), Near(corpus.pixels[0], caption, group, 1.0))
+
+    two = corpus.select(np.array([0, 1]))
+    assert two.groups == ("symbols", "objects")
+    nearest = [
+        [judged("red square 0", "symbols"), judged("rocket", "symbols")],
+        [judged("rocket", "symbols"), judged("green square 1", "objects")],
+    ]
+    assert right(two, nearest).tolist() == [[[True, True], [True, False]], [[False, False], [True, True]]]
+
+
+def test_the_page_reads_the_figures_that_are_written(tmp_path, monkeypatch):
+    """All but what the card alone has; with digests of the shipped weights."""
+    rows = {
+        "retrieval": [Retrieval("stack", "caption", 2.0, 0.5, 0.75)], "kept": [Kept(8, 0.6, 0.25)],
+        "diversity": [Spread("fixed", 4.0, 0.3, 0.9)],
+    }  # fmt: skip
+    how = {
+        "prompts": 64, "captions": 1500, "diversity_prompts": 8, "seeds": 8, "steps": 15, "prior_steps": 25,
+        "prior_scale": 2.0, "kept_scale": 2.0,
+    }  # fmt: skip
+    card = {"parameters": {"prior": 1}, "held_out": [], "prior": {}, "variations": {}}
+    points = {name: [asdict(point) for point in own] for name, own in rows.items()}
+    write_curves(points | how | card, tmp_path / "curves" / "unclip.json")
+    monkeypatch.setattr(unclip_curves, "FILE", tmp_path / "curves" / "unclip.json")
+    got = unclip_curves.unclip_curves.__wrapped__()
+    assert got == UnclipCurves(**{name: tuple(own) for name, own in rows.items()}, **how, command=COMMAND)
