@@ -5,8 +5,7 @@ from lab.quantities import quantity
 from lab.requests.unclip import UnclipRequest
 from lab.ui.shell import pipeline_figures
 from lab.ui.shell.pipeline import AFTER, BEFORE, LATENT, NETWORK, UNCLIP, VAE, Flow, Part
-
-DDIM = "Denoising Diffusion Implicit Models"
+from lab.ui.tabs.unclip.flow import DDIM
 
 
 def of(request: UnclipRequest) -> Flow:

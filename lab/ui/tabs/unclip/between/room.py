@@ -63,14 +63,14 @@ class Between(Room):
     selecting = ("between_experiment",)
     live = ("between_t", "between_x", "between_y")
     presets = (
-        Preset("Between two pictures", look="Drag the film: above, one picture all the way; below, two over each other.", place="#unclip-stage"),
+        Preset("From fox to apple", look="Drag the film: above, one picture all the way; below, two over each other.", place="#unclip-stage"),
         Preset("A map of four", look="Point into the map: each corner is a picture, and all between is drawn as one.",
                place="#unclip-stage", between_experiment=plans.SQUARE),
     )  # fmt: skip
     questions = (
         Question(
             "Two pictures’ embeddings are mixed half and half, and the decoder draws the mixture. What comes out?",
-            ("Both pictures over each other, a double exposure", "One picture of something between them", "Noise"), 1, "Between two pictures",
+            ("Both pictures over each other, a double exposure", "One picture of something between them", "Noise"), 1, "From fox to apple",
             "The frame at t = 0.50, and the double exposure beside it.",
             "One picture: the decoder draws every embedding as one thing, and has never seen two over each other.",
             {0: "that is the picture beside it, mixed from pixels.", 2: "it is as clear as the ends."},
