@@ -60,10 +60,10 @@ class Difference(Room):
     questions = (
         Question(
             "A red apple’s embedding is turned by “green apple” minus “red apple” and decoded from the noise that leads back to the apple. What comes out?",
-            ("Another apple, green", "The same apple, with its colours moved", "The red apple, exactly"), 1, "The apple, but green",
+            ("The same apple, with its colours moved", "Another apple, green", "The red apple, exactly"), 0, "The apple, but green",
             "The first row: outline and colours.",
             "The same apple in other colours: x<sub>T</sub> holds how it lies, and the embedding says what is there.",
-            {0: "the outline hardly moves.", 2: "the colours do."},
+            {1: "the outline hardly moves.", 2: "the colours do."},
         ),
     )  # fmt: skip
     style = beside(__file__, "style.css")
