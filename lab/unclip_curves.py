@@ -64,8 +64,10 @@ class UnclipCurves:
 
 
 @lru_cache(maxsize=1)
-def unclip_curves() -> UnclipCurves:
-    """The figures that are shipped."""
+def unclip_curves() -> UnclipCurves | None:
+    """The figures that are shipped; None where nothing is measured yet."""
+    if not FILE.is_file():
+        return None
     content = json.loads(FILE.read_text(encoding="utf-8"))
     del content["weights"]
     for name, kind in (("retrieval", Retrieval), ("kept", Kept), ("diversity", Spread)):

@@ -378,6 +378,13 @@ def parts_of(family, folder):
         assert (folder / "scheduler" / "scheduler_config.json").is_file()
         assert (folder / "tokenizer" / "tokenizer_config.json").is_file()
         return [folder / part for part in ("unet", "vae", "text_encoder")]
+    if family == "unclip":
+        index = json.loads((folder / "model_index.json").read_text())
+        assert index["_class_name"] == "StableUnCLIPPipeline"
+        for scheduler in ("scheduler", "prior_scheduler", "image_noising_scheduler"):
+            assert (folder / scheduler / "scheduler_config.json").is_file()
+        parts = ("prior", "prior_text_encoder", "image_encoder", "image_normalizer", "text_encoder", "unet", "vae")
+        return [folder / part for part in parts]
     if family == "pixel":
         assert (folder / "scheduler" / "scheduler_config.json").is_file()
         assert isinstance(json.loads((folder / "classes.json").read_text()), list)

@@ -20,6 +20,7 @@ from lab.ui.shell.rooms.room import Asked
 from lab.ui.tabs.unclip.diversity import charts, plans, view
 from lab.ui.tabs.unclip.diversity.room import FIELDS, Diversity
 from lab.ui.tabs.unclip.tab import _row
+from lab.unclip_curves import Spread, UnclipCurves
 
 ROOM, FORM = Diversity(), Form("unclip", FIELDS)
 GREY = np.full((8, 8, 3), 128, np.uint8)
@@ -47,6 +48,21 @@ def outcome(prior=plans.ONE):
             )
         )
     return pickle.loads(pickle.dumps(found))
+
+
+@pytest.fixture(autouse=True)
+def nothing_measured(monkeypatch):
+    for module in (plans, view):
+        monkeypatch.setattr(module, "unclip_curves", lambda: None)
+
+
+def curves():
+    points = [
+        Spread(way, scale, start / scale, 0.5)
+        for way, start in (("words", 0.4), ("fixed", 0.2))
+        for scale in (1.0, 2.0)
+    ]
+    return UnclipCurves((), (), tuple(points), 64, 680, 16, 8, 20, 25, 2, 2, "")
 
 
 def text(markup):
@@ -122,6 +138,22 @@ def test_the_chart_has_a_curve_for_each_way():
         ("decoder", [1, 4], [1, 1]),
     ]
     assert charts.chart(ROOM.outcome(ROOM.request(asked()))) is None
+
+
+def test_what_was_measured_over_many_prompts_is_drawn_and_said_where_it_is_the_same_question(monkeypatch):
+    for module in (plans, view):
+        monkeypatch.setattr(module, "unclip_curves", curves)
+    names = {
+        prior: [one["name"] for one in json.loads(charts.chart(outcome(prior)).plot)["data"]]
+        for prior in (plans.ONE, plans.EACH)
+    }
+    assert names[plans.ONE][2:] == ["text-to-image, many prompts", "decoder, many prompts"]
+    assert names[plans.EACH][2:] == ["text-to-image, many prompts"]
+    said = text(view.words(outcome()))
+    assert (
+        "Over 16 prompts with 8 seeds each, from scale 1 to 2: 0.40 to 0.20 (−50 %) for the words, 0.20 to 0.10" in said
+    )
+    assert "Over 16" not in view.words(outcome(plans.EACH))
 
 
 def test_files_flow_and_script():

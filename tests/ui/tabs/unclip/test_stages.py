@@ -18,6 +18,7 @@ from lab.ui.shell.rooms.room import Asked
 from lab.ui.tabs.unclip.stages import charts, plans, view
 from lab.ui.tabs.unclip.stages.room import FIELDS, Stages
 from lab.ui.tabs.unclip.tab import _row
+from lab.unclip_curves import Retrieval, UnclipCurves
 
 ROOM, FORM = Stages(), Form("unclip", FIELDS)
 GREY = np.full((8, 8, 3), 128, np.uint8)
@@ -49,6 +50,22 @@ def outcome(seeds=2, candidates=2, judged=True):
             if judged:
                 found.add(Judged(lane, np.ones(4), near(0.9), rank=1 + k, captions=680, fit=fit - 0.1 * k))
     return pickle.loads(pickle.dumps(found))
+
+
+@pytest.fixture(autouse=True)
+def nothing_measured(monkeypatch):
+    monkeypatch.setattr(plans, "unclip_curves", lambda: None)
+
+
+def curves():
+    """By one prompt in ten more at scale 2 than at 8."""
+    shares = {"stack": 0.8, "words": 0.7, "text": 0.4}
+    points = [
+        Retrieval(way, "caption", scale, share - (0.1 if scale == 8 else 0), 1)
+        for way, share in shares.items()
+        for scale in (2.0, 8.0)
+    ]
+    return UnclipCurves((*points, Retrieval("stack", "article", 2.0, 0, 0)), (), (), 64, 680, 0, 0, 20, 25, 2, 2, "")
 
 
 def text(markup):
@@ -122,6 +139,16 @@ def test_the_sentences_have_the_runs_figures():
     assert "has cosine 0.70, the one nearest to the prior’s 0.90" in said
     assert "best first: Prior + decoder 0.45, Text-to-image 0.20, Decoder alone −0.30" in said
     assert view.words(outcome(judged=False)) == ""
+
+
+@pytest.mark.parametrize(("scale", "said"), [(2, "80 % 70 % 40 %"), (6, "70 % 60 % 30 %")])
+def test_what_was_measured_over_many_prompts_stands_beside_it(monkeypatch, scale, said):
+    monkeypatch.setattr(plans, "unclip_curves", curves)
+    found = outcome()
+    found.request = ROOM.request(asked(stages_seeds=2, stages_candidates=2, stages_scale=scale))
+    nearest = 2 if scale == 2 else 8
+    assert f"64 prompts, scale {nearest} {said}" in text(view.stage(found, "", 2))
+    assert f"at scale {nearest}, it ranks the caption first for: Prior + decoder {said[:4]}" in text(view.words(found))
 
 
 def test_chart_and_table_have_every_picture():

@@ -32,6 +32,19 @@ def chart(outcome: Outcome) -> Any:
         )
     if not any(trace["x"] for trace in traces):
         return None
+    one = len(outcome.request.embeddings) == 1
+    known = {way: plans.measured(way) for way in plans.WAYS if way == plans.WORDS or one}
+    traces += [
+        plots.line(
+            [x for x, _ in points],
+            [y for _, y in points],
+            f"{TITLES[way]}, many prompts",
+            COLOURS[way],
+            line={"dash": "dot", "width": 1.5},
+        )
+        for way, points in known.items()
+        if points
+    ]
     return plots.figure(
         traces,
         xaxis={"title": {"text": "guidance scale"}, "type": "log", "tickvals": scales, "ticktext": [f"{scale:g}" for scale in scales]},

@@ -10,6 +10,7 @@ from lab.measures import unlikeness
 from lab.requests.base import make_request
 from lab.requests.unclip import Embedding, UnclipLane, UnclipRequest
 from lab.ui.tabs.unclip.outcome import Outcome
+from lab.unclip_curves import unclip_curves
 
 WORDS, UNCLIP = "words", "unclip"
 WAYS = (WORDS, UNCLIP)
@@ -78,3 +79,10 @@ def fit(outcome: Outcome, place: Place) -> float | None:
 def _judged(outcome: Outcome, place: Place, name: str) -> list[Any]:
     lanes_there = [lane for lane in rows(outcome.request)[place] if lane in outcome.judged]
     return [getattr(outcome.judged[lane], name) for lane in lanes_there]
+
+
+def measured(way: str) -> list[tuple[float, float]]:
+    """Diversity over the guidance scale as it was measured over many prompts, the decoder's from one embedding; none where it was not."""
+    curves = unclip_curves()
+    name = {WORDS: "words", UNCLIP: "fixed"}[way]
+    return [] if curves is None else sorted((one.scale, one.diversity) for one in curves.diversity if one.way == name)

@@ -9,6 +9,7 @@ from lab.ui.shell import widgets
 from lab.ui.tabs.unclip import view
 from lab.ui.tabs.unclip.diversity import plans
 from lab.ui.tabs.unclip.outcome import Outcome
+from lab.unclip_curves import unclip_curves
 
 TITLES = {
     plans.WORDS: ("Text-to-image", "guided towards the words"),
@@ -41,8 +42,8 @@ def _way(outcome: Outcome | None, way: str, scales: Sequence[float], seeds: int,
         rows.append((f"scale {scale:g}", view.number(value), cells))
     grid = view.grid(f"{title}: scales down, seeds across", [f"seed {seed}" for seed in numbers], rows)
     return (
-        f'<section class="diversity-way" aria-label="{escape(title)}"><h4>{escape(title)}<small>{escape(more)}</small></h4>'
-        f"{_told(outcome, way, seeds, prior)}{grid}</section>"
+        f'<section class="diversity-way" aria-label="{escape(title)}"><header><h4>{escape(title)}<small>{escape(more)}</small></h4>'
+        f"{_told(outcome, way, seeds, prior)}</header>{grid}</section>"
     )
 
 
@@ -58,7 +59,7 @@ def _told(outcome: Outcome | None, way: str, seeds: int, prior: str) -> str:
     count = seeds if prior == plans.EACH else 1
     found = [outcome.embedded.get(index) if outcome else None for index in range(count)]
     cells = "".join(view.near(one.nearest[0] if one else None) for one in found)
-    said = "an embedding for each seed, near" if prior == plans.EACH else "one embedding for all seeds, near"
+    said = "from an embedding for each seed, near" if prior == plans.EACH else "from one embedding, near"
     return f'<div class="diversity-told"><span>{said}</span>{cells}</div>'
 
 
@@ -80,7 +81,20 @@ def words(outcome: Outcome) -> str:
     return widgets.words(
         f"Diversity is the mean of 1 − cosine over all pairs of a row’s pictures, in the judge’s embeddings. From scale {scales[0]:g} to "
         f"{scales[-1]:g} it goes from {view.number(a)} to {view.number(b)} ({_change(a, b)}) for the words, and from {view.number(c)} to "
-        f"{view.number(d)} ({_change(c, d)}) for the decoder with {told}. "
+        f"{view.number(d)} ({_change(c, d)}) for the decoder with {told}.{_over_prompts() if from_one else ''}"
+    )
+
+
+def _over_prompts() -> str:
+    """The same as it was measured over many prompts."""
+    curves, points = unclip_curves(), {way: plans.measured(way) for way in plans.WAYS}
+    if curves is None or not all(points.values()):
+        return ""
+    (w, a), (x, b) = points[plans.WORDS][0], points[plans.WORDS][-1]
+    c, d = points[plans.UNCLIP][0][1], points[plans.UNCLIP][-1][1]
+    return (
+        f" Over {curves.diversity_prompts} prompts with {curves.seeds} seeds each, from scale {w:g} to {x:g}: {view.number(a)} to {view.number(b)} "
+        f"({_change(a, b)}) for the words, {view.number(c)} to {view.number(d)} ({_change(c, d)}) for the decoder."
     )
 
 

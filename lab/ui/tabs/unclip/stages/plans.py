@@ -6,7 +6,9 @@ from typing import Any
 from lab.requests.base import make_request
 from lab.requests.unclip import Embedding, UnclipLane, UnclipRequest
 from lab.ui.tabs.unclip.outcome import Outcome
+from lab.unclip_curves import unclip_curves
 
+SCALE = 2.0  # of guidance
 TEXT = 0  # the embedding of the words themselves; those of the prior follow it
 
 
@@ -83,3 +85,22 @@ def verdict(outcome: Outcome, way: str) -> Verdict | None:
     if not ranks or not fits:
         return None
     return Verdict(ranks.count(1), len(ranks), sum(fits) / len(fits))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The share of prompts that the judge ranks first, by way, at a guidance scale."""
+
+    first: dict[str, float]
+    prompts: int
+    scale: float
+
+
+def measured(scale: float) -> Measured | None:
+    """What was measured over many prompts at the scale that is nearest to this one; None where nothing was."""
+    curves = unclip_curves()
+    if curves is None:
+        return None
+    points = [one for one in curves.retrieval if one.wording == "caption"]
+    nearest = min({one.scale for one in points}, key=lambda one: abs(one - scale))
+    return Measured({one.way: one.first for one in points if one.scale == nearest}, curves.prompts, nearest)

@@ -23,7 +23,7 @@ SEEDS = (1, 4)  # fewest and most
 # fmt: off
 FIELDS = (
     Field("stages_seeds", gr.Slider, "Seeds, a row each", 3, options={"minimum": SEEDS[0], "maximum": SEEDS[1], "step": 1}),
-    Field("stages_scale", gr.Slider, "Guidance scale of all three ways", 2.0, options={"minimum": 1, "maximum": 10, "step": 0.5}),
+    Field("stages_scale", gr.Slider, "Guidance scale of all three ways", plans.SCALE, options={"minimum": 1, "maximum": 10, "step": 0.5}),
     Field("stages_prior_scale", gr.Slider, "Guidance scale of the prior", 2.0, options={"minimum": 1, "maximum": 10, "step": 0.5}),
     Field("stages_candidates", gr.Slider, "Candidates of the prior, of which one stays", 1,
           options={"minimum": 1, "maximum": MOST_CANDIDATES, "step": 1}),

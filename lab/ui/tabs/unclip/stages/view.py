@@ -1,6 +1,7 @@
 """The stage of the room: the words and their embedding, then a row a seed: how the prior came to an embedding, and a picture by each way.
 Pure functions to markup."""
 
+from collections.abc import Callable, Mapping
 from html import escape
 
 from lab.quantities import quantity
@@ -59,9 +60,9 @@ def _prior(outcome: Outcome | None, k: int) -> str:
     title = "The prior" if outcome is None else _title(outcome.request.embeddings[index])
     cells = "".join(view.nearest(ended, NEAREST))
     return (
-        f'<section class="stages-prior" aria-label="{title}"><h4>{title}<small>{_fit(ended)}</small></h4>'
-        f'<div class="stages-strip" style="--count:{CALLS}">{strip}</div>'
-        f'<div class="unclip-near" style="--count:{NEAREST}">{cells}</div></section>'
+        f'<section class="stages-prior" aria-label="{title}"><h4>{title}<small>nearest picture of the lab, call by call</small></h4>'
+        f'<div class="stages-strip" style="--count:{CALLS}">{strip}</div><div class="stages-end"><p><b>It ends near</b>'
+        f'<small>{_fit(ended)}</small></p><div class="unclip-near" style="--count:{NEAREST}">{cells}</div></div></section>'
     )
 
 
@@ -90,24 +91,32 @@ def _call(step: PriorStep | None) -> str:
 
 
 def _fit(ended: Embedded | None) -> str:
-    return "" if ended is None else f"cosine to the words’ {view.number(ended.to_text)}"
+    return "&nbsp;" if ended is None else f"cos to the text’s {view.number(ended.to_text)}"
 
 
 def _verdicts(outcome: Outcome | None) -> str:
-    """Beneath the columns: what the judge says of them, and what the paper says."""
+    """Beneath the columns: what the judge says of them, here and over many prompts, and what the paper says."""
     judged = [None if outcome is None else plans.verdict(outcome, way) for way in plans.WAYS]
-    first = [f"{one.first} of {one.pictures}" if one else "&nbsp;" for one in judged]
-    fit = [view.number(one.fit) if one else "&nbsp;" for one in judged]
-    fids = [f"{way.fid:.2f}" for way in plans.WAYS.values()]
-    rows = (
-        ("The judge ranks the prompt first", first),
-        ("mean fit, here", fit),
-        ("FID in the paper, less is better", fids),
-    )
+    rows = [
+        ("The judge ranks the prompt first", [f"{one.first} of {one.pictures}" if one else "&nbsp;" for one in judged]),
+        ("mean fit to the prompt", [view.number(one.fit) if one else "&nbsp;" for one in judged]),
+    ]
+    if found := plans.measured(outcome.request.lanes[0].guidance_scale if outcome else plans.SCALE):
+        rows.append(
+            (
+                f"ranked first, {found.prompts} prompts, scale {found.scale:g}",
+                [_percent(found.first[way]) for way in plans.WAYS],
+            )
+        )
+    rows.append(("FID in the paper, less is better", [f"{way.fid:.2f}" for way in plans.WAYS.values()]))
     return "".join(
         f'<span class="stages-said">{title}</span>{"".join(f"<output>{value}</output>" for value in values)}'
         for title, values in rows
     )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 # Words and numbers
@@ -121,15 +130,29 @@ def words(outcome: Outcome) -> str:
     if text is None or not drawn or len(fits) < len(plans.WAYS) or not outcome.whole:
         return ""
     mean = sum(one.nearest[0].cosine for one in drawn) / len(drawn)
-    best_first = sorted(fits, key=lambda way: -fits[way])
-    listed = ", ".join(f"{plans.WAYS[way].title} {view.number(fits[way])}" for way in best_first)
     return widgets.words(
-        f"Texts and pictures point to different parts of CLIP’s space: the picture nearest to the words’ own embedding has cosine "
-        f"{view.number(text.nearest[0].cosine)}, the one nearest to the prior’s {view.number(mean)}. The decoder learned pictures’ embeddings. "
-        f"The judge’s mean fit, best first: {escape(listed)}. Ramesh et al. 2022 (section 5.1) compare FID: their stack 7.99, a decoder trained "
-        f"on texts’ embeddings 9.16, texts’ embeddings in the picture decoder 16.55. In the second one’s place stands the lab’s text-to-image "
-        f"model, which reads the words themselves."
+        f"Texts and pictures point to different parts of CLIP’s space: the picture nearest to the text’s embedding has cosine "
+        f"{view.number(text.nearest[0].cosine)}, the one nearest to the prior’s {view.number(mean)}. "
+        f"The judge’s mean fit, best first: {_listed(fits, view.number)}. {_over_prompts(outcome)}"
+        "Ramesh et al. 2022 (section 5.1) compare FID: their stack 7.99, a decoder trained on texts’ embeddings 9.16, texts’ embeddings in the "
+        "picture decoder 16.55. In the second one’s place stands the lab’s text-to-image model, which reads the words themselves."
     )
+
+
+def _over_prompts(outcome: Outcome) -> str:
+    found = plans.measured(outcome.request.lanes[0].guidance_scale)
+    if found is None:
+        return ""
+    return (
+        f"Over {found.prompts} of the lab’s captions, at scale {found.scale:g}, it ranks the caption first for: "
+        f"{_listed(found.first, _percent)}. "
+    )
+
+
+def _listed(values: Mapping[str, float], written: Callable[[float], str]) -> str:
+    """The ways with a value each, the largest first."""
+    best_first = sorted(values, key=lambda way: -values[way])
+    return ", ".join(f"{escape(plans.WAYS[way].title)} {written(values[way])}" for way in best_first)
 
 
 def table(outcome: Outcome) -> str:
