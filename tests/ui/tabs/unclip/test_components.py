@@ -14,8 +14,9 @@ from lab.requests.sampling import LaneResult
 from lab.requests.unclip import Embedded, Judged, JudgedPicture, Near
 from lab.settings import Settings
 from lab.ui.shell.rooms.room import Asked
-from lab.ui.tabs.unclip.components import charts, figures, plans, view
+from lab.ui.tabs.unclip.components import charts, figures, plans, room, view
 from lab.ui.tabs.unclip.components.room import ComponentsRoom
+from lab.unclip_curves import Kept, UnclipCurves
 
 ROOM = ComponentsRoom()
 GREY = np.full((8, 8, 3), 100, np.uint8)
@@ -87,10 +88,10 @@ def test_figures_are_those_of_the_kept_coordinates():
 
 
 def test_the_words_say_with_how_many_components_the_judge_knows_it():
-    said = text(view.words(run()))
+    said = text(view.words(run(), None))
     assert "takes the picture itself for “fox”, of “Animals and nature”" in said
     assert "for that kind with 2 and 3 components, and for that very thing with 3 components" in said
-    assert "with none of them" in text(view.words(run(near=(APPLE,) * 3)))
+    assert "with none of them" in text(view.words(run(near=(APPLE,) * 3), None))
     assert ROOM.summary(run()) == "Cosine to the picture, by the judge: 0.00 with 1 component, 0.20 with 3."
 
 
@@ -112,11 +113,28 @@ def test_the_stage_is_there_at_every_moment_of_a_run():
         found.add(event)
         assert ROOM.progress(found)
         assert "None" not in ROOM.stage(found, now) + ROOM.table(found) + ROOM.words(found) + ROOM.summary(found)
-        ROOM.chart(found, {})
+        ROOM.chart(found, now.now)
     stems = [stem for stem, _ in ROOM.pictures(whole)]
     assert len(stems) == len(set(stems)) == 1 + 6
     assert [title for title, _ in ROOM.scripts_of(whole.request)] == ["components.py"]
     assert [part.numbers for part in ROOM.flow(whole.request).parts if part.key] == ["1 to 3 kept"]
+
+
+def test_what_was_measured_over_many_drawings_is_said_and_drawn(monkeypatch):
+    kept = (Kept(2, 0.25, 0.05), Kept(4, 0.5, 0.25), Kept(8, 0.75, 0.625))
+    curves = UnclipCurves((), kept, (), 64, 680, 16, 8, 20, 25, 2, 2, "")
+    said = text(view.words(run(), curves))
+    assert (
+        "Over 64 drawings: with 4 components the judge takes 50 % for the drawing’s kind and 25 % for the very thing; with 8"
+        in said
+    )
+    monkeypatch.setattr(room, "unclip_curves", lambda: curves)
+    one, many = (json.loads(ROOM.chart(run(), {"components_chart": name}).plot)["data"] for _, name in charts.CHARTS)
+    assert len(one) == 4
+    assert [(trace["x"], trace["y"]) for trace in many] == [
+        ([2, 4, 8], [0.25, 0.5, 0.75]),
+        ([2, 4, 8], [0.05, 0.25, 0.625]),
+    ]
 
 
 def test_the_chart_has_a_curve_for_each_figure():

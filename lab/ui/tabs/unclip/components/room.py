@@ -20,6 +20,7 @@ from lab.ui.tabs.unclip import flow
 from lab.ui.tabs.unclip.components import charts, plans, view
 from lab.ui.tabs.unclip.outcome import Outcome
 from lab.ui.tabs.unclip.values import first_seed
+from lab.unclip_curves import unclip_curves
 
 FIRST = "1, 2, 4, 8, 16, 32, 64, 128"
 MOST_COLUMNS = 12
@@ -30,6 +31,8 @@ FIELDS = (
     Field("components_counts", gr.Textbox, "Components kept", FIRST, options={"max_length": 120}),
     Field("components_seeds", gr.Slider, "Seeds, a row each", 1, options={"minimum": SEEDS[0], "maximum": SEEDS[1], "step": 1}),
     Field("components_scale", gr.Slider, "Guidance scale", 2.0, options={"minimum": 1, "maximum": 6, "step": 0.5}),
+    Field("components_chart", gr.Radio, "Chart", charts.ONE, choices=charts.CHARTS, when=lambda now: unclip_curves() is not None, linked=False,
+          options={"show_label": False, "container": False, "elem_classes": "segments"}),
     Field("components_steps", gr.Slider, "Steps", 20, options={"minimum": 1, "maximum": 50, "step": 1}),
 )
 # fmt: on
@@ -100,7 +103,7 @@ class ComponentsRoom(Room):
         return view.stage(None, counts, seeds, asked.picture)
 
     def words(self, outcome: Any) -> str:
-        return view.words(outcome)
+        return view.words(outcome, unclip_curves())
 
     def progress(self, outcome: Outcome) -> str:
         return outcome.doing()
@@ -109,7 +112,8 @@ class ComponentsRoom(Room):
         return view.summary(outcome)
 
     def chart(self, outcome: Any, now: Mapping[str, Any]) -> Any:
-        return charts.chart(outcome)
+        curves = unclip_curves()
+        return charts.measured(curves) if curves and now["components_chart"] == charts.MANY else charts.chart(outcome)
 
     def table(self, outcome: Any) -> str:
         return view.table(outcome)

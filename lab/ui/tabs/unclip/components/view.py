@@ -11,6 +11,7 @@ from lab.ui.shell import widgets
 from lab.ui.tabs.unclip import view
 from lab.ui.tabs.unclip.components import figures, plans
 from lab.ui.tabs.unclip.outcome import Outcome
+from lab.unclip_curves import UnclipCurves
 
 ALIKE = {view.THING: "thing", view.KIND: "kind", view.OTHER: "other"}  # classes
 
@@ -60,8 +61,8 @@ def _section(label: str, title: str, said: str, drawn: str, nearest: Near | None
     )
 
 
-def words(outcome: Outcome) -> str:
-    """What the judge makes of it, in sentences."""
+def words(outcome: Outcome, curves: UnclipCurves | None) -> str:
+    """What the judge makes of it, in sentences, and what was measured over many pictures, where that is known."""
     itself, counts = figures.picture(outcome), plans.counts(outcome.request)
     if itself is None or not outcome.whole:
         return ""
@@ -74,7 +75,24 @@ def words(outcome: Outcome) -> str:
     return widgets.words(
         escape(said)
         + "Each column begins at the same x<sub>T</sub>. Above it stands the share of the variance of the lab’s pictures that is kept, and below "
-        "it, small, the picture whose embedding lies nearest to what is left."
+        f"it, small, the picture whose embedding lies nearest to what is left.{_over_many(curves)}"
+    )
+
+
+def _over_many(curves: UnclipCurves | None) -> str:
+    """At how many components the judge knows the kind of half as many drawings as it ever does, and what it knows of the thing there."""
+    if curves is None or not curves.kept:
+        return ""
+    last = curves.kept[-1]
+    half = next(one for one in curves.kept if one.group >= last.group / 2)
+    return (
+        f" Over {curves.prompts} drawings: "
+        + "; ".join(
+            f"with {quantity(one.components, 'component')} the judge takes {100 * one.group:.0f} % for the drawing’s kind and "
+            f"{100 * one.caption:.0f} % for the very thing"
+            for one in dict.fromkeys((half, last))
+        )
+        + "."
     )
 
 
