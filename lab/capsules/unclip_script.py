@@ -8,6 +8,7 @@ from lab.capsules.bound_script import packed
 from lab.capsules.script import laid_out
 from lab.catalog import HELPERS, MODELS
 from lab.requests.unclip import WORDS, Embedding, UnclipLane, UnclipRequest
+from lab.settings import ASSETS
 
 quoted = source_script.quoted
 
@@ -20,6 +21,7 @@ def unclip_script(request: UnclipRequest) -> str:
     words = any(lane.way == "words" for lane in request.lanes)
     arcs = "difference" in kinds or any(lane.mix_seed is not None and lane.mix > 0 for lane in request.lanes)
     weights = [one.weights for one in request.embeddings if one.of_pictures] + [lane.inverted for lane in request.lanes]
+    own = has_context(request)
     body = [
         _constants(request, gallery),
         _loading(request, texts, "prior" in kinds, words),
@@ -34,13 +36,21 @@ def unclip_script(request: UnclipRequest) -> str:
         _DIFFERENCE if "difference" in kinds else "",
         _TEXT if "text" in kinds else "",
         _COMPONENTS if "components" in kinds else "",
-        _ROW,
+        _ROW.replace("read(pipe, caption),", "torch.cat([read(pipe, caption), tokens(labels)], dim=1),")
+        if own
+        else _ROW,
+        _TOKENS if own else "",
         _WORDS if words else "",
         _INVERTED if request.inverted else "",
         _lists(request),
         _LOOP.replace("NOTHING", "row() if model is pipe else words()" if words else "row()"),
     ]
     return laid_out([_head(request, "\n".join(body)), *body])
+
+
+def has_context(request: UnclipRequest) -> bool:
+    """Whether the folder of its model, if it lies here, has the part that makes tokens of an embedding."""
+    return (ASSETS / HELPERS[request.unclip].source / "context").is_dir()
 
 
 def _several(weights: Sequence[float]) -> bool:
@@ -74,6 +84,7 @@ def _head(request: UnclipRequest, body: str) -> str:
             *(["import numpy as np"] if "np." in body else []),
             "import torch",
             *(f"from {library} import {', '.join(some)}" for library, some in used.items() if some),
+            *(["from safetensors.torch import load_file"] if "load_file(" in body else []),
         ]
     )
 
@@ -118,6 +129,9 @@ def _loading(request: UnclipRequest, texts: bool, prior: bool, words: bool) -> s
             f'tokenizer = CLIPTokenizer.from_pretrained(MODEL, subfolder="prior_tokenizer"{more})',
             f'encoder = CLIPTextModelWithProjection.from_pretrained(MODEL, subfolder="prior_text_encoder"{more})',
         ]
+    if has_context(request):
+        lines += ['context = load_file(Path(MODEL, "context", "diffusion_pytorch_model.safetensors"))']
+        lines += ["context = {name: values.float() for name, values in context.items()}"]
     if prior:
         lines += [
             f'prior = PriorTransformer.from_pretrained(MODEL, subfolder="prior"{more})',
@@ -360,6 +374,14 @@ def row(z=None, caption="", level=0, seed=0):
     if z is not None:
         labels = pipe.noise_image_embeddings(z[None], level, torch.randn(1, width, generator=stream(seed, level)))
     return {"encoder_hidden_states": read(pipe, caption), "class_labels": labels}
+'''
+_TOKENS = '''
+def tokens(labels):
+    """An embedding as tokens of context, which stand behind the prompt's (section 2.1)."""
+    x = labels @ context["layers.0.weight"].T + context["layers.0.bias"]
+    for k in (2, 4):
+        x = torch.nn.functional.gelu(x) @ context[f"layers.{k}.weight"].T + context[f"layers.{k}.bias"]
+    return x.unflatten(1, (-1, pipe.unet.config.cross_attention_dim))
 '''
 _WORDS = """
 def words(caption=""):

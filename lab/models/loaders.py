@@ -44,7 +44,7 @@ from lab.models.pixel import read_classes, read_pixel
 from lab.models.sources import content_key, fetched_bytes, folder_at_hand, folder_of, weight_of
 from lab.models.stable_diffusion import LoadedControl, LoadedStableDiffusion, Parts, SplitControl, embedding_values
 from lab.models.tensors import PixelSpace, to_signed
-from lab.models.unclip import ClipParts, EmbeddingNoise, Gallery, LoadedUnclip, PriorDenoiser
+from lab.models.unclip import ClipParts, EmbeddingContext, EmbeddingNoise, Gallery, LoadedUnclip, PriorDenoiser
 from lab.models.upsampler import LoadedUpsampler, read_upsampler
 from lab.requests.base import LabError
 from lab.requests.fields import Condition, Forward
@@ -319,7 +319,11 @@ def load_unclip(row: Helper, settings: Settings, shelf: Shelf, workshop: Worksho
             f"Its unet takes {values} values of an embedding and its level, and its image_encoder gives "
             f"{image.config.projection_dim} of each."
         )
-    return LoadedUnclip(decoder, ClipParts(image, processor, text, tokenizer), noise, prior, _gallery(image))
+    context = None
+    if (folder / "context").is_dir():
+        context = _part(folder / "context", EmbeddingContext, dtype, settings, shelf)
+    clip = ClipParts(image, processor, text, tokenizer)
+    return LoadedUnclip(decoder, clip, noise, prior, _gallery(image), context)
 
 
 def _gallery(image: transformers.CLIPVisionModelWithProjection) -> Gallery:

@@ -2,7 +2,7 @@
 
 A CLIP (Radford et al. 2021) puts pictures and texts into one space. A prior draws the embedding of a picture from words, a diffusion
 in that space; a decoder, latent diffusion told an embedding beside its prompt, draws the picture. A folder without a prior still has
-the decoder.
+the decoder. A folder of the lab's own has one part more, the paper's second way to tell an embedding: as tokens of context.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,11 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from diffusers import PriorTransformer
+from diffusers import ConfigMixin, ModelMixin, PriorTransformer
+from diffusers.configuration_utils import register_to_config
 from diffusers.models.embeddings import get_timestep_embedding
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import CLIPImageProcessor, CLIPTextModelWithProjection, CLIPVisionModelWithProjection
 
 from lab.engine.embeddings import Components, noised, unit
@@ -41,6 +42,22 @@ class ReadText:
     embedding: Tensor
     hidden: Tensor
     mask: Tensor
+
+
+class EmbeddingContext(ModelMixin, ConfigMixin):
+    """A picture's embedding as tokens of context beside the prompt's (Ramesh et al. 2022, section 2.1, which adds four): a network of
+    three layers from class labels, the embedding and its level's, of `values`, to `tokens` of `width`."""
+
+    @register_to_config
+    def __init__(self, values: int, width: int, tokens: int = 16, hidden: int = 256) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(values, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, tokens * width)
+        )  # fmt: skip
+
+    def forward(self, labels: Tensor) -> Tensor:
+        """(n, values) -> (n, tokens, width)."""
+        return self.layers(labels).unflatten(1, (self.config.tokens, self.config.width))
 
 
 class PriorDenoiser:
@@ -116,7 +133,7 @@ class Gallery:
 
 class LoadedUnclip:
     """An unCLIP model. `decoder` draws; `prior` is None in a folder without one. Safe to share. `gallery` holds the lab's pictures, by
-    whose embeddings a point is described. Raises LabError where its parts do not go together."""
+    whose embeddings a point is described. With a `context` an embedding also becomes tokens behind the prompt's. Raises LabError where its parts do not go together."""
 
     def __init__(
         self,
@@ -125,13 +142,18 @@ class LoadedUnclip:
         noise: EmbeddingNoise,
         prior: PriorDenoiser | None,
         gallery: Gallery,
+        context: EmbeddingContext | None = None,
     ) -> None:
         self.decoder, self.prior, self.gallery = decoder, prior, gallery
-        self._clip, self._noise = clip, noise
+        self._clip, self._noise, self._context = clip, noise, context
         self.width: int = clip.image.config.projection_dim
         if len(noise.mean) != self.width:
             raise LabError(
                 f"Its image_normalizer has {len(noise.mean)} values, and its image_encoder gives {self.width}."
+            )
+        if context is not None and context.config.values != 2 * self.width:
+            raise LabError(
+                f"Its context takes {context.config.values} values, and an embedding and its level have {2 * self.width}."
             )
         if prior is not None and prior.shape != (self.width,):
             raise LabError(f"Its prior draws {prior.shape[0]} values, and its image_encoder gives {self.width}.")
@@ -167,14 +189,23 @@ class LoadedUnclip:
         """What a row of the decoder is conditioned on: an embedding (width,), under noise of `seed` at a level of 0 to 999, and a
         caption; without an embedding zeros, as the decoder was taught for none."""
         row = self.decoder.conditioning(Condition(prompt=caption))
-        if embedding is None:
-            return row
-        noise, times = self._noise, torch.tensor([level])
-        alpha_bar = float(noise.process.alphas_cumprod[level])
-        eps = gaussian(seed, level, (self.width,))
-        z = noised(embedding, Level.from_alpha_bar(alpha_bar), eps, noise.mean, noise.deviation)
-        time = get_timestep_embedding(times, self.width, flip_sin_to_cos=True, downscale_freq_shift=0)[0]
-        return replace(row, embedding=torch.cat([z, time]))
+        labels = torch.zeros(2 * self.width)
+        if embedding is not None:
+            noise, times = self._noise, torch.tensor([level])
+            alpha_bar = float(noise.process.alphas_cumprod[level])
+            eps = gaussian(seed, level, (self.width,))
+            z = noised(embedding, Level.from_alpha_bar(alpha_bar), eps, noise.mean, noise.deviation)
+            time = get_timestep_embedding(times, self.width, flip_sin_to_cos=True, downscale_freq_shift=0)[0]
+            labels = torch.cat([z, time])
+        if self._context is None:
+            return replace(row, embedding=labels)
+        hidden = torch.cat([row.prompt.hidden, self._tokens(labels, self._context).to(row.prompt.hidden)])
+        return replace(row, embedding=labels, prompt=replace(row.prompt, hidden=hidden))
+
+    @torch.inference_mode()
+    def _tokens(self, labels: Tensor, context: EmbeddingContext) -> Tensor:
+        """The tokens of context that stand for class labels, (tokens, width) on the CPU."""
+        return context(labels[None].to(next(context.parameters())))[0].cpu()
 
     @cached_property
     def embeddings(self) -> Tensor:

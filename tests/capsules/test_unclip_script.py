@@ -64,7 +64,7 @@ def written(request, file):
     text = unclip_script(request)
     assert imports(text) <= {
         "base64", "csv", "functools", "hashlib", "io", "math", "pathlib", "sys",
-        "numpy", "torch", "diffusers", "transformers", "PIL",
+        "numpy", "torch", "diffusers", "transformers", "safetensors.torch", "PIL",
     }  # fmt: skip
     assert max(map(len, text.splitlines())) <= 125
     file.write_text(text, "utf-8")
@@ -99,10 +99,11 @@ def assert_same(request, folder, monkeypatch):
 
 @pytest.fixture
 def unclip_of(tmp_path, monkeypatch):
-    """The lab's unCLIP and its model of captions alone as tiny ones, whose decoder predicts what a test says."""
+    """The lab's unCLIP and its model of captions alone as tiny ones, whose decoder predicts what a test says; one that predicts
+    epsilon has tokens of context."""
 
     def make(prediction_type):
-        folder = tiny.unclip(tmp_path, prediction_type)
+        folder = tiny.unclip(tmp_path, prediction_type, context=prediction_type == "epsilon")
         monkeypatch.setitem(HELPERS, "unclip", replace(HELPERS["unclip"], source=str(folder)))
         plain = replace(MODELS["text-to-image"], source=str(tmp_path / "plain"), size=tiny.SIDE)
         monkeypatch.setitem(MODELS, "text-to-image", plain)

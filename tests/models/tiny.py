@@ -26,6 +26,7 @@ from transformers import (
     CLIPVisionModelWithProjection,
 )
 
+from lab.models.unclip import EmbeddingContext
 from lab.settings import ASSETS
 
 SIDE, LATENT = 32, 8  # pixels and latents
@@ -101,8 +102,9 @@ def xl(folder):
 WIDTH = 16  # of the CLIP's embeddings
 
 
-def unclip(folder, prediction_type="epsilon"):
-    """A StableUnCLIP pipeline with the image encoder beside it, whose prior predicts the embedding itself."""
+def unclip(folder, prediction_type="epsilon", context=False):
+    """A StableUnCLIP pipeline with the image encoder beside it, whose prior predicts the embedding itself; with `context` what
+    makes tokens of an embedding, too."""
     plain = StableDiffusionPipeline.from_pretrained(text_to_image(folder / "plain", prediction_type))
     tokenizer = plain.tokenizer
     torch.manual_seed(5)
@@ -140,6 +142,8 @@ def unclip(folder, prediction_type="epsilon"):
     CLIPImageProcessor(
         size=size, crop_size=size, do_center_crop=False, image_mean=[0.5] * 3, image_std=[0.5] * 3
     ).save_pretrained(folder / "unclip" / "feature_extractor")
+    if context:
+        EmbeddingContext(2 * WIDTH, 32, tokens=3, hidden=8).save_pretrained(folder / "unclip" / "context")
     index = folder / "unclip" / "model_index.json"
     beside = {"image_encoder": "CLIPVisionModelWithProjection", "feature_extractor": "CLIPImageProcessor"}
     parts = {name: ["transformers", kind] for name, kind in beside.items()}

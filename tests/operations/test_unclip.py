@@ -13,6 +13,7 @@ from lab.catalog import HELPERS, Helper
 from lab.engine.lanes import drive
 from lab.engine.noising import gaussian
 from lab.models.loaders import make_cache
+from lab.models.unclip import EmbeddingContext
 from lab.operations.house import House
 from lab.operations.unclip import unclip
 from lab.requests.base import LabError
@@ -150,6 +151,38 @@ def test_a_variation_is_diffusers_own_at_every_level_of_noise(folder, house, lev
         noise_level=level,
         num_inference_steps=STEPS,
         guidance_scale=SCALE,
+        latents=noise(2, (1, 4, tiny.LATENT, tiny.LATENT)),
+        output_type="np",
+    ).images
+    assert np.abs(pictures[0].astype(int) - as_bytes(theirs)).max() <= 1
+
+
+def test_an_embedding_also_becomes_tokens_behind_the_prompts(tmp_path):
+    """As the pipeline draws when it is handed them as prompt_embeds."""
+    folder = tiny.unclip(tmp_path, context=True)
+    pipe = StableUnCLIPPipeline.from_pretrained(folder)
+    pipe.scheduler, pipe.prior_scheduler = lab_ddim(pipe.scheduler), lab_ddim(pipe.prior_scheduler)
+    context = EmbeddingContext.from_pretrained(folder / "context")
+    embedding = Embedding(kind="prior", prompt="red apple", seed=4)
+    lane = UnclipLane(embedding=0, caption="apple", seed=2, steps=STEPS, guidance_scale=SCALE)
+    with house_of(folder) as house:
+        embedded, pictures = run(house, embeddings=[embedding], lanes=[lane], prior_steps=PRIOR_STEPS)
+    z = torch.from_numpy(embedded[0].vector)[None]
+    eps = gaussian(0, 0, (1, tiny.WIDTH))
+    noised = pipe.noise_image_embeddings
+
+    def prompt(text, labels):
+        return torch.cat([pipe.encode_prompt(text, "cpu", 1, False)[0], context(labels)], dim=1).detach()
+
+    labels = noised(z, 0, noise=eps).detach()
+    pipe.noise_image_embeddings = lambda image_embeds, noise_level, generator: labels
+    pipe._encode_prior_prompt = lambda *_, plain=pipe._encode_prior_prompt, **more: plain("", "cpu", 1, True)
+    theirs = pipe(
+        prompt_embeds=prompt("apple", labels),
+        negative_prompt_embeds=prompt("", torch.zeros_like(labels)),
+        num_inference_steps=STEPS,
+        guidance_scale=SCALE,
+        prior_num_inference_steps=1,
         latents=noise(2, (1, 4, tiny.LATENT, tiny.LATENT)),
         output_type="np",
     ).images

@@ -27,7 +27,7 @@ TINY = {
     "inpainting": {"batch": 2, "sheet_steps": 2},
     "upsampler": {"batch": 2, "channels": (8, 8), "crop": 16},
     "prior": {"batch": 4, "channels": (16,), "layers": 1, "head": 8, "sheet_steps": 2},
-    "unclip": {"batch": 2, "sheet_steps": 2},
+    "unclip": {"batch": 2, "sheet_steps": 2, "context": 3, "context_steps": 2},
     "judge": {"batch": 4, "channels": (8, 8), "width": 16},
     "f2": {"batch": 2, "channels": (8, 8)},
     "f8": {"batch": 2, "channels": (8, 8, 8, 8)},

@@ -1,6 +1,7 @@
 """The two stages of unCLIP: what they begin from and are taught, and the folder that both ship into."""
 
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -81,12 +82,26 @@ def test_some_embeddings_are_zero_and_a_batch_has_many_levels(make, monkeypatch)
 
     def forward(x_t, t, encoder_hidden_states, class_labels):
         seen.append(class_labels)
+        assert encoder_hidden_states.shape[1] == MAX_TOKENS + recipe.options.context
         return type("Output", (), {"sample": x_t})
 
-    recipe.loss(forward, torch.Generator().manual_seed(0))
+    both = SimpleNamespace(context=recipe.model.context, unet=forward)
+    recipe.loss(both, torch.Generator().manual_seed(0))
     (labels,) = seen
     zero = ~labels.any(dim=1)
     assert 0 < int(zero.sum()) < 20 and len({*labels[~zero, 40].tolist()}) > 30
+
+
+def test_tokens_of_context_begin_as_those_of_captions(make):
+    """Fitted, they are nearer to the hidden states of the pictures' captions than the mean of all of these is."""
+    recipe = make("unclip", context_steps=300)
+    n = len(recipe.training) // 2
+    said = recipe.hidden(recipe.tokens[:n, 1])[:, : recipe.options.context]
+    embeddings = recipe.embeddings[:n]
+    labels = recipe.labels(embeddings, torch.zeros(n, dtype=torch.long), torch.zeros_like(embeddings))
+    with torch.no_grad():
+        error = (recipe.model.context(labels) - said).square().mean()
+    assert error < 0.7 * (said - said.mean(0)).square().mean()
 
 
 def test_the_prior_sees_the_tokens_that_the_tokenizer_counts(make):
