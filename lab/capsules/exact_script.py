@@ -75,7 +75,7 @@ def pictures(model: Model) -> str:
     if model.size != SIDE:
         part = SIDE // model.size
         smaller = (
-            f"blocks = pictures.reshape(-1, {model.size}, {part}, {model.size}, {part}, 3).sum((2, 4))\n"
+            f"blocks = sum(pictures[:, i::{part}, j::{part}].astype(np.uint16) for i in range({part}) for j in range({part}))\n"
             f"pictures = (blocks + {part * part // 2}) // {part * part}  # averaged down to {model.size} pixels\n"
         )
     return f'''

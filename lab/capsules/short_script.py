@@ -65,7 +65,7 @@ def picture_set(model: Model, condition: Condition) -> str:
     """The pictures that the sum is over, a row each, with values in [-1, 1]."""
     side, part = exact_script.SIDE, exact_script.SIDE // model.size
     smaller = [
-        f"blocks = pictures.reshape(-1, {model.size}, {part}, {model.size}, {part}, 3).sum((2, 4))",
+        f"blocks = sum(pictures[:, i::{part}, j::{part}].astype(np.uint16) for i in range({part}) for j in range({part}))",
         f"pictures = (blocks + {part * part // 2}) // {part * part}  # averaged down to {model.size} pixels",
     ]
     return "\n".join(

@@ -39,7 +39,7 @@ def backend():
 def edit(model, *lanes, **more):
     """A request about the apple, at the side of a model."""
     side = MODELS[model].size
-    subject = {"picture": PICTURES.resized(side).pixels[APPLE], "mask": MASK[:: 64 // side, :: 64 // side]}
+    subject = {"picture": PICTURES.select([APPLE]).resized(side).pixels[0], "mask": MASK[:: 64 // side, :: 64 // side]}
     words = GROUPS if model == "pixel" else WORDS
     forward = Forward(schedule=FORWARD.get(model, "scaled_linear"))
     return EditRequest(**{"model": model, "forward": forward, "lanes": lanes, **subject, **words, **more})
