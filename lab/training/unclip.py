@@ -65,9 +65,9 @@ class Plan:
 
 
 def measure_unclip(scene: Scene) -> dict[str, Any]:
-    """Retrieval of the ways to draw a prompt by guidance scale, and of held-out prompts; what components of an embedding keep;
-    diversity over guidance; the prior's error and how near its embeddings come; and variations, of learned and of held-out drawings.
-    At most the scene's prompts are drawn."""
+    """Retrieval of the ways to draw a prompt by guidance scale, and of held-out prompts, beside that of the drawings themselves;
+    what components of an embedding keep; diversity over guidance; the prior's error and how near its embeddings come; and
+    variations, of learned and of held-out drawings. At most the scene's prompts are drawn."""
     most = Plan()
     few = min(scene.prompts, most.prompts)
     plan = replace(
@@ -130,6 +130,7 @@ class Measurement:
         plan, decoder = self.plan, self.studio.model.decoder.denoiser(FORWARD).unet
         return {
             "parameters": {"prior": count(self.studio.prior.prior), "decoder": count(decoder)},
+            "originals": {"learned": self.originals(self.learned), "held_out": self.originals(self.unseen)},
             "retrieval": [asdict(point) for point in self.retrieval()],
             "held_out": self.held_out(),
             "kept": [asdict(point) for point in self.kept()],
@@ -172,6 +173,12 @@ class Measurement:
         spoken = [in_a_sentence(caption, rng) for caption in captions]
         points = self._retrieved("caption", captions, captions, self.plan.scales)
         return points + self._retrieved("article", spoken, captions, (self.plan.scale,))
+
+    def originals(self, corpus: Corpus) -> dict[str, float]:
+        """Retrieval of the drawings themselves: what the judge can tell at all."""
+        own = [self.captions.index(caption) for caption in plain_captions(corpus)]
+        found = ranks(self.studio.judge.embed_pictures(corpus.pixels), self._captions, own)
+        return {"first": float((found == 1).mean()), "five": float((found <= 5).mean())}
 
     def _retrieved(
         self, wording: str, prompts: Sequence[str], captions: Sequence[str], scales: Sequence[float]
@@ -331,7 +338,7 @@ def cosine(a: Tensor, b: Tensor) -> float:
 
 def write_curves(figures: dict[str, Any], file: Path) -> None:
     """What the page shows of the figures, as lab.unclip_curves reads it."""
-    of_the_card = ("parameters", "held_out", "prior", "variations")
+    of_the_card = ("parameters", "originals", "held_out", "prior", "variations")
     shown = {name: value for name, value in figures.items() if name not in of_the_card}
     digests = weights((NAME, WORDS, JUDGE))
     file.parent.mkdir(parents=True, exist_ok=True)

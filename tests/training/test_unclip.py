@@ -195,7 +195,7 @@ def test_the_page_reads_the_figures_that_are_written(tmp_path, monkeypatch):
         "prompts": 64, "captions": 1500, "diversity_prompts": 8, "seeds": 8, "steps": 15, "prior_steps": 25,
         "prior_scale": 2.0, "kept_scale": 2.0,
     }  # fmt: skip
-    card = {"parameters": {"prior": 1}, "held_out": [], "prior": {}, "variations": {}}
+    card = {"parameters": {"prior": 1}, "originals": {}, "held_out": [], "prior": {}, "variations": {}}
     points = {name: [asdict(point) for point in own] for name, own in rows.items()}
     write_curves(points | how | card, tmp_path / "curves" / "unclip.json")
     monkeypatch.setattr(unclip_curves, "FILE", tmp_path / "curves" / "unclip.json")
