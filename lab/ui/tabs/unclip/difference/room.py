@@ -52,18 +52,19 @@ class Difference(Room):
     more = ("difference_count", "difference_scale", "difference_steps")
     selecting = ("difference_start",)
     presets = (
-        Preset("The apple, but green", look="Go from left to right: the embedding turns to green apples, and the pictures with it.",
+        Preset("The apple, but green", look="Go from left to right: red turns to green, and further on the apple is lost.",
                place="#unclip-stage", picture=example("red-apple-glossy"), prompt_from=APPLE, prompt=GREEN),
-        Preset("From fox to cat", look="Compare the rows: the words reach the embedding in both, the picture’s own noise holds it.",
-               place="#unclip-stage", picture=example("fox-3d"), prompt_from="fox", prompt="cat"),
+        Preset("From fox to panda", look="Look at the last row: the embedding leaves the fox for what is black and white, and no panda.",
+               place="#unclip-stage", picture=example("fox-3d"), prompt_from="fox", prompt="panda"),
     )  # fmt: skip
     questions = (
         Question(
-            "A red apple’s embedding is turned by “green apple” minus “red apple” and decoded from the noise that leads back to the apple. What comes out?",
-            ("The same apple, with its colours moved", "Another apple, green", "The red apple, exactly"), 0, "The apple, but green",
-            "The first row: outline and colours.",
-            "The same apple in other colours: x<sub>T</sub> holds how it lies, and the embedding says what is there.",
-            {1: "the outline hardly moves.", 2: "the colours do."},
+            "A red apple’s embedding is turned by what “green apple” says and “red apple” does not, further and further. What becomes of its pictures?",
+            ("They turn green, and then another thing", "They are green apples, however far", "Nothing: words do not reach a picture’s embedding"), 0,
+            "The apple, but green", "The rows from left to right, and the last one, where the nearest pictures of the lab stand.",
+            "They turn green, and then another thing: green is much of the direction, apple little. From θ = 0.3 on the picture nearest to the embedding "
+            "is an avocado. In the paper θ goes to between 0.25 and 0.5.",
+            {1: "on the right the embedding’s nearest picture is no apple.", 2: "the cosine to “green apple” grows with θ."},
         ),
     )  # fmt: skip
     style = beside(__file__, "style.css")
