@@ -32,8 +32,7 @@ def chart(outcome: Outcome) -> Any:
         )
     if not any(trace["x"] for trace in traces):
         return None
-    one = len(outcome.request.embeddings) == 1
-    known = {way: plans.measured(way) for way in plans.WAYS if way == plans.WORDS or one}
+    known = {way: plans.measured(way, plans.prior_of(outcome.request)) for way in plans.WAYS}
     traces += [
         plots.line(
             [x for x, _ in points],

@@ -16,7 +16,7 @@ def of(request: UnclipRequest) -> Flow:
         "Diversity over guidance",
         (
             Part("words", "", "What is to be drawn.", (), BEFORE, pipeline_figures.quote("abc")),
-            Part("prior", embeddings, "It draws embeddings that pictures of these words could have.", (UNCLIP,), BEFORE, pipeline_figures.posterior()),
+            Part("prior", embeddings, f"It draws an embedding that a picture of these words could have: of {plans.CANDIDATES} the one nearest to the text’s.", (UNCLIP,), BEFORE, pipeline_figures.posterior()),
             Part("guidance", f"× {listed}", "Each step goes so many times as far towards the words, or towards the embedding, as the model proposes.", (GUIDED,),
                  NETWORK, pipeline_figures.mixture(), key=True),
             Part("two models", f"× {one.steps} calls", "One reads the words, the other is told an embedding. Both begin at the same noise.",

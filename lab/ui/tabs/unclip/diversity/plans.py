@@ -14,6 +14,7 @@ from lab.unclip_curves import unclip_curves
 
 WORDS, UNCLIP = "words", "unclip"
 WAYS = (WORDS, UNCLIP)
+CANDIDATES = 4  # of the prior for an embedding; the one nearest to the words' own stays
 ONE, EACH = "one", "each"  # embeddings of the prior: one for all seeds, one for each
 
 
@@ -25,9 +26,12 @@ class Place(NamedTuple):
 
 
 def embeddings(prompt: str, seeds: int, first: int, prior: str) -> tuple[Embedding, ...]:
-    """Those of the prior: one, or one a seed."""
+    """Those of the prior: one, or one a seed, whose candidates no other seed has."""
     count = seeds if prior == EACH else 1
-    return tuple(make_request(Embedding, kind="prior", prompt=prompt, seed=first + k) for k in range(count))
+    return tuple(
+        make_request(Embedding, kind="prior", prompt=prompt, seed=first + k * CANDIDATES, candidates=CANDIDATES)
+        for k in range(count)
+    )
 
 
 def lanes(
@@ -81,8 +85,14 @@ def _judged(outcome: Outcome, place: Place, name: str) -> list[Any]:
     return [getattr(outcome.judged[lane], name) for lane in lanes_there]
 
 
-def measured(way: str) -> list[tuple[float, float]]:
-    """Diversity over the guidance scale as it was measured over many prompts, the decoder's from one embedding; none where it was not."""
+def measured(way: str, prior: str) -> list[tuple[float, float]]:
+    """Diversity over the guidance scale as it was measured over many prompts, the decoder's with one embedding or with one for each seed; none
+    where it was not."""
     curves = unclip_curves()
-    name = {WORDS: "words", UNCLIP: "fixed"}[way]
+    name = "words" if way == WORDS else {ONE: "fixed", EACH: "each"}[prior]
     return [] if curves is None else sorted((one.scale, one.diversity) for one in curves.diversity if one.way == name)
+
+
+def prior_of(request: UnclipRequest) -> str:
+    """Whether the decoder is told one embedding or one for each seed."""
+    return EACH if len(request.embeddings) > 1 else ONE

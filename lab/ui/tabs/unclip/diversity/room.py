@@ -24,8 +24,8 @@ SCALES = (1.0, 2.0, 4.0, 8.0)
 
 # fmt: off
 FIELDS = (
-    Field("diversity_prior", gr.Radio, "The decoder draws from", plans.ONE,
-          choices=[("one embedding", plans.ONE), ("one for each seed", plans.EACH)], options={"elem_classes": "segments"}),
+    Field("diversity_prior", gr.Radio, "The decoder draws from", plans.EACH,
+          choices=[("an embedding for each seed", plans.EACH), ("one for all", plans.ONE)], options={"elem_classes": "segments"}),
     Field("diversity_scales", gr.Textbox, "Guidance scales", ", ".join(f"{scale:g}" for scale in SCALES), options={"max_length": 80}),
     Field("diversity_seeds", gr.Slider, "Seeds, a column each", 4, options={"minimum": SEEDS[0], "maximum": SEEDS[1], "step": 1}),
     Field("diversity_steps", gr.Slider, "Steps", 12, options={"minimum": 1, "maximum": 50, "step": 1}),
@@ -40,27 +40,27 @@ class Diversity(Room):
     name, title = "diversity", "Diversity over guidance"
     about = (
         "**Diversity over guidance.** A larger guidance scale makes a picture fit its words better, and pictures of different seeds more alike. "
-        "In unCLIP what a picture means is decided before, in the embedding that the prior draws; guidance of the decoder works on "
-        "what is left (Ramesh et al. 2022, sections 5.2 and 5.3, figure 9). Both grids begin at the same noise in each column."
+        "In unCLIP what a picture means is decided before, in the embedding that the prior draws for each seed: guidance of the decoder "
+        "does not take it away (Ramesh et al. 2022, figure 9). Told one embedding, seeds grow alike, too. Both grids begin at the same noise in each column."
     )
     fields = FIELDS
     shared = ("model", "prompt", "seed")
     shown = ("diversity_prior", "diversity_scales", "diversity_seeds")
     more = ("diversity_steps", "diversity_prior_scale")
     presets = (
-        Preset("What guidance costs", look="Compare the rows from top to bottom: on the left seeds grow alike, on the right they stay as they are.",
-               place="#unclip-stage", prompt="cat"),
-        Preset("An embedding for each seed", look="Compare the last rows: the decoder’s seeds differ as much as their embeddings do.",
-               place="#unclip-stage", prompt="fruit", diversity_prior=plans.EACH, diversity_prior_scale=1.0),
+        Preset("What guidance costs", look="Compare the last rows: on the left seeds grew alike, on the right each keeps what its embedding says.",
+               place="#unclip-stage", prompt="heart"),
+        Preset("One embedding for all", look="Read both grids downwards: from one embedding the decoder’s seeds grow alike, too.",
+               place="#unclip-stage", prompt="cat", diversity_prior=plans.ONE),
     )  # fmt: skip
     questions = (
         Question(
-            "The guidance scale grows from 1 to 8. What happens to the differences between seeds?",
-            ("They shrink in both ways alike", "They shrink for the words, and hardly for a fixed embedding", "They grow in both ways"), 1,
-            "What guidance costs",
+            "The guidance scale grows from 1 to 8. What happens to the differences between four hearts, of four seeds?",
+            ("For the words and for the decoder they shrink alike", "They grow in both ways", "They shrink most for the words"), 2, "What guidance costs",
             "The two curves of diversity, and the last row of each grid.",
-            "They shrink for the words. The embedding is decided before guidance begins, and the decoder has little left to make alike.",
-            {0: "the decoder’s curve is flatter.", 2: "the curve of the words falls."},
+            "They shrink most for the words. In unCLIP the prior has decided before guidance begins which heart each seed is to be, and the decoder’s "
+            "guidance leads each seed to its own.",
+            {0: "the words lose most of their diversity, the decoder keeps more than half.", 1: "both curves fall."},
         ),
     )  # fmt: skip
     style = beside(__file__, "style.css")
@@ -68,7 +68,11 @@ class Diversity(Room):
     def request(self, asked: Asked) -> Request:
         now = asked.now
         prompt, seeds = prompt_of(now), lists.count(now["diversity_seeds"], "Seeds", *SEEDS)
-        scales, first, prior = _scales(now["diversity_scales"]), first_seed(now, seeds), now["diversity_prior"]
+        scales, first, prior = (
+            _scales(now["diversity_scales"]),
+            first_seed(now, seeds * plans.CANDIDATES),
+            now["diversity_prior"],
+        )
         if prior not in (plans.ONE, plans.EACH):
             raise LabError("Choose what the decoder draws from: one embedding, or one for each seed.")
         return make_request(

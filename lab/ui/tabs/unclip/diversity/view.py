@@ -22,7 +22,7 @@ def stage(outcome: Outcome | None, scales: Sequence[float], seeds: int, prior: s
     if outcome is not None:
         request = outcome.request
         scales, seeds = plans.scales(request), len(plans.seeds(request))
-        prior = plans.EACH if len(request.embeddings) > 1 else plans.ONE
+        prior = plans.prior_of(request)
     grids = "".join(_way(outcome, way, scales, seeds, prior) for way in plans.WAYS)
     return f'<div data-room="diversity" class="diversity" style="--columns:{seeds}">{grids}</div>'
 
@@ -76,18 +76,18 @@ def words(outcome: Outcome) -> str:
     if not outcome.whole or any(value is None for values in ends.values() for value in values):
         return ""
     (a, b), (c, d) = ends[plans.WORDS], ends[plans.UNCLIP]
-    from_one = len(outcome.request.embeddings) == 1
-    told = "one embedding of the prior" if from_one else "an embedding of the prior for each seed"
+    prior = plans.prior_of(outcome.request)
+    told = "one embedding of the prior" if prior == plans.ONE else "an embedding of the prior for each seed"
     return widgets.words(
         f"Diversity is the mean of 1 − cosine over all pairs of a row’s pictures, in the judge’s embeddings. From scale {scales[0]:g} to "
         f"{scales[-1]:g} it goes from {view.number(a)} to {view.number(b)} ({_change(a, b)}) for the words, and from {view.number(c)} to "
-        f"{view.number(d)} ({_change(c, d)}) for the decoder with {told}.{_over_prompts() if from_one else ''}"
+        f"{view.number(d)} ({_change(c, d)}) for the decoder with {told}.{_over_prompts(prior)}"
     )
 
 
-def _over_prompts() -> str:
+def _over_prompts(prior: str) -> str:
     """The same as it was measured over many prompts."""
-    curves, points = unclip_curves(), {way: plans.measured(way) for way in plans.WAYS}
+    curves, points = unclip_curves(), {way: plans.measured(way, prior) for way in plans.WAYS}
     if curves is None or not all(points.values()):
         return ""
     (w, a), (x, b) = points[plans.WORDS][0], points[plans.WORDS][-1]

@@ -57,10 +57,10 @@ def _prior(outcome: Outcome | None, k: int) -> str:
     index = plans.drawn(k)
     ended = None if outcome is None else outcome.embedded.get(index)
     strip = "".join(_call(one) for one in calls(outcome, k))
-    title = "The prior" if outcome is None else _title(outcome.request.embeddings[index])
+    title = "Prior" if outcome is None else _title(outcome.request.embeddings[index])
     cells = "".join(view.nearest(ended, NEAREST))
     return (
-        f'<section class="stages-prior" aria-label="{title}"><h4>{title}<small>nearest picture of the lab, call by call</small></h4>'
+        f'<section class="stages-prior" aria-label="{title}"><h4>{title}<small>nearest picture, call by call</small></h4>'
         f'<div class="stages-strip" style="--count:{CALLS}">{strip}</div><div class="stages-end"><p><b>It ends near</b>'
         f'<small>{_fit(ended)}</small></p><div class="unclip-near" style="--count:{NEAREST}">{cells}</div></div></section>'
     )
@@ -79,7 +79,7 @@ def calls(outcome: Outcome | None, k: int) -> list[PriorStep | None]:
 
 
 def _title(one: Embedding) -> str:
-    return f"The prior, seed {one.seed}" + (f", best of {one.candidates}" if one.candidates > 1 else "")
+    return f"Prior, seed {one.seed}" + (f", best of {one.candidates}" if one.candidates > 1 else "")
 
 
 def _call(step: PriorStep | None) -> str:
