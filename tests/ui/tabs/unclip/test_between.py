@@ -70,7 +70,7 @@ def test_weights_of_maps_are_bilinear_and_barycentric():
 
 @pytest.mark.parametrize(("experiment", "used", "lanes"), [("film", 2, 11), ("triangle", 3, 28), ("square", 4, 49)])
 def test_a_request_has_an_embedding_and_a_lane_for_each_place(experiment, used, lanes):
-    request = ROOM.request(asked(between_experiment=experiment))
+    request = ROOM.request(asked(between_experiment=experiment, between_noise="seed"))
     assert len(request.pictures) == used
     assert [lane.embedding for lane in request.lanes] == list(range(lanes)) == list(range(len(request.embeddings)))
     assert plans.experiment(request) == experiment
@@ -78,7 +78,7 @@ def test_a_request_has_an_embedding_and_a_lane_for_each_place(experiment, used, 
     assert {lane.seed for lane in request.lanes} == {3}
     assert request.judged
     assert not request.inverted
-    own = ROOM.request(asked(between_experiment=experiment, between_noise="inverted"))
+    own = ROOM.request(asked(between_experiment=experiment))
     assert [lane.inverted for lane in own.lanes] == [one.weights for one in own.embeddings]
     assert own.inverted == list(range(used))
     assert ROOM.flow(own).parts[3].numbers == f"{used} inverted"
@@ -145,10 +145,10 @@ def test_the_sentence_of_a_film_has_its_figures():
 
 
 def test_the_sentence_of_a_map_says_what_noise_it_begins_with():
-    said = text_of(ROOM.words(ran(between_experiment="square", between_cells=3)))
+    said = text_of(ROOM.words(ran(between_experiment="square", between_cells=3, between_noise="seed")))
     assert "4 embeddings and from the same noise" in said
     assert "Under the 9 places 1 picture of the lab lies nearest" in said
-    own = ran(between_experiment="square", between_cells=3, between_noise="inverted")
+    own = ran(between_experiment="square", between_cells=3)
     assert "own noise, inverted and mixed alike" in text_of(ROOM.words(own))
     assert ROOM.summary(own) == "9 pictures, 10 steps each: a square of four pictures."
 
@@ -186,7 +186,7 @@ def test_live_controls_are_places_that_links_hold():
 
 
 def test_progress_says_what_is_under_way():
-    outcome = ROOM.outcome(ROOM.request(asked(between_noise="inverted")))
+    outcome = ROOM.outcome(ROOM.request(asked()))
     assert ROOM.progress(outcome) == "Finding embeddings …"
     outcome.add(InvertedPicture(0, OWN[0]))
     assert outcome.begun

@@ -25,8 +25,8 @@ LABELS = dict(zip(PICTURES, ("picture", "second picture", "third picture", "four
 # fmt: off
 FIELDS = (
     Field("between_experiment", gr.Radio, "How many pictures", plans.FILM, choices=plans.EXPERIMENTS, options={"elem_classes": "segments"}),
-    Field("between_noise", gr.Radio, "Noise to begin with", plans.SEED,
-          choices=[("The seed’s", plans.SEED), ("Inverted and mixed", plans.INVERTED)], options={"elem_classes": "segments"}),
+    Field("between_noise", gr.Radio, "Noise to begin with", plans.INVERTED,
+          choices=[("Inverted and mixed", plans.INVERTED), ("The seed’s", plans.SEED)], options={"elem_classes": "segments"}),
     Field("between_frames", gr.Slider, "Frames of the film", 11, when=one_of("between_experiment", plans.FILM),
           options={"minimum": FRAMES[0], "maximum": FRAMES[1], "step": 2}),
     Field("between_steps", gr.Slider, "Steps", 15, when=one_of("between_experiment", plans.FILM),
@@ -51,9 +51,8 @@ class Between(Room):
     name, title = "between", "Between two pictures"
     about = (
         "**Between two pictures.** Each picture has an embedding, and so has every point between: the slerp of both (Ramesh et al. 2022, section "
-        "3.2). The decoder draws every such point as one picture. Drawn from one noise, frames differ by their embedding alone; drawn from the "
-        "slerp of both pictures’ own noise, which DDIM inversion finds (Song et al. 2021), the film begins and ends nearly at the pictures "
-        "themselves. A double exposure mixes pixels instead. With three or four pictures the points between them make a map; each is the mean of the "
+        "3.2). The decoder draws every such point as one picture. Drawn from the slerp of both pictures’ own noise, which DDIM inversion finds (Song et al. "
+        "2021), the film begins and ends nearly at the pictures themselves; drawn from one noise, frames differ by their embedding alone. A double exposure mixes pixels instead. With three or four pictures the points between them make a map; each is the mean of the "
         "embeddings on the sphere, weighted by how near the place is to each corner."
     )
     fields = FIELDS
@@ -72,8 +71,8 @@ class Between(Room):
             "Two pictures’ embeddings are mixed half and half, and the decoder draws the mixture. What comes out?",
             ("Both pictures over each other, a double exposure", "One picture of something between them", "Noise"), 1, "From fox to apple",
             "The frame at t = 0.50, and the double exposure beside it.",
-            "One picture: the decoder draws every embedding as one thing, and has never seen two over each other.",
-            {0: "that is the picture beside it, mixed from pixels.", 2: "it is as clear as the ends."},
+            "One picture with one outline, where the double exposure beside it shows the fox’s face and the apple’s leaf over each other.",
+            {0: "that is the picture beside it, mixed from pixels.", 2: "it has an outline and a colour."},
         ),
     )  # fmt: skip
     style = beside(__file__, "style.css")
