@@ -52,7 +52,7 @@ class Difference(Room):
     more = ("difference_count", "difference_scale", "difference_steps")
     selecting = ("difference_start",)
     presets = (
-        Preset("The apple, but green", look="Go from left to right: red turns to green, and further on the apple is lost.",
+        Preset("The apple, but green", look="Go from left to right: red turns to green; the last row says what the embedding is near by then.",
                place="#unclip-stage", picture=example("red-apple-glossy"), prompt_from=APPLE, prompt=GREEN),
         Preset("From fox to panda", look="Look at the last row: the embedding leaves the fox for what is black and white, and no panda.",
                place="#unclip-stage", picture=example("fox-3d"), prompt_from="fox", prompt="panda"),
