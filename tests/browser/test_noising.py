@@ -88,6 +88,7 @@ def drag(tab, t):
     expect(caption(tab)).to_contain_text(f"t = {t} ")
 
 
+@pytest.mark.same_page
 def test_the_first_sight_is_a_picture_half_gone(tab):
     expect(caption(tab)).to_contain_text("t = 260 ")
     for name in ("jump", "chain", "recovered"):
@@ -112,6 +113,7 @@ def test_a_drag_moves_all_pictures_and_keeps_their_places(tab):
     assert source(tab, "jump") == before["jump"]  # same seed, same picture
 
 
+@pytest.mark.same_page
 def test_every_frame_of_a_drag_is_painted_and_the_server_is_asked_once_t_rests(tab):
     drag(tab, 300)  # all is there
     expect(tab.locator("#noising-chain figcaption")).to_contain_text("300 small steps")
@@ -171,13 +173,15 @@ def test_what_the_page_draws_is_what_the_server_would(tab, title):
     assert [one["x0"] for one in drawn["shapes"] or []] == [one["x0"] for one in figure["layout"].get("shapes", [])]
 
 
+@pytest.mark.same_page
 def test_an_answer_for_a_t_that_is_left_is_dropped(tab):
     drag(tab, 300)
     expect(tab.locator("#noising-chain figcaption")).to_contain_text("300 small steps")
     tab.evaluate("""() => {
       window.steps = [];
       const chain = document.querySelector('#noising-chain');
-      new MutationObserver(() => window.steps.push(chain.textContent.match(/\\d+/)[0])).observe(chain, {subtree: true, childList: true, characterData: true, attributes: true});
+      window.watch = new MutationObserver(() => window.steps.push(chain.textContent.match(/\\d+/)[0]));
+      window.watch.observe(chain, {subtree: true, childList: true, characterData: true, attributes: true});
     }""")
     late = []
     tab.route("**/gradio_api/run/predict*", lambda route: late.append(route), times=1)
@@ -190,25 +194,27 @@ def test_an_answer_for_a_t_that_is_left_is_dropped(tab):
     expect(tab.locator("#noising-pictures[data-behind]")).to_have_count(1)
     late[0].continue_()
     expect(tab.locator("#noising-chain figcaption")).to_contain_text("500 small steps")
-    assert set(tab.evaluate("window.steps")) == {"500"}
+    assert set(tab.evaluate("window.watch.disconnect(), window.steps")) == {"500"}
 
 
 # What stands under x_t at each change of it, from now on.
 CAPTIONS_JS = """() => {
   const jump = document.querySelector('#noising-jump');
   window.captions = [];
-  new MutationObserver(() => {
+  window.watch = new MutationObserver(() => {
     const caption = jump.querySelector('figcaption span').textContent;
     if (caption !== window.captions.at(-1)) window.captions.push(caption);
-  }).observe(jump, {subtree: true, childList: true, characterData: true});
+  });
+  window.watch.observe(jump, {subtree: true, childList: true, characterData: true});
 }"""
 
 
 def played(tab):
-    """Every t that was shown while something played."""
-    return [int(re.search(r"t = (\d+)", one)[1]) for one in tab.evaluate("window.captions")]
+    """Every t that was shown while something played; nobody watches from then on."""
+    return [int(re.search(r"t = (\d+)", one)[1]) for one in tab.evaluate("window.watch.disconnect(), window.captions")]
 
 
+@pytest.mark.same_page
 def test_play_runs_t_to_T_in_the_page_and_asks_the_server_once_it_is_there(tab):
     drag(tab, 0)
     expect(tab.locator("#noising-chain figcaption")).to_contain_text("0 small steps")
@@ -228,6 +234,7 @@ def test_play_runs_t_to_T_in_the_page_and_asks_the_server_once_it_is_there(tab):
     assert len([url for url in calls if "/run/predict" in url or "/queue/join" in url]) == 1
 
 
+@pytest.mark.same_page
 @pytest.mark.parametrize("by", ["the button", "Escape", "a preset", "another schedule"])
 def test_play_gives_way_to_whatever_is_done_next(tab, by):
     drag(tab, 0)
@@ -250,6 +257,7 @@ def test_play_gives_way_to_whatever_is_done_next(tab, by):
     wait_for_address(tab, "t", t)
 
 
+@pytest.mark.same_page
 def test_where_motion_is_not_wanted_play_shows_ten_stills(tab):
     tab.emulate_media(reduced_motion="reduce")
     drag(tab, 0)
@@ -257,8 +265,10 @@ def test_where_motion_is_not_wanted_play_shows_ten_stills(tab):
     tab.click("#noising-play")
     expect(caption(tab)).to_contain_text("t = 1000 ")
     assert set(played(tab)) <= set(range(0, 1001, 100))
+    tab.emulate_media(reduced_motion="null")
 
 
+@pytest.mark.same_page
 def test_the_dice_draws_other_noise_at_once(tab):
     before = source(tab, "jump")
     tab.locator("#noising-seed").get_by_role("button", name="Random").click()
@@ -267,6 +277,7 @@ def test_the_dice_draws_other_noise_at_once(tab):
     wait_for_address(tab, "seed", int(tab.locator("#noising-seed input").input_value()))
 
 
+@pytest.mark.same_page
 def test_an_uploaded_photograph_takes_the_place_of_the_example(tab):
     before = source(tab, "jump")
     bring(tab, "#noising-examples", PHOTO)
@@ -316,6 +327,7 @@ def test_a_picture_is_dropped_pasted_or_taken_and_one_with_settings_opens_them(t
     expect(tab.locator("#noising-note")).not_to_contain_text("480 × 480")
 
 
+@pytest.mark.same_page
 def test_a_text_file_is_refused_in_words_and_the_picture_stays(tab, tmp_path):
     before = source(tab, "jump")
     (tmp_path / "holiday.png").write_text("not a picture")
@@ -324,6 +336,7 @@ def test_a_text_file_is_refused_in_words_and_the_picture_stays(tab, tmp_path):
     assert source(tab, "jump") == before
 
 
+@pytest.mark.same_page
 def test_T_below_10_is_refused_in_words_and_mended(tab):
     tab.fill("#noising-T input", "5")
     tab.press("#noising-T input", "Enter")
@@ -368,18 +381,14 @@ def test_the_address_is_that_of_what_is_shown(tab):
     expect(caption(tab)).to_contain_text(f"t = {t} ")
 
 
-def test_the_frame_is_exported(tab):
-    tab.get_by_text("Export").click()
-    tab.click("#noising-png")
-    expect(tab.locator("#noising-file")).to_contain_text(".png")
-
-
-def test_the_chart_is_a_table_and_a_file(tab):
-    """Both say what the closed form of the schedule says: alpha-bar after every tenth of its steps, and log-SNR there."""
+def test_the_frame_is_a_file_and_the_chart_a_table_and_a_file(tab):
+    """Both of the chart say what the closed form of the schedule says: alpha-bar after every tenth of its steps, and log-SNR there."""
     tab.get_by_text("The curves as a table").click()
     cells = tab.locator("#noising-chart-table tr")
     expect(cells.first).to_have_text("curvetsignal left, ᾱlog-SNR, base e")
     tab.get_by_text("Export").click()
+    tab.click("#noising-png")
+    expect(tab.locator("#noising-file")).to_contain_text(".png")
     with tab.expect_download() as download:
         tab.click("#noising-csv")
     with open(download.value.path(), encoding="utf-8-sig", newline="") as file:
