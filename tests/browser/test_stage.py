@@ -1,5 +1,6 @@
 """A lesson, the lecture hall and the phone, in a real browser."""
 
+import pytest
 from playwright.sync_api import expect
 
 from lab.ui import TABS
@@ -15,6 +16,7 @@ ABOVE_RUN = """() => {
 TOOLS = [tab.title for tab in TABS if tab.presets]
 
 
+@pytest.mark.same_page
 def test_a_lesson_is_walked_to_its_end(page):
     page.get_by_role("tab", name="Forward noising").click()
     expect(page.locator("#noising-film img").first).to_be_visible()
@@ -40,6 +42,7 @@ def test_a_lesson_is_walked_to_its_end(page):
     keep(page, "lesson")
 
 
+@pytest.mark.same_page
 def test_on_stage_there_are_pictures_run_and_replay(page):
     page.get_by_role("tab", name="Samplers").click()
     expect(page.locator("#samplers-note")).to_contain_text("2 pictures, ")
@@ -63,6 +66,7 @@ def test_on_stage_there_are_pictures_run_and_replay(page):
     expect(page.locator("#samplers-presets")).to_be_visible()
 
 
+@pytest.mark.same_page
 def test_on_stage_the_prompt_is_read_and_arrow_keys_go_through_the_presets(page):
     page.get_by_role("tab", name="Guidance").click()
     expect(page.locator("#guidance-note")).to_contain_text("pictures")
