@@ -68,7 +68,7 @@ class Variations(Room):
             ("Every outline", "What they show, and not how it lies", "Colours alone"), 1, "Variations of a picture",
             "The row “x<sub>T</sub> drawn”, beside the picture.",
             "What they show: the embedding says what a picture is about, and x_T how it lies. So the row above, which begins at the picture’s own x_T, keeps its layout.",
-            {0: "outlines differ from seed to seed.", 2: "the judge takes most for the same kind of thing."},
+            {0: "no two outlines are alike.", 2: "ears and muzzle come back as well."},
         ),
     )  # fmt: skip
     style = beside(__file__, "style.css")
