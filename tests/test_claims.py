@@ -76,6 +76,8 @@ from lab.ui.tabs.noising import tab as noising_tab
 from lab.ui.tabs.samplers import requests as samplers_requests
 from lab.ui.tabs.samplers import tab as samplers_tab
 from lab.ui.tabs.score import tab as score_tab
+from lab.ui.tabs.unclip import tab as unclip_tab
+from lab.ui.tabs.unclip.difference import plans as difference_plans
 
 SETTINGS = Settings(device="cpu", cpu_engine="torch")
 NOISING = Form("noising", noising_tab.FORM)
@@ -1196,3 +1198,47 @@ def test_kept_attention_keeps_the_pose(house):
     assert overlap(source, kept) > overlap(source, alone) + 0.1
     middle = outcome.results[2][24:40, 28:44].reshape(-1, 3).astype(float).mean(axis=0)
     assert min(middle[:2]) > middle[2] + 60  # yellow
+
+
+# unCLIP: an embedding turned by words
+
+
+def turned(title, shared_house):
+    """The outcome of a preset of text differences."""
+    row = unclip_tab.Unclip.models(SETTINGS)[0]
+    now = Form("unclip", unclip_tab.Unclip.fields, [row]).preset(preset_of(unclip_tab, title))
+    room = unclip_tab.Unclip.rooms[now[ROOM]]
+    request = room.request(Asked(now, row, media.open_picture(now["picture"], SETTINGS), None, SETTINGS))
+    outcome = room.outcome(request)
+    for event in OPERATIONS[type(request)](request, shared_house):
+        outcome.add(event)
+    return outcome
+
+
+def greenness(picture):
+    """Green over red of what is not background, in grey levels."""
+    red, green, _ = picture[foreground(picture)].astype(float).mean(axis=0)
+    return green - red
+
+
+def test_the_apple_turns_green_and_its_embedding_to_an_avocado(house):
+    title = "The apple, but green"
+    assert "red turns to green" in preset_of(unclip_tab, title).look
+    assert "From θ = 0.3 on the picture nearest to the embedding is an avocado" in truth("unclip", title)
+    outcome = turned(title, house)
+    nearest = [outcome.embedded[index].nearest[0].caption for index in range(6)]
+    assert nearest[:2] == ["red apple"] * 2 and nearest[3:] == ["avocado"] * 3
+    for row in difference_plans.rows(outcome.request):
+        greens = [greenness(outcome.results[lane].picture) for lane in row.lanes]
+        fits = [outcome.judged[lane].fit for lane in row.lanes]
+        assert max(greens) > greens[0] + 60 and max(fits) > fits[0] + 0.05
+
+
+def test_the_fox_becomes_no_panda(house):
+    title = "From fox to panda"
+    assert "leaves the fox for what is black and white, and no panda" in preset_of(unclip_tab, title).look
+    outcome = turned(title, house)
+    first, last = outcome.embedded[0].nearest, outcome.embedded[5].nearest
+    assert first[0].caption == "fox" and "panda" not in {one.caption for one in last}
+    inked = [one.picture[foreground(one.picture)].astype(float).mean(axis=0) for one in (first[0], last[0])]
+    assert np.ptp(inked[0]) > 60 > 30 > np.ptp(inked[1])  # orange, then grey

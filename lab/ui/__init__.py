@@ -13,7 +13,20 @@ from lab.ui.shell.instrument import Instrument
 from lab.ui.shell.openers import OPEN_JS
 from lab.ui.shell.page import Page, keep_sessions_small
 from lab.ui.shell.strip import strip
-from lab.ui.tabs import controlnet, edit, guidance, inside, ledger, memory, models, noising, papers, samplers, score
+from lab.ui.tabs import (
+    controlnet,
+    edit,
+    guidance,
+    inside,
+    ledger,
+    memory,
+    models,
+    noising,
+    papers,
+    samplers,
+    score,
+    unclip,
+)
 from lab.ui.tabs.start import tab as start
 
 __all__ = ["TABS", "build", "keep_sessions_small", "launch_options"]
@@ -25,6 +38,7 @@ INSTRUMENTS = (
     guidance.TAB,
     controlnet.TAB,
     edit.TAB,
+    unclip.TAB,
     ledger.TAB,
     memory.TAB,
     inside.TAB,
