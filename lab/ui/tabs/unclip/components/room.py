@@ -53,14 +53,14 @@ class ComponentsRoom(Room):
     shown = ("components_counts", "components_seeds", "components_scale")
     more = ("components_steps",)
     presets = (
-        Preset("What the embedding holds", look="Go from left to right: the first components bring the fox’s colours, and from eight on it is a fox.", place="#unclip-stage"),
+        Preset("What the embedding holds", look="Go from left to right: the first components bring the fox’s colours, and sixteen the fox.", place="#unclip-stage"),
     )  # fmt: skip
     questions = (
         Question(
             "Of the 128 components of a picture’s embedding only the first few are kept, and decoded. What is drawn?",
             ("The same thing, blurred", "Something else, in its colours", "Noise"), 1, "What the embedding holds",
-            "The columns with 1, 2 and 4 components.",
-            "Something else in the fox’s colours: the first components say little of what it is. From eight on it is the fox, and after sixteen nothing changes.",
+            "The columns with 1 and 2 components.",
+            "Something else in the fox’s colours: the first components say little of what it is. Sixteen make the fox, and more of them change nothing.",
             {0: "ears and muzzle are not blurred but absent.", 2: "there is one orange shape on white, and no grain."},
         ),
     )  # fmt: skip
