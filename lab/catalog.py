@@ -6,6 +6,7 @@ and HELPERS are what a cache can lease (`leasable`): their names are unique over
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, count
 from typing import Any, TypeVar
 
 
@@ -235,6 +236,9 @@ HELPERS = _by_name(
     Helper(JUDGE,  "Judge (another CLIP)",  "judge", "models/judge", "Trained here, sharing nothing with what draws, guides or scores: reads guided pictures and compares sets of them.", when="guided pictures are judged"),
 )
 
+UNCLIPS = {name: row for name, row in HELPERS.items() if row.family == "unclip"}
+UNCLIP_PREFIX = "unclip:"  # of an unCLIP model among those that an operator allows
+
 GUIDANCE = _by_name(
     Guidance("cfg",       "Classifier-free",       "ClassifierFree",       "#4269d0", "Ho & Salimans 2022",       "2207.12598", "eps_u + s (eps_c - eps_u) at every step."),
     Guidance("rescaled",  "Rescaled",              "Rescaled",             "#3ca951", "Lin et al. 2023",          "2305.08891", "Guided, then brought back to the contrast of the conditional prediction."),
@@ -336,17 +340,34 @@ def control_of(model: Model, kind: str) -> Control | None:
     return next((row for row in rows if kind in (row.name, row.kind)), None)
 
 
-def add_hub_models(ids: Iterable[str]) -> None:
-    """A row for each hub id that an operator allows and no row has: taken for a Stable Diffusion of 512 px."""
+def add_hub_models(entries: Iterable[str]) -> None:
+    """A row for each entry of LAB_ALLOWED_MODELS that no row has: a hub id is taken for a Stable Diffusion of 512 px, and what stands
+    behind UNCLIP_PREFIX, a hub id or a folder of this machine, for an unCLIP model."""
     sources = {row.source.partition("@")[0] for row in leasable().values()}
-    for source in ids:
+    for entry in entries:
+        source = entry.removeprefix(UNCLIP_PREFIX)
         name = source.partition("@")[0]
-        if name not in sources:
-            title = name.rpartition("/")[2]
+        if name in sources:
+            continue
+        sources.add(name)
+        title = name.rpartition("/")[2]
+        if entry != source:
+            _add_unclip(title if source.startswith("/") else name, title, source)
+        else:
             MODELS[name] = Model(
                 name, title, "stable_diffusion", source, 512, f"{name}, from the Hugging Face hub.",
                 schedules=("scaled_linear",), conditions=("prompt",), latent=True, guidance_scale=7.5,
             )  # fmt: skip
+
+
+def _add_unclip(name: str, title: str, source: str) -> None:
+    """A row of HELPERS and UNCLIPS; a folder is called by its last name, with a number behind it where another row has that."""
+    names = chain([name], (f"{name}-{number}" for number in count(2)))
+    name = next(one for one in names if one not in leasable())
+    where = "a folder of this machine" if source.startswith("/") else "from the Hugging Face hub"
+    HELPERS[name] = UNCLIPS[name] = Helper(
+        name, title, "unclip", source, f"{title}, {where}.", when="pictures are drawn from embeddings"
+    )
 
 
 def samplers_for(model: Model) -> dict[str, Sampler]:

@@ -12,6 +12,7 @@ from huggingface_hub import constants
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from lab.catalog import UNCLIP_PREFIX
 from lab.store import whole_copy_of
 
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?(@[\w./-]+)?")
@@ -76,8 +77,9 @@ class Settings(BaseSettings):
     max_upload_pixels: int = Field(40_000_000, ge=4096, description="Pixels of an uploaded picture, before decoding.")
     allowed_models: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Hub models that may be fetched for visitors, comma-separated; empty: none. What is whole in the hub's "
-        "cache on this machine is offered as well.",
+        description="Hub models that may be fetched for visitors, comma-separated; empty: none. unclip: before one makes it a "
+        "model of the tab unCLIP; behind it a folder of this machine may stand, too. What is whole in the hub's cache on this machine "
+        "is offered as well.",
     )
     offline: bool = Field(
         True,
@@ -117,25 +119,37 @@ class Settings(BaseSettings):
     @field_validator("allowed_models")
     @classmethod
     def _named(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        wrong = [name for name in names if not HUB_ID.fullmatch(name)]
-        if wrong:
-            raise ValueError(
-                f"be hub models as OWNER/NAME or OWNER/NAME@REVISION, comma-separated; {wrong[0]!r} is none"
-            )
+        for name in names:
+            source = name.removeprefix(UNCLIP_PREFIX)
+            folder = name != source and source.startswith("/")
+            if folder and not (Path(source) / "model_index.json").is_file():
+                raise ValueError(f"name folders with a model_index.json behind unclip:; {source!r} is none")
+            if not folder and not HUB_ID.fullmatch(source):
+                also = "" if name == source else f", each behind {UNCLIP_PREFIX}, or {UNCLIP_PREFIX}/FOLDER"
+                raise ValueError(
+                    f"be hub models as OWNER/NAME or OWNER/NAME@REVISION{also}, comma-separated; {name!r} is none"
+                )
         return names
+
+
+def folder_here(source: str) -> Path | None:
+    """The folder of a catalog row's `source` on this machine: shipped, its own, or whole in the hub's cache; else None."""
+    folder = ASSETS / source  # an absolute path stays itself
+    return folder if folder.exists() else whole_copy_of(source)
 
 
 def at_hand(source: str, settings: Settings) -> bool:
     """Whether a catalog row's `source` can be loaded here: shipped, a folder of this machine, whole in the hub's cache,
     or a hub id that may be fetched."""
-    if (ASSETS / source).exists() or whole_copy_of(source):  # an absolute path stays itself
+    if folder_here(source):
         return True
     return not settings.offline and not constants.HF_HUB_OFFLINE and allowed(source, settings)
 
 
 def allowed(source: str, settings: Settings) -> bool:
     """Whether an operator lets a hub id be fetched: by its name, at whatever revision, or at just this one."""
-    return bool({source, source.partition("@")[0]} & set(settings.allowed_models))
+    sources = {name.removeprefix(UNCLIP_PREFIX) for name in settings.allowed_models}
+    return bool({source, source.partition("@")[0]} & sources)
 
 
 def split_names(text: str) -> tuple[str, ...]:

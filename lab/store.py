@@ -15,7 +15,9 @@ from huggingface_hub.errors import HFValidationError
 DESCRIBED_BY = ("model_index.json", "config.json")  # one of them is in every model's repository
 STEMS = ("diffusion_pytorch_model", "model")  # of weights: diffusers' and transformers'
 VARIANTS = ("", "fp16")
-EXTRAS = ("safety_checker", "feature_extractor", "image_encoder")  # of a pipeline; the lab draws without them
+SUPER_RESOLUTION = ("super_res_first", "super_res_last", "super_res_scheduler")  # of UnCLIPPipeline
+EXTRAS = ("safety_checker", "feature_extractor", "image_encoder", *SUPER_RESOLUTION)  # the lab draws without them
+EMBEDS = ("feature_extractor", "image_encoder")  # but where an unCLIP pipeline names them
 
 
 def copy_of(source: str) -> Path | None:
@@ -42,18 +44,25 @@ def gap_in(folder: Path) -> str:
     index = read_json(folder / "model_index.json")
     if index is None:
         return "a readable model_index.json"
-    parts = {name: kind for name, kind in index.items() if isinstance(kind, list) and name not in EXTRAS and all(kind)}
+    extras = set(EXTRAS) - set(EMBEDS if "UnCLIP" in str(index.get("_class_name")) else ())
+    parts = {name: kind for name, kind in index.items() if isinstance(kind, list) and name not in extras and all(kind)}
     for name in parts:
         part = folder / name
-        if name.startswith("scheduler"):
-            gap = "" if (part / "scheduler_config.json").is_file() else f"{name}/scheduler_config.json"
-        elif name.startswith("tokenizer"):
+        if name.endswith("scheduler"):
+            gap = _gap_in_file(part, "scheduler_config.json")
+        elif name == "feature_extractor":
+            gap = _gap_in_file(part, "preprocessor_config.json")
+        elif "tokenizer" in name:
             gap = "" if has_vocabulary(part) else f"a vocabulary in {name}"
         else:
             gap = _gap_in_network(part, name)
         if gap:
             return gap
     return "" if parts else "the names of its parts"
+
+
+def _gap_in_file(part: Path, file: str) -> str:
+    return "" if (part / file).is_file() else f"{part.name}/{file}"
 
 
 def _gap_in_network(part: Path, name: str) -> str:

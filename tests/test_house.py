@@ -26,6 +26,7 @@ from lab.catalog import (
     SCHEDULES,
     SPACINGS,
     STYLES,
+    UNCLIPS,
     Model,
     control_of,
     guide_networks,
@@ -47,7 +48,7 @@ TABLES = {"models": MODELS, "samplers": SAMPLERS, "schedules": SCHEDULES, "guida
 # Which rooms of lab/ a room may import, besides itself. A file at the top of lab/ is a room of its own.
 MAY_IMPORT = {
     "store": set(),
-    "settings": {"store"},
+    "settings": {"catalog", "store"},
     "launching": {"settings"},
     "memory": set(),
     "catalog": set(),
@@ -443,6 +444,28 @@ def test_an_allowed_id_without_a_row_gets_one(monkeypatch):
     assert catalog.MODELS.keys() - MODELS.keys() == {"some/new-model"}
     row = catalog.MODELS["some/new-model"]
     assert (row.source, row.title, row.family) == ("some/new-model@abc", "new-model", "stable_diffusion")
+
+
+def test_an_allowed_unclip_is_a_row_of_its_tab_alone(monkeypatch, tmp_path):
+    for table in ("MODELS", "HELPERS", "UNCLIPS"):
+        monkeypatch.setattr(catalog, table, dict(getattr(catalog, table)))
+    folders = []
+    for parent in ("a", "b"):
+        folders.append(tmp_path / parent / "karlo")
+        folders[-1].mkdir(parents=True)
+        (folders[-1] / "model_index.json").write_text("{}")
+    known = catalog.UNCLIPS["unclip-sd-2-1"].source.partition("@")[0]
+    entries = ["unclip:some/karlo@abc", f"unclip:{known}", *(f"unclip:{folder}" for folder in folders)]
+    settings = Settings(offline=False, allowed_models=",".join(entries))
+    for _ in range(2):  # the page asks for them, and the backend
+        catalog.add_hub_models(settings.allowed_models)
+    added = {name: row for name, row in catalog.UNCLIPS.items() if name not in UNCLIPS}
+    assert {name: row.source for name, row in added.items()} == {
+        "some/karlo": "some/karlo@abc", "karlo": str(folders[0]), "karlo-2": str(folders[1]),
+    }  # fmt: skip
+    assert catalog.HELPERS.items() >= added.items() and catalog.MODELS.keys() == MODELS.keys()
+    assert all(row.family == "unclip" and at_hand(row.source, settings) for row in added.values())
+    assert at_hand(known, settings) and str(tmp_path) not in "".join(row.about + row.title for row in added.values())
 
 
 def test_a_kind_of_control_leads_to_the_models_own_net():

@@ -8,7 +8,7 @@ from lab.capsules.bound_script import packed
 from lab.capsules.script import laid_out
 from lab.catalog import HELPERS, MODELS
 from lab.requests.unclip import WORDS, Embedding, UnclipLane, UnclipRequest
-from lab.settings import ASSETS
+from lab.settings import ASSETS, folder_here
 
 quoted = source_script.quoted
 
@@ -46,6 +46,12 @@ def unclip_script(request: UnclipRequest) -> str:
         _LOOP.replace("NOTHING", "row() if model is pipe else words()" if words else "row()"),
     ]
     return laid_out([_head(request, "\n".join(body)), *body])
+
+
+def has_script(request: UnclipRequest) -> bool:
+    """Whether its run has one: that of a decoder on pixels (UnCLIPPipeline), whose folder lies here by now, has none."""
+    folder = folder_here(HELPERS[request.unclip].source)
+    return folder is None or not (folder / "text_proj").is_dir()
 
 
 def has_context(request: UnclipRequest) -> bool:

@@ -14,10 +14,11 @@ import numpy as np
 import torch
 import transformers
 from diffusers import AutoencoderKL, ControlNetModel, ModelMixin, PriorTransformer, UNet2DConditionModel
+from diffusers.pipelines.deprecated.unclip.text_proj import UnCLIPTextProjModel
 from diffusers.pipelines.stable_diffusion import StableUnCLIPImageNormalizer
 from torch import Tensor
 
-from lab.catalog import CONTROLS, GROUPS, HELPERS, MODELS, SCORER, Control, Helper, Model, leasable
+from lab.catalog import CONTROLS, GROUPS, HELPERS, MODELS, SCORER, UNCLIP_PREFIX, Control, Helper, Model, leasable
 from lab.engine.denoisers import Denoiser
 from lab.engine.noising import alphas_cumprod
 from lab.engine.process import VariancePreserving
@@ -41,14 +42,24 @@ from lab.models.parts import (
 )
 from lab.models.pictures import PictureSet
 from lab.models.pixel import read_classes, read_pixel
+from lab.models.pixel_unclip import LoadedPixelUnclip, PixelDecoderDenoiser, check_decoder, clip_range_of
 from lab.models.sources import content_key, fetched_bytes, folder_at_hand, folder_of, weight_of
 from lab.models.stable_diffusion import LoadedControl, LoadedStableDiffusion, Parts, SplitControl, embedding_values
 from lab.models.tensors import PixelSpace, to_signed
-from lab.models.unclip import ClipParts, EmbeddingContext, EmbeddingNoise, Gallery, LoadedUnclip, PriorDenoiser
+from lab.models.unclip import (
+    ClipParts,
+    EmbeddingContext,
+    EmbeddingNoise,
+    Gallery,
+    LoadedUnclip,
+    PriorDenoiser,
+    UnclipModel,
+)
 from lab.models.upsampler import LoadedUpsampler, read_upsampler
 from lab.requests.base import LabError
 from lab.requests.fields import Condition, Forward
 from lab.settings import ASSETS, Settings
+from lab.store import SUPER_RESOLUTION
 from lab.vocabulary import nearest, suggestion
 
 log = logging.getLogger("lab")
@@ -64,6 +75,18 @@ ENCODERS |= {name.replace("Pipeline", "InpaintPipeline"): encoders for name, enc
 UNCLIP_ENCODERS = {name: {"": "CLIPTextModel"} for name in ("StableUnCLIPPipeline", "StableUnCLIPImg2ImgPipeline")}
 LEARNED_STYLES = ("3D", "flat")  # of the drawings, by the latent models that are trained here
 TOKENIZERS = ("CLIPTokenizer", "CLIPTokenizerFast")
+PIXEL_UNCLIPS = ("UnCLIPPipeline", "UnCLIPImageVariationPipeline")
+UNCLIP_CLASSES = {  # of the parts of an unCLIP folder that it may name, beside those of a Stable Diffusion
+    "decoder": ("UNet2DConditionModel",),
+    "text_proj": ("UnCLIPTextProjModel",),
+    "tokenizer": TOKENIZERS,
+    "image_encoder": ("CLIPVisionModelWithProjection",),
+    "feature_extractor": ("CLIPImageProcessor", "CLIPImageProcessorFast", "CLIPFeatureExtractor"),
+    "image_normalizer": ("StableUnCLIPImageNormalizer",),
+    "prior": ("PriorTransformer",),
+    "prior_text_encoder": ("CLIPTextModelWithProjection",),
+    "prior_tokenizer": TOKENIZERS,
+}
 
 
 class LoadedModel(Protocol):
@@ -295,34 +318,79 @@ def load_inpainting(row: Helper, settings: Settings, shelf: Shelf, workshop: Wor
     return loaded
 
 
-def load_unclip(row: Helper, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> LoadedUnclip:
-    """Family "unclip": a folder that StableUnCLIPPipeline opens, with the image encoder beside it, or one that
-    StableUnCLIPImg2ImgPipeline opens, which may lack a prior."""
-    decoder = _latent_diffusion(row, settings, shelf, workshop, styled=False, pipelines=UNCLIP_ENCODERS)
+def load_unclip(row: Helper, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> UnclipModel:
+    """Family "unclip": a folder that StableUnCLIPPipeline or UnCLIPPipeline opens, with the image encoder beside it, or one that
+    StableUnCLIPImg2ImgPipeline or UnCLIPImageVariationPipeline opens, which may lack a prior."""
+    folder = folder_of(row.source, settings, half=pick_dtype(settings) != torch.float32)
+    index = read_config(folder / "model_index.json", "folder")
+    check_class(index.get("_class_name"), [*UNCLIP_ENCODERS, *PIXEL_UNCLIPS], "It")
+    on_pixels = index["_class_name"] in PIXEL_UNCLIPS
+    own = {"text_encoder": ("CLIPTextModelWithProjection",)} if on_pixels else {}
+    for part, kinds in (UNCLIP_CLASSES | own).items():
+        if part in index:
+            check_class(_class_in(index, part), kinds, f"Its {part}")
+    loaded = (_pixel_unclip if on_pixels else _latent_unclip)(row, folder, settings, shelf, workshop)
+    if pick_device(settings).type == "cpu":  # as in _latent_diffusion
+        loaded.try_out()
+    return loaded
+
+
+def _pixel_unclip(
+    row: Helper, folder: Path, settings: Settings, shelf: Shelf, workshop: Workshop | None
+) -> LoadedPixelUnclip:
     dtype = pick_dtype(settings)
-    folder = folder_of(row.source, settings, half=dtype != torch.float32)
-    processor = read_image_processor(folder / "feature_extractor")
+    net = _part(folder / "decoder", UNet2DConditionModel, dtype, settings, shelf)
+    projection = _part(folder / "text_proj", UnCLIPTextProjModel, dtype, settings, shelf)
+    scheduler = read_scheduler(folder / "decoder_scheduler")
+    check_decoder(net.config, scheduler.config.get("variance_type") or "fixed")
+    clip = _unclip_encoders(folder, settings, shelf, "")
+    key = content_key(folder / "decoder")
+    denoiser = PixelDecoderDenoiser(net, scheduler, shelf(f"{key}/engines", lambda: Engines(key, workshop)))
+    prior = _prior(folder, settings, shelf, clips=True)
+    return LoadedPixelUnclip(denoiser, projection, clip, prior, _gallery(clip.image), clip_range_of(scheduler))
+
+
+def _unclip_encoders(folder: Path, settings: Settings, shelf: Shelf, prefix: str | None) -> ClipParts:
+    """The CLIP of an unCLIP folder, whose text encoder and tokenizer have a `prefix`; without these where that is None."""
+    dtype = pick_dtype(settings)
     image = _part(folder / "image_encoder", transformers.CLIPVisionModelWithProjection, dtype, settings, shelf)
+    processor = read_image_processor(folder / "feature_extractor")
+    if prefix is None:
+        return ClipParts(image, processor)
+    kind = transformers.CLIPTextModelWithProjection
+    text = _part(folder / f"{prefix}text_encoder", kind, dtype, settings, shelf)
+    return ClipParts(image, processor, text, read_tokenizer(folder / f"{prefix}tokenizer"))
+
+
+def _prior(folder: Path, settings: Settings, shelf: Shelf, clips: bool = False) -> PriorDenoiser | None:
+    """The prior of an unCLIP folder; None where it has none. With `clips` predicted x_0 is clipped where its scheduler says so."""
+    if not (folder / "prior").is_dir():
+        return None
+    net = _part(folder / "prior", PriorTransformer, pick_dtype(settings), settings, shelf)
+    scheduler = read_scheduler(folder / "prior_scheduler")
+    return PriorDenoiser(net, scheduler, clip_range_of(scheduler) if clips else None)
+
+
+def _latent_unclip(
+    row: Helper, folder: Path, settings: Settings, shelf: Shelf, workshop: Workshop | None
+) -> LoadedUnclip:
+    dtype = pick_dtype(settings)
+    prior = _prior(folder, settings, shelf)
+    clip = _unclip_encoders(folder, settings, shelf, None if prior is None else "prior_")
+    image = clip.image
     normalizer = read_network(folder / "image_normalizer", StableUnCLIPImageNormalizer, torch.float32)
     noising = read_scheduler(folder / "image_noising_scheduler")
     noise = EmbeddingNoise(normalizer.mean[0], normalizer.std[0], VariancePreserving(noising.alphas_cumprod))
-    prior = text = tokenizer = None
-    if (folder / "prior").is_dir():
-        net = _part(folder / "prior", PriorTransformer, dtype, settings, shelf)
-        prior = PriorDenoiser(net, read_scheduler(folder / "prior_scheduler"))
-        kind = transformers.CLIPTextModelWithProjection
-        text = _part(folder / "prior_text_encoder", kind, dtype, settings, shelf)
-        tokenizer = read_tokenizer(folder / "prior_tokenizer")
+    context = None
+    if (folder / "context").is_dir():
+        context = _part(folder / "context", EmbeddingContext, dtype, settings, shelf)
+    decoder = _latent_diffusion(row, settings, shelf, workshop, styled=False, pipelines=UNCLIP_ENCODERS)
     values = embedding_values(decoder.denoiser(Forward(schedule="scaled_linear")).unet)
     if values != 2 * image.config.projection_dim:
         raise LabError(
             f"Its unet takes {values} values of an embedding and its level, and its image_encoder gives "
             f"{image.config.projection_dim} of each."
         )
-    context = None
-    if (folder / "context").is_dir():
-        context = _part(folder / "context", EmbeddingContext, dtype, settings, shelf)
-    clip = ClipParts(image, processor, text, tokenizer)
     return LoadedUnclip(decoder, clip, noise, prior, _gallery(image), context)
 
 
@@ -345,6 +413,11 @@ def _latent_diffusion(
     dtype = pick_dtype(settings)
     folder = folder_of(row.source, settings, half=dtype != torch.float32)
     index = read_config(folder / "model_index.json", "folder")
+    if "UnCLIP" in str(index.get("_class_name")) and pipelines is not UNCLIP_ENCODERS:
+        raise LabError(
+            f"It is an unCLIP model, a {index['_class_name']}. Whoever runs the lab writes {UNCLIP_PREFIX} before its name in "
+            "LAB_ALLOWED_MODELS, and the tab unCLIP has it."
+        )
     check_class(index.get("_class_name"), pipelines, "It")
     encoders = pipelines[index["_class_name"]]
     _check_index(index, encoders)
@@ -498,6 +571,12 @@ def weigh_weights(row: Any, folder: Path, settings: Settings) -> int:
     return weight_of(folder, pick_dtype(settings))
 
 
+def weigh_unclip(row: Helper, folder: Path, settings: Settings) -> int:
+    """The weights of the parts that draw: what enlarges the picture of a pixel decoder stays out."""
+    parts = (part for part in folder.iterdir() if part.is_dir() and part.name not in SUPER_RESOLUTION)
+    return sum(weight_of(part, pick_dtype(settings)) for part in parts)
+
+
 def weigh_float32(row: Any, folder: Path, settings: Settings) -> int:
     """The weights in float32, whatever the settings ask for."""
     return weight_of(folder, torch.float32)
@@ -532,7 +611,7 @@ FAMILIES = {
     "upsampler": Family(load_upsampler, weigh_float32),
     "family": Family(load_family, weigh_float32),
     "autoencoder": Family(load_autoencoder, weigh_float32),
-    "unclip": Family(load_unclip),
+    "unclip": Family(load_unclip, weigh_unclip),
 }
 
 

@@ -25,6 +25,7 @@ from lab.store import has_vocabulary, read_json, whole_variants
 SCHEDULERS = {kind.name for kind in KarrasDiffusionSchedulers} - {"EDMEulerScheduler"} | {
     "LCMScheduler",
     "TCDScheduler",
+    "UnCLIPScheduler",
 }
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
 TIMESTEPS = 1000  # of every trained model in the lab
@@ -119,7 +120,7 @@ def read_image_processor(folder: Path) -> CLIPImageProcessor:
 def read_scheduler(folder: Path, name: str = "") -> Any:
     """The scheduler in a folder, of class `name` or of the one that its file names: its `alphas_cumprod` and its `config`
     are the forward process that the model was trained under. Raises LabError where the lab has no samplers for that."""
-    config = read_config(folder / "scheduler_config.json", "scheduler")
+    config = read_config(folder / "scheduler_config.json", folder.name)
     own = config.get("_class_name")
     for class_name in filter(None, (name, own)):
         if class_name not in SCHEDULERS:

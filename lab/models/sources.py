@@ -29,7 +29,7 @@ from huggingface_hub.file_download import repo_folder_name
 
 from lab.requests.base import LabError
 from lab.settings import ASSETS, Settings, allowed
-from lab.store import copy_of, gap_in, whole_copy_of, whole_variants
+from lab.store import SUPER_RESOLUTION, copy_of, gap_in, whole_copy_of, whole_variants
 
 CHECKSUMS = ASSETS / "models" / "SHA256SUMS"  # of the shipped weights, as `sha256sum` writes them
 
@@ -61,6 +61,10 @@ def folder_of(source: str, settings: Settings, half: bool = False) -> Path:
         files = list_repo_files(name, revision=revision or None)
         if "model_index.json" not in files:  # a ControlNet, not a pipeline
             return Path(snapshot_download(name, allow_patterns=_pick(files, half), **where))
+        if "text_proj/config.json" in files:  # of UnCLIPPipeline, which diffusers opens and does not fetch any more
+            patterns = [*_pick(files, half), "*/merges.txt"]
+            ignored = [f"{part}/*" for part in SUPER_RESOLUTION]
+            return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=ignored, **where))
         variant = "fp16" if half and any(".fp16." in file for file in files) else None
         return Path(DiffusionPipeline.download(name, variant=variant, use_safetensors=True, **where))
     except Exception as error:

@@ -155,7 +155,7 @@ def _decoding(process: int) -> ThreadPoolExecutor:
 
 
 @contextmanager
-def _refusing(what: str) -> Iterator[None]:
+def refusing(what: str) -> Iterator[None]:
     """Makes of an error, memory aside, a LabError: `what` goes wrong, and the library's word for it."""
     try:
         yield
@@ -492,7 +492,7 @@ class LoadedStableDiffusion:
     def try_control(self, control: LoadedControl) -> None:
         """One denoiser call under a ControlNet, the first time that it is asked. Raises LabError where it does not fit."""
         if control not in self._fitting:
-            with _refusing("It was made for another base model"):
+            with refusing("It was made for another base model"):
                 prompt = self.prompts.read("")
                 trial = partial(self._denoiser.try_out, prompt, control, self.side // self.shape[1])
                 _decoding(os.getpid()).submit(trial).result()
@@ -500,11 +500,11 @@ class LoadedStableDiffusion:
 
     @torch.inference_mode()
     def _trial(self) -> None:
-        with _refusing("Its text encoder cannot read a prompt"):
+        with refusing("Its text encoder cannot read a prompt"):
             prompt = self.prompts.read("")
-        with _refusing("Its unet cannot be called with its prompts"):
+        with refusing("Its unet cannot be called with its prompts"):
             prediction = self._denoiser.try_out(prompt)
-        with _refusing("Its autoencoder cannot decode and encode"):
+        with refusing("Its autoencoder cannot decode and encode"):
             small = torch.zeros_like(prediction).to(self._weight)
             picture = self.autoencoder.decode(small).sample
             latents = self.autoencoder.encode(picture).latent_dist.mean

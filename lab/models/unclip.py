@@ -5,6 +5,7 @@ in that space; a decoder, latent diffusion told an embedding beside its prompt, 
 the decoder. A folder of the lab's own has one part more, the paper's second way to tell an embedding: as tokens of context.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -26,9 +27,9 @@ from lab.engine.process import Level, VariancePreserving
 from lab.models.judge import LoadedJudge
 from lab.models.pictures import PictureSet
 from lab.models.prompts import Window
-from lab.models.stable_diffusion import LoadedStableDiffusion, TextRow
+from lab.models.stable_diffusion import LoadedStableDiffusion, TextRow, refusing, smallest_side
 from lab.requests.base import LabError
-from lab.requests.fields import Condition
+from lab.requests.fields import Condition, Forward
 
 BATCH = 64  # pictures embedded at once
 REMEMBERED = 64  # texts
@@ -62,10 +63,11 @@ class EmbeddingContext(ModelMixin, ConfigMixin):
 
 class PriorDenoiser:
     """The prior as a `Denoiser` of rows (rows, width), each conditioned on a ReadText (Ramesh et al. 2022, section 2.2). An x_t is an
-    embedding in units of each coordinate's deviation; `embedding` brings it back."""
+    embedding in units of each coordinate's deviation; `embedding` brings it back. Where its pipeline clips predicted x_0, a sampler is to
+    clip to `clip_range`."""
 
-    def __init__(self, prior: PriorTransformer, scheduler: Any) -> None:
-        self.prior = prior
+    def __init__(self, prior: PriorTransformer, scheduler: Any, clip_range: float | None = None) -> None:
+        self.prior, self.clip_range = prior, clip_range
         self.process = VariancePreserving(scheduler.alphas_cumprod)
         self.prediction_type: str = scheduler.config.prediction_type
         self.shape: Any = (prior.config.clip_embed_dim or prior.config.embedding_dim,)
@@ -131,34 +133,72 @@ class Gallery:
         return self._judged[judge]
 
 
-class LoadedUnclip:
+class UnclipModel(ABC):
     """An unCLIP model. `decoder` draws; `prior` is None in a folder without one. Safe to share. `gallery` holds the lab's pictures, by
-    whose embeddings a point is described. With a `context` an embedding also becomes tokens behind the prompt's. Raises LabError where its parts do not go together."""
+    whose embeddings a point is described. Raises LabError where its parts do not go together; `try_out` finds what no file says."""
 
-    def __init__(
-        self,
-        decoder: LoadedStableDiffusion,
-        clip: ClipParts,
-        noise: EmbeddingNoise,
-        prior: PriorDenoiser | None,
-        gallery: Gallery,
-        context: EmbeddingContext | None = None,
-    ) -> None:
-        self.decoder, self.prior, self.gallery = decoder, prior, gallery
-        self._clip, self._noise, self._context = clip, noise, context
+    decoder: Any  # a LoadedModel
+    clip_range: float | None = (
+        None  # to which a sampler is to clip the decoder's predicted x_0, where its pipeline does
+    )
+    remark = ""  # what a visitor is told of its pictures
+
+    def __init__(self, clip: ClipParts, prior: PriorDenoiser | None, gallery: Gallery) -> None:
+        self.prior, self.gallery, self._clip = prior, gallery, clip
         self.width: int = clip.image.config.projection_dim
-        if len(noise.mean) != self.width:
-            raise LabError(
-                f"Its image_normalizer has {len(noise.mean)} values, and its image_encoder gives {self.width}."
-            )
-        if context is not None and context.config.values != 2 * self.width:
-            raise LabError(
-                f"Its context takes {context.config.values} values, and an embedding and its level have {2 * self.width}."
-            )
-        if prior is not None and prior.shape != (self.width,):
-            raise LabError(f"Its prior draws {prior.shape[0]} values, and its image_encoder gives {self.width}.")
         self._window = None if clip.text is None else Window(clip.tokenizer, clip.text)
+        if prior is not None:
+            self._check_prior(prior)
         self.read = lru_cache(maxsize=REMEMBERED)(self._read)
+        self._tried = False
+
+    @abstractmethod
+    def row(self, embedding: Tensor | None, caption: str = "", level: int = 0, seed: int = 0) -> Any:
+        """What a row of the decoder is conditioned on: an embedding (width,), under noise of `seed` at a level of 0 to 999, and a
+        caption; without an embedding what the decoder was taught for none."""
+
+    @property
+    def reads(self) -> bool:
+        """Whether it embeds texts."""
+        return self._window is not None
+
+    def _check_prior(self, prior: PriorDenoiser) -> None:
+        """Refuse a prior that does not go with the CLIP."""
+        if prior.shape != (self.width,):
+            raise LabError(f"Its prior draws {prior.shape[0]} values, and its image_encoder gives {self.width}.")
+        config, text = prior.prior.config, self._clip.text
+        if text is None or self._window is None:
+            return
+        for takes, gives, what in (
+            (config.embedding_proj_dim or config.embedding_dim, text.config.projection_dim, "values of a text"),
+            (config.embedding_dim, text.config.hidden_size, "values of a token"),
+            (config.num_embeddings, self._window.limit, "tokens"),
+        ):
+            if takes != gives:
+                raise LabError(f"Its prior takes {takes} {what}, and its CLIP's text encoder gives {gives}.")
+
+    def try_out(self) -> None:
+        """One picture and one text embedded, one call of the prior and one of the decoder, the first time that it is asked. Raises
+        LabError where that cannot be done."""
+        if self._tried:
+            return
+        with refusing("Its image_encoder cannot read what its feature_extractor makes of a picture"):
+            z = self.embed_picture(np.zeros((8, 8, 3), np.uint8))
+        values = {"image_encoder": z}
+        if self.reads:
+            with refusing("The text encoder of its CLIP cannot read a prompt"):
+                values["text encoder"] = self.read("").embedding
+        if self.prior is not None:
+            with refusing("Its prior cannot be called on a text"):
+                values["prior"] = self.prior(torch.zeros(1, self.width), torch.tensor([0]), [self.read("")])
+        for part, some in values.items():
+            if not some.isfinite().all():
+                raise LabError(f"Its {part} gives values that are not finite: its weights are damaged.")
+        self._try_decoder()
+        self._tried = True
+
+    @abstractmethod
+    def _try_decoder(self) -> None: ...
 
     def embed_picture(self, picture: np.ndarray) -> Tensor:
         """The embedding (width,) of a picture (height, width, 3) uint8, as StableUnCLIPImg2ImgPipeline has it; on the CPU."""
@@ -185,9 +225,49 @@ class LoadedUnclip:
         """The embedding of a text in the place of a picture's, (width,): the text's direction, at the length that pictures have."""
         return unit(self.read(text).embedding) * self.embeddings.norm(dim=-1).mean()
 
+    @cached_property
+    def embeddings(self) -> Tensor:
+        """Those of the gallery, (n, width)."""
+        pixels = self.gallery.pixels
+        return torch.cat([self._embed([*pixels[start : start + BATCH]]) for start in range(0, len(pixels), BATCH)])
+
+    @cached_property
+    def components(self) -> Components:
+        """The principal components of the gallery's embeddings."""
+        return Components.of(self.embeddings)
+
+    def nearest(self, embedding: Tensor, count: int) -> list[tuple[int, float]]:
+        """The `count` pictures of the gallery whose embeddings point most nearly where `embedding` does: place and cosine."""
+        cosines = unit(self.embeddings) @ unit(embedding)
+        found = cosines.topk(min(count, len(cosines)))
+        return [(int(place), float(cosine)) for cosine, place in zip(found.values, found.indices, strict=True)]
+
+
+class LoadedUnclip(UnclipModel):
+    """An unCLIP model on latents. With a `context` an embedding also becomes tokens behind the prompt's."""
+
+    def __init__(
+        self,
+        decoder: LoadedStableDiffusion,
+        clip: ClipParts,
+        noise: EmbeddingNoise,
+        prior: PriorDenoiser | None,
+        gallery: Gallery,
+        context: EmbeddingContext | None = None,
+    ) -> None:
+        super().__init__(clip, prior, gallery)
+        self.decoder, self._noise, self._context = decoder, noise, context
+        if len(noise.mean) != self.width:
+            raise LabError(
+                f"Its image_normalizer has {len(noise.mean)} values, and its image_encoder gives {self.width}."
+            )
+        if context is not None and context.config.values != 2 * self.width:
+            raise LabError(
+                f"Its context takes {context.config.values} values, and an embedding and its level have {2 * self.width}."
+            )
+
     def row(self, embedding: Tensor | None, caption: str = "", level: int = 0, seed: int = 0) -> TextRow:
-        """What a row of the decoder is conditioned on: an embedding (width,), under noise of `seed` at a level of 0 to 999, and a
-        caption; without an embedding zeros, as the decoder was taught for none."""
+        """As UnclipModel.row; without an embedding zeros."""
         row = self.decoder.conditioning(Condition(prompt=caption))
         labels = torch.zeros(2 * self.width)
         if embedding is not None:
@@ -207,19 +287,9 @@ class LoadedUnclip:
         """The tokens of context that stand for class labels, (tokens, width) on the CPU."""
         return context(labels[None].to(next(context.parameters())))[0].cpu()
 
-    @cached_property
-    def embeddings(self) -> Tensor:
-        """Those of the gallery, (n, width)."""
-        pixels = self.gallery.pixels
-        return torch.cat([self._embed([*pixels[start : start + BATCH]]) for start in range(0, len(pixels), BATCH)])
-
-    @cached_property
-    def components(self) -> Components:
-        """The principal components of the gallery's embeddings."""
-        return Components.of(self.embeddings)
-
-    def nearest(self, embedding: Tensor, count: int) -> list[tuple[int, float]]:
-        """The `count` pictures of the gallery whose embeddings point most nearly where `embedding` does: place and cosine."""
-        cosines = unit(self.embeddings) @ unit(embedding)
-        found = cosines.topk(min(count, len(cosines)))
-        return [(int(place), float(cosine)) for cosine, place in zip(found.values, found.indices, strict=True)]
+    def _try_decoder(self) -> None:
+        with refusing("Its unet cannot be called with an embedding"):
+            row = self.row(torch.zeros(self.width))
+            denoiser = self.decoder.denoiser(Forward(schedule="scaled_linear"))
+            side = smallest_side(denoiser.unet)
+            denoiser.by_torch(torch.zeros(1, denoiser.shape[0], side, side), torch.tensor([0]), [row])

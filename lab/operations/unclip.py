@@ -20,7 +20,7 @@ from lab.engine.noising import q_sample
 from lab.engine.samplers import make_scheduler
 from lab.models.judge import LoadedJudge
 from lab.models.loaders import LoadedModel
-from lab.models.unclip import LoadedUnclip
+from lab.models.unclip import UnclipModel
 from lab.operations.house import House
 from lab.operations.limits import check_load
 from lab.operations.loading import loading
@@ -65,24 +65,30 @@ def unclip(request: UnclipRequest, house: House) -> Iterator[Event]:
 class Space:
     """The CLIP's space of one request: what its embeddings and its inverted pictures are."""
 
-    def __init__(self, request: UnclipRequest, model: LoadedUnclip, house: House) -> None:
-        if model.prior is None and any(one.kind in ("prior", "text", "difference") for one in request.embeddings):
+    def __init__(self, request: UnclipRequest, model: UnclipModel, house: House) -> None:
+        kinds = {one.kind for one in request.embeddings}
+        if not model.reads and kinds & {"prior", "text", "difference"}:
             raise LabError(
                 "This unCLIP model has no prior, and so no text encoder of its CLIP. Start from a picture, or choose another model."
             )
+        if model.prior is None and "prior" in kinds:
+            raise LabError("This unCLIP model has no prior. Start from a picture, or choose another model.")
         self.request, self.model, self.house = request, model, house
         self.vectors: dict[int, Tensor] = {}  # by embedding
         self.x_T: dict[int, Tensor] = {}  # by picture
         self.denoiser = model.decoder.denoiser(FORWARD)
 
     def notes(self) -> Iterator[Note]:
-        """What of the prompts is not read."""
+        """What is to be said of the model's pictures, and what of the prompts is not read."""
+        if self.model.remark:
+            yield Note(self.model.remark)
         texts = {one.prompt for one in self.request.embeddings} | {lane.caption for lane in self.request.lanes}
         for text in sorted(texts):
             yield from map(Note, self.model.decoder.unread(Condition(prompt=text)))
 
     def embed(self) -> Iterator[Event]:
         """The embeddings: those that are computed at once, then those that the prior draws."""
+        self.house.compute(self.model.try_out)  # on an accelerator, where the parts are by now
         self.house.compute(lambda: self.model.embeddings)
         for index, one in enumerate(self.request.embeddings):
             if one.kind != "prior":
@@ -139,7 +145,7 @@ class Space:
             text, nothing = (self.house.compute(partial(self.model.read, words)) for words in (one.prompt, ""))
             noise = StepNoise(one.seed + k)
             scheduler = make_scheduler(
-                "DDIM", prior.process, prior.prediction_type, request.prior_steps, "trailing", DDIM
+                "DDIM", prior.process, prior.prediction_type, request.prior_steps, "trailing", _ddim(prior.clip_range)
             )
             lanes.append(
                 Lane(
@@ -229,9 +235,15 @@ def _draw(space: Space, leased: dict[str, Any], house: House) -> Iterator[Event]
         yield from painter.replay(REPLAY_SHARE * (time.perf_counter() - began) / len(painters))
 
 
+def _ddim(clip_range: float | None) -> dict[str, Any]:
+    """DDIM's options where predicted x_0 is clipped to a range, or is not."""
+    return DDIM if clip_range is None else {**DDIM, "clip_sample": True, "clip_sample_range": clip_range}
+
+
 def _lane(index: int, space: Space, model: LoadedModel, denoiser: Denoiser) -> Lane:
     settings = space.request.lanes[index]
-    scheduler = make_scheduler("DDIM", denoiser.process, denoiser.prediction_type, settings.steps, "trailing", DDIM)
+    options = _ddim(space.model.clip_range if settings.way == "unclip" else None)
+    scheduler = make_scheduler("DDIM", denoiser.process, denoiser.prediction_type, settings.steps, "trailing", options)
     if settings.way == "words":
         conditional, unconditional = model.conditioning(Condition(prompt=settings.caption)), model.unconditional()
     else:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from lab.catalog import HELPERS, JUDGE
+from lab.catalog import JUDGE, UNCLIPS
 from lab.requests.base import Event, Key, Load, Request, Rest
 from lab.requests.fields import Picture, Prompt, Seed, name_in
 from lab.requests.sampling import rest_of_lanes
@@ -17,7 +17,6 @@ MOST_EMBEDDINGS = 512
 MOST_COMPONENTS = 1024
 MOST_CANDIDATES = 8
 MOST_LEVEL = 999  # of the noise on an embedding
-UNCLIPS = {name: row for name, row in HELPERS.items() if row.family == "unclip"}
 WORDS = "text-to-image"  # the model that draws from a caption alone
 
 UnclipName = Annotated[str, name_in(UNCLIPS, "unCLIP model")]

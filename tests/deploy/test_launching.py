@@ -61,6 +61,12 @@ def refusal(ask):
         ("MAX_UPLOAD_MB", "inf", "'inf', but should be a finite number"),
         ("ALLOWED_MODELS", "a/b, c d", "'a/b, c d', but should be hub models as OWNER/NAME or OWNER/NAME@REVISION, "
                                        "comma-separated; 'c d' is none"),
+        ("ALLOWED_MODELS", "unclip:a b", "'unclip:a b', but should be hub models as OWNER/NAME or OWNER/NAME@REVISION, each behind unclip:, "
+                                         "or unclip:/FOLDER, comma-separated; 'unclip:a b' is none"),
+        ("ALLOWED_MODELS", "unclip:/not/there", "'unclip:/not/there', but should name folders with a model_index.json behind unclip:; "
+                                                "'/not/there' is none"),
+        ("ALLOWED_MODELS", "/not/there", "'/not/there', but should be hub models as OWNER/NAME or OWNER/NAME@REVISION, "
+                                         "comma-separated; '/not/there' is none"),
     ],
 )  # fmt: skip
 def test_a_value_that_does_not_fit_is_one_sentence(monkeypatch, name, value, words):

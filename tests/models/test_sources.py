@@ -114,6 +114,26 @@ def test_of_a_control_only_one_precision_is_fetched_and_never_a_pickle(monkeypat
     assert asked["allow_patterns"] == ["*.json", weights] and asked["revision"] == "0123abc"
 
 
+def test_of_an_unclip_on_pixels_all_is_fetched_but_what_enlarges_its_pictures(monkeypatch, tmp_path):
+    """diffusers refuses to fetch it: it misses the module of its text_proj."""
+    asked = {}
+    files = [
+        "model_index.json",
+        "text_proj/config.json",
+        "decoder/w.safetensors",
+        "decoder/w.bin",
+        "tokenizer/merges.txt",
+    ]
+    monkeypatch.setattr(sources, "list_repo_files", lambda name, revision: files)
+    monkeypatch.setattr(
+        sources, "snapshot_download", lambda name, **options: asked.update(options, name=name) or tmp_path
+    )
+    allowed = Settings(offline=False, allowed_models=f"unclip:{ID}")
+    assert folder_of(ID, allowed) == tmp_path and asked["revision"] == "0123abc"
+    assert asked["allow_patterns"] == ["*.json", "decoder/w.safetensors", "*/merges.txt"]
+    assert asked["ignore_patterns"] == ["super_res_first/*", "super_res_last/*", "super_res_scheduler/*"]
+
+
 # The hub's cache on this machine
 
 

@@ -12,9 +12,12 @@ from diffusers import (
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
     StableUnCLIPPipeline,
+    UnCLIPPipeline,
+    UnCLIPScheduler,
     UNet2DConditionModel,
     UNet2DModel,
 )
+from diffusers.pipelines.deprecated.unclip.text_proj import UnCLIPTextProjModel
 from diffusers.pipelines.stable_diffusion import StableUnCLIPImageNormalizer
 from transformers import (
     CLIPImageProcessor,
@@ -111,13 +114,7 @@ def unclip(folder, prediction_type="epsilon", context=False):
     net = unet(class_embed_type="projection", projection_class_embeddings_input_dim=2 * WIDTH)
     enlarge(net.class_embedding.linear_2, 3)
     enlarge(net.conv_out, 0.5)
-    text = CLIPTextModelWithProjection(
-        CLIPTextConfig(
-            vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=32, num_hidden_layers=2,
-            num_attention_heads=2, max_position_embeddings=tokenizer.model_max_length, projection_dim=WIDTH,
-            bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
-        )
-    )  # fmt: skip
+    text = clip_text(tokenizer)
     prior = PriorTransformer(
         num_attention_heads=2, attention_head_dim=8, num_layers=2, embedding_dim=WIDTH,
         num_embeddings=tokenizer.model_max_length,
@@ -132,23 +129,71 @@ def unclip(folder, prediction_type="epsilon", context=False):
         image_normalizer=normalizer, image_noising_scheduler=DDPMScheduler(**cosine), tokenizer=tokenizer,
         text_encoder=plain.text_encoder, unet=net, scheduler=plain.scheduler, vae=plain.vae,
     ).save_pretrained(folder / "unclip")  # fmt: skip
+    if context:
+        EmbeddingContext(2 * WIDTH, 32, tokens=3, hidden=8).save_pretrained(folder / "unclip" / "context")
+    return with_image_encoder(folder / "unclip")
+
+
+def with_image_encoder(folder):
+    """A pipeline's folder with what embeds pictures beside the rest."""
     CLIPVisionModelWithProjection(
         CLIPVisionConfig(
             hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, image_size=SIDE,
             patch_size=8, projection_dim=WIDTH,
         )
-    ).save_pretrained(folder / "unclip" / "image_encoder")  # fmt: skip
+    ).save_pretrained(folder / "image_encoder")  # fmt: skip
     size = {"height": SIDE, "width": SIDE}
     CLIPImageProcessor(
         size=size, crop_size=size, do_center_crop=False, image_mean=[0.5] * 3, image_std=[0.5] * 3
-    ).save_pretrained(folder / "unclip" / "feature_extractor")
-    if context:
-        EmbeddingContext(2 * WIDTH, 32, tokens=3, hidden=8).save_pretrained(folder / "unclip" / "context")
-    index = folder / "unclip" / "model_index.json"
+    ).save_pretrained(folder / "feature_extractor")
+    index = folder / "model_index.json"
     beside = {"image_encoder": "CLIPVisionModelWithProjection", "feature_extractor": "CLIPImageProcessor"}
     parts = {name: ["transformers", kind] for name, kind in beside.items()}
     index.write_text(json.dumps(json.loads(index.read_text()) | parts))
-    return folder / "unclip"
+    return folder
+
+
+def pixel_unclip(folder):
+    """An UnCLIPPipeline, as Karlo's is built, with the image encoder beside it."""
+    torch.manual_seed(6)
+    decoder = UNet2DConditionModel(
+        sample_size=LATENT, in_channels=3, out_channels=6, block_out_channels=(16, 32), layers_per_block=1,
+        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn", cross_attention_dim=24, attention_head_dim=8, norm_num_groups=8,
+        resnet_time_scale_shift="scale_shift", class_embed_type="identity",
+    )  # fmt: skip
+    enlarge(decoder.conv_out, 0.5)
+    tokenizer = CLIPTokenizer.from_pretrained(TOKENIZER)
+    projection = UnCLIPTextProjModel(clip_embeddings_dim=WIDTH, time_embed_dim=64, cross_attention_dim=24)
+    torch.nn.init.normal_(projection.learned_classifier_free_guidance_embeddings)
+    prior = PriorTransformer(
+        num_attention_heads=2, attention_head_dim=8, num_layers=2, embedding_dim=WIDTH,
+        num_embeddings=tokenizer.model_max_length,
+    )  # fmt: skip
+    prior.clip_mean.data, prior.clip_std.data = torch.randn(1, WIDTH), torch.rand(1, WIDTH) + 0.5
+    larger = UNet2DModel(
+        sample_size=2 * LATENT, in_channels=6, out_channels=3, block_out_channels=(8, 8), layers_per_block=1,
+        down_block_types=("DownBlock2D",) * 2, up_block_types=("UpBlock2D",) * 2, norm_num_groups=8,
+    )  # fmt: skip
+    UnCLIPPipeline(
+        prior=prior, decoder=decoder, text_encoder=clip_text(tokenizer), tokenizer=tokenizer, text_proj=projection,
+        super_res_first=larger, super_res_last=larger,
+        prior_scheduler=UnCLIPScheduler(prediction_type="sample", clip_sample_range=5.0),
+        decoder_scheduler=UnCLIPScheduler(variance_type="learned_range"), super_res_scheduler=UnCLIPScheduler(),
+    ).save_pretrained(folder)  # fmt: skip
+    return with_image_encoder(folder)
+
+
+def clip_text(tokenizer):
+    """The text encoder of a CLIP of WIDTH."""
+    return CLIPTextModelWithProjection(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=32, num_hidden_layers=2,
+            num_attention_heads=2, max_position_embeddings=tokenizer.model_max_length, projection_dim=WIDTH,
+            bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+        )
+    )  # fmt: skip
 
 
 def controlnet(folder, seed, **config):

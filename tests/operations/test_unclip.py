@@ -62,10 +62,10 @@ def noise(seed, shape):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def lab_ddim(scheduler):
+def lab_ddim(scheduler, clip_sample=False):
     """diffusers' DDIM with the lab's spacing and its last step, which ends at the picture."""
     return DDIMScheduler.from_config(
-        scheduler.config, timestep_spacing="trailing", set_alpha_to_one=True, steps_offset=0, clip_sample=False
+        scheduler.config, timestep_spacing="trailing", set_alpha_to_one=True, steps_offset=0, clip_sample=clip_sample
     )
 
 

@@ -1,7 +1,12 @@
 """Tab: what lies between two pictures. unCLIP embeds words and pictures in one space, and draws from its points."""
 
-from lab.catalog import Helper, Model
-from lab.requests.unclip import UNCLIPS
+from collections.abc import Iterator
+from typing import Any
+
+from lab.capsules.unclip_script import has_script
+from lab.catalog import UNCLIPS, Helper, Model
+from lab.requests.base import LabError
+from lab.requests.unclip import UnclipRequest
 from lab.settings import Settings, at_hand
 from lab.ui.shell.rooms.tab import Rooms
 from lab.ui.tabs.unclip.controls import SHARED
@@ -19,6 +24,13 @@ class Unclip(Rooms):
     def models(cls, settings: Settings) -> list[Model]:
         """The unCLIPs that are there."""
         return [_row(helper) for helper in UNCLIPS.values() if at_hand(helper.source, settings)]
+
+    def scripts(self, values: dict[Any, Any]) -> Iterator[tuple[str, str]]:
+        """As Rooms.scripts. Raises LabError where the model's runs have none."""
+        last = self.last(values)
+        if isinstance(last.request, UnclipRequest) and not has_script(last.request):
+            raise LabError("Pictures of this unCLIP model have no script: it draws on pixels.")
+        yield from super().scripts(values)
 
 
 def _row(helper: Helper) -> Model:
