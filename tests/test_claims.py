@@ -24,7 +24,7 @@ from lab.engine.mixture import Mixture, guided
 from lab.engine.noising import alpha_bar
 from lab.engine.plane_measures import energy_distance, shares, straightness
 from lab.engine.process import Level
-from lab.measures import diversity, foreground, overlap, picture_measures
+from lab.measures import diversity, foreground, overlap, picture_measures, rms
 from lab.models.loaders import make_cache
 from lab.operations import OPERATIONS
 from lab.operations.annotate import annotate
@@ -77,7 +77,10 @@ from lab.ui.tabs.samplers import requests as samplers_requests
 from lab.ui.tabs.samplers import tab as samplers_tab
 from lab.ui.tabs.score import tab as score_tab
 from lab.ui.tabs.unclip import tab as unclip_tab
+from lab.ui.tabs.unclip.components import figures as component_figures
 from lab.ui.tabs.unclip.difference import plans as difference_plans
+from lab.ui.tabs.unclip.variations import figures as variation_figures
+from lab.ui.tabs.unclip.variations import plans as variation_plans
 
 SETTINGS = Settings(device="cpu", cpu_engine="torch")
 NOISING = Form("noising", noising_tab.FORM)
@@ -1203,8 +1206,8 @@ def test_kept_attention_keeps_the_pose(house):
 # unCLIP: an embedding turned by words
 
 
-def turned(title, shared_house):
-    """The outcome of a preset of text differences."""
+def from_embedding(title, shared_house):
+    """The outcome of a preset that begins at a picture."""
     row = unclip_tab.Unclip.models(SETTINGS)[0]
     now = Form("unclip", unclip_tab.Unclip.fields, [row]).preset(preset_of(unclip_tab, title))
     room = unclip_tab.Unclip.rooms[now[ROOM]]
@@ -1225,7 +1228,7 @@ def test_the_apple_turns_green_and_its_embedding_to_an_avocado(house):
     title = "The apple, but green"
     assert "red turns to green" in preset_of(unclip_tab, title).look
     assert "From θ = 0.3 on the picture nearest to the embedding is an avocado" in truth("unclip", title)
-    outcome = turned(title, house)
+    outcome = from_embedding(title, house)
     nearest = [outcome.embedded[index].nearest[0].caption for index in range(6)]
     assert nearest[:2] == ["red apple"] * 2 and nearest[3:] == ["avocado"] * 3
     for row in difference_plans.rows(outcome.request):
@@ -1237,8 +1240,50 @@ def test_the_apple_turns_green_and_its_embedding_to_an_avocado(house):
 def test_the_fox_becomes_no_panda(house):
     title = "From fox to panda"
     assert "leaves the fox for what is black and white, and no panda" in preset_of(unclip_tab, title).look
-    outcome = turned(title, house)
+    outcome = from_embedding(title, house)
     first, last = outcome.embedded[0].nearest, outcome.embedded[5].nearest
     assert first[0].caption == "fox" and "panda" not in {one.caption for one in last}
     inked = [one.picture[foreground(one.picture)].astype(float).mean(axis=0) for one in (first[0], last[0])]
     assert np.ptp(inked[0]) > 60 > 30 > np.ptp(inked[1])  # orange, then grey
+
+
+# unCLIP: what an embedding holds, and what x_T does
+
+
+def test_inverted_noise_keeps_the_layout_and_drawn_noise_what_the_picture_shows(house):
+    title = "Variations of a picture"
+    assert "inverted x_T keeps the layout, drawn x_T only what the picture shows" in preset_of(unclip_tab, title).look
+    assert truth("unclip", title).startswith("What they show: the embedding says what a picture is about")
+    outcome = from_embedding(title, house)
+    apart = [
+        [variation_figures.apart(outcome, lane) for lane in row.lanes] for row in variation_plans.rows(outcome.request)
+    ]
+    back = variation_figures.apart(outcome, 0)
+    assert 2 * back < np.mean(apart[0]) < np.mean(apart[1]) - 8
+    drawn_lanes = variation_plans.rows(outcome.request)[1].lanes
+    verdicts = [variation_figures.verdict(outcome, lane) for lane in drawn_lanes]
+    assert verdicts.count("same thing") > len(verdicts) / 2
+
+
+def test_noise_on_an_embedding_takes_the_picture_away(house):
+    title = "Noise on an embedding"
+    assert "the more noise lies on the embedding, the less of the picture is left" in preset_of(unclip_tab, title).look
+    outcome = from_embedding(title, house)
+    rows = [
+        [variation_figures.cosine(outcome, lane) for lane in row.lanes] for row in variation_plans.rows(outcome.request)
+    ]
+    little, middle, much = np.mean(rows, axis=0).reshape(3, 2).mean(axis=1)
+    assert little > middle + 0.05 and middle > much + 0.05
+
+
+def test_the_first_components_bring_the_colours_and_sixteen_the_fox(house):
+    title = "What the embedding holds"
+    assert "the first components bring the fox’s colours, and sixteen the fox" in preset_of(unclip_tab, title).look
+    assert "Sixteen make the fox, and more of them change nothing" in truth("unclip", title)
+    outcome = from_embedding(title, house)
+    verdicts = [component_figures.verdict(outcome, lane) for lane in range(8)]
+    assert verdicts[:2] == ["another kind"] * 2 and verdicts[4:] == ["same thing"] * 4
+    pictures = [outcome.results[lane].picture for lane in range(8)]
+    red, _, blue = pictures[0][foreground(pictures[0])].astype(float).mean(axis=0)
+    assert red > blue + 60
+    assert rms(pictures[4], pictures[7]) < 10 < rms(pictures[3], pictures[7])
