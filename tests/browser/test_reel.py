@@ -59,8 +59,9 @@ def watch_requests(page):
     return requests
 
 
+@pytest.mark.same_page
 def test_scrubbing_shows_every_position_as_its_own_and_asks_the_server_nothing(page):
-    opened(page)
+    opened(page, still=True)
     requests = watch_requests(page)
     forth = page.evaluate(SCRUB_JS.replace("PICTURE_JS", PICTURE_JS))
     again = page.evaluate(SCRUB_JS.replace("PICTURE_JS", PICTURE_JS))
@@ -115,6 +116,7 @@ def test_pictures_run_play_and_slider_are_in_sight_together(page, tab):
             assert box["width"] >= 60, "wide enough to take hold of"
 
 
+@pytest.mark.same_page
 @pytest.mark.parametrize(
     ("tab", "cell", "enlarged"),
     [
@@ -138,3 +140,4 @@ def test_a_grid_is_scrubbed_without_a_request_and_its_pictures_open_all_the_same
     source = first.locator("img").get_attribute("src")
     first.click()
     expect(page.locator(enlarged)).to_have_attribute("src", source)
+    page.keyboard.press("Escape")
