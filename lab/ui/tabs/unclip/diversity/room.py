@@ -41,7 +41,7 @@ class Diversity(Room):
     about = (
         "**Diversity over guidance.** A larger guidance scale makes a picture fit its words better, and pictures of different seeds more alike. "
         "In unCLIP what a picture means is decided before, in the embedding that the prior draws for each seed: guidance of the decoder "
-        "does not take it away (Ramesh et al. 2022, figure 9). Told one embedding, seeds grow alike, too. Both grids begin at the same noise in each column."
+        "does not take it away (Ramesh et al. 2022, figure 9). Told one embedding for all, the decoder’s seeds differ in what it leaves open. Both grids begin at the same noise in each column."
     )
     fields = FIELDS
     shared = ("model", "prompt", "seed")
@@ -50,7 +50,7 @@ class Diversity(Room):
     presets = (
         Preset("What guidance costs", look="Compare the last rows: on the left seeds grew alike, on the right each keeps what its embedding says.",
                place="#unclip-stage", prompt="heart"),
-        Preset("One embedding for all", look="Read both grids downwards: from one embedding the decoder’s seeds grow alike, too.",
+        Preset("One embedding for all", look="Compare the last rows: the words end in one cat; told one embedding, the decoder’s seeds still differ.",
                place="#unclip-stage", prompt="cat", diversity_prior=plans.ONE),
     )  # fmt: skip
     questions = (

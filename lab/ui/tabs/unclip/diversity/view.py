@@ -59,7 +59,7 @@ def _told(outcome: Outcome | None, way: str, seeds: int, prior: str) -> str:
     count = seeds if prior == plans.EACH else 1
     found = [outcome.embedded.get(index) if outcome else None for index in range(count)]
     cells = "".join(view.near(one.nearest[0] if one else None) for one in found)
-    said = "from an embedding for each seed, near" if prior == plans.EACH else "from one embedding, near"
+    said = "one a seed, near" if prior == plans.EACH else "one for all, near"
     return f'<div class="diversity-told"><span>{said}</span>{cells}</div>'
 
 

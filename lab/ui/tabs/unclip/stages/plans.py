@@ -8,7 +8,7 @@ from lab.requests.unclip import Embedding, UnclipLane, UnclipRequest
 from lab.ui.tabs.unclip.outcome import Outcome
 from lab.unclip_curves import unclip_curves
 
-SCALE = 2.0  # of guidance
+SCALE = 4.0  # of guidance
 TEXT = 0  # the embedding of the words themselves; those of the prior follow it
 
 
