@@ -1,5 +1,6 @@
 """The two stages of unCLIP: what they begin from and are taught, and the folder that both ship into."""
 
+import json
 from dataclasses import asdict
 from types import SimpleNamespace
 
@@ -13,13 +14,14 @@ from transformers import CLIPVisionModelWithProjection
 from lab import unclip_curves
 from lab.requests.unclip import Judged, Near
 from lab.training.copies import COPIES, FAR, in_another_hue, with_varied_copies
+from lab.training.curves import weights
 from lab.training.export import export
 from lab.training.recipes import RECIPES, folder_of, recipes_of
 from lab.training.recipes.clip import embed_pictures
 from lab.training.recipes.unclip import with_class_embedding
 from lab.training.unclip import COMMAND, ranks, right, write_curves
 from lab.training.wording import MAX_TOKENS, tokenize
-from lab.unclip_curves import Kept, Retrieval, Spread, UnclipCurves
+from lab.unclip_curves import COMPONENTS, SCALES, WAYS, Kept, Retrieval, Spread, UnclipCurves
 
 
 @pytest.fixture(scope="module")
@@ -201,3 +203,15 @@ def test_the_page_reads_the_figures_that_are_written(tmp_path, monkeypatch):
     monkeypatch.setattr(unclip_curves, "FILE", tmp_path / "curves" / "unclip.json")
     got = unclip_curves.unclip_curves.__wrapped__()
     assert got == UnclipCurves(**{name: tuple(own) for name, own in rows.items()}, **how, command=COMMAND)
+
+
+def test_the_shipped_figures_are_of_the_shipped_weights():
+    content, curves = json.loads(unclip_curves.FILE.read_text()), unclip_curves.unclip_curves()
+    assert content["weights"] == weights(("unclip", "text-to-image", "judge"))
+    assert curves is not None and curves.prompts >= 64
+    by_caption = {(point.way, point.scale) for point in curves.retrieval if point.wording == "caption"}
+    assert by_caption == {(way, scale) for way in WAYS for scale in SCALES}
+    assert tuple(point.components for point in curves.kept) == COMPONENTS
+    assert {point.way for point in curves.diversity} == {"words", "fixed"}
+    shares = [share for point in curves.retrieval for share in (point.first, point.five)]
+    assert all(0 <= share <= 1 for share in shares)
