@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from lab.training.export import export
 from lab.training.recipes import recipes_of
 from lab.training.scene import Scene
 from lab.training.scores import edge_f1, foreground, nearest, overlap, recall
+from lab.training.unclip import Plan
 
 
 def test_recall_counts_own_columns():
@@ -66,6 +68,8 @@ def test_every_model_is_measured_and_gets_a_card(make, corpus, tmp_path, monkeyp
     for name in (recipe for folder in MEASURES for recipe in recipes_of(folder)):
         make.model(name)
     monkeypatch.setattr("lab.training.evaluate.SCALES", (0.0, 1.0, 3.0))
+    few = partial(Plan, diversity_prompts=2, seeds=2, varied=2, variations=2, steps=2, prior_steps=2, scales=(1.0, 3.0))
+    monkeypatch.setattr("lab.training.unclip.Plan", few)
     results = evaluate(Scene(corpus, make.model, prompts=4))
     assert set(results) == set(MEASURES)
     json.dumps(results, allow_nan=False)
