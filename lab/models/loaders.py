@@ -345,7 +345,10 @@ def _pixel_unclip(
     check_decoder(net.config, scheduler.config.get("variance_type") or "fixed")
     clip = _unclip_encoders(folder, settings, shelf, "")
     key = content_key(folder / "decoder")
-    denoiser = PixelDecoderDenoiser(net, scheduler, shelf(f"{key}/engines", lambda: Engines(key, workshop)))
+    engines = shelf(
+        f"{key}/engines", lambda: Engines(key)
+    )  # torch alone: OpenVINO crashes while it compiles such a decoder
+    denoiser = PixelDecoderDenoiser(net, scheduler, engines)
     prior = _prior(folder, settings, shelf, clips=True)
     return LoadedPixelUnclip(denoiser, projection, clip, prior, _gallery(clip.image), clip_range_of(scheduler))
 
