@@ -34,6 +34,7 @@ CHANGES = {  # a control, what it has by the second preset, and something else
     "score": ("#score-seed input", "0", "5"),
     "ledger": ("#ledger-calls :is(input, textarea)", "250", "25"),
     "controlnet": ("#controlnet-prompt :is(input, textarea)", "red heart", "star"),
+    "unclip": ("#unclip-prompt :is(input, textarea)", "cat face", "star"),
     "edit": ("#edit-strengths :is(input, textarea)", "0.1, 0.3, 0.5, 0.7", "0.5"),
     "memory": ("#memory-seed input", "0", "3"),
     "inside": ("#inside-seed input", "0", "3"),

@@ -42,7 +42,7 @@ def test_a_film_plays_once_rests_and_is_scrubbed_beside_its_double_exposure(page
     page.on("request", lambda request: asked.append(request.url))
     first, second = (pixels(page, f".between-original >> nth={k}") for k in range(2))
     mixed = pixels(page, "canvas[data-part=mix]")
-    assert np.abs(mixed - (first + second) / 2).max() <= 1
+    assert np.abs(mixed - (first + second) / 2).max() < 2  # a canvas rounds twice
     slider = page.get_by_label("From the first picture to the second")
     slider.focus()
     page.keyboard.press("End")
