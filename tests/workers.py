@@ -4,10 +4,7 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 BROWSER = "tests/browser/"
-BROWSERS = (
-    f"{BROWSER}test_inside",
-    BROWSER,
-)  # one worker each: a lab that serves and a browser are started once in both
+TABS = tuple(f"{BROWSER}test_{name}" for name in ("controlnet", "edit", "inside", "unclip"))
 LONG = (BROWSER, *(f"tests/{name}.py" for name in (
     "models/test_compiled", "backends/test_ray_serve", "load/test_soak", "load/test_overload", "capsules/test_script",
     "deploy/test_space", "models/test_distilled", "load/test_faults", "test_safety",
@@ -15,14 +12,17 @@ LONG = (BROWSER, *(f"tests/{name}.py" for name in (
 
 
 class Pieces(LoadFileScheduling):
-    """A worker takes one file after another in the order of the collection, and the browser tests as one, those of the largest tab as another."""
+    """A worker takes one file after another in the order of the collection, and the browser tests as one piece, those of TABS as
+    another: in both workers a lab that serves and a browser are started once."""
 
     def __init__(self, config, log):
         config.option.loadscopereorder = False
         super().__init__(config, log)
 
     def _split_scope(self, nodeid: str) -> str:
-        return next((piece for piece in BROWSERS if nodeid.startswith(piece)), nodeid.split("::", 1)[0])
+        if nodeid.startswith(BROWSER):
+            return "browser, some tabs" if nodeid.startswith(TABS) else "browser"
+        return nodeid.split("::", 1)[0]
 
 
 def order(item: pytest.Item) -> int:
