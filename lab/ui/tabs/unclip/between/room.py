@@ -7,16 +7,16 @@ import gradio as gr
 import numpy as np
 
 from lab.capsules.capsule import Range
-from lab.capsules.unclip_script import unclip_script
 from lab.requests.base import LabError, Request, make_request
 from lab.requests.unclip import UnclipLane, UnclipRequest
 from lab.ui.shell import lists, pipeline
 from lab.ui.shell.form import Field, Preset, one_of
 from lab.ui.shell.instrument import Question
-from lab.ui.shell.rooms.room import PICTURES, Asked, Room
+from lab.ui.shell.rooms.room import PICTURES, Asked
 from lab.ui.shell.sources import beside
 from lab.ui.tabs.unclip.between import charts, flow, plans, view, words
 from lab.ui.tabs.unclip.between.outcome import Outcome
+from lab.ui.tabs.unclip.room import Said, UnclipRoom
 
 FRAMES, CELLS, STEPS = (3, 17), (3, 7), (4, 40)  # fewest and most
 MAPS = (plans.TRIANGLE, plans.SQUARE)
@@ -45,7 +45,7 @@ FIELDS = (
 # fmt: on
 
 
-class Between(Room):
+class Between(UnclipRoom):
     """What lies between two pictures, or three, or four, in the space of their embeddings."""
 
     name, title = "between", "Between two pictures"
@@ -75,6 +75,8 @@ class Between(Room):
             {0: "that is the picture beside it, mixed from pixels.", 2: "it has an outline and a colour."},
         ),
     )  # fmt: skip
+    said: ClassVar[Said] = words
+    made = Outcome
     style = beside(__file__, "style.css")
     scripts: ClassVar[Mapping[str, str]] = {"between.js": beside(__file__, "between.js")}
 
@@ -112,10 +114,6 @@ class Between(Room):
             now["between_experiment"], lists.count(now["between_cells"], "Pictures along a side", *CELLS)
         )
 
-    def outcome(self, request: Request) -> Any:
-        assert isinstance(request, UnclipRequest)
-        return Outcome(request)
-
     def stage(self, outcome: Any | None, asked: Asked) -> str:
         now = asked.now
         if outcome is not None:
@@ -125,20 +123,8 @@ class Between(Room):
         x, y = (now["between_t"], 0.0) if experiment == plans.FILM else (now["between_x"], now["between_y"])
         return view.stage(experiment, places, asked.pictures.values(), outcome, x, y)
 
-    def words(self, outcome: Any) -> str:
-        return words.words(outcome)
-
-    def progress(self, outcome: Outcome) -> str:
-        return outcome.doing()
-
-    def summary(self, outcome: Outcome) -> str:
-        return words.summary(outcome)
-
     def chart(self, outcome: Any, now: Mapping[str, Any]) -> Any:
         return charts.chart(outcome, now["between_chart"])
-
-    def table(self, outcome: Any) -> str:
-        return words.table(outcome)
 
     def pictures(self, outcome: Outcome) -> Iterable[tuple[str, np.ndarray]]:
         for lane, found in sorted(outcome.results.items()):
@@ -147,10 +133,6 @@ class Between(Room):
                 f"t-{place.x:.2f}" if outcome.experiment == plans.FILM else f"row-{place.row + 1}-{place.column + 1}"
             )
             yield f"between-{lane:02}-{where}", found.picture
-
-    def scripts_of(self, request: Request) -> Iterable[tuple[str, str]]:
-        assert isinstance(request, UnclipRequest)
-        yield "unclip.py", unclip_script(request)
 
     def flow(self, request: Request) -> pipeline.Flow:
         assert isinstance(request, UnclipRequest)

@@ -1,12 +1,11 @@
 """The room of components: a picture's embedding with few of its principal components, decoded (Ramesh et al. 2022, Figure 7)."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import gradio as gr
 import numpy as np
 
-from lab.capsules.unclip_script import unclip_script
 from lab.quantities import quantity
 from lab.requests.base import LabError, Request, make_request
 from lab.requests.unclip import MOST_COMPONENTS, UnclipLane, UnclipRequest
@@ -14,11 +13,12 @@ from lab.ui.shell import lists, pipeline, pipeline_figures
 from lab.ui.shell.form import Field, Preset
 from lab.ui.shell.instrument import Question
 from lab.ui.shell.pipeline import BEFORE, UNCLIP, Part
-from lab.ui.shell.rooms.room import Asked, Room
+from lab.ui.shell.rooms.room import Asked
 from lab.ui.shell.sources import beside
 from lab.ui.tabs.unclip import flow
 from lab.ui.tabs.unclip.components import charts, plans, view
 from lab.ui.tabs.unclip.outcome import Outcome
+from lab.ui.tabs.unclip.room import Said, UnclipRoom, picture_of
 from lab.ui.tabs.unclip.values import first_seed
 from lab.unclip_curves import unclip_curves
 
@@ -38,7 +38,7 @@ FIELDS = (
 # fmt: on
 
 
-class ComponentsRoom(Room):
+class ComponentsRoom(UnclipRoom):
     """What the first principal components of an embedding hold."""
 
     name, title = "components", "What the embedding holds"
@@ -64,12 +64,11 @@ class ComponentsRoom(Room):
             {0: "ears and muzzle are not blurred but absent.", 2: "there is one orange shape on white, and no grain."},
         ),
     )  # fmt: skip
+    said: ClassVar[Said] = view
     style = beside(__file__, "style.css")
 
     def request(self, asked: Asked) -> Request:
         now = asked.now
-        if asked.picture is None:
-            raise LabError("There is no picture: choose an example or your own.")
         counts = self._counts(now)
         lane = make_request(UnclipLane, steps=now["components_steps"], guidance_scale=now["components_scale"])
         rows = lists.count(now["components_seeds"], "Seeds", *SEEDS)
@@ -77,7 +76,7 @@ class ComponentsRoom(Room):
         return make_request(
             UnclipRequest,
             unclip=asked.row.name,
-            pictures=(asked.picture,),
+            pictures=(picture_of(asked),),
             embeddings=plans.embeddings(counts),
             lanes=plans.lanes(counts, range(first, first + rows), lane),
             judged=True,
@@ -88,10 +87,6 @@ class ComponentsRoom(Room):
         if len(counts) > MOST_COLUMNS:
             raise LabError(f"Components kept: {len(counts)} numbers; at most {MOST_COLUMNS} stand side by side.")
         return counts
-
-    def outcome(self, request: Request) -> Any:
-        assert isinstance(request, UnclipRequest)
-        return Outcome(request)
 
     def stage(self, outcome: Any | None, asked: Asked) -> str:
         if outcome is not None:
@@ -105,18 +100,9 @@ class ComponentsRoom(Room):
     def words(self, outcome: Any) -> str:
         return view.words(outcome, unclip_curves())
 
-    def progress(self, outcome: Outcome) -> str:
-        return outcome.doing()
-
-    def summary(self, outcome: Outcome) -> str:
-        return view.summary(outcome)
-
     def chart(self, outcome: Any, now: Mapping[str, Any]) -> Any:
         curves = unclip_curves()
         return charts.measured(curves) if curves and now["components_chart"] == charts.MANY else charts.chart(outcome)
-
-    def table(self, outcome: Any) -> str:
-        return view.table(outcome)
 
     def pictures(self, outcome: Outcome) -> Iterable[tuple[str, np.ndarray]]:
         yield "components-picture", outcome.request.pictures[0]
@@ -125,10 +111,6 @@ class ComponentsRoom(Room):
                 if lane in outcome.results:
                     seed = outcome.request.lanes[lane].seed
                     yield f"components-{count:03}-seed-{seed}", outcome.results[lane].picture
-
-    def scripts_of(self, request: Request) -> Iterable[tuple[str, str]]:
-        assert isinstance(request, UnclipRequest)
-        yield "components.py", unclip_script(request)
 
     def flow(self, request: Request) -> pipeline.Flow:
         assert isinstance(request, UnclipRequest)

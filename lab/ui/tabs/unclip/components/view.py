@@ -61,7 +61,7 @@ def _section(label: str, title: str, said: str, drawn: str, nearest: Near | None
     )
 
 
-def words(outcome: Outcome, curves: UnclipCurves | None) -> str:
+def words(outcome: Outcome, curves: UnclipCurves | None = None) -> str:
     """What the judge makes of it, in sentences, and what was measured over many pictures, where that is known."""
     itself, counts = figures.picture(outcome), plans.counts(outcome.request)
     if itself is None or not outcome.whole:

@@ -1,12 +1,11 @@
 """The room of text differences: a picture's embedding turned by what one text says and another does not (Ramesh et al. 2022, section 3.3)."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import gradio as gr
 import numpy as np
 
-from lab.capsules.unclip_script import unclip_script
 from lab.requests.base import LabError, Request, make_request
 from lab.requests.unclip import Embedding, UnclipLane, UnclipRequest
 from lab.ui.shell import lists, pipeline, pipeline_figures
@@ -14,11 +13,12 @@ from lab.ui.shell.form import Field, Preset
 from lab.ui.shell.instrument import Question
 from lab.ui.shell.pipeline import BEFORE, Part
 from lab.ui.shell.rooms.controls import example
-from lab.ui.shell.rooms.room import Asked, Room
+from lab.ui.shell.rooms.room import Asked
 from lab.ui.shell.sources import beside
 from lab.ui.tabs.unclip import flow
 from lab.ui.tabs.unclip.difference import charts, plans, view
 from lab.ui.tabs.unclip.outcome import Outcome
+from lab.ui.tabs.unclip.room import Said, UnclipRoom, picture_of
 from lab.ui.tabs.unclip.values import prompt_of
 
 COUNT = (3, 9)  # fewest and most turns
@@ -35,7 +35,7 @@ FIELDS = (
 # fmt: on
 
 
-class Difference(Room):
+class Difference(UnclipRoom):
     """A picture's embedding, turned by the difference of two texts."""
 
     name, title = "difference", "Text differences"
@@ -67,6 +67,7 @@ class Difference(Room):
             {1: "on the right the embedding’s nearest picture is no apple.", 2: "the cosine to “green apple” grows with θ."},
         ),
     )  # fmt: skip
+    said: ClassVar[Said] = view
     style = beside(__file__, "style.css")
 
     def needs(self, shared: str, now: Mapping[str, Any]) -> bool:
@@ -74,8 +75,6 @@ class Difference(Room):
 
     def request(self, asked: Asked) -> Request:
         now = asked.now
-        if asked.picture is None:
-            raise LabError("There is no picture: choose an example or your own.")
         lane = make_request(
             UnclipLane, seed=now["seed"], steps=now["difference_steps"], guidance_scale=now["difference_scale"]
         )
@@ -84,14 +83,10 @@ class Difference(Room):
         return make_request(
             UnclipRequest,
             unclip=asked.row.name,
-            pictures=(asked.picture,),
+            pictures=(picture_of(asked),),
             judged=True,
             **plans.asks(plans.turns(most, count), _texts(now), now["difference_start"], lane),
         )
-
-    def outcome(self, request: Request) -> Any:
-        assert isinstance(request, UnclipRequest)
-        return Outcome(request)
 
     def stage(self, outcome: Any | None, asked: Asked) -> str:
         if outcome is not None:
@@ -100,29 +95,13 @@ class Difference(Room):
         likeness = UnclipRequest(pictures=(np.zeros((1, 1, 3), np.uint8),), **empty)
         return view.stage(None, likeness, asked.picture)
 
-    def words(self, outcome: Any) -> str:
-        return view.words(outcome)
-
-    def progress(self, outcome: Outcome) -> str:
-        return outcome.doing()
-
-    def summary(self, outcome: Outcome) -> str:
-        return view.summary(outcome)
-
     def chart(self, outcome: Any, now: Mapping[str, Any]) -> Any:
         return charts.chart(outcome)
-
-    def table(self, outcome: Any) -> str:
-        return view.table(outcome)
 
     def pictures(self, outcome: Outcome) -> Iterable[tuple[str, np.ndarray]]:
         yield "difference-picture", outcome.request.pictures[0]
         for lane, result in sorted(outcome.results.items()):
             yield f"difference-{lane:02}-{plans.slug(outcome.request, lane)}", result.picture
-
-    def scripts_of(self, request: Request) -> Iterable[tuple[str, str]]:
-        assert isinstance(request, UnclipRequest)
-        yield "difference.py", unclip_script(request)
 
     def flow(self, request: Request) -> pipeline.Flow:
         assert isinstance(request, UnclipRequest)

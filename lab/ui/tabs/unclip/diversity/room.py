@@ -1,21 +1,21 @@
 """The room of diversity: what guidance towards words takes from the differences between seeds, and guidance towards an embedding leaves."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import gradio as gr
 import numpy as np
 
-from lab.capsules.unclip_script import unclip_script
 from lab.requests.base import LabError, Request, make_request
 from lab.requests.unclip import UnclipRequest
 from lab.ui.shell import lists, pipeline
 from lab.ui.shell.form import Field, Preset
 from lab.ui.shell.instrument import Question
-from lab.ui.shell.rooms.room import Asked, Room
+from lab.ui.shell.rooms.room import Asked
 from lab.ui.shell.sources import beside
 from lab.ui.tabs.unclip.diversity import charts, flow, plans, view
 from lab.ui.tabs.unclip.outcome import Outcome
+from lab.ui.tabs.unclip.room import Said, UnclipRoom
 from lab.ui.tabs.unclip.values import first_seed, prompt_of
 
 SEEDS = (2, 6)  # fewest and most
@@ -34,7 +34,7 @@ FIELDS = (
 # fmt: on
 
 
-class Diversity(Room):
+class Diversity(UnclipRoom):
     """Two grids of pictures over guidance scales and seeds, and how unlike the pictures of a row are."""
 
     name, title = "diversity", "Diversity over guidance"
@@ -63,6 +63,7 @@ class Diversity(Room):
             {0: "the words lose most of their diversity, the decoder keeps more than half.", 1: "both curves fall."},
         ),
     )  # fmt: skip
+    said: ClassVar[Said] = view
     style = beside(__file__, "style.css")
 
     def request(self, asked: Asked) -> Request:
@@ -85,27 +86,11 @@ class Diversity(Room):
             caption=prompt,
         )
 
-    def outcome(self, request: Request) -> Any:
-        assert isinstance(request, UnclipRequest)
-        return Outcome(request)
-
     def stage(self, outcome: Any | None, asked: Asked) -> str:
         return view.stage(outcome, SCALES, 4, asked.now["diversity_prior"])
 
-    def words(self, outcome: Any) -> str:
-        return view.words(outcome)
-
-    def progress(self, outcome: Outcome) -> str:
-        return outcome.doing()
-
-    def summary(self, outcome: Outcome) -> str:
-        return view.summary(outcome)
-
     def chart(self, outcome: Any, now: Mapping[str, Any]) -> Any:
         return charts.chart(outcome)
-
-    def table(self, outcome: Any) -> str:
-        return view.table(outcome)
 
     def pictures(self, outcome: Outcome) -> Iterable[tuple[str, np.ndarray]]:
         for index, lane in enumerate(outcome.request.lanes):
@@ -114,10 +99,6 @@ class Diversity(Room):
                     f"diversity-{lane.way}-scale-{lane.guidance_scale:g}-seed-{lane.seed}",
                     outcome.results[index].picture,
                 )
-
-    def scripts_of(self, request: Request) -> Iterable[tuple[str, str]]:
-        assert isinstance(request, UnclipRequest)
-        yield "diversity.py", unclip_script(request)
 
     def flow(self, request: Request) -> pipeline.Flow:
         assert isinstance(request, UnclipRequest)

@@ -1,20 +1,20 @@
 """The room of the two stages: from words to an embedding, from an embedding to a picture, and what the first stage is good for."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import gradio as gr
 import numpy as np
 
-from lab.capsules.unclip_script import unclip_script
 from lab.requests.base import Request, make_request
 from lab.requests.unclip import MOST_CANDIDATES, UnclipRequest
 from lab.ui.shell import lists, pipeline
 from lab.ui.shell.form import Field, Preset
 from lab.ui.shell.instrument import Question
-from lab.ui.shell.rooms.room import Asked, Room
+from lab.ui.shell.rooms.room import Asked
 from lab.ui.shell.sources import beside
 from lab.ui.tabs.unclip.outcome import Outcome
+from lab.ui.tabs.unclip.room import Said, UnclipRoom
 from lab.ui.tabs.unclip.stages import charts, flow, plans, view
 from lab.ui.tabs.unclip.values import first_seed, prompt_of
 
@@ -33,7 +33,7 @@ FIELDS = (
 # fmt: on
 
 
-class Stages(Room):
+class Stages(UnclipRoom):
     """Words, an embedding of the prior, a picture of the decoder; beside it two ways that need no prior."""
 
     name, title = "stages", "Two stages"
@@ -66,6 +66,7 @@ class Stages(Room):
             {0: "none of the last column has ears.", 2: "each has eyes and a mouth."},
         ),
     )  # fmt: skip
+    said: ClassVar[Said] = view
     style = beside(__file__, "style.css")
 
     def request(self, asked: Asked) -> Request:
@@ -84,27 +85,11 @@ class Stages(Room):
             caption=prompt,
         )
 
-    def outcome(self, request: Request) -> Any:
-        assert isinstance(request, UnclipRequest)
-        return Outcome(request)
-
     def stage(self, outcome: Any | None, asked: Asked) -> str:
         return view.stage(outcome, asked.now["prompt"], SEEDS[1] - 1)
 
-    def words(self, outcome: Any) -> str:
-        return view.words(outcome)
-
-    def progress(self, outcome: Outcome) -> str:
-        return outcome.doing()
-
-    def summary(self, outcome: Outcome) -> str:
-        return view.summary(outcome)
-
     def chart(self, outcome: Any, now: Mapping[str, Any]) -> Any:
         return charts.chart(outcome)
-
-    def table(self, outcome: Any) -> str:
-        return view.table(outcome)
 
     def pictures(self, outcome: Outcome) -> Iterable[tuple[str, np.ndarray]]:
         for k, seed in enumerate(plans.seeds(outcome.request)):
@@ -112,10 +97,6 @@ class Stages(Room):
                 result = outcome.results.get(plans.lane(k, way))
                 if result is not None:
                     yield f"stages-seed-{seed}-{way}", result.picture
-
-    def scripts_of(self, request: Request) -> Iterable[tuple[str, str]]:
-        assert isinstance(request, UnclipRequest)
-        yield "stages.py", unclip_script(request)
 
     def flow(self, request: Request) -> pipeline.Flow:
         assert isinstance(request, UnclipRequest)

@@ -1,22 +1,22 @@
 """The room of variations: a picture is embedded, and the embedding decoded again and again (Ramesh et al. 2022, section 3.1)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import gradio as gr
 import numpy as np
 
-from lab.capsules.unclip_script import unclip_script
 from lab.requests.base import LabError, Request, make_request
 from lab.requests.unclip import MOST_LEVEL, UnclipLane, UnclipRequest
 from lab.ui.shell import lists, pipeline, pipeline_figures
 from lab.ui.shell.form import Field, Preset, one_of
 from lab.ui.shell.instrument import Question
 from lab.ui.shell.pipeline import BEFORE, UNCLIP, Part
-from lab.ui.shell.rooms.room import Asked, Room
+from lab.ui.shell.rooms.room import Asked
 from lab.ui.shell.sources import beside
 from lab.ui.tabs.unclip import flow
 from lab.ui.tabs.unclip.outcome import Outcome
+from lab.ui.tabs.unclip.room import Said, UnclipRoom, picture_of
 from lab.ui.tabs.unclip.values import first_seed
 from lab.ui.tabs.unclip.variations import charts, plans, view
 
@@ -39,7 +39,7 @@ FIELDS = (
 # fmt: on
 
 
-class Variations(Room):
+class Variations(UnclipRoom):
     """A picture of one's own, drawn anew from its embedding."""
 
     name, title = "variations", "Variations"
@@ -71,15 +71,14 @@ class Variations(Room):
             {0: "no two outlines are alike.", 2: "ears and muzzle come back as well."},
         ),
     )  # fmt: skip
+    said: ClassVar[Said] = view
     style = beside(__file__, "style.css")
 
     def request(self, asked: Asked) -> Request:
         now = asked.now
-        if asked.picture is None:
-            raise LabError("There is no picture: choose an example or your own.")
         lane = make_request(UnclipLane, steps=now["variations_steps"], guidance_scale=now["variations_scale"])
         return make_request(
-            UnclipRequest, unclip=asked.row.name, pictures=(asked.picture,), judged=True, **self._asks(now, lane)
+            UnclipRequest, unclip=asked.row.name, pictures=(picture_of(asked),), judged=True, **self._asks(now, lane)
         )
 
     def _asks(self, now: Mapping[str, Any], lane: UnclipLane) -> dict[str, Any]:
@@ -96,10 +95,6 @@ class Variations(Room):
             embeddings, lanes = plans.of_seeds(seeds, eta, lane)
         return {"embeddings": embeddings, "lanes": lanes}
 
-    def outcome(self, request: Request) -> Any:
-        assert isinstance(request, UnclipRequest)
-        return Outcome(request)
-
     def stage(self, outcome: Any | None, asked: Asked) -> str:
         if outcome is not None:
             return view.stage(outcome, "", (), (), None)
@@ -108,29 +103,13 @@ class Variations(Room):
         likeness = UnclipRequest(pictures=(np.zeros((1, 1, 3), np.uint8),), **self._asks(first, UnclipLane()))
         return view.stage(None, experiment, plans.rows(likeness), plans.heads(likeness), asked.picture)
 
-    def words(self, outcome: Any) -> str:
-        return view.words(outcome)
-
-    def progress(self, outcome: Outcome) -> str:
-        return outcome.doing()
-
-    def summary(self, outcome: Outcome) -> str:
-        return view.summary(outcome)
-
     def chart(self, outcome: Any, now: Mapping[str, Any]) -> Any:
         return charts.chart(outcome)
-
-    def table(self, outcome: Any) -> str:
-        return view.table(outcome)
 
     def pictures(self, outcome: Outcome) -> Iterable[tuple[str, np.ndarray]]:
         yield "variations-picture", outcome.request.pictures[0]
         for lane, result in sorted(outcome.results.items()):
             yield f"variations-{lane:02}-{plans.slug(outcome.request, lane)}", result.picture
-
-    def scripts_of(self, request: Request) -> Iterable[tuple[str, str]]:
-        assert isinstance(request, UnclipRequest)
-        yield "variations.py", unclip_script(request)
 
     def flow(self, request: Request) -> pipeline.Flow:
         assert isinstance(request, UnclipRequest)
