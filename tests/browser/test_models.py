@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import fill
+
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
 
 
@@ -34,6 +36,8 @@ def test_a_run_elsewhere_is_seen_here_and_nothing_jumps(tab, browser, address):
         other.goto(address)
         other.get_by_role("tab", name="Samplers").click()
         other.get_by_role("button", name="Eight ways down").click()
+        fill(other.locator("#samplers-seed input"), "4711")  # a run of its own: one that was made before is remembered
+        other.locator("#samplers-run").click()
         expect(number(tab, "lanes in flight")).not_to_have_text("0")
         expect(number(tab, "runs under way")).not_to_have_text("0")
         expect(row(tab, "exact").locator(".busy")).to_contain_text("in use by")
