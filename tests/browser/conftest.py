@@ -12,9 +12,10 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Locator, Page, TimeoutError, expect, sync_playwright
+from playwright.sync_api import Locator, Page, Request, TimeoutError, expect, sync_playwright
 
 from lab.capsules.capsule import from_link
+from lab.ui.shell import ahead
 from tests.browser.setup import find
 from tests.ports import free_port
 
@@ -72,6 +73,21 @@ def ended(page: Page, tab: str) -> None:
     page.wait_for_function(
         "tab => document.getElementById(`${tab}-stop`)?.disabled !== false", arg=tab, timeout=FIRST_S * 1000
     )
+
+
+def watch_requests(page: Page) -> list[str]:
+    """The addresses that the page asks the server for from now on, without what every open page asks by itself: who waits,
+    and whether the server is there."""
+    requests: list[str] = []
+    own = f"/{ahead.ADDRESS}", "/heartbeat"
+
+    def note(request: Request) -> None:
+        path = urlsplit(request.url).path
+        if request.url.startswith("http") and not any(word in path for word in own):
+            requests.append(request.url)
+
+    page.on("request", note)
+    return requests
 
 
 def bring(page: Page, gallery: str, path: Path) -> None:
@@ -161,7 +177,7 @@ class Visit:
             self.page = self.browser.new_page(viewport=WIDE)
             self.page.set_default_timeout(60_000)
             self.page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
-            self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+            self.page.on("pageerror", lambda error: self.errors.append(error.stack or str(error)))
             self.page.goto(address)
         self.page.set_viewport_size(WIDE)
         self.page.evaluate("scrollTo(0, 0)")

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import keep
+from tests.browser.conftest import keep, watch_requests
 
 expect.set_options(timeout=90_000)  # two cores, perhaps busy
 
@@ -27,8 +27,7 @@ def test_words_light_their_maps_up_and_steps_are_scrubbed_in_the_page(page):
     expect(page.locator("#inside-stage [data-room][data-ready]")).to_be_visible()
     said = page.locator("#inside-stage [data-said]")
     expect(said).to_contain_text("“trousers”: 16 %")
-    requests = []
-    page.on("request", lambda request: requests.append(request.url) if "data:" not in request.url else None)
+    requests = watch_requests(page)
     trousers = page.evaluate(HEAT)
     page.locator("#inside-stage .words-prompt button").nth(6).hover()
     expect(said).to_contain_text("“shirt”")
@@ -49,7 +48,7 @@ def test_words_light_their_maps_up_and_steps_are_scrubbed_in_the_page(page):
     expect(page.locator("#inside-stage canvas.still")).to_be_hidden()
     page.locator("#inside-stage [data-level='4']").click()
     assert page.evaluate("document.querySelector('#inside-stage canvas.heat').width") == 4
-    assert not [url for url in requests if "queue" in url or "gradio_api" in url]
+    assert not requests
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     keep(page, "inside-words")
 

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from lab.models.families import read_family
 from lab.settings import ASSETS
-from tests.browser.conftest import keep, wait_for_address
+from tests.browser.conftest import keep, wait_for_address, watch_requests
 
 expect.set_options(timeout=90_000)  # two cores, perhaps busy
 
@@ -49,8 +49,7 @@ def test_sliders_move_the_picture_as_the_network_decodes_and_ask_for_nothing(pag
     filled(page, 16, 1)
     expect(page.locator(".dial-rows tbody tr")).to_have_count(4)
     expect(page.locator(".dial-said")).to_contain_text("4 sliders, 6 dead latents have none")
-    asked = []
-    page.on("request", lambda request: asked.append(request.url))
+    requests = watch_requests(page)
     sliders = page.locator(".dial-strip input")
     names = [int(one.get_attribute("data-latent")) for one in sliders.all()]
     before = pixels(page, ".dial-live canvas")
@@ -59,7 +58,7 @@ def test_sliders_move_the_picture_as_the_network_decodes_and_ask_for_nothing(pag
     slide(page, f".dial-strip input[data-latent='{names[3]}']", 1.2)
     assert sliders.nth(0).input_value() == "-1.8"
     shown = pixels(page, ".dial-live canvas")
-    assert np.abs(shown - before).max() > 20 and not asked
+    assert np.abs(shown - before).max() > 20 and not requests
     # the code of the page, decoded by the network itself
     data = page.locator("[data-room=dial]").evaluate("one => JSON.parse(one.dataset.dial)")
     column = next(one for one in data["columns"] if one["beta"] == 16)
@@ -76,7 +75,7 @@ def test_sliders_move_the_picture_as_the_network_decodes_and_ask_for_nothing(pag
     assert np.abs(row[:, :32] - ((decoded.clamp(-1, 1) + 1) * 127.5).permute(1, 2, 0).numpy()).max() < 3
     page.get_by_role("button", name="Back to the picture").click()
     np.testing.assert_array_equal(pixels(page, ".dial-live canvas"), before)
-    assert not asked
+    assert not requests
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     keep(page, "inside-dial")
 

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import keep
+from tests.browser.conftest import keep, watch_requests
 
 expect.set_options(timeout=90_000)  # two cores, perhaps busy
 
@@ -45,8 +45,7 @@ def test_a_channel_is_looked_at_and_scaled_in_the_page(page):
     assert pixels(page, "canvas[data-part=look]") == pixels(page, ".latents-cell[data-words='Channel 3 off'] img")
     page.get_by_role("button", name="Channel 1 alone", exact=True).focus()
     expect(page.locator("[data-caption=look] b")).to_have_text("Channel 1 alone")
-    asked = []
-    page.on("request", lambda request: asked.append(request.url))
+    requests = watch_requests(page)
     slider = page.locator(".latents-slider input")
     slider.focus()
     first = pixels(page, "canvas[data-track='2']")
@@ -60,7 +59,7 @@ def test_a_channel_is_looked_at_and_scaled_in_the_page(page):
         page.locator(f".latents-cell[data-words='Channel 3 {what}'] small").inner_text() for what in ("off", "scaled")
     ]
     assert numbers[0] == numbers[1] != ""
-    assert not [url for url in asked if "/gradio_api/" in url and "heartbeat" not in url]
+    assert not requests
     keep(page, "inside-latents-channels")
 
 

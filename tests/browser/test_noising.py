@@ -17,7 +17,7 @@ from lab.settings import ASSETS, Settings
 from lab.ui.shell import media
 from lab.ui.tabs.noising import charts, view
 from lab.ui.tabs.noising import tab as noising
-from tests.browser.conftest import bring, wait_for_address
+from tests.browser.conftest import bring, wait_for_address, watch_requests
 
 expect.set_options(timeout=30_000)  # two cores, perhaps busy
 
@@ -118,16 +118,12 @@ def test_every_frame_of_a_drag_is_painted_and_the_server_is_asked_once_t_rests(t
     drag(tab, 300)  # all is there
     expect(tab.locator("#noising-chain figcaption")).to_contain_text("300 small steps")
     wait_for_address(tab, "t", 300)
-    asked = []
-    # The page asks by itself how long the line is, "/line".
-    tab.on("request", lambda one: asked.append(one.url) if one.url.startswith("http") and not one.url.endswith("/line") else None)  # fmt: skip
+    requests = watch_requests(tab)
     assert tab.evaluate(FRAMES_JS, [300, 900, 120]) == 120
-    during = list(asked)
-    assert during == []
+    assert not requests
     expect(tab.locator("#noising-chain figcaption")).to_contain_text("900 small steps")
     wait_for_address(tab, "t", 900)
-    calls = [url for url in asked if "/gradio_api/" in url]
-    assert len(calls) == 1
+    assert len([url for url in requests if "/gradio_api/" in url]) == 1
     tab.locator("#noising-t input[type=range]").focus()
     for _ in range(3):
         tab.keyboard.press("ArrowLeft")

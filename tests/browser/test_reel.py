@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import watch_requests
+
 expect.set_options(timeout=60_000)
 
 # One event of the slider in every frame; what is on the stage then, by position.
@@ -52,20 +54,13 @@ def opened(page, tab="samplers", still=False):
     return page
 
 
-def watch_requests(page):
-    """The addresses that the page asks for from now on."""
-    requests = []
-    page.on("request", lambda request: requests.append(request.url) if request.url.startswith("http") else None)
-    return requests
-
-
 @pytest.mark.same_page
 def test_scrubbing_shows_every_position_as_its_own_and_asks_the_server_nothing(page):
     opened(page, still=True)
     requests = watch_requests(page)
     forth = page.evaluate(SCRUB_JS.replace("PICTURE_JS", PICTURE_JS))
     again = page.evaluate(SCRUB_JS.replace("PICTURE_JS", PICTURE_JS))
-    assert [url for url in requests if not url.endswith("/line")] == []  # the lab's own count of who waits
+    assert not requests
     assert forth == again and forth[-1] == {"foot": "call 50/50", "sum": -1}
     calls = [int(one["foot"].split()[1].split("/")[0]) for one in forth]
     # Of the cleanest level the slider has its last position, and there the picture is finished.
@@ -133,7 +128,7 @@ def test_a_grid_is_scrubbed_without_a_request_and_its_pictures_open_all_the_same
     expect(frames).to_have_count(pictures.count())
     page.locator(f"#{tab}-scrub input").press("End")
     expect(frames).to_have_count(0)
-    assert [url for url in requests if not url.endswith("/line")] == []  # the lab's own count of who waits
+    assert not requests
     page.locator(f"#{tab}-scrub input").press("Home")
     first = page.locator(f"#{tab}-stage {cell}").first
     assert first.get_attribute("aria-label") and first.locator("img").get_attribute("alt")

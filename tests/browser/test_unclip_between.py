@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import keep, wait_for_address
+from tests.browser.conftest import keep, wait_for_address, watch_requests
 
 expect.set_options(timeout=90_000)  # two cores, perhaps busy
 READ = """one => { const drawn = document.createElement('canvas'), side = one.naturalWidth || one.width; drawn.width = drawn.height = side;
@@ -38,21 +38,20 @@ def test_a_film_plays_once_rests_and_is_scrubbed_beside_its_double_exposure(page
     expect(page.locator(".between[data-playing]")).to_have_count(0)
     shown(page, 5)
     expect(room.get_by_role("button", name="Play")).to_be_enabled()
-    asked = []
-    page.on("request", lambda request: asked.append(request.url))
+    requests = watch_requests(page)
     first, second = (pixels(page, f".between-original >> nth={k}") for k in range(2))
     mixed = pixels(page, "canvas[data-part=mix]")
     assert np.abs(mixed - (first + second) / 2).max() < 2  # a canvas rounds twice
     slider = page.get_by_label("From the first picture to the second")
     slider.focus()
-    asked.clear()
+    requests.clear()
     page.keyboard.press("End")
     shown(page, 10)
-    assert not asked  # until it rests, when the link is told
+    assert not requests  # until it rests, when the link is told
     expect(room.locator("output")).to_have_text("t = 1.00")
     np.testing.assert_array_equal(pixels(page, "canvas[data-part=frame]"), pixels(page, "[data-lane='10'] img"))
     np.testing.assert_allclose(pixels(page, "canvas[data-part=mix]"), second, atol=1)
-    assert not [url for url in asked if "queue/join" in url]  # nothing was drawn anew
+    assert not [url for url in requests if "queue/join" in url]  # nothing was drawn anew
     room.get_by_role("button", name="Play").click()
     expect(page.locator(".between[data-playing]")).to_have_count(1)
     page.keyboard.press("Escape")
