@@ -11,7 +11,8 @@ import torch
 from lab.catalog import SAMPLERS
 from lab.engine.process import VariancePreserving
 from lab.engine.samplers import Stepper, make_scheduler
-from lab.ui.tabs.samplers.equations import EQUATIONS, INVERSION, describe
+from lab.equations import EQUATIONS, INVERSION
+from lab.ui.tabs.samplers.equations import describe
 from tests.latex import solve
 
 ALPHAS = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))
