@@ -54,7 +54,7 @@ def _head(model: Model, row: Sampler, draws: bool) -> str:
             "    python picture.py [PICTURES] [PICTURE.png]",
             "",
             "Run it in the lab's folder, or name the one with its pictures. What a perfect network would predict is a sum",
-            "over them (Karras et al. 2022, appendix B.3). The sampler is of "
+            "over the pictures (Karras et al. 2022, appendix B.3). The sampler is of "
             + f"{row.paper}, https://arxiv.org/abs/{row.arxiv}.",
             '"""',
             "",

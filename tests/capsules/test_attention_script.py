@@ -14,7 +14,9 @@ from lab.requests.base import LabError
 from lab.requests.fields import Condition
 from lab.requests.sampling import LaneResult, LaneSettings
 from lab.settings import ASSETS, Settings
+from lab.ui.tabs.inside.rooms import ROOMS
 from tests.capsules.test_script import imports, run_script
+from tests.notebooks import assert_written
 
 SETTINGS = Settings(device="cpu", dtype="float32", cpu_engine="torch")
 PROMPT = Condition(prompt="a person in a red shirt and trousers")
@@ -48,6 +50,7 @@ def test_it_draws_the_same_pictures_and_maps(tmp_path, more):
         wanted = 255 * (own - own.min()) / (own.max() - own.min())
         assert np.abs(grey(tmp_path / f"map-{k:02}.png") - wanted).max() <= 1
     assert len(list(tmp_path.glob("map-*.png"))) == (len(maps[0]) if maps else 0)
+    assert_written(ROOMS["attention"], request, events, tmp_path)
 
 
 def test_where_there_is_none_it_says_so():

@@ -13,6 +13,8 @@ from lab.models.families import Data, LoadedFamily
 from lab.operations.betas import betas
 from lab.requests.betas import BetaColumn, BetaRequest, BetaSet
 from lab.requests.bound import BETAS
+from lab.ui.tabs.inside.rooms import ROOMS
+from tests.notebooks import assert_written
 from tests.operations.toys import make_house
 
 DRAWN = np.random.default_rng(0).integers(0, 256, (9, 32, 32, 3), np.uint8)
@@ -56,3 +58,4 @@ def test_its_numbers_and_pictures_are_those_of_the_lab(family, monkeypatch, caps
     sheet = np.asarray(Image.open("betas.png")).astype(int)
     known = np.concatenate([np.concatenate([*column.reconstructions, *column.samples], 1) for column in columns])
     assert sheet.shape == known.shape and np.abs(sheet - known).max() <= 1
+    assert_written(ROOMS["dial"], request, events, tmp_path)

@@ -16,8 +16,10 @@ from lab.operations.house import House
 from lab.operations.latents import latents
 from lab.requests.latents import Decoding, Encoding, ExampleLatents, LatentLane, LatentRequest
 from lab.settings import ASSETS, Settings
+from lab.ui.tabs.inside.rooms import ROOMS
 from tests.capsules.test_script import imports, run_script
 from tests.models import tiny
+from tests.notebooks import assert_written
 
 SETTINGS = Settings(device="cpu", dtype="float32", cpu_engine="torch")
 CLOSE = 1  # grey level
@@ -35,12 +37,12 @@ def picture(name):
 
 
 def run(house, model):
-    """A request of a model, its encodings, its examples and its pictures."""
+    """A request of a model, its encodings, its examples, its pictures and all events."""
     request = LatentRequest(model=model, picture=picture("fox-3d"), second=picture("red-apple-glossy"), lanes=LANES)
     events = list(latents(request, house))
     encodings = {event.index: event for event in events if isinstance(event, Encoding)}
     known = next(event for event in events if isinstance(event, ExampleLatents))
-    return request, encodings, known, [event.picture for event in events if isinstance(event, Decoding)]
+    return request, encodings, known, [event.picture for event in events if isinstance(event, Decoding)], events
 
 
 def assert_same(script, folder, pictures, *arguments):
@@ -52,7 +54,7 @@ def assert_same(script, folder, pictures, *arguments):
 
 def test_the_shipped_model_in_the_labs_folder(tmp_path):
     house = House(SETTINGS, make_cache(SETTINGS), drive)
-    request, encodings, known, pictures = run(house, "text-to-image")
+    request, encodings, known, pictures, events = run(house, "text-to-image")
     script = latents_script(request, encodings, known)
     assert imports(script) <= {
         "base64",
@@ -71,6 +73,7 @@ def test_the_shipped_model_in_the_labs_folder(tmp_path):
     done = subprocess.run(lint, input=script, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout
     assert_same(script, tmp_path, pictures, str(ASSETS / MODELS["text-to-image"].source))
+    assert_written(ROOMS["latents"], request, events, tmp_path)
 
 
 @pytest.mark.parametrize("statistics", [True, False])
@@ -85,7 +88,7 @@ def test_stable_diffusion_xl(tmp_path, monkeypatch, statistics):
         pipeline="StableDiffusionXLPipeline",
     )  # fmt: skip
     monkeypatch.setitem(MODELS, "xl", row)
-    request, encodings, known, pictures = run(House(SETTINGS, make_cache(SETTINGS), drive), "xl")
+    request, encodings, known, pictures, _ = run(House(SETTINGS, make_cache(SETTINGS), drive), "xl")
     script = latents_script(request, encodings, known)
     assert "latents_mean" in script and str(folder) in script
     assert_same(script, tmp_path, pictures, str(folder))

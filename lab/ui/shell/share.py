@@ -1,9 +1,9 @@
-"""Sharing: a run's settings as a link, a JSON file, a PNG and a script, and the way back from all of these.
+"""Sharing: a run's settings as a link, a JSON file, a PNG, a script and a notebook, and the way back from all but the last two.
 
 A tab names its controls once, by the names that its capsules give them:
 
     self.share = share.Panel("guidance", {"model": self.model, "seeds": self.seeds})
-    self.share.wire(inputs, self.scripts)            # scripts(values) -> name and text of each
+    self.share.wire(inputs, self.scripts)            # scripts(values) -> a Script each
     ...
     return {...} | self.share.show(self.capsule(values, request))  # with the last update of a run
     def restore(self, capsule, values) -> ...          # what the controls become
@@ -42,6 +42,7 @@ from lab.capsules.capsule import (
     unpacked,
     whole_in_link,
 )
+from lab.capsules.notebook import Script, notebook
 from lab.capsules.recordings import SUFFIX, Recorded
 from lab.catalog import MODELS, control_of, leasable
 from lab.requests.base import LabError
@@ -126,6 +127,7 @@ class Panel:
             self.link = gr.Button("Copy link", size="sm", min_width=90, elem_id=f"{tab}-link")
             self.json = gr.Button("Settings, JSON", size="sm", min_width=90, elem_id=f"{tab}-json")
             self.script = gr.Button("Script, Python", size="sm", min_width=90, elem_id=f"{tab}-script")
+            self.notebook = gr.Button("Notebook, Jupyter", size="sm", min_width=90, elem_id=f"{tab}-notebook")
             self.open = gr.Button("Open …", size="sm", min_width=70, elem_id=f"{tab}-open")
         self.note = gr.HTML(widgets.note(""), elem_id=f"{tab}-shared")
         self.files = gr.File(
@@ -140,10 +142,10 @@ class Panel:
     def wire(
         self,
         inputs: set[Any],
-        scripts: Callable[[dict[Any, Any]], Iterable[tuple[str, str]]] | None = None,
+        scripts: Callable[[dict[Any, Any]], Iterable[Script]] | None = None,
         now: Callable[[dict[Any, Any]], Update] | None = None,
     ) -> None:
-        """Connect the buttons. `scripts(values)` gives name and text of each script of the last run. Where a tab has no
+        """Connect the buttons. `scripts(values)` gives each script of the last run, of which its notebook is made. Where a tab has no
         runs, `now(values)` is what is shared, as `show` makes it. Both read `inputs`."""
 
         def pressed(button: gr.Button) -> Any:
@@ -160,10 +162,15 @@ class Panel:
         )
         self.open.click(None, None, None, js=OPEN_JS, api_visibility="private")
         if scripts is None:
-            self.script.visible = False
+            self.script.visible = self.notebook.visible = False
             return
 
-        self.saves(self.script, lambda values: [_text_file(name, text) for name, text in scripts(values)], inputs)
+        self.saves(self.script, lambda values: [_text_file(one.name, one.text) for one in scripts(values)], inputs)
+        self.saves(
+            self.notebook,
+            lambda values: [_text_file(one.notebook_name, notebook(one)) for one in scripts(values)],
+            inputs,
+        )
 
     def saves(self, button: gr.Button, files: Callable[[dict[Any, Any]], Iterable[Path]], inputs: set[Any]) -> None:
         """Have a button save `files(values)`, which reads `inputs`."""

@@ -275,16 +275,16 @@ def test_scripts_and_settings_are_files(lab):
         list(tab.scripts(values))
     plan = tab._plan(tab.form.read(values))
     kept = guidance.Sweep(plan)
-    ((name, text),) = tab.scripts(values | {tab.last_run: kept, tab.selection: plan.request.lanes[-1]})
-    compile(text, name, "exec")
-    assert name == "guidance-cfg-2-30.py" and "SCALE = 30" in text and "SEED = 2" in text
+    (one,) = tab.scripts(values | {tab.last_run: kept, tab.selection: plan.request.lanes[-1]})
+    compile(one.text, one.name, "exec")
+    assert one.name == "guidance-cfg-2-30.py" and "SCALE = 30" in one.text and "SEED = 2" in one.text
     (path,) = tab.share.on_json(tab.capsule(values, plan.request))[tab.share.files]["value"]
     assert from_file(Path(path).read_bytes()) == tab.capsule(values, plan.request)
     exact = lab.samplers
     request = exact.request(first_values(exact))
-    scripts = list(exact.scripts({exact.last_run: Replay("compare", SimpleNamespace(request=request))}))
-    assert [name for name, _ in scripts] == [f"lane-{k + 1}-{lane.sampler}.py" for k, lane in enumerate(request.lanes)]
-    run = Replay("compare", SimpleNamespace(request=request.model_copy(update={"model": "local-32"})))
+    scripts = list(exact.scripts({exact.last_run: Replay("compare", SimpleNamespace(request=request, results={}))}))
+    assert [one.name for one in scripts] == [f"lane-{k + 1}-{lane.sampler}.py" for k, lane in enumerate(request.lanes)]
+    run = Replay("compare", SimpleNamespace(request=request.model_copy(update={"model": "local-32"}), results={}))
     with pytest.raises(LabError, match="no script for 'Local score machine'"):
         list(exact.scripts({exact.last_run: run}))
 

@@ -532,9 +532,11 @@ def test_an_own_picture_too_large_for_a_link_waits_for_another(tab):
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_a_run_has_a_script_for_each_column(tab, experiment):
     last = run(tab, experiment=experiment, prompt="cat", source="dog", count=1, subject=("cat face", "middle"))
-    scripts = dict(tab.scripts(last))
-    assert len(scripts) == len(last[tab.last_run].plan.columns)
-    assert all(compile(text, name, "exec") for name, text in scripts.items())
+    scripts, outcome = list(tab.scripts(last)), last[tab.last_run]
+    assert len({one.name for one in scripts}) == len(scripts) == len(outcome.plan.columns)
+    assert all(compile(one.text, one.name, "exec") for one in scripts)
+    for column, one in enumerate(scripts):
+        assert one.pictures["picture.png"] is outcome.results[outcome.plan.lanes_in(column)[0]].picture
     with pytest.raises(LabError, match="press Run first"):
         list(tab.scripts({tab.last_run: None}))
 

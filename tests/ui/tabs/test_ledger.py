@@ -385,9 +385,8 @@ def test_a_look_leaves_a_run_that_is_under_way_alone(tab, press):
 def test_a_script_a_model_and_chain(tab):
     last = ended(tab, payers=["network", "network-large", "memoriser"], calls="4, 6")
     scripts = list(tab.scripts({tab.last_run: last[tab.last_run]}))
-    assert [name for name, _ in scripts] == ["bill-1.py", "bill-2.py", "bill-3.py", "bill-4.py"]
-    for name, text in scripts:
-        compile(text, name, "exec")
+    assert [one.name for one in scripts] == ["bill-1.py", "bill-2.py", "bill-3.py", "bill-4.py"]
+    assert all(compile(one.text, one.name, "exec") for one in scripts)
     with pytest.raises(LabError, match="nothing to share"):
         list(tab.scripts({tab.last_run: None}))
 

@@ -296,8 +296,19 @@ def test_a_run_comes_back_by_its_link_and_the_picture_carries_it(tab):
 
 def test_every_machine_has_a_script(tab):
     last = run(tab, translated=True, known=10)
-    names = [name for name, text in tab.scripts(last) if compile(text, name, "exec")]
-    assert names == ["memory-1-exact.py", "memory-2-local.py", "memory-3-local.py", "memory-4-network.py"]
+    scripts = list(tab.scripts(last))
+    assert all(compile(one.text, one.name, "exec") for one in scripts)
+    assert [one.name for one in scripts] == [
+        "memory-1-exact.py",
+        "memory-2-local.py",
+        "memory-3-local.py",
+        "memory-4-network.py",
+    ]
+    found = last[tab.last_run].found
+    assert all(
+        np.array_equal(one.pictures["picture.png"], found[k * len(last[tab.last_run].plan.request.seeds)].picture)
+        for k, one in enumerate(scripts)
+    )
     with pytest.raises(LabError, match="press Run first"):
         list(tab.scripts({tab.last_run: None}))
 

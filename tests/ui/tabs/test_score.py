@@ -92,9 +92,9 @@ def test_a_full_plane_says_so(tab):
 
 def script_of(tab, **now):
     values = first_values(tab) | {tab.form[name]: value for name, value in now.items()}
-    ((name, text),) = tab.scripts(values)
-    assert name == "plane.py"
-    return text
+    (script,) = tab.scripts(values)
+    assert script.name == "plane.py" and not script.pictures
+    return script.text
 
 
 def test_a_script_has_the_lanes_and_the_data_that_are_chosen(tab):

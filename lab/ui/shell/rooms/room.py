@@ -127,6 +127,10 @@ class Room(ABC):
         """As `scripts_of`, of a run whose scripts hold something that came of it."""
         return self.scripts_of(request)
 
+    def written(self, outcome: Any) -> Mapping[str, np.ndarray | None]:
+        """What a script of the run writes: by the names of the files the run's own pictures, None where it has none of that."""
+        return {}
+
     @abstractmethod
     def flow(self, request: Request) -> pipeline.Flow:
         """The parts that a picture goes through, with the numbers of this request."""

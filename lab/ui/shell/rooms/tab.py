@@ -24,6 +24,7 @@ import gradio as gr
 import numpy as np
 
 from lab.capsules.capsule import Capsule, fitted, make
+from lab.capsules.notebook import Script
 from lab.catalog import Model
 from lab.requests.base import LabError, Request
 from lab.settings import Settings
@@ -347,10 +348,12 @@ class Rooms(Tool):
                 named[name] = (label, shelf.picture(capsule.values[name]))
         return named
 
-    def scripts(self, values: dict[Any, Any]) -> Iterator[tuple[str, str]]:
+    def scripts(self, values: dict[Any, Any]) -> Iterator[Script]:
         """The scripts of the room's last run."""
         last: Ended = self.last(values)
-        yield from self.rooms[last.room].scripts_of_run(last.request, last.outcome)
+        room = self.rooms[last.room]
+        for name, text in room.scripts_of_run(last.request, last.outcome):
+            yield Script(name, text, room.written(last.outcome))
 
     def pictures(self, values: dict[Any, Any]) -> Iterator[Path]:
         """The pictures of the room's last run."""

@@ -11,6 +11,7 @@ import gradio as gr
 
 from lab.capsules import script
 from lab.capsules.capsule import Capsule
+from lab.capsules.notebook import Script, drawn
 from lab.capsules.recordings import Collector
 from lab.catalog import CONTROLS, MODELS, Model
 from lab.requests.base import Event, LabError, make_request
@@ -397,10 +398,10 @@ class ControlNet(Tool):
         }
         return {**super().settings_of(capsule), **maps}
 
-    def scripts(self, values: dict[Any, Any]) -> Iterator[tuple[str, str]]:
+    def scripts(self, values: dict[Any, Any]) -> Iterator[Script]:
         """The script of the picture that was clicked, or of the first."""
         run, lane = self._picture(values)
-        yield f"controlnet-{lane}.py", script.write(run.plan.request, lane)
+        yield Script(f"controlnet-{lane}.py", script.write(run.plan.request, lane), drawn(run.results.get(lane)))
 
     def restore(self, capsule: Capsule, values: dict[str, Any]) -> tuple[Update, str, str]:
         """The tab as a capsule says, with its maps as they were."""

@@ -13,6 +13,7 @@ from lab.capsules import recordings
 from lab.capsules.capsule import Capsule, make
 from lab.capsules.edit_script import edit_script
 from lab.capsules.enlarge_script import enlarge_script
+from lab.capsules.notebook import Script, drawn
 from lab.capsules.recordings import Recorded
 from lab.catalog import MODELS, Model
 from lab.requests.base import LabError
@@ -265,12 +266,13 @@ class Edit(Tool):
         told = {} if drawing is None else {"drawing": ("Drawing", shelf.picture(_plain(drawing)))}
         return {**super().settings_of(capsule), **told}
 
-    def scripts(self, values: dict[Any, Any]) -> Iterator[tuple[str, str]]:
+    def scripts(self, values: dict[Any, Any]) -> Iterator[Script]:
         """A script a column, of its first picture."""
-        plan = self.last(values).plan
+        last: Outcome = self.last(values)
+        plan = last.plan
         for column in range(len(plan.columns)):
             lane = plan.lanes_in(column)[0]
-            yield f"edit-{lane + 1}.py", _script(plan.request, lane)
+            yield Script(f"edit-{lane + 1}.py", _script(plan.request, lane), drawn(last.results.get(lane)))
 
     def recording(self, values: dict[Any, Any]) -> Iterator[Path]:
         """The steps of the run as a file, which the page can replay."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from lab.capsules import script
 from lab.capsules.capsule import Capsule
+from lab.capsules.notebook import Script, drawn
 from lab.capsules.recordings import Collector
 from lab.catalog import MODELS
 from lab.fidelity_curves import fidelity_curves
@@ -324,11 +325,12 @@ class Guidance(Tool):
 
     # Sharing
 
-    def scripts(self, values: dict[Any, Any]) -> Iterator[tuple[str, str]]:
+    def scripts(self, values: dict[Any, Any]) -> Iterator[Script]:
         """The script of the picture that is taken apart."""
         sweep: Sweep = self.last(values)
         lane, request = _anatomy_lane(sweep, values[self.selection]), sweep.plan.request
-        yield f"guidance-{view.key(lane)}.py", script.write(request, request.lanes.index(lane))
+        text = script.write(request, request.lanes.index(lane))
+        yield Script(f"guidance-{view.key(lane)}.py", text, drawn(sweep.cells.get(lane)))
 
     def restore(self, capsule: Capsule, values: dict[str, Any]) -> tuple[Update, str, str]:
         """The tab as a capsule says."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from lab.capsules.capsule import Capsule, Range
 from lab.capsules.ledger_script import ledger_script
+from lab.capsules.notebook import Script
 from lab.catalog import MODELS
 from lab.quantities import quantity
 from lab.requests.base import Event, LabError, make_request
@@ -386,12 +387,12 @@ class LedgerTab(Tool):
 
     # Sharing
 
-    def scripts(self, values: dict[Any, Any]) -> Iterator[tuple[str, str]]:
+    def scripts(self, values: dict[Any, Any]) -> Iterator[Script]:
         """A script a model and chain."""
         last: Ledger = self.last(values)
         for index, (request, account) in enumerate(zip(last.plan.requests, last.accounts, strict=True)):
             if account.prior:
-                yield f"bill-{index + 1}.py", ledger_script(request, account.prior.picture)
+                yield Script(f"bill-{index + 1}.py", ledger_script(request, account.prior.picture))
 
     def restore(self, capsule: Capsule, values: dict[str, Any]) -> tuple[Update, str, str]:
         """The tab as a capsule says."""

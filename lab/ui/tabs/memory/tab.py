@@ -10,6 +10,7 @@ import gradio as gr
 
 from lab.capsules.capsule import Capsule, Choice, make
 from lab.capsules.invention_script import invention_script
+from lab.capsules.notebook import Script, drawn
 from lab.capsules.recordings import thinned
 from lab.catalog import GROUPS
 from lab.quantities import quantity
@@ -188,11 +189,13 @@ class Memory(Tool):
         """All that makes a run again."""
         return make(self.name, self.share.values_of(values), request.seeds, request.models())
 
-    def scripts(self, values: dict[Any, Any]) -> Iterator[tuple[str, str]]:
+    def scripts(self, values: dict[Any, Any]) -> Iterator[Script]:
         """A script a machine, of its first seed."""
-        request = self.last(values).plan.request
+        last: Outcome = self.last(values)
+        request = last.plan.request
         for index, machine in enumerate(request.machines):
-            yield f"memory-{index + 1}-{machine.kind}.py", invention_script(request, index)
+            first = last.found.get(index * len(request.seeds))
+            yield Script(f"memory-{index + 1}-{machine.kind}.py", invention_script(request, index), drawn(first))
 
     def pictures(self, values: dict[Any, Any]) -> Iterator[Path]:
         """A PNG a finished picture."""

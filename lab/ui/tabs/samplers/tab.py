@@ -10,6 +10,7 @@ import gradio as gr
 
 from lab.capsules import recordings, script
 from lab.capsules.capsule import Capsule, Choice, Range
+from lab.capsules.notebook import Script, drawn
 from lab.capsules.recordings import Collector, Recorded
 from lab.catalog import GROUPS, MODELS, SAMPLERS, SCHEDULES, STYLES, samplers_for
 from lab.requests.base import Event, LabError
@@ -456,12 +457,13 @@ class Samplers(Tool):
         named = {name: setting for name, setting in named.items() if name not in ("samplers", "steps")}
         return named | lanes.settings_of(capsule.values["lanes"])
 
-    def scripts(self, values: dict[Any, Any]) -> Iterator[tuple[str, str]]:
+    def scripts(self, values: dict[Any, Any]) -> Iterator[Script]:
         """A script a lane."""
         self._check_lanes(values)
-        request = self.last(values).recording.request
-        for index, lane in enumerate(request.lanes):
-            yield f"lane-{index + 1}-{lane.sampler}.py", script.write(request, index)
+        recording = self.last(values).recording
+        for index, lane in enumerate(recording.request.lanes):
+            text, result = script.write(recording.request, index), recording.results.get(index)
+            yield Script(f"lane-{index + 1}-{lane.sampler}.py", text, drawn(result))
 
     def pictures(self, values: dict[Any, Any]) -> Iterator[Path]:
         """A PNG a finished lane."""

@@ -10,6 +10,7 @@ import gradio as gr
 
 from lab.capsules import plane_script
 from lab.capsules.capsule import Capsule, Range, Text
+from lab.capsules.notebook import Script
 from lab.quantities import quantity
 from lab.requests.base import LabError
 from lab.requests.fields import MAX_SEED
@@ -206,7 +207,7 @@ class Score(Tool):
         """What is set now, for a link or a file."""
         return self.share.show(self.share.make(values))
 
-    def scripts(self, values: dict[Any, Any]) -> list[tuple[str, str]]:
+    def scripts(self, values: dict[Any, Any]) -> list[Script]:
         """The lanes that are chosen, in NumPy. Raises LabError where the script has none of them."""
         now = self.form.read(values)
         if now["experiment"] != "walk":
@@ -219,7 +220,7 @@ class Score(Tool):
         text = plane_script.plane_script(
             title, given, weights, std, classes, lanes, steps, seed, now["start"], now["size"]
         )
-        return [("plane.py", text)]
+        return [Script("plane.py", text)]
 
     def _data(self, now: dict[str, Any]) -> tuple[str, Sequence[points.Point], Sequence[float], float, Sequence[int]]:
         """Title, points, weights, deviation and classes of the data that are chosen."""

@@ -1,6 +1,6 @@
 """What every room of the tab unCLIP does alike."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -53,6 +53,9 @@ class UnclipRoom(Room):
     def scripts_of(self, request: Request) -> Iterable[tuple[str, str]]:
         assert isinstance(request, UnclipRequest)
         yield f"{self.name}.py", unclip_script(request)
+
+    def written(self, outcome: Any) -> Mapping[str, np.ndarray | None]:
+        return {f"unclip-{lane:03}.png": result.picture for lane, result in sorted(outcome.results.items())}
 
 
 def picture_of(asked: Asked) -> np.ndarray:

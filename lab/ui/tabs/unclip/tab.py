@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from lab.capsules.notebook import Script
 from lab.capsules.unclip_script import has_script
 from lab.catalog import UNCLIPS, Helper, Model
 from lab.requests.base import LabError
@@ -25,7 +26,7 @@ class Unclip(Rooms):
         """The unCLIPs that are there."""
         return [_row(helper) for helper in UNCLIPS.values() if at_hand(helper.source, settings)]
 
-    def scripts(self, values: dict[Any, Any]) -> Iterator[tuple[str, str]]:
+    def scripts(self, values: dict[Any, Any]) -> Iterator[Script]:
         """As Rooms.scripts. Raises LabError where the model's runs have none."""
         last = self.last(values)
         if isinstance(last.request, UnclipRequest) and not has_script(last.request):

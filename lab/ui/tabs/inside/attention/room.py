@@ -145,6 +145,17 @@ class WordsRoom(Room):
         assert isinstance(request, AttentionRequest)
         yield "words.py", attention_script(request)
 
+    def written(self, outcome: Outcome) -> Mapping[str, np.ndarray | None]:
+        asked = outcome.request
+        weights = [f"weight-{j}-{k}" for j in range(len(asked.words)) for k in range(len(asked.weights))]
+        stems = ["plain", *weights, *(["target", "kept"] if asked.target else [])]
+        found = {f"{stem}.png": outcome.results[lane] for lane, stem in enumerate(stems) if lane in outcome.results}
+        if outcome.maps and outcome.words:
+            for k, values in enumerate(outcome.mean(0)):
+                grey = (values - values.min()) / max(float(np.ptp(values)), 1e-9)
+                found[f"map-{k:02}.png"] = np.round(255 * grey).astype(np.uint8)
+        return found
+
     def flow(self, request: Request) -> pipeline.Flow:
         assert isinstance(request, AttentionRequest)
         return flow.of(request)

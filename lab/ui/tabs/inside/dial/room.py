@@ -113,6 +113,10 @@ class Dial(Room):
         assert isinstance(request, BetaRequest)
         yield "betas.py", beta_script(request, outcome.pictures.pictures)
 
+    def written(self, outcome: Outcome) -> Mapping[str, np.ndarray | None]:
+        rows = [np.concatenate([*one.reconstructions, *one.samples], 1) for one in outcome.listed]
+        return {"betas.png": np.concatenate(rows)} if len(rows) == len(BETAS) else {}
+
     def flow(self, request: Request) -> pipeline.Flow:
         assert isinstance(request, BetaRequest)
         return flow.of(request)

@@ -143,6 +143,9 @@ class Latents(Room):
         assert isinstance(request, LatentRequest)
         yield "latents.py", latents_script(request, outcome.encodings, outcome.known)
 
+    def written(self, outcome: Outcome) -> Mapping[str, np.ndarray | None]:
+        return {f"latents-{index:03}.png": picture for index, picture in sorted(outcome.found.items())}
+
     def flow(self, request: Request) -> pipeline.Flow:
         assert isinstance(request, LatentRequest)
         return flow.of(request)

@@ -125,6 +125,10 @@ class Map(Room):
             raise LabError("This run has no script.")
         yield "map.py", map_script(request)
 
+    def written(self, outcome: Outcome) -> Mapping[str, np.ndarray | None]:
+        """As Room.written: the script's grids are at quantiles of the prior, the page's where the codes lie."""
+        return {f"{network}.png": None for network in NETWORKS}
+
     def flow(self, request: Request) -> Flow:
         """As Room.flow."""
         side = pipeline.times(3, SIDE, SIDE)
