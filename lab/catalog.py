@@ -128,6 +128,7 @@ class Helper:
     source: str  # a folder under assets/, a local folder or a hub id, "owner/name@revision"
     about: str
     when: str  # it is leased, in words that follow "when": "pictures are scored"
+    captions: bool = False  # an unCLIP that knows prompts as the captions of the lab's picture set; lab/captions.py
 
 
 @dataclass(frozen=True)
@@ -230,7 +231,7 @@ HELPERS = _by_name(
     Helper("beta-shapes",   "Shapes under each beta",     "family", "models/beta-shapes",   "Trained here: six variational autoencoders of shapes whose factors are known, beta 0 to 16.", when="beta is turned"),
     Helper("f2", "Autoencoder, factor 2", "autoencoder", "models/f2", "Trained here as the miniature's own, but for the factor: latents half as wide as the picture.", when="factors are compared"),
     Helper("f8", "Autoencoder, factor 8", "autoencoder", "models/f8", "Trained here as the miniature's own, but for the factor: latents an eighth as wide as the picture.", when="factors are compared"),
-    Helper("unclip", "Miniature unCLIP", "unclip", "models/unclip", "Trained here: a prior from words to a CLIP embedding, and a decoder that draws from one.", when="pictures are drawn from embeddings"),
+    Helper("unclip", "Miniature unCLIP", "unclip", "models/unclip", "Trained here: a prior from words to a CLIP embedding, and a decoder that draws from one.", when="pictures are drawn from embeddings", captions=True),
     # From the hub, where an operator allows it, as in MODELS; it has no prior.
     Helper("unclip-sd-2-1", "Stable unCLIP 2.1", "unclip", "stabilityai/stable-diffusion-2-1-unclip-small@3dd0970258d81699b232d4fc7f6ce65dff7d8469", "Rombach et al. 2022, told CLIP's embedding of a picture.", when="pictures are drawn from embeddings"),
     Helper(JUDGE,  "Judge (another CLIP)",  "judge", "models/judge", "Trained here, sharing nothing with what draws, guides or scores: reads guided pictures and compares sets of them.", when="guided pictures are judged"),

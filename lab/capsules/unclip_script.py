@@ -9,12 +9,14 @@ from lab.capsules.script import laid_out
 from lab.catalog import HELPERS, MODELS
 from lab.requests.unclip import WORDS, Embedding, UnclipLane, UnclipRequest
 from lab.settings import ASSETS, folder_here
+from lab.vocabulary import as_read
 
 quoted = source_script.quoted
 
 
 def unclip_script(request: UnclipRequest) -> str:
     """The script of a run: it writes the picture of every lane. Its draws are the lab's, so its pictures are, to two grey levels."""
+    request = request.reading(as_read)
     kinds = {one.kind for one in request.embeddings}
     texts = bool(kinds & {"text", "prior", "difference"})
     gallery = bool(kinds & {"text", "components"})

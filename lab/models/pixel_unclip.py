@@ -18,7 +18,6 @@ from lab.engine.denoisers import recording
 from lab.engine.process import VariancePreserving
 from lab.models.compiled import Engines
 from lab.models.parts import side_of
-from lab.models.prompts import first_unread
 from lab.models.stable_diffusion import refusing, smallest_side
 from lab.models.tensors import PixelSpace, to_signed
 from lab.models.unclip import ClipParts, Gallery, PriorDenoiser, ReadText, UnclipModel
@@ -146,7 +145,7 @@ class LoadedPixelUnclip(UnclipModel):
     ) -> None:
         super().__init__(clip, prior, gallery)
         self._check_widths(denoiser.decoder, projection.config)
-        self.decoder = PixelDecoder(denoiser, projection, self.read, self._not_read)
+        self.decoder = PixelDecoder(denoiser, projection, self.read, self.unread)
         self.clip_range = clip_range
         side = self.decoder.side
         self.remark = f"The pictures are the decoder's, {side} px wide; what this model enlarges them with is left out."
@@ -156,14 +155,6 @@ class LoadedPixelUnclip(UnclipModel):
         if embedding is not None and level:
             raise LabError("The decoder of this unCLIP model was not taught noise on embeddings. Set that noise to 0.")
         return self.decoder.row(embedding, caption)
-
-    def _not_read(self, text: str) -> list[str]:
-        if self._window is None or not (word := first_unread(text, self._window.read(text))):
-            return []
-        limit = self._window.limit
-        return [
-            f"The prompt is too long: from {word} on it is not read by the text encoder, which takes {limit} tokens."
-        ]
 
     def _check_widths(self, decoder: UNet2DConditionModel, takes: Any) -> None:
         """Refuse parts whose widths differ: those of the CLIP, of `text_proj`, whose configuration is `takes`, and of the decoder."""

@@ -26,7 +26,7 @@ from lab.engine.noising import gaussian
 from lab.engine.process import Level, VariancePreserving
 from lab.models.judge import LoadedJudge
 from lab.models.pictures import PictureSet
-from lab.models.prompts import Window
+from lab.models.prompts import Window, first_unread
 from lab.models.stable_diffusion import LoadedStableDiffusion, TextRow, refusing, smallest_side
 from lab.requests.base import LabError
 from lab.requests.fields import Condition, Forward
@@ -220,6 +220,15 @@ class UnclipModel(ABC):
         said = self._clip.text(tokens.input_ids)
         mask = tokens.attention_mask[0].bool()
         return ReadText(said.text_embeds[0].float().cpu(), said.last_hidden_state[0].float().cpu(), mask.cpu())
+
+    def unread(self, text: str) -> list[str]:
+        """What of a text its CLIP does not read, in a sentence; none where it reads all."""
+        if self._window is None or not (word := first_unread(text, self._window.read(text))):
+            return []
+        limit = self._window.limit
+        return [
+            f"The prompt is too long: from {word} on it is not read by the text encoder, which takes {limit} tokens."
+        ]
 
     def text_as_picture(self, text: str) -> Tensor:
         """The embedding of a text in the place of a picture's, (width,): the text's direction, at the length that pictures have."""

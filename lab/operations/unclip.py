@@ -25,6 +25,7 @@ from lab.operations.house import House
 from lab.operations.limits import check_load
 from lab.operations.loading import loading
 from lab.operations.painter import Painter
+from lab.operations.prompts import unclip_as_captions, unread_notes
 from lab.operations.sampling import REPLAY_SHARE
 from lab.operations.turns import in_turn
 from lab.requests.base import Event, LabError, Note
@@ -52,14 +53,35 @@ def unclip(request: UnclipRequest, house: House) -> Iterator[Event]:
     """Embedded for each embedding, after the PriorSteps of those that the prior draws; InvertedPictures; Steps of the lanes as they come,
     as each ends its LaneResult, where asked behind Judged, and JudgedPictures before all; then what is Decoded."""
     check_load(request, house.settings)
+    request, notes = unclip_as_captions(request)
+    yield from notes
+    yield from as_written(request, house)
+
+
+def as_written(request: UnclipRequest, house: House) -> Iterator[Event]:
+    """As `unclip`, of a request whose texts are read letter by letter."""
     yield from loading(house, *request.models())
     with ExitStack() as leases:
         leased = {name: leases.enter_context(house.lease(name)) for name in request.models()}
         space = Space(request, leased[request.unclip], house)
-        yield from space.notes()
+        yield from _notes(request, leased)
         yield from space.embed()
         yield from space.invert()
         yield from _draw(space, leased, house)
+
+
+def _notes(request: UnclipRequest, leased: dict[str, Any]) -> Iterator[Note]:
+    """What is to be said of the model's pictures, and what of the texts is not read."""
+    model = leased[request.unclip]
+    if model.remark:
+        yield Note(model.remark)
+    for text in dict.fromkeys(text for one in request.embeddings for text in (one.prompt, one.base)):
+        yield from map(Note, model.unread(text))
+    for way, text in dict.fromkeys((lane.way, lane.caption) for lane in request.lanes):
+        reader = leased[WORDS] if way == "words" else model.decoder
+        yield from unread_notes(reader, Condition(prompt=text))
+    if request.judged:
+        yield from map(Note, leased[JUDGE].unread(request.caption))
 
 
 class Space:
@@ -77,14 +99,6 @@ class Space:
         self.vectors: dict[int, Tensor] = {}  # by embedding
         self.x_T: dict[int, Tensor] = {}  # by picture
         self.denoiser = model.decoder.denoiser(FORWARD)
-
-    def notes(self) -> Iterator[Note]:
-        """What is to be said of the model's pictures, and what of the prompts is not read."""
-        if self.model.remark:
-            yield Note(self.model.remark)
-        texts = {one.prompt for one in self.request.embeddings} | {lane.caption for lane in self.request.lanes}
-        for text in sorted(texts):
-            yield from map(Note, self.model.decoder.unread(Condition(prompt=text)))
 
     def embed(self) -> Iterator[Event]:
         """The embeddings: those that are computed at once, then those that the prior draws."""

@@ -1,6 +1,6 @@
 """unCLIP (Ramesh et al. 2022): embeddings of pictures and words in a CLIP's space, and the pictures that a decoder draws from them."""
 
-from collections.abc import Hashable, Set
+from collections.abc import Callable, Hashable, Set
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -116,6 +116,19 @@ class UnclipRequest(Request):
         """The pictures whose x_T is needed."""
         weights = [lane.inverted for lane in self.lanes]
         return sorted({place for some in weights for place, weight in enumerate(some) if weight > 0})
+
+    def reading(self, read: Callable[[str], str]) -> "UnclipRequest":
+        """Itself with `read` of every text that goes to a network which knows prompts as the captions of the lab's pictures: the
+        text-to-image model and the judge, and the unCLIP where it is such a one."""
+        embeddings, lanes, own = self.embeddings, self.lanes, UNCLIPS[self.unclip].captions
+        if own:
+            texts = ({"prompt": read(one.prompt), "base": read(one.base)} for one in embeddings)
+            embeddings = tuple(one.model_copy(update=both) for one, both in zip(embeddings, texts, strict=True))
+        lanes = tuple(
+            lane.model_copy(update={"caption": read(lane.caption)}) if own or lane.way == "words" else lane
+            for lane in lanes
+        )
+        return self.model_copy(update={"embeddings": embeddings, "lanes": lanes, "caption": read(self.caption)})
 
     def load(self) -> Load:
         """As Request.load: the decoder's steps, those of the inversions, and the prior's."""

@@ -24,9 +24,8 @@ from lab.models.cache import ModelCache
 from lab.models.judge import LoadedJudge
 from lab.models.loaders import FAMILIES
 from lab.models.unclip import LoadedUnclip
-from lab.operations import OPERATIONS
 from lab.operations.house import House
-from lab.operations.unclip import FORWARD
+from lab.operations.unclip import FORWARD, as_written
 from lab.requests.unclip import MOST_PICTURES, WORDS, Embedded, Embedding, Judged, UnclipLane, UnclipRequest
 from lab.settings import Settings
 from lab.training.corpus import Corpus
@@ -89,7 +88,7 @@ class Studio:
         """The request's embeddings, (n, width), and what the judge says of each lane's picture."""
         embeddings: dict[int, np.ndarray] = {}
         judged: dict[int, Judged] = {}
-        for event in OPERATIONS[UnclipRequest](request, self.house):
+        for event in as_written(request, self.house):
             if isinstance(event, Embedded):
                 embeddings[event.index] = event.vector
             elif isinstance(event, Judged):

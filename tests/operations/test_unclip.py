@@ -15,8 +15,9 @@ from lab.engine.noising import gaussian
 from lab.models.loaders import make_cache
 from lab.models.unclip import EmbeddingContext
 from lab.operations.house import House
+from lab.operations.prompts import unclip_as_captions
 from lab.operations.unclip import unclip
-from lab.requests.base import LabError
+from lab.requests.base import LabError, Note
 from lab.requests.sampling import LaneResult
 from lab.requests.unclip import UNCLIPS, Embedded, Embedding, PriorStep, UnclipLane, UnclipRequest
 from lab.settings import Settings
@@ -34,9 +35,9 @@ def folder(tmp_path_factory):
 
 
 @contextmanager
-def house_of(folder):
-    """A house whose unCLIP model "tiny" lies in a folder."""
-    row = Helper("tiny", "Tiny", "unclip", str(folder), "", when="tested")
+def house_of(folder, captions=False):
+    """A house whose unCLIP model "tiny" lies in a folder, and may know prompts as captions of the lab's pictures."""
+    row = Helper("tiny", "Tiny", "unclip", str(folder), "", when="tested", captions=captions)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(HELPERS, "tiny", row)
         patch.setitem(UNCLIPS, "tiny", row)
@@ -244,3 +245,53 @@ def test_a_folder_without_a_prior_draws_from_pictures_alone(folder, tmp_path):
         ):
             with pytest.raises(LabError, match="no prior"):
                 run(house, pictures=[PICTURE], embeddings=[one], lanes=[lane])
+
+
+# Words
+
+
+def read(house, **embedding):
+    """The embedding of a run, and what the run notes."""
+    one, lane = Embedding(**embedding), UnclipLane(embedding=0, steps=1)
+    request = UnclipRequest(unclip="tiny", pictures=[PICTURE], embeddings=[one], lanes=[lane], prior_steps=1)
+    events = list(unclip(request, house))
+    (embedded,) = (event.vector for event in events if isinstance(event, Embedded))
+    return embedded, [event.text for event in events if isinstance(event, Note)]
+
+
+@pytest.mark.parametrize("kind", ["prior", "text", "difference"])
+def test_words_are_read_as_captions_and_the_run_says_how_and_what_is_unknown(kind, folder):
+    base = {"base": "a cat"} if kind == "difference" else {}
+    more = {"turn": 0.5} if kind == "difference" else {}
+    with house_of(folder, captions=True) as house:
+        written, notes = read(house, kind=kind, prompt="an ❤ and zorgl", **base, **more)
+        plain, silent = read(house, kind=kind, prompt="red heart and", **dict.fromkeys(base, "cat"), **more)
+        known, _ = read(house, kind=kind, prompt="red heart and zorgl", **dict.fromkeys(base, "cat"), **more)
+    np.testing.assert_array_equal(written, known)
+    assert not np.array_equal(plain, known) and silent == []
+    said = " ".join(notes)
+    assert "❤ is read as red heart." in said and "“zorgl” is not among the 648 things" in said
+    assert "Tiny reads “an red heart and zorgl” as “red heart and zorgl”" in said and (
+        "“a cat” as “cat”" in said
+    ) == bool(base)
+
+
+def test_an_unclip_from_elsewhere_reads_what_is_written_but_the_labs_own_model_does_not():
+    lane, embedding = UnclipLane(way="words", caption="a ❤"), Embedding(kind="text", prompt="a ❤")
+    request = UnclipRequest(embeddings=[embedding], lanes=[lane, UnclipLane(caption="a ❤")], caption="the ❤")
+    own, notes = unclip_as_captions(request)
+    other, fewer = unclip_as_captions(request.model_copy(update={"unclip": "unclip-sd-2-1"}))
+    assert {*(lane.caption for lane in own.lanes), own.embeddings[0].prompt, own.caption} == {"red heart"}
+    assert [lane.caption for lane in other.lanes] == ["red heart", "a ❤"] and other.caption == "red heart"
+    assert other.embeddings == request.embeddings
+    assert notes[1].text.startswith("Miniature unCLIP reads") and fewer[1].text.startswith("Miniature latent diffusion")
+
+
+@pytest.mark.parametrize("where", ["prompt", "base", "caption"])
+def test_what_of_words_is_not_read_is_said(where, house):
+    long = "a " * 149
+    one = Embedding(kind="difference", **{name: long for name in [where] if name != "caption"})
+    lane = UnclipLane(embedding=0, steps=1, caption=long if where == "caption" else "")
+    request = UnclipRequest(unclip="tiny", pictures=[PICTURE], embeddings=[one], lanes=[lane])
+    (note,) = (event.text for event in unclip(request, house) if isinstance(event, Note))
+    assert note.startswith("The prompt is too long: from") and "is not read by the text encoder" in note

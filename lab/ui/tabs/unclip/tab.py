@@ -13,7 +13,7 @@ from lab.ui.shell.rooms.tab import Rooms
 from lab.ui.tabs.unclip.controls import SHARED
 from lab.ui.tabs.unclip.rooms import ROOMS
 
-OWN, SIDE = "unclip", 64  # the lab's own, and the side of its pictures in pixels
+SIDE = 64  # of the pictures of the lab's own, in pixels
 
 
 class Unclip(Rooms):
@@ -35,10 +35,10 @@ class Unclip(Rooms):
 
 
 def _row(helper: Helper) -> Model:
-    """An unCLIP as the form has its models: the lab's own knows the words of its captions."""
+    """An unCLIP as the form has its models."""
     return Model(
         helper.name, helper.title, helper.family, helper.source, SIDE, helper.about,
-        conditions=("prompt",), captions=helper.name == OWN,
+        conditions=("prompt",), captions=helper.captions,
     )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ def thing(colour=(200, 0, 0), left=4):
 def asked(picture=WHITE, **changes):
     now = {"seed": 3, "prompt": "green <apple>", "prompt_from": "red apple"}
     now |= {one.name: one.value for one in ROOM.fields} | changes
-    return Asked(now, SimpleNamespace(name="unclip"), picture, None, Settings())
+    return Asked(now, SimpleNamespace(name="unclip", captions=True), picture, None, Settings())
 
 
 def run(drawn=lambda lane: thing(), whole=True, **changes):
@@ -80,6 +80,7 @@ def test_one_row_begins_where_it_is_told(start, inverted):
         ({"prompt": "  "}, "The prompt is empty"),
         ({"prompt_from": ""}, "What the picture shows is empty"),
         ({"prompt": "Red apple "}, "Both texts say the same"),
+        ({"prompt": "a red apple"}, "Both texts say the same"),
         ({"difference_count": 10}, "from 3 to 9"),
         ({"difference_most": 1.5}, "[Tt]urn"),
     ],

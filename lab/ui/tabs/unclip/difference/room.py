@@ -20,6 +20,7 @@ from lab.ui.tabs.unclip.difference import charts, plans, view
 from lab.ui.tabs.unclip.outcome import Outcome
 from lab.ui.tabs.unclip.room import Said, UnclipRoom, picture_of
 from lab.ui.tabs.unclip.values import prompt_of
+from lab.vocabulary import as_read
 
 COUNT = (3, 9)  # fewest and most turns
 APPLE, GREEN = "red apple", "green apple"
@@ -85,7 +86,7 @@ class Difference(UnclipRoom):
             unclip=asked.row.name,
             pictures=(picture_of(asked),),
             judged=True,
-            **plans.asks(plans.turns(most, count), _texts(now), now["difference_start"], lane),
+            **plans.asks(plans.turns(most, count), _texts(now, asked.row.captions), now["difference_start"], lane),
         )
 
     def stage(self, outcome: Any | None, asked: Asked) -> str:
@@ -113,11 +114,11 @@ class Difference(UnclipRoom):
         return flow.from_picture(request, turned)
 
 
-def _texts(now: Mapping[str, Any]) -> tuple[str, str]:
-    """What is wanted and what is there. Raises LabError where one is missing, or both say the same."""
+def _texts(now: Mapping[str, Any], captions: bool) -> tuple[str, str]:
+    """What is wanted and what is there; with `captions`, as written for a model that reads them as captions. Raises LabError where one is missing, or both say the same."""
     text, base = prompt_of(now), str(now["prompt_from"] or "").strip()
     if not base:
         raise LabError("What the picture shows is empty. Write it in words, like “red apple”.")
-    if text.casefold() == base.casefold():
+    if len({(as_read(one) if captions else one).casefold() for one in (text, base)}) == 1:
         raise LabError("Both texts say the same, so nothing would be turned. Change one of them.")
     return text, base
