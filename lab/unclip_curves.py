@@ -9,6 +9,7 @@ from lab.settings import ASSETS
 
 FILE = ASSETS / "curves" / "unclip.json"
 WAYS = ("stack", "text", "words")
+SPREADS = ("words", "fixed", "each")
 SCALES = (1.0, 2.0, 4.0, 8.0)
 COMPONENTS = (2, 4, 8, 16, 32, 64, 128)
 
@@ -39,7 +40,7 @@ class Spread:
     """How unlike each other pictures of one prompt are: the mean over prompts of lab.engine.embeddings.diversity, in the judge's
     embeddings; and the share of them for which the judge ranks the prompt first."""
 
-    way: str  # "words": the text-to-image model; "fixed": the decoder, from one embedding of the prior
+    way: str  # "words": the text-to-image model; the decoder, from one embedding of the prior ("fixed") or one for each seed ("each")
     scale: float  # of guidance
     diversity: float
     first: float

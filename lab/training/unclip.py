@@ -37,7 +37,7 @@ from lab.training.recipes.judge import plain_captions
 from lab.training.scene import Scene, distinct
 from lab.training.scores import count
 from lab.training.wording import in_a_sentence
-from lab.unclip_curves import COMPONENTS, SCALES, WAYS, Kept, Retrieval, Spread
+from lab.unclip_curves import COMPONENTS, SCALES, SPREADS, WAYS, Kept, Retrieval, Spread
 
 T = TypeVar("T")
 
@@ -51,8 +51,9 @@ class Plan:
     """How much is drawn."""
 
     prompts: int = 64
-    diversity_prompts: int = 8
-    seeds: int = 8
+    diversity_prompts: int = 64
+    seeds: int = 4
+    candidates: int = 4  # of the prior, where diversity is measured
     varied: int = 24  # pictures of which variations are drawn
     variations: int = 4
     steps: int = 15
@@ -121,7 +122,9 @@ class Measurement:
 
     def __init__(self, scene: Scene, studio: Studio, plan: Plan) -> None:
         self.studio, self.plan = studio, plan
-        self.learned = distinct(drawings(scene.prompt_corpus.training), plan.prompts)
+        learned = drawings(scene.prompt_corpus.training)
+        self.learned = distinct(learned, plan.prompts)
+        self.sampled = drawn(learned, plan.diversity_prompts, seed=0)
         self.unseen = distinct(drawings(scene.prompt_corpus.unseen), plan.prompts)
 
     def figures(self) -> dict[str, Any]:
@@ -136,7 +139,7 @@ class Measurement:
             "diversity": [asdict(point) for point in self.diversity()],
             "prior": {"learned": self.prior(self.learned), "held_out": self.prior(self.unseen)},
             "variations": {"learned": self.variations(self.learned), "held_out": self.variations(self.unseen)},
-            "prompts": len(self.learned), "captions": len(self.captions), "diversity_prompts": plan.diversity_prompts,
+            "prompts": len(self.learned), "captions": len(self.captions), "diversity_prompts": len(self.sampled),
             "seeds": plan.seeds, "steps": plan.steps, "prior_steps": plan.prior_steps, "prior_scale": plan.prior_scale,
             "kept_scale": plan.scale,
         }  # fmt: skip
@@ -144,7 +147,7 @@ class Measurement:
     @cached_property
     def captions(self) -> list[str]:
         """Those of the lab's pictures, each once, and of the prompts."""
-        prompts = [*plain_captions(self.learned), *plain_captions(self.unseen)]
+        prompts = [caption for part in (self.learned, self.unseen, self.sampled) for caption in plain_captions(part)]
         return list(dict.fromkeys([*self.studio.model.gallery.captions, *prompts]))
 
     @cached_property
@@ -238,25 +241,34 @@ class Measurement:
         return judged
 
     def diversity(self) -> list[Spread]:
-        """Figures 9 and 11: the same noises at every scale, by the text-to-image model and from one embedding of the prior."""
-        plan, prompts = self.plan, plain_captions(distinct(self.learned, self.plan.diversity_prompts))
-        keys = [(way, scale) for way in ("words", "fixed") for scale in plan.scales]
-        embeddings = [Embedding(kind="prior", prompt=prompt, seed=i) for i, prompt in enumerate(prompts)]
+        """Figures 9 and 11: by the text-to-image model, from one embedding of the prior, and from one for each seed. A prompt has the
+        same noises in every way and at every scale, and no candidate of the prior in common with another."""
+        plan, prompts = self.plan, plain_captions(self.sampled)
+        numbers = range(len(prompts) * plan.seeds)
+        embeddings = [
+            Embedding(
+                kind="prior",
+                prompt=prompts[n // plan.seeds],
+                seed=n * plan.candidates,
+                candidates=plan.candidates,
+            )
+            for n in numbers
+        ]
+        keys = [(way, scale) for way in SPREADS for scale in plan.scales]
         lanes = [
-            self.lane(way="words", caption=prompt, seed=seed, guidance_scale=scale)
+            self.lane(way="words", caption=prompts[n // plan.seeds], seed=n, guidance_scale=scale)
             if way == "words"
-            else self.lane(embedding=i, seed=seed, guidance_scale=scale)
+            else self.lane(embedding=n - n % plan.seeds * (way == "fixed"), seed=n, guidance_scale=scale)
             for way, scale in keys
-            for i, prompt in enumerate(prompts)
-            for seed in range(plan.seeds)
+            for n in numbers
         ]
         _, judged = self.studio.run(self.request(embeddings, lanes))
+        own = [prompts[n // plan.seeds] for n in numbers]
         points = []
-        for (way, scale), own in zip(keys, in_parts(judged, len(prompts) * plan.seeds), strict=True):
-            vectors = torch.from_numpy(np.stack([one.vector for one in own])).unflatten(0, (-1, plan.seeds))
-            ranks = self.ranks(own, [prompt for prompt in prompts for _ in range(plan.seeds)])
+        for (way, scale), found in zip(keys, in_parts(judged, len(numbers)), strict=True):
+            vectors = torch.from_numpy(np.stack([one.vector for one in found])).unflatten(0, (-1, plan.seeds))
             spread = float(np.mean([diversity(some) for some in vectors]))
-            points.append(Spread(way, scale, spread, float((ranks == 1).mean())))
+            points.append(Spread(way, scale, spread, float((self.ranks(found, own) == 1).mean())))
         return points
 
     def prior(self, corpus: Corpus) -> dict[str, float]:
@@ -304,6 +316,12 @@ class Measurement:
             "diversity": float(np.mean([diversity(own) for own in made])),
             "group": float(group), "caption": float(caption),
         }  # fmt: skip
+
+
+def drawn(corpus: Corpus, n: int, seed: int) -> Corpus:
+    """At most n pictures at random, no two of one caption."""
+    every = distinct(corpus, len(corpus))
+    return every.select(np.sort(np.random.default_rng(seed).permutation(len(every))[:n]))
 
 
 def ranks(pictures: Tensor, captions: Tensor, own: Sequence[int]) -> np.ndarray:

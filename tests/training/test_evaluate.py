@@ -73,6 +73,9 @@ def test_every_model_is_measured_and_gets_a_card(make, corpus, tmp_path, monkeyp
     results = evaluate(Scene(corpus, make.model, prompts=4))
     assert set(results) == set(MEASURES)
     json.dumps(results, allow_nan=False)
+    spread = {(point["way"], point["scale"]): point["diversity"] for point in results["unclip"]["diversity"]}
+    assert len(spread) == 3 * 2 and spread["fixed", 1.0] != spread["each", 1.0]
+    assert results["unclip"]["diversity_prompts"] == 2
     for name, figures in results.items():
         write_card(name, figures, make.model(name).parent.parent, tmp_path / name)
         card, recipes = (tmp_path / name / "README.md").read_text(), recipes_of(name)

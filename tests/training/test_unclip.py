@@ -18,10 +18,11 @@ from lab.training.curves import weights
 from lab.training.export import export
 from lab.training.recipes import RECIPES, folder_of, recipes_of
 from lab.training.recipes.clip import embed_pictures
+from lab.training.recipes.judge import plain_captions
 from lab.training.recipes.unclip import with_class_embedding
-from lab.training.unclip import COMMAND, ranks, right, write_curves
+from lab.training.unclip import COMMAND, drawn, ranks, right, write_curves
 from lab.training.wording import MAX_TOKENS, tokenize
-from lab.unclip_curves import COMPONENTS, SCALES, WAYS, Kept, Retrieval, Spread, UnclipCurves
+from lab.unclip_curves import COMPONENTS, SCALES, SPREADS, WAYS, Kept, Retrieval, Spread, UnclipCurves
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +168,13 @@ def test_a_moved_picture_keeps_its_ground():
     assert (moved[[0, 0, -1, -1], [0, -1, 0, -1]] == 230).all() and moved.min() < 60
 
 
+def test_prompts_are_drawn_once_each_and_again_by_the_same_seed(corpus):
+    captions = drawn(corpus, 5, seed=0).captions
+    assert len({*captions}) == 5 and drawn(corpus, 5, seed=0).captions == captions != drawn(corpus, 5, seed=1).captions
+    every = plain_captions(drawn(corpus, len(corpus), seed=0))
+    assert sorted(every) == sorted({*plain_captions(corpus)})
+
+
 def test_a_caption_ranks_behind_those_that_fit_better():
     captions = torch.eye(4)
     pictures = torch.tensor([[0.9, 0.4, 0.1, 0.0], [0.5, 0.5, 0.6, 0.4]])
@@ -212,6 +220,6 @@ def test_the_shipped_figures_are_of_the_shipped_weights():
     by_caption = {(point.way, point.scale) for point in curves.retrieval if point.wording == "caption"}
     assert by_caption == {(way, scale) for way in WAYS for scale in SCALES}
     assert tuple(point.components for point in curves.kept) == COMPONENTS
-    assert {point.way for point in curves.diversity} == {"words", "fixed"}
+    assert {"words", "fixed"} <= {point.way for point in curves.diversity} <= {*SPREADS}
     shares = [share for point in curves.retrieval for share in (point.first, point.five)]
     assert all(0 <= share <= 1 for share in shares)

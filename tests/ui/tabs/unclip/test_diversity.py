@@ -4,6 +4,7 @@ import html
 import json
 import pickle
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,14 +53,14 @@ def outcome(prior=plans.ONE):
 
 @pytest.fixture(autouse=True)
 def nothing_measured(monkeypatch):
-    for module in (plans, view):
+    for module in (plans, view, charts):
         monkeypatch.setattr(module, "unclip_curves", lambda: None)
 
 
 def curves():
     points = [
         Spread(way, scale, start / scale, 0.5)
-        for way, start in (("words", 0.4), ("fixed", 0.2))
+        for way, start in (("words", 0.4), ("fixed", 0.2), ("each", 0.3))
         for scale in (1.0, 2.0)
     ]
     return UnclipCurves((), (), tuple(points), 64, 680, 16, 8, 20, 25, 2, 2, "")
@@ -141,18 +142,28 @@ def test_the_chart_has_a_curve_for_each_way():
 
 
 def test_what_was_measured_over_many_prompts_is_drawn_and_said_where_it_is_the_same_question(monkeypatch):
-    for module in (plans, view):
+    for module in (plans, view, charts):
         monkeypatch.setattr(module, "unclip_curves", curves)
-    names = {
-        prior: [one["name"] for one in json.loads(charts.chart(outcome(prior)).plot)["data"]]
-        for prior in (plans.ONE, plans.EACH)
-    }
-    assert names[plans.ONE][2:] == ["text-to-image, many prompts", "decoder, many prompts"]
-    assert names[plans.EACH][2:] == ["text-to-image, many prompts"]
-    said = text(view.words(outcome()))
-    assert (
-        "Over 16 prompts with 8 seeds each, from scale 1 to 2: 0.40 to 0.20 (−50 %) for the words, 0.20 to 0.10" in said
-    )
+    for prior, measured in ((plans.ONE, [0.2, 0.1]), (plans.EACH, [0.3, 0.15])):
+        traces = json.loads(charts.chart(outcome(prior)).plot)["data"][2:]
+        assert [(one["name"], one["x"], one["y"]) for one in traces] == [
+            ("text-to-image, 16 prompts", [1, 2], [0.4, 0.2]),
+            ("decoder, 16 prompts", [1, 2], measured),
+        ]
+        said = text(view.words(outcome(prior)))
+        a, b = (f"{value:.2f}" for value in measured)
+        assert (
+            f"Over 16 prompts with 8 seeds each, from scale 1 to 2: 0.40 to 0.20 (−50 %) for the words, {a} to {b}"
+            in said
+        )
+
+
+def test_nothing_is_said_of_what_was_not_measured(monkeypatch):
+    without = replace(curves(), diversity=tuple(one for one in curves().diversity if one.way != "each"))
+    for module in (plans, view, charts):
+        monkeypatch.setattr(module, "unclip_curves", lambda: without)
+    traces = json.loads(charts.chart(outcome(plans.EACH)).plot)["data"]
+    assert [one["name"] for one in traces] == ["text-to-image", "decoder", "text-to-image, 16 prompts"]
     assert "Over 16" not in view.words(outcome(plans.EACH))
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from lab.ui.shell import plots
 from lab.ui.tabs.unclip.diversity import plans
 from lab.ui.tabs.unclip.outcome import Outcome
+from lab.unclip_curves import unclip_curves
 
 COLOURS = {plans.WORDS: "#2f9e6e", plans.UNCLIP: "#4269d0"}
 TITLES = {plans.WORDS: "text-to-image", plans.UNCLIP: "decoder"}
@@ -32,12 +33,14 @@ def chart(outcome: Outcome) -> Any:
         )
     if not any(trace["x"] for trace in traces):
         return None
+    curves = unclip_curves()
+    prompts = curves.diversity_prompts if curves else 0
     known = {way: plans.measured(way, plans.prior_of(outcome.request)) for way in plans.WAYS}
     traces += [
         plots.line(
             [x for x, _ in points],
             [y for _, y in points],
-            f"{TITLES[way]}, many prompts",
+            f"{TITLES[way]}, {prompts} prompts",
             COLOURS[way],
             line={"dash": "dot", "width": 1.5},
         )

@@ -19,15 +19,16 @@ def stage(outcome: Outcome | None, prompt: str, seeds: int) -> str:
     """A run as far as it is there; as large before one."""
     if outcome is not None:
         prompt, seeds = outcome.request.embeddings[plans.TEXT].prompt, len(plans.seeds(outcome.request))
-    heads = "".join(
-        f'<span class="stages-head"><b>{escape(way.title)}</b><small>{escape(way.more)}</small></span>'
-        for way in plans.WAYS.values()
-    )
+    heads = "".join(_head(way) for way in plans.WAYS.values())
     rows = "".join(_row(outcome, k) for k in range(seeds))
     return (
-        f'<div data-room="stages" class="stages"><div class="stages-grid" style="--columns:{len(plans.WAYS)}">'
+        f'<div data-room="stages" class="stages" style="--rows:{seeds}"><div class="stages-grid" style="--columns:{len(plans.WAYS)}">'
         f"{_words(outcome, prompt)}{heads}{rows}{_verdicts(outcome)}</div></div>"
     )
+
+
+def _head(way: plans.Way, again: str = "") -> str:
+    return f'<span class="stages-head{again}"><b>{escape(way.title)}</b><small>{escape(way.more)}</small></span>'
 
 
 def _words(outcome: Outcome | None, prompt: str) -> str:
@@ -40,7 +41,8 @@ def _words(outcome: Outcome | None, prompt: str) -> str:
 
 
 def _row(outcome: Outcome | None, k: int) -> str:
-    """A seed: the prior's way, and three pictures from one noise."""
+    """A seed: the prior's way, and three pictures from one noise; on a phone their heads stand above them, and not above all."""
+    again = "".join(_head(way, " again") for way in plans.WAYS.values())
     pictures = []
     seed = "" if outcome is None else f", seed {plans.seeds(outcome.request)[k]}"
     for way, said in plans.WAYS.items():
@@ -49,7 +51,7 @@ def _row(outcome: Outcome | None, k: int) -> str:
         rank = "" if judged is None or judged.rank is None else f"rank {judged.rank} of {judged.captions}"
         fit = "" if judged is None else f"fit {view.number(judged.fit)}"
         pictures.append(view.drawn(outcome, place, f"{said.title}{seed}", rank or "\u00a0", fit or "\u00a0"))
-    return f"{_prior(outcome, k)}{''.join(pictures)}"
+    return f"{_prior(outcome, k)}{again}{''.join(pictures)}"
 
 
 def _prior(outcome: Outcome | None, k: int) -> str:
