@@ -64,7 +64,7 @@ def build(backend: Any, settings: Settings) -> gr.Blocks:
         shared = {name: tab for name, tab in built.items() if hasattr(tab, "share")}
         door.wire(demo, shared, {tab.name: tab.title for tab in TABS}, book)
         door.replays(built["start"].through, start.shipped)
-        for script in (address.ADDRESS_JS, OPEN_JS, presenting.PRESENT_JS, widgets.NUMBERS_JS):
+        for script in (address.ADDRESS_JS, OPEN_JS, presenting.PRESENT_JS, widgets.NUMBERS_JS, widgets.SETTLED_JS):
             demo.load(None, js=script)
         ahead.notice()
         reader.voice()

@@ -70,6 +70,25 @@ def test_stop_half_way_keeps_the_pictures(tab):
     assert pictures(tab) and pictures(tab) != before
 
 
+def test_run_pressed_while_a_control_is_answered_draws_what_is_set(tab):
+    """Steps sets every lane's; its answer is held back until Run was pressed."""
+    finished(tab)
+    held = []
+    tab.route("**/run/predict*", lambda route: held.append(route))
+    steps = tab.get_by_label("number input for Steps")
+    steps.fill("7")
+    steps.press("Tab")
+    tab.get_by_role("button", name="Run", exact=True).click()
+    tab.wait_for_timeout(500)
+    expect(tab.get_by_role("button", name="Stop", exact=True)).to_be_disabled()  # nothing has begun
+    assert held
+    while held:
+        held.pop(0).continue_()
+        tab.wait_for_timeout(100)  # the page may have more to ask then
+    tab.unroute_all(behavior="ignoreErrors")
+    finished(tab, "2 pictures, 14 denoiser calls")
+
+
 @pytest.mark.same_page
 @pytest.mark.parametrize(("typed", "steps"), [("0", 1), ("500", 200), ("-3", 1), ("", 20), ("7", 7)])
 def test_a_number_that_a_slider_cannot_take_becomes_the_nearest_one_for_all(tab, typed, steps):

@@ -203,6 +203,7 @@ def sent(event: gr.EventData, name: str) -> Any:
 
 
 NUMBERS_JS = beside(__file__, "numbers.js")  # for the page: what sliders cannot take
+SETTLED_JS = beside(__file__, "settled.js")  # for the page: Run while a control is answered
 PICK_JS = beside(__file__, "pick.js")  # for a component whose buttons carry a `data-pick`
 
 
