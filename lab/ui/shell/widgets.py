@@ -29,7 +29,8 @@ from lab.ui.shell.sources import beside
 from lab.vocabulary import ASKS, suggested
 
 Update = dict[Any, Any]  # components to what they show next
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+# Without "show_progress_on" the page would look for every output that ever was one, among all components, at every update of a run.
+QUIET: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api_visibility": "private"}
 # Of an event that says what was clicked or drawn. While one is under way Gradio's own way drops the next, and its
 # "always_last" sends the first one's data again in place of the last one's; the page drops answers that come too late.
 PICKED: dict[str, Any] = {**QUIET, "trigger_mode": "multiple"}
