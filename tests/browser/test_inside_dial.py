@@ -44,6 +44,25 @@ def slide(page, selector, value):
     )
 
 
+def test_what_the_room_before_still_waits_for_does_not_disturb_the_next(page, address):
+    """The map's decoders come once the dial has the stage."""
+    held = []
+    page.route("**/inside-weights/*/map/*", lambda route: held.append(route))
+    page.goto(f"{address}?tab=inside")
+    expect(page.locator("[data-room=map][data-ready]")).to_be_visible()
+    for _ in range(100):
+        if len(held) == 2:  # one a plane
+            break
+        page.wait_for_timeout(100)
+    assert len(held) == 2
+    press(page, "One slider, one thing")
+    for route in held:
+        route.continue_()
+    page.unroute_all(behavior="ignoreErrors")
+    page.wait_for_timeout(500)  # an error would be on the console, which stays silent
+    expect(page.locator(".dial-rows tbody tr")).to_have_count(4)
+
+
 def test_sliders_move_the_picture_as_the_network_decodes_and_ask_for_nothing(page):
     press(page, "One slider, one thing")
     filled(page, 16, 1)

@@ -2,9 +2,11 @@
 // elements in place: a room is given a copy of them, to which no listener of the markup before hangs.
 //
 // A room's `attach(root, tell)` may return a function: it is called with the values of the tab's live controls, by name, whenever one
-// of them has another. `tell({ name: value })` sets live controls, and with them the link of the run that is shown.
+// of them has another. `tell({ name: value })` sets live controls, and with them the link of the run that is shown. `left` is aborted as soon as
+// other markup has arrived: what the room waits for finds other elements beneath its root from then on.
 let markup = null; // that was attached last
 let follow = null; // what its room has returned
+let leaving = new AbortController(); // of that room
 let values = {}; // of live controls
 
 async function bring(element, props, tell) {
@@ -17,13 +19,17 @@ async function bring(element, props, tell) {
   if (!root.isConnected || !props.value.includes(root.dataset.script)) return;
   const fresh = root.cloneNode(true);
   root.replaceWith(fresh);
-  follow = room.attach(fresh, tell) ?? null;
+  leaving = new AbortController();
+  follow = room.attach(fresh, tell, leaving.signal) ?? null;
   follow?.(values);
 }
 
 export function attach(tab, element, watch, trigger, props) {
   const tell = (told) => trigger("click", told);
-  const look = () => requestAnimationFrame(() => bring(element, props, tell));
+  const look = () => {
+    if (props.value !== markup) leaving.abort();
+    requestAnimationFrame(() => bring(element, props, tell));
+  };
   const set = (given) => {
     values = { ...values, ...given };
     follow?.(values);

@@ -41,7 +41,7 @@ function paint(canvas, image) {
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
-async function begin(root) {
+async function begin(root, left) {
   const text = root.querySelector("[data-sheets]")?.dataset.sheets;
   if (!text) return;
   const look = JSON.parse(text);
@@ -55,6 +55,7 @@ async function begin(root) {
   const last = look.steps.length;
   const sheets = {};
   const frames = { x_0: await loaded(look.x_0.sheet), x_t: await loaded(look.x_t.sheet) };
+  if (left.aborted) return;
   const before = look.names.indexOf(kept.word);
   const at = () => Math.min(Number(step.value), last); // newer markup may have set the slider beyond these frames
   let chosen = before < 0 ? look.chosen : before;
@@ -144,9 +145,9 @@ async function begin(root) {
     draw();
   });
   await draw();
-  root.dataset.ready = "";
+  if (!left.aborted) root.dataset.ready = "";
 }
 
-export function attach(root) {
-  begin(root);
+export function attach(root, _tell, left) {
+  begin(root, left);
 }

@@ -7,15 +7,15 @@ const REST_MS = 400; // until the link is told of another network
 let chosen = { family: '', start: null }; // the picture that a visitor walks from, for the next run of the same networks
 let walk = null; // the one that is shown
 
-export function attach(root, tell) {
+export function attach(root, tell, left) {
   walk?.end();
-  walk = new Walk(root, tell);
+  walk = new Walk(root, tell, left);
   return ({ dial_beta }) => dial_beta !== undefined && walk.follow(Number(dial_beta));
 }
 
 class Walk {
-  constructor(root, tell) {
-    Object.assign(this, { root, tell });
+  constructor(root, tell, left) {
+    Object.assign(this, { root, tell, left });
     this.turn = 0; // of what is shown: rows of an earlier choice are given up
     root.addEventListener('click', ({ target }) => this.pressed(target.closest('button')));
     root.addEventListener('input', ({ target }) => this.moved(target));
@@ -24,11 +24,6 @@ class Walk {
 
   end() {
     this.turn += 1;
-  }
-
-  // Not once another room has the stage.
-  get there() {
-    return this.root.isConnected && this.named('.dial-rows') !== null;
   }
 
   named(selector) {
@@ -54,7 +49,7 @@ class Walk {
 
   // The tab's control has another beta.
   follow(beta) {
-    if (this.there && this.column && beta !== this.column.beta && this.columnOf(beta)) this.show(this.columnOf(beta), this.start);
+    if (!this.left.aborted && this.column && beta !== this.column.beta && this.columnOf(beta)) this.show(this.columnOf(beta), this.start);
   }
 
   pressed(button) {
@@ -93,9 +88,9 @@ class Walk {
     try {
       weights = await load(column.address);
     } catch (error) {
-      if (turn === this.turn && this.there) this.say(`${error.message}. Choose the network again.`);
+      if (turn === this.turn && !this.left.aborted) this.say(`${error.message}. Choose the network again.`);
     }
-    if (!weights || turn !== this.turn || !this.there) return;
+    if (!weights || turn !== this.turn || this.left.aborted) return;
     this.weights = weights;
     this.look();
     this.fill(turn);
@@ -158,7 +153,7 @@ class Walk {
     const jobs = rows.flatMap((row) => data.values.map((value, k) => ({ ...row, value, k })));
     const picture = document.createElement('canvas'), values = new Float32Array(3 * weights.side ** 2);
     const some = () => {
-      if (turn !== this.turn || !this.there) return;
+      if (turn !== this.turn || this.left.aborted) return;
       const until = performance.now() + PER_FRAME_MS;
       while (jobs.length && performance.now() < until) {
         const { latent, strip, value, k } = jobs.shift();

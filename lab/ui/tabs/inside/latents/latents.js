@@ -1,5 +1,5 @@
 // The room of latents: what is hovered or focused is enlarged in the strip, and a slider moves all frames by one sheet, without a request.
-export function attach(root) {
+export function attach(root, _tell, left) {
   const all = (selector) => [...root.querySelectorAll(selector)];
   const one = (selector) => root.querySelector(selector);
   let sheet = null, texts = [], side = 0, source = '', looked = null;
@@ -83,7 +83,7 @@ export function attach(root) {
     const image = new Image();
     image.src = next;
     await image.decode();
-    if (source !== next) return;
+    if (source !== next || left.aborted) return;
     texts = JSON.parse(found.dataset.texts);
     side = Number(found.dataset.side);
     sheet = image;

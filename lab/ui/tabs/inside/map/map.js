@@ -34,12 +34,14 @@ class Plane {
     this.values = null;
     this.dots = document.createElement('canvas');
     load(given.address).then((weights) => {
+      if (room.left.aborted) return;
       this.weights = weights;
       this.values = new Float32Array(3 * weights.side ** 2);
       this.decodeHere();
       room.fillRows();
     });
     image(given.grid).then((picture) => {
+      if (room.left.aborted) return;
       this.picture = picture;
       this.background();
     });
@@ -119,7 +121,7 @@ class Plane {
 
   showOwn() {
     for (const [name, uri] of [['own', this.own.picture], ['again', this.own.decoded]]) {
-      image(uri).then((one) => this.part(name).getContext('2d').drawImage(one, 0, 0));
+      image(uri).then((one) => this.room.left.aborted || this.part(name).getContext('2d').drawImage(one, 0, 0));
     }
     this.root.querySelector('[data-of=again] figcaption').textContent = `RMS ${this.own.rms}`;
     this.root.querySelector('.map-here').toggleAttribute('data-own', true);
@@ -303,9 +305,9 @@ class Plane {
 }
 
 class Room {
-  constructor(root, tell) {
+  constructor(root, tell, left) {
     const content = JSON.parse(root.querySelector('[data-content]').dataset.content);
-    Object.assign(this, { root, tell, titles: content.titles, colours: content.colours, words: content.rows, columns: content.columns, size: content.side });
+    Object.assign(this, { root, tell, left, titles: content.titles, colours: content.colours, words: content.rows, columns: content.columns, size: content.side });
     this.behind = root.dataset.behind;
     this.row = root.dataset.row;
     this.label = unpack(content.label, 'b');
@@ -316,6 +318,7 @@ class Room {
     this.said = [];
     this.read(root.dataset.at);
     image(content.sheet).then((sheet) => {
+      if (left.aborted) return;
       this.sheet = sheet;
       for (const plane of this.planes) this.showNearest(plane.part('nearest'), plane.near);
       this.fillRows();
@@ -323,7 +326,7 @@ class Room {
     for (const plane of this.planes) plane.moveTo(plane.cross, false);
     this.near = this.planes[0].near;
     this.lay();
-    const observer = new ResizeObserver(() => (root.querySelector('.ellipses') ? this.lay() : observer.disconnect())); // or another room has the stage
+    const observer = new ResizeObserver(() => (left.aborted ? observer.disconnect() : this.lay()));
     observer.observe(root);
     this.offerEnds();
     this.fillRows();
@@ -371,14 +374,12 @@ class Room {
   rest() {
     clearTimeout(this.due);
     this.due = setTimeout(() => {
-      const aloud = this.root.querySelector('[data-aloud]');
-      if (!aloud) return; // another room has the stage by now
-      if (this.planes.some((plane) => plane.held)) return; // it is told once the pointer is lifted
+      if (this.left.aborted || this.planes.some((plane) => plane.held)) return; // it is told once the pointer is lifted
       const text = [...this.planes.flatMap((plane) => plane.cross.map((value) => value.toFixed(3))), ...this.ends].join(' ');
       if (text === this.said.at(-1)) return;
       this.said = [...this.said.slice(-20), text];
       this.tell({ map_at: text });
-      aloud.textContent = this.active?.root.querySelector('.map-said').textContent ?? '';
+      this.root.querySelector('[data-aloud]').textContent = this.active?.root.querySelector('.map-said').textContent ?? '';
     }, REST_MS);
   }
 
@@ -478,8 +479,8 @@ function star(context, x, y, radius) {
   context.stroke();
 }
 
-export function attach(root, tell) {
-  const room = new Room(root, tell);
+export function attach(root, tell, left) {
+  const room = new Room(root, tell, left);
   root.dataset.ready = '';
   return (values) => room.follow(values);
 }

@@ -4,7 +4,7 @@ const FRAME_MS = 230, REST_MS = 400;
 const still = matchMedia('(prefers-reduced-motion: reduce)');
 let played = ''; // the run whose film has played by itself
 
-export function attach(root, tell) {
+export function attach(root, tell, left) {
   const all = (selector) => [...root.querySelectorAll(selector)];
   const one = (selector) => root.querySelector(selector);
   const cells = all('.between-cell[data-lane]').map((cell) => ({
@@ -73,7 +73,7 @@ export function attach(root, tell) {
     rest = lane;
     clearTimeout(due);
     const { x, y } = cells[lane];
-    due = setTimeout(() => root.isConnected && tell(plane ? { between_x: x, between_y: y } : { between_t: x }), REST_MS);
+    due = setTimeout(() => left.aborted || tell(plane ? { between_x: x, between_y: y } : { between_t: x }), REST_MS);
   };
 
   // The film: to the second picture, and back to where it rests.
@@ -91,7 +91,7 @@ export function attach(root, tell) {
     const last = cells.length - 1, way = [...cells.keys(), ...[...cells.keys()].slice(rest, last).reverse()];
     const began = performance.now();
     const next = (time) => {
-      if (!root.isConnected) return;
+      if (left.aborted) return;
       const k = Math.floor(Math.max(0, time - began) / FRAME_MS);
       if (k >= way.length) {
         stop();
@@ -152,7 +152,7 @@ export function attach(root, tell) {
   const begin = async () => {
     const images = [...originals, ...cells.map(({ image }) => image).filter(Boolean), ...thumbs];
     await Promise.allSettled(images.map((image) => image.decode())); // a run under way puts others in their place
-    if (!root.isConnected) return;
+    if (left.aborted) return;
     for (const mixed of all('.between-mixed')) mix(mixed.querySelector('canvas'), cells[Number(mixed.dataset.of)].weights);
     show(now);
     if (!whole) return;
