@@ -1,0 +1,359 @@
+"""Chapter: consistency, flow matching, and why the latter is diffusion in other words for normal paths."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from lab.engine.mixture import Mixture
+from lab.engine.plane_lanes import Pairs, flow, preserving, velocity_of
+from lab.engine.process import Level
+from lab.notes.chapters.dynamics import below, velocity
+from lab.notes.chapters.forward import SHARE
+from lab.notes.numerics import at, column, density, draws, integral, line, mean_of, number, slope, two_humps
+from lab.notes.step import SEED, STEPS, Chapter, Check, Number, Shown, Sides, Source, Step, drawn, exact
+
+CONSISTENCY, FLOW, RECTIFIED = "Song et al. 2023", "Lipman et al. 2022", "Liu, Gong & Liu 2022"
+PLACE = Number("x", "x", 0.5, -2.5, 2.5)
+MOMENT = Number("t", "t", 0.4, 0.05, 0.95)
+MEAN, STD, SIGMA = Number("m", "m", 0.7, -2, 2), Number("s", "s", 0.5, 0.1, 2), Number("sigma", r"\sigma", 3, 0.1, 20)
+
+
+def consistency(x: float, sigma: float, m: float, s: float) -> float:
+    """The end of the flow from x at noise sigma, for data N(m, s^2)."""
+    return m + s / math.hypot(s, sigma) * (x - m)
+
+
+def guess(x: float, sigma: float, m: float, s: float) -> float:
+    """E[x_0 | x] there, by the lab's mixture of one."""
+    return number(Mixture(torch.tensor([[m]]), std=s).denoise(at(x), Level.from_sigma(sigma)))
+
+
+def marginal(data: Mixture, x: float, t: float) -> float:
+    """The density of the straight flow at t."""
+    return number(data.at(Level.from_flow_time(t)).pdf(at(x)))
+
+
+def marginal_velocity(data: Mixture, x: float, t: float) -> float:
+    """E[eps - x_0 | x_t] there."""
+    return number(data.velocity(at(x), Level.from_flow_time(t)))
+
+
+def _constant_along_the_way(x: float, sigma: float, m: float, s: float) -> Sides:
+    along = (x - guess(x, sigma, m, s)) / sigma  # dx / dsigma of the flow
+    by_noise = slope(lambda noise: consistency(x, noise, m, s), sigma)
+    by_place = slope(lambda place: consistency(place, sigma, m, s), x)
+    return exact(by_noise + by_place * along, 0)
+
+
+def _end_of_the_way(x: float, sigma: float, m: float, s: float) -> Sides:
+    ends = []
+    for steps in (200, 400):
+        place, sigmas = x, sigma * (1 - np.arange(steps + 1) / steps) ** 3
+        for now, after in pairwise(sigmas.tolist()):
+            here = (place - _guess(place, now, m, s)) / now
+            ahead = place + (after - now) * here
+            there = (ahead - _guess(ahead, after, m, s)) / after if after else here
+            place += (after - now) * (here + there) / 2
+        ends.append(place)
+    margin = 2 * abs(ends[1] - ends[0]) + 1e-6
+    return Sides(consistency(x, sigma, m, s), ends[1], margin, STEPS)
+
+
+def _guess(x: float, sigma: float, m: float, s: float) -> float:
+    """As `guess`, in plain numbers, which a long walk needs."""
+    return m + s**2 / (s**2 + sigma**2) * (x - m)
+
+
+def _guess_is_no_end(x: float, sigma: float, m: float, s: float) -> Sides:
+    return exact(abs(guess(x, sigma, m, s) - m), abs(consistency(x, sigma, m, s) - m), "≤")
+
+
+def _continuity(x: float, t: float, share: float) -> Sides:
+    data = two_humps(share)
+    change = slope(lambda moment: marginal(data, x, moment), t)
+    current = slope(lambda place: marginal_velocity(data, place, t) * marginal(data, place, t), x)
+    return exact(change, -current, digits=1e-4)
+
+
+def _same_minimum(k: float, t: float, share: float, seed: int) -> Sides:
+    level, data = Level.from_flow_time(t), two_humps(share)
+    x_0 = data.sample(40_000, torch.Generator().manual_seed(seed))
+    eps = torch.from_numpy(draws(seed + 1, 1, 40_000)).T
+    x_t = level.signal * x_0 + level.noise * eps
+    mean, single = data.velocity(x_t, level), eps - x_0
+    x = line(reach=8)
+    mean_square = integral(density(data.at(level), x) * column(data.velocity(at(x), level)) ** 2, x)
+    place, spread = data.moments()
+    whole = 1 + number(spread) + number(place) ** 2
+    return drawn(mean_of(column((k * x_t - single) ** 2 - (k * x_t - mean) ** 2)), whole - mean_square)
+
+
+def _by_denoiser(x: float, t: float, share: float) -> Sides:
+    data = two_humps(share)
+    return exact(marginal_velocity(data, x, t), number(velocity_of(data.denoise)(at(x), t)))
+
+
+def _general_path(x: float, t: float, share: float) -> Sides:
+    data, level = two_humps(share), preserving(t)
+    x_0 = data.denoise(at(x), level)
+    eps = (at(x) - level.signal * x_0) / level.noise
+    signal = slope(lambda moment: preserving(moment).signal, t)
+    noise = slope(lambda moment: preserving(moment).noise, t)
+    return exact(signal * number(x_0) + noise * number(eps), velocity(data, x, t), digits=1e-5)
+
+
+def _one_equation(x: float, t: float, share: float) -> Sides:
+    data, straight = two_humps(share), Level.from_flow_time(t)
+    curved = Level.from_alpha_bar(straight.alpha_bar)  # variance preserving, of equal ratio
+    by_flow = x + straight.signal * marginal_velocity(data, x, t)
+    score = number(data.score_at(at(x / straight.norm), curved))
+    return exact(by_flow, -curved.noise * score)
+
+
+def _same_end(start: float, share: float) -> Sides:
+    data, ends = two_humps(share), []
+    for steps in (60, 120):
+        *_, end = flow(lambda x, t: data.velocity(x, Level.from_flow_time(t)), at(start), steps)
+        ends.append(below(data, number(end)))
+    rank = 0.5 * (1 + math.erf(start / math.sqrt(2)))
+    return Sides(ends[1], rank, 2 * abs(ends[1] - ends[0]) + 1e-4, STEPS)
+
+
+def _reflow(x: float, t: float, seed: int) -> Sides:
+    data = two_humps()
+    x_0 = data.sample(60, torch.Generator().manual_seed(seed)).sort(0).values
+    z = torch.from_numpy(draws(seed + 1, 1, 60)).T.sort(0).values  # in one dimension a flow keeps ranks
+    pairs = Pairs(z, x_0, 0.3)
+    change = slope(lambda moment: number(pairs.at(moment).pdf(at(x))), t)
+    current = slope(lambda place: number(pairs.velocity(at(place), t) * pairs.at(t).pdf(at(place))), x)
+    return exact(change, -current, digits=1e-4)
+
+
+def _cheaper(seed: int, share: float) -> Sides:
+    data = two_humps(share)
+    x_0 = data.sample(20_000, torch.Generator().manual_seed(seed))[:, 0].numpy()
+    (z,) = draws(seed + 1, 1, 20_000)
+    return exact(float(((np.sort(z) - np.sort(x_0)) ** 2).mean()), float(((z - x_0) ** 2).mean()), "≤")
+
+
+CHAPTER = Chapter(
+    "flow",
+    "Consistency and flow matching",
+    "The flow's end can be learned at once, or its velocity along straight lines. For normal noise the second is diffusion in other words.",
+    (
+        Step(
+            "ends",
+            "The end of the way, in closed form",
+            (
+                r"Under $x = x_0 + \sigma\epsilon$ the flow is $\mathrm{d}x/\mathrm{d}\sigma = (x - \mathbb{E}[x_0 \mid x])/\sigma$. For data $\mathcal{N}(m, s^2)$ the best guess is $m + \frac{s^2}{s^2+\sigma^2}(x - m)$, so "
+                r"$\frac{\mathrm{d}(x-m)}{\mathrm{d}\sigma} = \frac{\sigma}{s^2+\sigma^2}(x-m)$.",
+                r"Its solution grows as $\sqrt{s^2+\sigma^2}$: the logarithm's slope by $\sigma$ is just that factor. Follow it down to $\sigma = 0$, and call the end $f(x, \sigma)$, the consistency function.",
+            ),
+            (r"f(x, \sigma) = m + \frac{s}{\sqrt{s^2+\sigma^2}}\,(x - m)",),
+            Check(
+                r"$f(x, \sigma)$",
+                "end of 400 steps of Heun along the flow",
+                _end_of_the_way,
+                (Number("x", "x", 2, -6, 6), SIGMA, MEAN, STD),
+            ),
+            (Source(CONSISTENCY, "section 3"), Source("Karras et al. 2022", "eq. 3")),
+            ("lab/engine/plane_lanes.py:heun",),
+            (Shown("samplers", "One step or eight?"),),
+        ),
+        Step(
+            "consistency",
+            "Consistency: one end for the whole way",
+            (
+                r"All points of one path have one end, so $f$ does not change along it, and at $\sigma = 0$ it is the point itself. These two properties fix it: a network that has them is the flow's end from everywhere. "
+                r"Training asks for equal answers at neighbouring points of a path; the second property is built in.",
+            ),
+            (
+                r"\frac{\mathrm{d}}{\mathrm{d}\sigma} f(x(\sigma), \sigma) = \frac{\partial f}{\partial\sigma} + \frac{\partial f}{\partial x}\,\frac{x - \mathbb{E}[x_0 \mid x]}{\sigma} = 0, \quad f(x, 0) = x",
+            ),
+            Check(
+                r"change of $f$ along the lab's flow, by differences",
+                "0",
+                _constant_along_the_way,
+                (Number("x", "x", 2, -6, 6), SIGMA, MEAN, STD),
+            ),
+            (Source(CONSISTENCY, "eq. 5 and definition 1"), Source("Luo et al. 2023", "section 4")),
+            ("lab/engine/mixture.py:Mixture.denoise",),
+            (Shown("samplers", "One step or eight?"),),
+        ),
+        Step(
+            "no-end",
+            "The best guess is not the end",
+            (
+                r"Both pull towards the mean, the guess by $\frac{s^2}{s^2+\sigma^2}$, the end by its root. A number below 1 is below its root: the guess always lies nearer to the mean. It is an average and looks like one; the end is a draw, and has the spread $s$ of the data.",
+            ),
+            (
+                r"\big|\mathbb{E}[x_0 \mid x] - m\big| = \frac{s^2}{s^2+\sigma^2}\,|x - m| \le \frac{s}{\sqrt{s^2+\sigma^2}}\,|x-m| = |f - m|",
+            ),
+            Check(
+                "distance of the lab's best guess from the mean",
+                "distance of the flow's end from it",
+                _guess_is_no_end,
+                (Number("x", "x", 2, -6, 6), SIGMA, MEAN, STD),
+            ),
+            (Source(CONSISTENCY, "section 3"),),
+            ("lab/engine/mixture.py:Mixture.denoise",),
+            (Shown("controlnet", "Draw an emoji"),),
+        ),
+        Step(
+            "marginal",
+            "Straight lines, and the velocity of all",
+            (
+                r"Join each picture with its noise by a line, $x_t = (1-t)\,x_0 + t\,\epsilon$, whose velocity is $\epsilon - x_0$. Lines cross, so at one place there are many velocities; take their mean.",
+                r"It moves the density rightly: for a test function $h$, $\frac{\mathrm{d}}{\mathrm{d}t}\mathbb{E}[h(x_t)] = \mathbb{E}[h'(x_t)(\epsilon - x_0)] = \mathbb{E}[h'(x_t)\,u_t(x_t)]$, taking the mean given $x_t$ first. By parts that is the continuity equation.",
+            ),
+            (
+                r"u_t(x) = \mathbb{E}[\epsilon - x_0 \mid x_t = x]",
+                r"\frac{\partial p_t}{\partial t} = -\frac{\partial}{\partial x}\big(u_t\,p_t\big)",
+            ),
+            Check(
+                r"slope of the density by $t$, by differences",
+                r"$-\partial(u_t\,p_t)/\partial x$ with the lab's velocity",
+                _continuity,
+                (PLACE, MOMENT, SHARE),
+            ),
+            (Source(FLOW, "theorem 1"), Source(RECTIFIED, "theorem 3.3")),
+            ("lab/engine/mixture.py:Mixture.velocity",),
+            (Shown("score", "Four ways down"),),
+        ),
+        Step(
+            "matching",
+            "Flow matching: learn from single lines",
+            (
+                r"The mean velocity is unknown, the velocity of a line is not. Expand both squares: the mixed terms agree, since $\mathbb{E}[v(x_t)(\epsilon - x_0)] = \mathbb{E}[v(x_t)\,u_t(x_t)]$. What is left does not depend on $v$: both losses have one minimum, as with denoising and the score.",
+                r"The check takes $v(x) = kx$ for any $k$.",
+            ),
+            (
+                r"\mathbb{E}\big[(v - (\epsilon - x_0))^2\big] = \mathbb{E}\big[(v - u_t)^2\big] + C",
+                r"C = \mathbb{E}[(\epsilon - x_0)^2] - \mathbb{E}[u_t^2] = 1 + \mathbb{E}[x_0^2] - \mathbb{E}[u_t^2]",
+            ),
+            Check(
+                r"difference of both losses for $v(x) = kx$, by draws",
+                r"$C$, by quadrature",
+                _same_minimum,
+                (Number("k", "k", -1, -5, 5), MOMENT, SHARE, SEED),
+            ),
+            (Source(FLOW, "theorem 2"),),
+            ("lab/engine/mixture.py:Mixture.velocity",),
+            (Shown("score", "Four ways down"),),
+        ),
+        Step(
+            "denoiser",
+            "A denoiser knows the velocity",
+            (
+                r"Given $x_t$, the noise follows from the picture: $\epsilon = (x_t - (1-t)\,x_0)/t$. So $\epsilon - x_0 = (x_t - x_0)/t$, and in the mean the same with the best guess. No other network is needed: it is one prediction in other words.",
+            ),
+            (r"u_t(x) = \frac{x - \mathbb{E}[x_0 \mid x_t = x]}{t}",),
+            Check(
+                r"the lab's $\mathbb{E}[\epsilon - x_0 \mid x_t]$",
+                r"$(x - \mathbb{E}[x_0 \mid x_t])/t$",
+                _by_denoiser,
+                (PLACE, MOMENT, SHARE),
+            ),
+            (Source(FLOW, "example II"),),
+            ("lab/engine/plane_lanes.py:velocity_of", "lab/engine/predictions.py:join_prediction"),
+            (Shown("samplers", "DDIM or flow?"),),
+        ),
+        Step(
+            "path",
+            "Diffusion is flow matching along another path",
+            (
+                r"The argument never used that lines are straight. For any $x_t = a(t)\,x_0 + b(t)\,\epsilon$ the velocity of one path is $\dot a\,x_0 + \dot b\,\epsilon$, and the mean of it moves the density.",
+                r"Take the diffusion's $a = \sqrt{\bar\alpha}$, $b = \sqrt{1-\bar\alpha}$: $\dot a = -\tfrac12\beta a$, and from $a^2 + b^2 = 1$, $\dot b = \tfrac12\beta a^2/b$. With $a\,\mathbb{E}[x_0 \mid x] = x - b\,\mathbb{E}[\epsilon \mid x]$ the sum is "
+                r"$-\tfrac12\beta x + \tfrac12\beta\big(b + \tfrac{a^2}{b}\big)\mathbb{E}[\epsilon \mid x]$, where the bracket is $1/b$, and $\mathbb{E}[\epsilon \mid x]/b$ is minus the score: the probability flow.",
+            ),
+            (
+                r"\dot a\,\mathbb{E}[x_0 \mid x_t] + \dot b\,\mathbb{E}[\epsilon \mid x_t] = -\tfrac12\beta(t)\big[x_t + \nabla\log q_t(x_t)\big]",
+            ),
+            Check(
+                "the mean velocity of the diffusion's paths, with slopes by differences",
+                "the lab's probability flow",
+                _general_path,
+                (PLACE, MOMENT, SHARE),
+            ),
+            (Source(FLOW, "theorem 3 and example I"), Source("Albergo & Vanden-Eijnden 2022", "section 2")),
+            ("lab/engine/plane_lanes.py:preserving",),
+            (Shown("samplers", "One formula"),),
+        ),
+        Step(
+            "equal",
+            "For normal noise both are one equation",
+            (
+                r"Write $\bar x = x_t/(1-t)$ and $\sigma = t/(1-t)$. Then $\mathrm{d}\bar x/\mathrm{d}t = (u_t(1-t) + x_t)/(1-t)^2$ and $\mathrm{d}\sigma/\mathrm{d}t = 1/(1-t)^2$. Their quotient is $x_t + (1-t)\,u_t$, which is $\mathbb{E}[\epsilon \mid x_t]$, since $\epsilon = x_t + (1-t)(\epsilon - x_0)$.",
+                r"That is DDIM's equation, $\mathrm{d}\bar x/\mathrm{d}\sigma = \hat\epsilon$. Straight flow and diffusion walk the same paths in $(\bar x, \sigma)$; they differ in where they take their steps, and in the weights of the loss.",
+            ),
+            (r"\frac{\mathrm{d}\bar x}{\mathrm{d}\sigma} = x_t + (1-t)\,u_t(x_t) = \mathbb{E}[\epsilon \mid x_t]",),
+            Check(
+                "by the straight flow's velocity",
+                "by the diffusion's score, at equal signal-to-noise ratio",
+                _one_equation,
+                (PLACE, MOMENT, SHARE),
+            ),
+            (Source(FLOW, "section 4.1"), Source("Kingma et al. 2021", "section 5.1")),
+            ("lab/engine/mixture.py:Mixture.velocity", "lab/engine/process.py:Level.norm"),
+            (Shown("samplers", "DDIM or flow?"),),
+        ),
+        Step(
+            "end",
+            "So both end at the same picture",
+            (
+                r"One equation has one end. On a line it can be said without solving anything: ranks are kept, so the end has the rank that the noise had.",
+            ),
+            (r"\int_{-\infty}^{x_0} q(x)\,\mathrm{d}x = \int_{-\infty}^{\epsilon} \mathcal{N}(x;\ 0, 1)\,\mathrm{d}x",),
+            Check(
+                "share of the data below the end of the lab's straight flow in 120 steps",
+                r"share of $\mathcal{N}(0, 1)$ below the start",
+                _same_end,
+                (Number("start", r"\epsilon", 0.4, -2, 2), SHARE),
+            ),
+            (Source(RECTIFIED, "section 2.1"),),
+            ("lab/engine/plane_lanes.py:flow",),
+            (Shown("samplers", "DDIM or flow?"),),
+        ),
+        Step(
+            "reflow",
+            "Reflow: the flow's own pairs",
+            (
+                r"Follow the flow from each noise to its end, and join these pairs by new lines. Nothing of the argument asked that noise and picture be independent, so the mean velocity of the new lines moves noise to the same data.",
+                r"In the check 60 pairs of equal rank stand for it, each blurred a little.",
+            ),
+            (
+                r"u'_t(x) = \mathbb{E}[z - x_0' \mid (1-t)\,x_0' + t\,z = x], \quad \frac{\partial p'_t}{\partial t} = -\frac{\partial}{\partial x}(u'_t\,p'_t)",
+            ),
+            Check(
+                r"slope of the pairs' density by $t$, by differences",
+                r"$-\partial(u'_t\,p'_t)/\partial x$ with the lab's velocity of pairs",
+                _reflow,
+                (PLACE, MOMENT, SEED),
+            ),
+            (Source(RECTIFIED, "theorem 3.3"),),
+            ("lab/engine/plane_lanes.py:Pairs",),
+            (Shown("score", "Straighten"),),
+        ),
+        Step(
+            "cheaper",
+            "Reflow never makes longer lines",
+            (
+                r"The flow's way from noise to its end is no longer than the mean of the lines it was made of: $\int\mathbb{E}[u_t^2]\,\mathrm{d}t \le \int\mathbb{E}[(\epsilon - x_0)^2]\,\mathrm{d}t$, since $u_t$ is a mean of these velocities and the square is convex. "
+                r"And the straight line between both ends is no longer than the way: $\mathbb{E}[(z - x_0')^2] = \mathbb{E}\big[(\int u_t\,\mathrm{d}t)^2\big] \le \int\mathbb{E}[u_t^2]\,\mathrm{d}t$, by convexity again.",
+                r"On a line the flow pairs by rank, which the check does by sorting.",
+            ),
+            (r"\mathbb{E}\big[(z - x_0')^2\big] \le \mathbb{E}\big[(\epsilon - x_0)^2\big]",),
+            Check(
+                "mean square of the lines between ranks, by draws",
+                "of the lines between independent pairs",
+                _cheaper,
+                (SEED, SHARE),
+            ),
+            (Source(RECTIFIED, "theorem 3.5"),),
+            ("lab/engine/plane_lanes.py:Pairs.velocity",),
+            (Shown("score", "Four calls"),),
+        ),
+    ),
+)

@@ -1,0 +1,317 @@
+"""Chapter: the forward process, its closed form, and its posterior."""
+
+import math
+
+import numpy as np
+import torch
+
+from lab.engine.likelihood import Posterior
+from lab.engine.mixture import Mixture
+from lab.engine.noising import MarkovChain, alpha_bar, q_sample
+from lab.engine.plane_lanes import posterior, reverse_moments
+from lab.engine.process import Level
+from lab.notes.numerics import (
+    at,
+    column,
+    density,
+    draws,
+    integral,
+    line,
+    log_normal,
+    mean_of,
+    moments,
+    normal,
+    number,
+    two_humps,
+)
+from lab.notes.step import SEED, Chapter, Check, Number, Shown, Sides, Source, Step, drawn, exact
+
+DDPM, NONEQUILIBRIUM, VDM = "Ho, Jain & Abbeel 2020", "Sohl-Dickstein et al. 2015", "Kingma et al. 2021"
+T, CHAIN = 1000, 40  # timesteps of the schedule; of the chain that is walked by draws
+X_0, X_T = Number("x_0", "x_0", 1.5, -3, 3), Number("x_t", "x_t", 0.4, -4, 4)
+SHARE = Number("share", "w", 0.3, 0.05, 0.95)
+TIME = Number("t", "t", 300, 2, T, whole=True)
+
+
+def levels(t: int) -> tuple[Level[float], Level[float]]:
+    """The levels of t and of t - 1 under the linear schedule."""
+    table = alpha_bar("linear", T)
+    return Level.from_alpha_bar(float(table[t])), Level.from_alpha_bar(float(table[t - 1]))
+
+
+def step_of(t: int) -> tuple[float, float]:
+    """alpha_t and beta_t."""
+    now, before = levels(t)
+    alpha = now.alpha_bar / before.alpha_bar
+    return alpha, 1 - alpha
+
+
+def by_bayes(x_0: float, x_t: float, t: int) -> tuple[float, float]:
+    """Mean and variance of q(x_{t-1} | x_t, x_0), from Bayes' rule by quadrature."""
+    _, before = levels(t)
+    alpha, beta = step_of(t)
+    shrunk = before.signal * x_0
+    return moments(
+        lambda x: log_normal(x_t, math.sqrt(alpha) * x, beta) + log_normal(x, shrunk, before.noise**2),
+        (shrunk, x_t / math.sqrt(alpha)),
+        math.sqrt(beta),
+    )
+
+
+def _variance_is_kept(beta: float, variance: float, seed: int) -> Sides:
+    (x,) = draws(seed)
+    step = MarkovChain(torch.tensor(math.sqrt(variance) * x), np.array([1.0, 1 - beta]), seed)
+    return drawn(mean_of(step.at(1).numpy() ** 2), (1 - beta) * variance + beta)
+
+
+def _one_jump(x_0: float, t: int, seed: int) -> Sides:
+    chain = MarkovChain(torch.full((40_000,), x_0, dtype=torch.float64), alpha_bar("linear", CHAIN), seed)
+    level = Level.from_alpha_bar(float(alpha_bar("linear", CHAIN)[t]))
+    jump = q_sample(torch.tensor([x_0]), level, torch.zeros(1)).item()
+    return drawn(mean_of(chain.at(t).numpy() ** 2), jump**2 + level.noise**2)
+
+
+def _marginal(x_t: float, t: int, share: float) -> Sides:
+    level, _ = levels(t)
+    data, x_0 = two_humps(share), line(reach=5)
+    blurred = integral(normal(x_t, level.signal * x_0, level.noise**2) * density(data, x_0), x_0)
+    return exact(blurred, number(data.at(level).pdf(at(x_t))))
+
+
+def _snr_alone_counts(x_t: float, t: int, share: float) -> Sides:
+    level, _ = levels(t)
+    data, exploding = two_humps(share), Level.from_sigma(level.sigma)
+    preserving = data.denoise(at(x_t), level)
+    return exact(number(preserving), number(data.denoise(at(x_t / level.signal), exploding)))
+
+
+def _posterior_mean(x_0: float, x_t: float, t: int) -> Sides:
+    now, before = levels(t)
+    mean, _ = posterior(at(x_t), at(x_0), now, before)
+    return exact(by_bayes(x_0, x_t, t)[0], number(mean))
+
+
+def _posterior_variance(x_0: float, x_t: float, t: int) -> Sides:
+    table = torch.tensor(alpha_bar("linear", T)[1:])
+    small = float(Posterior(table, torch.tensor([t - 1])).log_variance.exp())
+    variance = by_bayes(x_0, x_t, t)[1]
+    return Sides(variance, small, 1e-6 * small)
+
+
+def _there_and_back(x_0: float, t: int, seed: int) -> Sides:
+    now, before = levels(t)
+    eps, again = draws(seed, 2)
+    x_t = now.signal * x_0 + now.noise * eps
+    mean, variance = posterior(at(x_t), at(x_0), now, before)
+    back = column(mean) + math.sqrt(variance) * again
+    return drawn(mean_of(back**2), before.alpha_bar * x_0**2 + 1 - before.alpha_bar)
+
+
+def _reverse_mean(x_t: float, t: int, share: float) -> Sides:
+    now, before = levels(t)
+    data = two_humps(share)
+    mean, _ = reverse_moments(data, at(x_t), now, before)
+    return exact(reverse_by_bayes(data, x_t, t)[0], number(mean))
+
+
+def reverse_by_bayes(data: Mixture, x_t: float, t: int) -> tuple[float, float]:
+    """Mean and variance of q(x_{t-1} | x_t), by quadrature."""
+    _, before = levels(t)
+    alpha, beta = step_of(t)
+    blurred = data.at(before)
+    return moments(
+        lambda x: log_normal(x_t, math.sqrt(alpha) * x, beta) + blurred.log_pdf(at(x)).numpy(),
+        (0.0, x_t / math.sqrt(alpha)),
+        math.sqrt(beta),
+    )
+
+
+CHAPTER = Chapter(
+    "forward",
+    "The forward process",
+    "Noise is added in many small steps. Because every step is normal, all of them together are one jump, and the way back from a "
+    "known picture is normal, too.",
+    (
+        Step(
+            "step",
+            "One step keeps the variance",
+            (
+                r"A step shrinks the picture a little and adds as much noise as was lost: $x_t = \sqrt{1-\beta_t}\,x_{t-1} + "
+                r"\sqrt{\beta_t}\,\epsilon$ with $\epsilon \sim \mathcal{N}(0, 1)$ drawn anew and $0 < \beta_t < 1$.",
+                r"Variances of independent parts add, and a factor counts squared. So values of variance 1 keep it, and every other "
+                r"variance $v$ moves towards 1: $v' - 1 = (1-\beta_t)(v - 1)$.",
+            ),
+            (
+                r"q(x_t \mid x_{t-1}) = \mathcal{N}\big(\sqrt{1-\beta_t}\,x_{t-1},\ \beta_t I\big)",
+                r"\mathrm{Var}[x_t] = (1-\beta_t)\,\mathrm{Var}[x_{t-1}] + \beta_t",
+            ),
+            Check(
+                r"mean square after one step of the lab's chain, by draws of variance $v$",
+                r"$(1-\beta)v + \beta$",
+                _variance_is_kept,
+                (Number("beta", r"\beta", 0.2, 0.001, 0.95), Number("variance", "v", 2.5, 0, 9), SEED),
+            ),
+            (Source(DDPM, "eq. 2"), Source(NONEQUILIBRIUM, "table App.1")),
+            ("lab/engine/noising.py:MarkovChain",),
+            (Shown("noising", "Values turn normal"),),
+        ),
+        Step(
+            "jump",
+            "All steps are one jump",
+            (
+                r"Write $\alpha_t = 1-\beta_t$ and $\bar\alpha_t = \alpha_1 \alpha_2 \cdots \alpha_t$. The claim holds at $t=1$, where it is "
+                r"the step itself. Suppose it holds at $t-1$, so that $x_{t-1} = \sqrt{\bar\alpha_{t-1}}\,x_0 + \sqrt{1-\bar\alpha_{t-1}}\,\epsilon'$, and put that into "
+                r"the next step.",
+                r"The two noises are independent and normal, so their sum is one normal noise, whose variance is the sum: "
+                r"$\alpha_t (1-\bar\alpha_{t-1}) + 1 - \alpha_t$, which is $1-\bar\alpha_t$. By induction it holds for every $t$.",
+            ),
+            (
+                r"x_t = \sqrt{\alpha_t\bar\alpha_{t-1}}\,x_0 + \sqrt{\alpha_t(1-\bar\alpha_{t-1})}\,\epsilon' + \sqrt{1-\alpha_t}\,\epsilon''",
+                r"q(x_t \mid x_0) = \mathcal{N}\big(\sqrt{\bar\alpha_t}\,x_0,\ (1-\bar\alpha_t) I\big)",
+            ),
+            Check(
+                rf"mean square of $x_t$ after $t$ steps of a chain of {CHAIN}, drawn one after another",
+                r"the jump's: $\bar\alpha_t x_0^2 + 1 - \bar\alpha_t$",
+                _one_jump,
+                (X_0, Number("t", "t", 20, 1, CHAIN, whole=True), SEED),
+            ),
+            (Source(DDPM, "eq. 4"),),
+            ("lab/engine/noising.py:q_sample", "lab/engine/noising.py:alpha_bar"),
+            (Shown("noising", "Half gone"),),
+        ),
+        Step(
+            "marginal",
+            "The density of all pictures is blurred",
+            (
+                r"$x_t$ is a shrunk picture plus independent noise, and the density of a sum is the convolution of the densities. "
+                r"For data that are a mixture of normals each hump is shrunk and widened by itself: its mean becomes "
+                r"$\sqrt{\bar\alpha_t}\,p_i$ and its variance $\bar\alpha_t s^2 + 1-\bar\alpha_t$.",
+                r"The data of this check are two humps of deviation 0.4, one at $-1$ with the share $w$, the other at $1.5$.",
+            ),
+            (
+                r"q(x_t) = \int q(x_t \mid x_0)\, q(x_0)\, \mathrm{d}x_0",
+                r"= \sum_i w_i\, \mathcal{N}\big(x_t;\ \sqrt{\bar\alpha_t}\,p_i,\ \bar\alpha_t s^2 + 1-\bar\alpha_t\big)",
+            ),
+            Check(
+                "the integral, by quadrature", "the lab's mixture at this noise level", _marginal, (X_T, TIME, SHARE)
+            ),
+            (Source(DDPM, "section 2"),),
+            ("lab/engine/mixture.py:Mixture.at",),
+            (Shown("score", "Four ways down"),),
+        ),
+        Step(
+            "snr",
+            "Only the ratio of signal to noise counts",
+            (
+                r"Divide $x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon$ by the signal's factor: $x_0 + \sigma\epsilon$ with "
+                r"$\sigma = \sqrt{(1-\bar\alpha_t)/\bar\alpha_t} = \mathrm{SNR}^{-1/2}$. Dividing by a known number neither adds nor loses information, "
+                r"so whatever can be said of $x_0$ given $x_t$ depends on the schedule by $\sigma$ alone.",
+                r"Schedules and processes (variance preserving or exploding, straight flow) are therefore readings of one scale.",
+            ),
+            (
+                r"\mathrm{SNR}(t) = \bar\alpha_t / (1-\bar\alpha_t)",
+                r"\mathbb{E}\big[x_0 \mid x_t\big] = \mathbb{E}\big[x_0 \mid x_0 + \sigma\epsilon = x_t / \sqrt{\bar\alpha_t}\big]",
+            ),
+            Check(
+                r"$\mathbb{E}[x_0 \mid x_t]$ of the variance-preserving process",
+                r"the same of the variance-exploding one, at $x_t/\sqrt{\bar\alpha_t}$ and $\sigma$",
+                _snr_alone_counts,
+                (X_T, TIME, SHARE),
+            ),
+            (Source(VDM, "section 5.1"),),
+            ("lab/engine/process.py:Level",),
+            (Shown("noising", "Same log-SNR"),),
+        ),
+        Step(
+            "posterior-mean",
+            "The way back from a known picture: its mean",
+            (
+                r"By Bayes' rule $q(x_{t-1} \mid x_t, x_0) \propto q(x_t \mid x_{t-1})\, q(x_{t-1} \mid x_0)$; given $x_{t-1}$ the step does not look at $x_0$. "
+                r"Both factors are exponentials of squares in $x_{t-1}$, so the product is one, too. Collect the terms with $x_{t-1}^2$ and with $x_{t-1}$.",
+                r"A normal density is $\exp(-\tfrac12 A x^2 + B x)$ up to a constant, with variance $1/A$ and mean $B/A$. Put both fractions of $A$ over "
+                r"one denominator and use $\alpha_t(1-\bar\alpha_{t-1}) + \beta_t = 1-\bar\alpha_t$: that is where the denominator of the mean comes from.",
+            ),
+            (
+                r"-\tfrac12\Big[\tfrac{(x_t - \sqrt{\alpha_t}\,x_{t-1})^2}{\beta_t} + \tfrac{(x_{t-1} - \sqrt{\bar\alpha_{t-1}}\,x_0)^2}{1-\bar\alpha_{t-1}}\Big]",
+                r"A = \tfrac{\alpha_t}{\beta_t} + \tfrac{1}{1-\bar\alpha_{t-1}} = \tfrac{1-\bar\alpha_t}{\beta_t(1-\bar\alpha_{t-1})}, \quad "
+                r"B = \tfrac{\sqrt{\alpha_t}}{\beta_t}\,x_t + \tfrac{\sqrt{\bar\alpha_{t-1}}}{1-\bar\alpha_{t-1}}\,x_0",
+                r"\tilde\mu_t(x_t, x_0) = \tfrac{B}{A} = \frac{\sqrt{\bar\alpha_{t-1}}\,\beta_t}{1-\bar\alpha_t}\,x_0 + "
+                r"\frac{\sqrt{\alpha_t}\,(1-\bar\alpha_{t-1})}{1-\bar\alpha_t}\,x_t",
+            ),
+            Check(
+                "mean of the product of both densities, by quadrature",
+                "the lab's posterior mean",
+                _posterior_mean,
+                (X_0, X_T, TIME),
+            ),
+            (Source(DDPM, "eq. 6 and 7"),),
+            ("lab/engine/plane_lanes.py:posterior", "lab/engine/likelihood.py:Posterior.mean"),
+            (Shown("samplers", "DDPM against DDIM"),),
+        ),
+        Step(
+            "posterior-variance",
+            "The way back from a known picture: its variance",
+            (
+                r"$1/A$ of the step before. It depends neither on $x_0$ nor on $x_t$, and it is smaller than $\beta_t$, since "
+                r"$1-\bar\alpha_{t-1} < 1-\bar\alpha_t$: whoever knows the picture is less in doubt.",
+            ),
+            (r"\tilde\beta_t = \frac{1-\bar\alpha_{t-1}}{1-\bar\alpha_t}\,\beta_t",),
+            Check(
+                "variance of the product of both densities, by quadrature",
+                r"the lab's $\tilde\beta_t$",
+                _posterior_variance,
+                (X_0, X_T, TIME),
+            ),
+            (Source(DDPM, "eq. 7"),),
+            ("lab/engine/likelihood.py:Posterior.log_variance",),
+            (Shown("ledger", "Three variances"),),
+        ),
+        Step(
+            "there-and-back",
+            "A step there and a step back",
+            (
+                r"Jump to $t$, then draw from the posterior: the result is distributed as if one had jumped to $t-1$. That is no more than the law of total "
+                r"probability, but everything rests on it: whoever knew $x_0$ could walk back exactly, step by step.",
+                r"In numbers, both by $\beta_t + \alpha_t(1-\bar\alpha_{t-1}) = 1-\bar\alpha_t$: the factor of $x_0$ in the mean, and the variance that the noise of "
+                r"$x_t$ and the posterior's own have together.",
+            ),
+            (
+                r"\sqrt{\bar\alpha_{t-1}}\,\frac{\beta_t + \alpha_t(1-\bar\alpha_{t-1})}{1-\bar\alpha_t} = \sqrt{\bar\alpha_{t-1}}",
+                r"\frac{\alpha_t(1-\bar\alpha_{t-1})^2 + (1-\bar\alpha_{t-1})\,\beta_t}{1-\bar\alpha_t} = 1-\bar\alpha_{t-1}",
+                r"\int q(x_{t-1} \mid x_t, x_0)\, q(x_t \mid x_0)\, \mathrm{d}x_t = q(x_{t-1} \mid x_0)",
+            ),
+            Check(
+                "mean square after a jump to $t$ and a step back, by draws",
+                "the mean square after a jump to $t-1$",
+                _there_and_back,
+                (X_0, TIME, SEED),
+            ),
+            (Source(DDPM, "section 2"),),
+            ("lab/engine/ledger.py:walk",),
+            (Shown("ledger", "The bill of an apple"),),
+        ),
+        Step(
+            "reverse-mean",
+            "The way back from an unknown picture",
+            (
+                r"Whoever does not know $x_0$ has a belief about it, $q(x_0 \mid x_t)$, and the step back is the posterior averaged over that belief: a mixture of normals "
+                r"of equal variance. Its mean is simple, because $\tilde\mu_t$ is linear in $x_0$: put $\mathbb{E}[x_0 \mid x_t]$ in its place.",
+                r"So a network that knows this one mean knows the mean of every step. What it does not give is the shape of the mixture; the smaller the steps, "
+                r"the nearer that is to a normal density.",
+            ),
+            (
+                r"q(x_{t-1} \mid x_t) = \int q(x_{t-1} \mid x_t, x_0)\, q(x_0 \mid x_t)\, \mathrm{d}x_0",
+                r"\mathbb{E}[x_{t-1} \mid x_t] = \tilde\mu_t\big(x_t,\ \mathbb{E}[x_0 \mid x_t]\big)",
+            ),
+            Check(
+                r"mean of $q(x_{t-1} \mid x_t)$, by Bayes' rule and quadrature",
+                r"$\tilde\mu_t$ at the lab's $\mathbb{E}[x_0 \mid x_t]$",
+                _reverse_mean,
+                (X_T, TIME, SHARE),
+            ),
+            (Source(NONEQUILIBRIUM, "section 2.2"), Source(DDPM, "section 2")),
+            ("lab/engine/plane_lanes.py:reverse_moments", "lab/engine/mixture.py:Mixture.denoise"),
+            (Shown("samplers", "Learned or perfect?"),),
+        ),
+    ),
+)

@@ -1,0 +1,243 @@
+"""Chapter: guidance, from Bayes' rule to a model that is asked with and without words."""
+
+import math
+
+import numpy as np
+import torch
+
+from lab.engine.guidance import classifier_free
+from lab.engine.mixture import Mixture, guided
+from lab.engine.predictions import PREDICTION_TYPES, add_score, join_prediction, split_prediction
+from lab.notes.chapters.forward import SHARE, X_T, T, levels
+from lab.notes.numerics import at, integral, line, log_normal, normal, number, slope, two_humps
+from lab.notes.step import Chapter, Check, Number, Shown, Sides, Source, Step, exact
+
+BEAT, CFG = "Dhariwal & Nichol 2021", "Ho & Salimans 2022"
+SCALE = Number("scale", "s", 3, 0, 10)
+TIME = Number("t", "t", 300, 20, T, whole=True)
+NARROW = Number("width", "c", 0.5, 0.2, 0.95)
+
+
+def class_of(data: Mixture) -> Mixture:
+    """The class y of these checks: the hump at 1.5."""
+    return data.part(torch.tensor([1]))
+
+
+def log_belief(data: Mixture, x_t: float, t: int) -> float:
+    """log p(y | x_t)."""
+    return math.log(number(data.at(levels(t)[0]).responsibilities(at(x_t))[:, 1:]))
+
+
+def noise_of(data: Mixture, x_t: float, t: int) -> torch.Tensor:
+    """E[eps | x_t], the best prediction of a network that knows these data."""
+    level, _ = levels(t)
+    return join_prediction(data.denoise(at(x_t), level), at(x_t), level, "epsilon")
+
+
+def pull(data: Mixture, x_t: float, t: int) -> float:
+    """The gradient of log p(y | x_t), by differences."""
+    return slope(lambda x: log_belief(data, x, t), x_t)
+
+
+def _bayes(x_t: float, t: int, share: float) -> Sides:
+    level, data = levels(t)[0], two_humps(share)
+    whole, part = (number(one.score_at(at(x_t), level)) for one in (data, class_of(data)))
+    return exact(part, whole + pull(data, x_t, t))
+
+
+def _noise(x_t: float, t: int, share: float) -> Sides:
+    level, data = levels(t)[0], two_humps(share)
+    moved = add_score(noise_of(data, x_t, t), at(pull(data, x_t, t)), level, "epsilon")
+    return exact(number(noise_of(class_of(data), x_t, t)), number(moved))
+
+
+def _mean_moves(mean: float, variance: float, gradient: float) -> Sides:
+    x = line(mean + variance * gradient, 14 * math.sqrt(variance))
+    logs = log_normal(x, mean, variance) + gradient * x
+    weights = np.exp(logs - logs.max())
+    return exact(integral(x * weights, x) / integral(weights, x), mean + variance * gradient)
+
+
+def _power(x_t: float, t: int, share: float, scale: float) -> Sides:
+    level, data = levels(t)[0], two_humps(share)
+    score = guided(class_of(data).score_at, data.score_at, scale)(at(x_t), level)
+
+    def log_power(x: float) -> float:
+        joint, whole = (number(one.at(level).log_pdf(at(x))) for one in (class_of(data), data))
+        return scale * joint + (1 - scale) * whole
+
+    return exact(slope(log_power, x_t), number(score))
+
+
+def _without_classifier(x_t: float, t: int, share: float, scale: float) -> Sides:
+    level, data = levels(t)[0], two_humps(share)
+    with_words, without = noise_of(class_of(data), x_t, t), noise_of(data, x_t, t)
+    by_classifier = add_score(without, scale * at(pull(data, x_t, t)), level, "epsilon")
+    return exact(number(by_classifier), number(classifier_free(with_words, without, scale)))
+
+
+def _any_prediction(x_t: float, t: int, scale: float) -> Sides:
+    level, data = levels(t)[0], two_humps()
+    pair = [one.denoise(at(x_t), level) for one in (class_of(data), data)]
+    found = []
+    for kind in PREDICTION_TYPES:
+        words, without = (join_prediction(x_0, at(x_t), level, kind) for x_0 in pair)
+        found.append(number(split_prediction(classifier_free(words, without, scale), at(x_t), level, kind)[0]))
+    return exact(max(found), min(found))
+
+
+def narrow(width: float, scale: float) -> float:
+    """Variance of p_c^scale p_u^(1 - scale) of N(0, width^2) and N(0, 1)."""
+    return 1 / (scale / width**2 + 1 - scale)
+
+
+def _no_data(width: float, scale: float, t: int) -> Sides:
+    level, _ = levels(t)
+    noisy_width = math.sqrt(level.signal**2 * width**2 + level.noise**2)
+    x = line(reach=12)
+    weights = normal(x, 0, noisy_width**2) ** scale * normal(x) ** (1 - scale)
+    variance = integral(x**2 * weights, x) / integral(weights, x)
+    return exact(variance, level.signal**2 * narrow(width, scale) + level.noise**2, "≤")
+
+
+CHAPTER = Chapter(
+    "guidance",
+    "Guidance",
+    "A picture of something in particular: Bayes' rule adds a pull to the score. Then the pull is made without a classifier, and stronger than Bayes would have it.",
+    (
+        Step(
+            "bayes",
+            "Bayes' rule for scores",
+            (
+                r"For every noise level $q(x_t \mid y) = q(x_t)\,p(y \mid x_t)/p(y)$. Take logarithms and the gradient by $x_t$: $p(y)$ does not depend on it and falls away.",
+                r"So a model without words becomes one for $y$ by the gradient of a classifier, if that has learned to judge noisy pictures. In these checks $y$ is the hump at 1.5.",
+            ),
+            (r"\nabla\log q(x_t \mid y) = \nabla\log q(x_t) + \nabla\log p(y \mid x_t)",),
+            Check(
+                r"the lab's score of the class alone",
+                r"score of all data plus the slope of $\log p(y \mid x_t)$, by differences",
+                _bayes,
+                (X_T, TIME, SHARE),
+            ),
+            (Source("Song et al. 2020", "eq. 14"), Source("Sohl-Dickstein et al. 2015", "section 2.5")),
+            ("lab/engine/mixture.py:Mixture.responsibilities",),
+            (Shown("guidance", "Bayes' rule, exactly"),),
+        ),
+        Step(
+            "noise",
+            "The pull on predicted noise",
+            (
+                r"Networks predict noise, and the score is $-\epsilon/\sqrt{1-\bar\alpha_t}$. Multiply the equation above by $-\sqrt{1-\bar\alpha_t}$. It works for every sampler, with noise or without.",
+            ),
+            (r"\hat\epsilon(x_t \mid y) = \epsilon_\theta(x_t) - \sqrt{1-\bar\alpha_t}\;\nabla\log p(y \mid x_t)",),
+            Check(
+                r"$\mathbb{E}[\epsilon \mid x_t, y]$",
+                r"the lab's $\mathbb{E}[\epsilon \mid x_t]$ with the pull added",
+                _noise,
+                (X_T, TIME, SHARE),
+            ),
+            (Source(BEAT, "algorithm 2 and eq. 14"),),
+            ("lab/engine/predictions.py:add_score", "lab/engine/potentials.py:Guided"),
+            (Shown("guidance", "A classifier pulls"),),
+        ),
+        Step(
+            "mean",
+            "The pull on the mean of a step",
+            (
+                r"The same for DDPM's step: $p(x_{t-1} \mid x_t)\,p(y \mid x_{t-1})$. Over a small step $\log p(y \mid x)$ is nearly a line of slope $g$. A normal density times $e^{gx}$ is normal: "
+                r"complete the square, $-\frac{(x-\mu)^2}{2\Sigma} + g x = -\frac{(x - \mu - \Sigma g)^2}{2\Sigma} + \mathrm{const}$.",
+            ),
+            (r"\mathcal{N}(x;\ \mu, \Sigma)\; e^{g x} \propto \mathcal{N}(x;\ \mu + \Sigma g,\ \Sigma)",),
+            Check(
+                "mean of the left side, by quadrature",
+                r"$\mu + \Sigma g$",
+                _mean_moves,
+                (
+                    Number("mean", r"\mu", 0.5, -3, 3),
+                    Number("variance", r"\Sigma", 0.2, 0.01, 4),
+                    Number("gradient", "g", 1.5, -5, 5),
+                ),
+            ),
+            (Source(BEAT, "algorithm 1 and eq. 10"),),
+            ("lab/engine/potentials.py:Guided",),
+            (Shown("guidance", "A classifier in doubt"),),
+        ),
+        Step(
+            "power",
+            "A scale: what it makes of the density",
+            (
+                r"Multiply the pull by $s$. A gradient times $s$ is the gradient of a power: $s\,\nabla\log p(y \mid x) = \nabla\log p(y \mid x)^s$. So beyond 1 the classifier is taken to be surer than it is.",
+                r"Put Bayes' rule in, $p(y \mid x_t) \propto q(x_t \mid y)/q(x_t)$: the density with words to the power $s$, times the one without to $1-s$.",
+            ),
+            (
+                r"q(x_t)\,p(y \mid x_t)^s \propto q(x_t \mid y)^s\, q(x_t)^{1-s}",
+                r"\nabla\log = \nabla\log q(x_t) + s\,\big(\nabla\log q(x_t \mid y) - \nabla\log q(x_t)\big)",
+            ),
+            Check(
+                r"slope of $s\log q(x_t \mid y) + (1-s)\log q(x_t)$, by differences",
+                "the lab's guided score",
+                _power,
+                (X_T, TIME, SHARE, SCALE),
+            ),
+            (Source(BEAT, "section 4.3"), Source(CFG, "section 3.2")),
+            ("lab/engine/mixture.py:guided",),
+            (Shown("guidance", "From vague to burnt"),),
+        ),
+        Step(
+            "free",
+            "Without a classifier",
+            (
+                r"Nobody needs to train a classifier: a model that was sometimes trained without its words knows both scores, and their difference is the pull, by Bayes' rule. In terms of noise, each side times $-\sqrt{1-\bar\alpha_t}$.",
+                r"The lab counts as diffusers does: $s = 1$ is the plain model with words, 0 without; the paper's $w$ is $s-1$.",
+            ),
+            (
+                r"\nabla\log p(y \mid x_t) = \nabla\log q(x_t \mid y) - \nabla\log q(x_t)",
+                r"\hat\epsilon = \epsilon_\theta(x_t) + s\,\big(\epsilon_\theta(x_t, y) - \epsilon_\theta(x_t)\big)",
+            ),
+            Check(
+                r"noise with $s$ times the classifier's pull, by differences",
+                "the lab's classifier-free guidance",
+                _without_classifier,
+                (X_T, TIME, SHARE, SCALE),
+            ),
+            (Source(CFG, "eq. 6"),),
+            ("lab/engine/guidance.py:classifier_free",),
+            (Shown("guidance", "Perfect scores, too"),),
+        ),
+        Step(
+            "any",
+            "In any words the same",
+            (
+                r"At a given $x_t$ the picture, the noise and $v$ are each a multiple of another plus a multiple of $x_t$, say $\epsilon = a\,x_0 + b\,x_t$. Guidance is a mean with weights $1-s$ and $s$, which add to 1, so $b\,x_t$ passes through.",
+            ),
+            (r"(1-s)(a\,x_0 + b\,x_t) + s\,(a\,x_0' + b\,x_t) = a\,\big((1-s)\,x_0 + s\,x_0'\big) + b\,x_t",),
+            Check(
+                r"the largest $\hat x_0$ of guidance by noise, picture, $v$ and flow",
+                "the smallest of them",
+                _any_prediction,
+                (X_T, TIME, SCALE),
+            ),
+            (Source(CFG, "section 3.2"),),
+            ("lab/engine/predictions.py:split_prediction",),
+            (Shown("guidance", "Four rules"),),
+        ),
+        Step(
+            "no-data",
+            "Beyond 1 it is no diffusion of any data",
+            (
+                r"Sharpen the data themselves and add noise: that is one thing. Guidance sharpens each noisy density by itself: that is another, though both agree without noise. For normal densities of variance $c^2$ and 1, precisions are added: $g(c^2, 1) = 1/(s/c^2 + 1 - s)$.",
+                r"$g$ grows with its arguments in proportion, and for $s \ge 1$ it is convex: so $g(u + v) \le g(u) + g(v)$, with $u = \bar\alpha_t(c^2, 1)$ and $v = (1-\bar\alpha_t)(1, 1)$. Guided densities are narrower than they should be on the way, which is why guided paths settle early and seeds look alike.",
+            ),
+            (r"g\big(\bar\alpha_t c^2 + 1-\bar\alpha_t,\ 1\big) \le \bar\alpha_t\, g(c^2, 1) + 1-\bar\alpha_t",),
+            Check(
+                "variance of the guided density, by quadrature",
+                "variance of sharpened data under noise",
+                _no_data,
+                (NARROW, Number("scale", "s", 3, 1, 10), TIME),
+            ),
+            (Source(CFG, "section 3.2"),),
+            ("lab/engine/mixture.py:guided",),
+            (Shown("guidance", "All seeds alike"),),
+        ),
+    ),
+)

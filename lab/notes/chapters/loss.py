@@ -1,0 +1,506 @@
+"""Chapter: the bound of a diffusion model, term by term, and what a network is asked to predict."""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lab.engine.likelihood import Posterior, bound_nats, discretized_log_likelihood, gaussian_kl, prior_term
+from lab.engine.noising import alpha_bar
+from lab.engine.plane_lanes import denoised, posterior
+from lab.engine.predictions import join_prediction, split_prediction
+from lab.engine.process import Level
+from lab.notes.chapters.forward import SHARE, TIME, X_0, X_T, T, levels, step_of
+from lab.notes.numerics import (
+    Array,
+    at,
+    column,
+    density,
+    draws,
+    integral,
+    line,
+    log_normal,
+    mean_of,
+    normal,
+    number,
+    slope,
+    two_humps,
+)
+from lab.notes.step import DEVIATIONS, RANDOM, SEED, Chapter, Check, Number, Shown, Sides, Source, Step, drawn, exact
+
+DDPM, NONEQUILIBRIUM, VDM = "Ho, Jain & Abbeel 2020", "Sohl-Dickstein et al. 2015", "Kingma et al. 2021"
+ALPHA_BARS = (1.0, 0.8, 0.45, 0.1)  # of the short chain, t = 0 .. 3
+REVERSE = ((0.9, 0.15), (0.8, 0.3), (0.6, 0.6))  # its reverse steps t = 1 .. 3: factor of x_t, and variance
+GUESS = Number("guess", r"\hat x_0", 0.9, -3, 3)
+
+
+def short_levels(t: int) -> Level[float]:
+    """Level t of the short chain."""
+    return Level.from_alpha_bar(ALPHA_BARS[t])
+
+
+def log_ratio(x_0: float, seed: int) -> Array:
+    """-log p(x_{0:T}) / q(x_{1:T} | x_0) of paths drawn from q."""
+    path, total = [np.full(60_000, x_0)], np.zeros(60_000)
+    for t, eps in enumerate(draws(seed, 3, 60_000), 1):
+        alpha = ALPHA_BARS[t] / ALPHA_BARS[t - 1]
+        path.append(math.sqrt(alpha) * path[-1] + math.sqrt(1 - alpha) * eps)
+        total += log_normal(path[t], math.sqrt(alpha) * path[t - 1], 1 - alpha)
+        factor, variance = REVERSE[t - 1]
+        total -= log_normal(path[t - 1], factor * path[t], variance)
+    return total - log_normal(path[3])
+
+
+def model_evidence(x_0: float) -> float:
+    """log p(x_0) of the short chain: x_T is standard normal, and every reverse step keeps it normal."""
+    variance = 1.0
+    for factor, added in reversed(REVERSE):
+        variance = factor**2 * variance + added
+    return float(log_normal(x_0, 0.0, variance))
+
+
+def terms(x_0: float) -> list[float]:
+    """L_0, L_1, L_2 and L_T of the short chain, each by quadrature over x_t."""
+    found = []
+    for t, (factor, variance) in enumerate(REVERSE, 1):
+        now, before = short_levels(t), short_levels(t - 1)
+        x_t = line(now.signal * x_0, 12)
+        weights = normal(x_t, now.signal * x_0, now.noise**2)
+        if t == 1:
+            cost = -log_normal(x_0, factor * x_t, variance)
+        else:
+            mean, spread = posterior(at(x_t), at(x_0), now, before)
+            cost = column(gaussian_kl(mean, _full(spread).log(), factor * at(x_t), _full(variance).log()))
+        found.append(integral(weights * cost, x_t))
+    last = short_levels(3)
+    found.append(number(gaussian_kl(_full(last.signal * x_0), _full(last.noise**2).log(), _full(0), _full(0))))
+    return found
+
+
+def _full(value: float) -> Tensor:
+    return torch.tensor([[value]], dtype=torch.float64)
+
+
+def _four(value: float) -> Tensor:
+    """As pictures are, (1, 1, 1, 1)."""
+    return torch.full((1, 1, 1, 1), value, dtype=torch.float64)
+
+
+def _posterior(t: int) -> Posterior:
+    return Posterior(torch.tensor(alpha_bar("linear", T)[1:]), torch.tensor([t - 1]))
+
+
+def snr(t: int) -> float:
+    """The signal-to-noise ratio at t of the linear schedule."""
+    table = alpha_bar("linear", T)
+    return float(table[t] / (1 - table[t]))
+
+
+def _bound(x_0: float, seed: int) -> Sides:
+    mean, error = mean_of(log_ratio(x_0, seed))
+    return Sides(-model_evidence(x_0), mean, DEVIATIONS * error, RANDOM, "≤")
+
+
+def _terms(x_0: float, seed: int) -> Sides:
+    return drawn(mean_of(log_ratio(x_0, seed)), sum(terms(x_0)))
+
+
+def _prior_term(x_0: float) -> Sides:
+    table = torch.tensor(alpha_bar("linear", T)[1:])
+    last = Level.from_alpha_bar(float(table[-1]))
+    x = line(reach=12)
+    q, log_q = normal(x, last.signal * x_0, last.noise**2), log_normal(x, last.signal * x_0, last.noise**2)
+    nats = prior_term(_four(x_0), table).item() * math.log(2)
+    return Sides(integral(q * (log_q - log_normal(x)), x), nats, 1e-9)
+
+
+def _pixels(mean: float, std: float) -> Sides:
+    bins = torch.linspace(-1, 1, 256, dtype=torch.float64)
+    logs = discretized_log_likelihood(bins, torch.full_like(bins, mean), torch.full_like(bins, math.log(std)))
+    return exact(logs.exp().sum().item(), 1, digits=1e-8)
+
+
+def _mean_term(x_0: float, x_t: float, guess: float, t: int) -> Sides:
+    steps = _posterior(t)
+    large = steps.beta.log()
+    cost = bound_nats(steps, _four(x_0), _four(x_t), _four(guess), large).item()
+    now, before = levels(t)
+    variance, small = step_of(t)[1], posterior(at(x_t), at(x_0), now, before)[1]
+    apart = number(posterior(at(x_t), at(x_0), now, before)[0] - posterior(at(x_t), at(guess), now, before)[0])
+    constant = 0.5 * (math.log(variance / small) + small / variance - 1)
+    return exact(cost, apart**2 / (2 * variance) + constant)
+
+
+def _picture_term(x_0: float, x_t: float, guess: float, t: int) -> Sides:
+    steps = _posterior(t)
+    cost = bound_nats(steps, _four(x_0), _four(x_t), _four(guess), steps.log_variance).item()
+    return exact(cost, 0.5 * (snr(t - 1) - snr(t)) * (x_0 - guess) ** 2)
+
+
+def _noise_mean(x_t: float, eps: float, t: int) -> Sides:
+    now, before = levels(t)
+    alpha, beta = step_of(t)
+    x_0, _ = split_prediction(at(eps), at(x_t), now, "epsilon")
+    mean, _ = posterior(at(x_t), x_0, now, before)
+    return exact(number(mean), (x_t - beta / now.noise * eps) / math.sqrt(alpha))
+
+
+def _noise_term(x_0: float, eps: float, guess_eps: float, t: int) -> Sides:
+    now, before = levels(t)
+    alpha, beta = step_of(t)
+    x_t = now.signal * x_0 + now.noise * eps
+    guess, _ = split_prediction(at(guess_eps), at(x_t), now, "epsilon")
+    steps = _posterior(t)
+    cost = bound_nats(steps, _four(x_0), _four(x_t), _four(number(guess)), steps.log_variance).item()
+    small = before.noise**2 / now.noise**2 * beta
+    return exact(cost, beta**2 / (2 * small * alpha * now.noise**2) * (eps - guess_eps) ** 2)
+
+
+def _simple(t: int) -> Sides:
+    now, before = levels(t)
+    alpha, beta = step_of(t)
+    small = before.noise**2 / now.noise**2 * beta
+    return exact(beta**2 / (2 * small * alpha * now.noise**2), 0.5 * (snr(t - 1) / snr(t) - 1))
+
+
+def _velocity(x_0: float, x_t: float, guess: float, t: int) -> Sides:
+    level, _ = levels(t)
+    true, guessed = (join_prediction(at(one), at(x_t), level, "v_prediction") for one in (x_0, guess))
+    return exact(number(true - guessed) ** 2, (snr(t) + 1) * (x_0 - guess) ** 2)
+
+
+def _best_guess(t: int, share: float, seed: int) -> Sides:
+    level, _ = levels(t)
+    data = two_humps(share)
+    x_0 = data.sample(60_000, torch.Generator().manual_seed(seed))
+    x_t = level.signal * x_0 + level.noise * torch.from_numpy(draws(seed + 1, 1, 60_000)).T
+    left = (x_0 - data.denoise(x_t, level)) * torch.sin(3 * x_t)
+    return drawn(mean_of(column(left)), 0)
+
+
+def _tweedie(x_t: float, t: int, share: float) -> Sides:
+    level, _ = levels(t)
+    data, x_0 = two_humps(share), line(reach=5)
+    weights = np.exp(log_normal(x_t, level.signal * x_0, level.noise**2) - log_normal(0, 0, level.noise**2))
+    weights = weights * density(data, x_0)
+    mean = integral(x_0 * weights, x_0) / integral(weights, x_0)
+    return exact(mean, number(denoised(data.score_at, at(x_t), level)))
+
+
+def _score(x_t: float, t: int, share: float) -> Sides:
+    level, _ = levels(t)
+    data = two_humps(share)
+    by_differences = slope(lambda x: number(data.at(level).log_pdf(at(x))), x_t)
+    noise = (at(x_t) - level.signal * data.denoise(at(x_t), level)) / level.noise  # E[eps | x_t]
+    return exact(by_differences, -number(noise) / level.noise)
+
+
+def _denoising_score(slope_of_guess: float, t: int, share: float, seed: int) -> Sides:
+    level, _ = levels(t)
+    data = two_humps(share)
+    x_0 = data.sample(60_000, torch.Generator().manual_seed(seed))
+    eps = torch.from_numpy(draws(seed + 1, 1, 60_000)).T
+    x_t = level.signal * x_0 + level.noise * eps
+    guess, known, true = slope_of_guess * x_t, -eps / level.noise, data.score_at(x_t, level)
+    x = line(reach=8)
+    mean_square = integral(density(data.at(level), x) * column(data.score_at(at(x), level)) ** 2, x)
+    return drawn(mean_of(column((guess - known) ** 2 - (guess - true) ** 2)), 1 / level.noise**2 - mean_square)
+
+
+EPS, GUESS_EPS = Number("eps", r"\epsilon", 0.6, -4, 4), Number("guess_eps", r"\epsilon_\theta", 0.2, -4, 4)
+
+CHAPTER = Chapter(
+    "loss",
+    "The bound, and what is predicted",
+    "The bound of the last chapters for a chain of noisy pictures: it falls into one term a step, each a squared error in the end. What the network "
+    "predicts, the mean, the picture, the noise, v or the score, is a choice of words.",
+    (
+        Step(
+            "bound",
+            "A bound for the whole chain",
+            (
+                r"Take all noisy pictures $x_1 \dots x_T$ for the hidden cause $z$ of $x_0$, and the forward process for $q(z \mid x)$. It is fixed: nothing of $q$ is trained. "
+                r"The model starts from noise, $p(x_T) = \mathcal{N}(0, I)$, and takes learned steps back.",
+                r"Jensen's inequality, as for the ELBO, with the mean over paths of the forward process. The checks of this chapter that need a whole chain take one of three steps, all of them normal, whose $p(x_0)$ is known.",
+            ),
+            (
+                r"p_\theta(x_{0:T}) = p(x_T) \prod_{t=1}^T p_\theta(x_{t-1} \mid x_t)",
+                r"-\log p_\theta(x_0) \le \mathbb{E}_q\Big[-\log \frac{p_\theta(x_{0:T})}{q(x_{1:T} \mid x_0)}\Big] = L",
+            ),
+            Check(r"$-\log p_\theta(x_0)$", r"$L$, by paths drawn from $q$", _bound, (X_0, SEED)),
+            (Source(DDPM, "eq. 3"), Source(NONEQUILIBRIUM, "section 2.3")),
+            ("lab/engine/likelihood.py:bound_term",),
+            (Shown("ledger", "Fewer steps cost more"),),
+        ),
+        Step(
+            "terms",
+            "One term a step",
+            (
+                r"The logarithm of the ratio is a sum over steps. Turn each forward step but the first around by Bayes' rule, which may know $x_0$, since the chain has no memory: "
+                r"$q(x_t \mid x_{t-1}) = q(x_{t-1} \mid x_t, x_0)\, q(x_t \mid x_0) / q(x_{t-1} \mid x_0)$.",
+                r"In the sum over $t = 2 \dots T$ the last quotients cancel but for $q(x_T \mid x_0)/q(x_1 \mid x_0)$, and $q(x_1 \mid x_0)$ cancels with the first step. "
+                r"Group what is left, and take the mean over $x_{t-1}$ given $x_t$ first: two divergences appear, and one plain logarithm.",
+            ),
+            (
+                r"L = \mathbb{E}_q\Big[-\log p(x_T) - \sum_{t=1}^T \log\frac{p_\theta(x_{t-1} \mid x_t)}{q(x_t \mid x_{t-1})}\Big]",
+                r"= \mathbb{E}_q\Big[-\log\frac{p(x_T)}{q(x_T \mid x_0)} - \sum_{t=2}^T \log\frac{p_\theta(x_{t-1} \mid x_t)}{q(x_{t-1} \mid x_t, x_0)} - \log p_\theta(x_0 \mid x_1)\Big]",
+                r"L_T = D_{\mathrm{KL}}(q(x_T \mid x_0) \,\|\, p(x_T)), \quad L_0 = \mathbb{E}_q[-\log p_\theta(x_0 \mid x_1)]",
+                r"L_{t-1} = \mathbb{E}_q\big[D_{\mathrm{KL}}(q(x_{t-1} \mid x_t, x_0) \,\|\, p_\theta(x_{t-1} \mid x_t))\big]",
+            ),
+            Check(
+                r"$L$ of the short chain, by paths drawn from $q$",
+                r"$L_T + L_2 + L_1 + L_0$, with the lab's posterior and divergence",
+                _terms,
+                (X_0, SEED),
+            ),
+            (Source(DDPM, "eq. 5 and appendix A"),),
+            ("lab/engine/likelihood.py:bound_nats",),
+            (Shown("ledger", "The bill of an apple"),),
+        ),
+        Step(
+            "prior",
+            "The first term: what the noise still knows",
+            (
+                r"Both densities are normal, with means $\sqrt{\bar\alpha_T}\,x_0$ and 0 and variances $1-\bar\alpha_T$ and 1. Nothing in it is learned, and where the schedule ends in noise it is next to nothing.",
+            ),
+            (r"L_T = \tfrac12\big(\bar\alpha_T x_0^2 - \bar\alpha_T - \log(1-\bar\alpha_T)\big)",),
+            Check(
+                r"the divergence of $q(x_T \mid x_0)$ from noise, by quadrature, in nats",
+                "the lab's first term",
+                _prior_term,
+                (X_0,),
+            ),
+            (Source(DDPM, "section 3.1"),),
+            ("lab/engine/likelihood.py:prior_term",),
+            (Shown("noising", "The leak at t = T"),),
+        ),
+        Step(
+            "pixels",
+            "The last term: pixels are whole numbers",
+            (
+                r"A density may be as high as one likes, a picture of 256 greys cannot be more probable than 1. So the last step gives each grey the mass of the normal density on its bin, "
+                r"$\tfrac{1}{255}$ to either side in $[-1, 1]$, and the outer bins reach to infinity. The bins tile the line: the masses add up to 1.",
+            ),
+            (
+                r"p_\theta(x_0 \mid x_1) = \int_{x_0 - 1/255}^{x_0 + 1/255} \mathcal{N}(x;\ \mu_\theta, \sigma_1^2)\,\mathrm{d}x",
+                r"\sum_{x_0} p_\theta(x_0 \mid x_1) = 1",
+            ),
+            Check(
+                "the masses of all 256 greys, added",
+                "1",
+                _pixels,
+                (Number("mean", r"\mu_\theta", 0.3, -1.5, 1.5), Number("std", r"\sigma_1", 0.02, 0.002, 1)),
+            ),
+            (Source(DDPM, "eq. 13"),),
+            ("lab/engine/likelihood.py:discretized_log_likelihood",),
+            (Shown("ledger", "The last steps cost most"),),
+        ),
+        Step(
+            "mean",
+            "A term is a squared error of means",
+            (
+                r"Let the reverse step be normal with a fixed variance, $p_\theta(x_{t-1} \mid x_t) = \mathcal{N}(\mu_\theta, \sigma_t^2)$. Put it and the posterior $\mathcal{N}(\tilde\mu_t, \tilde\beta_t)$ into the divergence of two normal densities: "
+                r"the means stand in one place alone.",
+                r"With $\sigma_t^2 = \tilde\beta_t$ the constant is 0; the check takes the other choice, $\sigma_t^2 = \beta_t$.",
+            ),
+            (
+                r"L_{t-1} = \mathbb{E}_q\Big[\frac{(\tilde\mu_t - \mu_\theta)^2}{2\sigma_t^2}\Big] + C",
+                r"C = \tfrac12\Big(\log\frac{\sigma_t^2}{\tilde\beta_t} + \frac{\tilde\beta_t}{\sigma_t^2} - 1\Big)",
+            ),
+            Check(
+                r"the lab's term with variance $\beta_t$, in nats",
+                r"squared error of the means over $2\beta_t$, plus $C$",
+                _mean_term,
+                (X_0, X_T, GUESS, TIME),
+            ),
+            (Source(DDPM, "eq. 8"),),
+            ("lab/engine/likelihood.py:bound_nats", "lab/engine/likelihood.py:gaussian_kl"),
+            (Shown("ledger", "Three variances"),),
+        ),
+        Step(
+            "picture",
+            "Predict the picture",
+            (
+                r"$\tilde\mu_t$ is linear in $x_0$, so let $\mu_\theta = \tilde\mu_t(x_t, \hat x_0)$ with a guess $\hat x_0$ of the picture. The part with $x_t$ cancels, and the factor of $x_0$ comes out squared.",
+                r"With $\sigma_t^2 = \tilde\beta_t$ the weight is $\frac{\bar\alpha_{t-1}\beta_t}{2(1-\bar\alpha_t)(1-\bar\alpha_{t-1})}$; use $\bar\alpha_{t-1}\beta_t = \bar\alpha_{t-1} - \bar\alpha_t$, and that numerator is "
+                r"$\bar\alpha_{t-1}(1-\bar\alpha_t) - \bar\alpha_t(1-\bar\alpha_{t-1})$: a difference of two signal-to-noise ratios.",
+            ),
+            (
+                r"\frac{(\tilde\mu_t - \mu_\theta)^2}{2\tilde\beta_t} = \frac{\bar\alpha_{t-1}\beta_t^2}{(1-\bar\alpha_t)^2}\,\frac{(x_0 - \hat x_0)^2}{2\tilde\beta_t}",
+                r"= \tfrac12\big(\mathrm{SNR}(t-1) - \mathrm{SNR}(t)\big)\,(x_0 - \hat x_0)^2",
+            ),
+            Check(
+                r"the lab's term with variance $\tilde\beta_t$, in nats",
+                r"$\tfrac12(\mathrm{SNR}(t-1) - \mathrm{SNR}(t))(x_0 - \hat x_0)^2$",
+                _picture_term,
+                (X_0, X_T, GUESS, TIME),
+            ),
+            (Source(VDM, "eq. 13"),),
+            ("lab/engine/likelihood.py:bound_nats",),
+            (Shown("ledger", "Only the ends differ"),),
+        ),
+        Step(
+            "noise",
+            "Predict the noise: the mean",
+            (
+                r"Whoever knows $x_t$ and the noise knows the picture: $x_0 = (x_t - \sqrt{1-\bar\alpha_t}\,\epsilon)/\sqrt{\bar\alpha_t}$. Put that into $\tilde\mu_t$. The factor of $x_t$ becomes "
+                r"$\frac{\beta_t/\sqrt{\alpha_t} + \sqrt{\alpha_t}(1-\bar\alpha_{t-1})}{1-\bar\alpha_t} = \frac{1}{\sqrt{\alpha_t}}$, by $\beta_t + \alpha_t(1-\bar\alpha_{t-1}) = 1-\bar\alpha_t$.",
+            ),
+            (
+                r"\mu_\theta(x_t) = \frac{1}{\sqrt{\alpha_t}}\Big(x_t - \frac{\beta_t}{\sqrt{1-\bar\alpha_t}}\,\epsilon_\theta(x_t, t)\Big)",
+            ),
+            Check(
+                r"the lab's $\tilde\mu_t$ at the picture that $\epsilon_\theta$ implies",
+                "the formula",
+                _noise_mean,
+                (X_T, Number("eps", r"\epsilon_\theta", 0.2, -4, 4), TIME),
+            ),
+            (Source(DDPM, "eq. 11"),),
+            ("lab/engine/predictions.py:split_prediction", "lab/engine/plane_lanes.py:posterior"),
+            (Shown("samplers", "DDPM against DDIM"),),
+        ),
+        Step(
+            "noise-loss",
+            "Predict the noise: the term",
+            (
+                r"Two such means differ by $\frac{\beta_t}{\sqrt{\alpha_t}\sqrt{1-\bar\alpha_t}}(\epsilon - \epsilon_\theta)$ with a sign that the square forgets. Divide by $2\sigma_t^2$.",
+            ),
+            (
+                r"L_{t-1} - C = \mathbb{E}\Big[\frac{\beta_t^2}{2\sigma_t^2 \alpha_t (1-\bar\alpha_t)}\,\big\|\epsilon - \epsilon_\theta(\sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon,\ t)\big\|^2\Big]",
+            ),
+            Check(
+                r"the lab's term with variance $\tilde\beta_t$, in nats",
+                "weight times squared error of the noise",
+                _noise_term,
+                (X_0, EPS, GUESS_EPS, TIME),
+            ),
+            (Source(DDPM, "eq. 12"),),
+            ("lab/engine/likelihood.py:bound_nats",),
+            (Shown("ledger", "What nobody sees"),),
+        ),
+        Step(
+            "simple",
+            "Why the simple loss",
+            (
+                r"The weight of the last step, with $\sigma_t^2 = \tilde\beta_t$, is half of $\mathrm{SNR}(t-1)/\mathrm{SNR}(t) - 1$: large where a step takes away much of the ratio, which is near the picture. There it pays for detail that nobody sees.",
+                r"Set every weight to 1 and draw $t$ evenly: that is the simple loss. It asks more of the noisy steps, where the shape is decided. Each $t$ has the same best answer under any weight above 0, so a network that could learn everything would lose nothing.",
+            ),
+            (
+                r"\frac{\beta_t^2}{2\tilde\beta_t\,\alpha_t(1-\bar\alpha_t)} = \tfrac12\Big(\frac{\mathrm{SNR}(t-1)}{\mathrm{SNR}(t)} - 1\Big)",
+                r"L_{\mathrm{simple}} = \mathbb{E}_{t, x_0, \epsilon}\,\big\|\epsilon - \epsilon_\theta(x_t, t)\big\|^2",
+            ),
+            Check("the weight by betas", "the weight by ratios", _simple, (TIME,)),
+            (Source(DDPM, "eq. 14 and section 3.4"), Source(VDM, "section 4")),
+            ("lab/engine/noising.py:alpha_bar",),
+            (Shown("ledger", "What nobody sees"),),
+        ),
+        Step(
+            "v",
+            "Predict v",
+            (
+                r"Near pure noise a guess of the noise says nothing of the picture, near the picture a guess of the picture says nothing of the noise. $v$ turns from one to the other. "
+                r"$(x_t, v)$ is $(x_0, \epsilon)$ turned by an angle whose cosine is $\sqrt{\bar\alpha_t}$, so it can be turned back.",
+                r"At a given $x_t$ an error $d$ of $x_0$ is an error of $-\sqrt{\bar\alpha_t}\,d/\sqrt{1-\bar\alpha_t}$ of $\epsilon$; together they make $-d/\sqrt{1-\bar\alpha_t}$ of $v$, and $1/(1-\bar\alpha_t) = \mathrm{SNR}(t) + 1$.",
+            ),
+            (
+                r"v = \sqrt{\bar\alpha_t}\,\epsilon - \sqrt{1-\bar\alpha_t}\,x_0",
+                r"x_0 = \sqrt{\bar\alpha_t}\,x_t - \sqrt{1-\bar\alpha_t}\,v, \quad \epsilon = \sqrt{1-\bar\alpha_t}\,x_t + \sqrt{\bar\alpha_t}\,v",
+                r"(v - \hat v)^2 = \big(\mathrm{SNR}(t) + 1\big)\,(x_0 - \hat x_0)^2",
+            ),
+            Check(
+                r"squared error of the lab's $v$",
+                r"$(\mathrm{SNR} + 1)(x_0 - \hat x_0)^2$",
+                _velocity,
+                (X_0, X_T, GUESS, TIME),
+            ),
+            (Source("Salimans & Ho 2022", "section 4 and appendix D"),),
+            ("lab/engine/predictions.py:join_prediction",),
+            (Shown("samplers", "DDIM or flow?"),),
+        ),
+        Step(
+            "best",
+            "What a squared error teaches: the mean",
+            (
+                r"Let $m(x_t) = \mathbb{E}[x_0 \mid x_t]$. For every function $h$, $\mathbb{E}[(x_0 - m)\,h(x_t)] = 0$: given $x_t$, $h$ is a number and the mean of $x_0 - m$ is 0. "
+                r"So the mixed term of the square is 0 with $h = m - f$, and nothing is better than $f = m$.",
+                r"That is why a guess from much noise looks blurred: the best answer is the mean of all pictures that may be meant.",
+            ),
+            (
+                r"\mathbb{E}\big[(x_0 - f(x_t))^2\big] = \mathbb{E}\big[(x_0 - m(x_t))^2\big] + \mathbb{E}\big[(m(x_t) - f(x_t))^2\big]",
+                r"\mathbb{E}\big[(x_0 - m(x_t))\,h(x_t)\big] = 0",
+            ),
+            Check(
+                r"$\mathbb{E}[(x_0 - m(x_t)) \sin 3x_t]$ with the lab's exact $m$, by draws",
+                "0",
+                _best_guess,
+                (TIME, SHARE, SEED),
+            ),
+            (Source("Karras et al. 2022", "appendix B.3"),),
+            ("lab/engine/mixture.py:Mixture.denoise",),
+            (Shown("samplers", "Learned or perfect?"),),
+        ),
+        Step(
+            "score",
+            "Predict the score",
+            (
+                r"The score is the gradient of $\log q(x_t)$: it points to where more data are. Differentiate $q(x_t) = \int q(x_t \mid x_0)\,q(x_0)\,\mathrm{d}x_0$ under the integral and divide by $q(x_t)$; "
+                r"the gradient of $q(x_t \mid x_0)$ is itself times that of its logarithm, $-(x_t - \sqrt{\bar\alpha_t}\,x_0)/(1-\bar\alpha_t) = -\epsilon/\sqrt{1-\bar\alpha_t}$.",
+                r"So the score is a mean over what may have been there, and a network that predicts noise has learned it up to a factor.",
+            ),
+            (
+                r"\nabla \log q(x_t) = \int \nabla \log q(x_t \mid x_0)\, \frac{q(x_t \mid x_0)\,q(x_0)}{q(x_t)}\,\mathrm{d}x_0",
+                r"= -\frac{\mathbb{E}[\epsilon \mid x_t]}{\sqrt{1-\bar\alpha_t}}",
+            ),
+            Check(
+                r"slope of the lab's $\log q(x_t)$, by differences",
+                r"$-\mathbb{E}[\epsilon \mid x_t]/\sqrt{1-\bar\alpha_t}$",
+                _score,
+                (X_T, TIME, SHARE),
+            ),
+            (Source("Song et al. 2020", "section 3.3"),),
+            ("lab/engine/mixture.py:Mixture.score", "lab/engine/predictions.py:add_score"),
+            (Shown("score", "Figure 3"),),
+        ),
+        Step(
+            "tweedie",
+            "Tweedie's formula",
+            (
+                r"The same equation, solved for the picture: $\mathbb{E}[\epsilon \mid x_t] = (x_t - \sqrt{\bar\alpha_t}\,\mathbb{E}[x_0 \mid x_t])/\sqrt{1-\bar\alpha_t}$. "
+                r"The best guess of the picture is $x_t$, moved along the score by the variance of the noise, and enlarged.",
+            ),
+            (r"\mathbb{E}[x_0 \mid x_t] = \frac{x_t + (1-\bar\alpha_t)\,\nabla \log q(x_t)}{\sqrt{\bar\alpha_t}}",),
+            Check(
+                r"$\mathbb{E}[x_0 \mid x_t]$ by Bayes' rule and quadrature",
+                "the formula with the lab's score",
+                _tweedie,
+                (Number("x_t", "x_t", 0.4, -2.5, 2.5), Number("t", "t", 300, 20, T, whole=True), SHARE),
+            ),
+            (Source("Efron 2011", "section 1"),),
+            ("lab/engine/plane_lanes.py:denoised",),
+            (Shown("score", "Only where data are"),),
+        ),
+        Step(
+            "matching",
+            "Denoising is score matching",
+            (
+                r"One would like to learn the score by its squared error, but nobody knows $\nabla\log q(x_t)$ of the data. The score of the known $q(x_t \mid x_0)$ will do: its mean given $x_t$ is the unknown one, as was just seen.",
+                r"Expand both squares. The mixed terms agree, because $\mathbb{E}[s(x_t)\,\nabla\log q(x_t \mid x_0)] = \mathbb{E}[s(x_t)\,\nabla\log q(x_t)]$. What is left does not depend on $s$, so both errors have the same minimum. "
+                r"The check takes $s(x) = k x$ for any $k$.",
+            ),
+            (
+                r"\mathbb{E}\big[(s - \nabla\log q(x_t \mid x_0))^2\big] = \mathbb{E}\big[(s - \nabla\log q(x_t))^2\big] + C",
+                r"C = \frac{1}{1-\bar\alpha_t} - \mathbb{E}\big[(\nabla\log q(x_t))^2\big]",
+            ),
+            Check(
+                r"difference of both errors for $s(x) = kx$, by draws",
+                r"$C$, by quadrature",
+                _denoising_score,
+                (Number("slope_of_guess", "k", -1.5, -10, 10), Number("t", "t", 300, 20, T, whole=True), SHARE, SEED),
+            ),
+            (Source("Vincent 2011", "eq. 11 and appendix"), Source("Song & Ermon 2019", "eq. 2")),
+            ("lab/engine/mixture.py:Mixture.score_at",),
+            (Shown("score", "Learn a roll"),),
+        ),
+    ),
+)

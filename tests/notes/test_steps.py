@@ -1,0 +1,64 @@
+"""Every step of the notes: both sides agree wherever its numbers may be, and what it names is there."""
+
+import pytest
+
+from lab import ui
+from lab.notes.chapters import CHAPTERS, STEPS
+from lab.notes.history import WORKS
+from lab.notes.notation import SYMBOLS
+from lab.notes.places import line_of
+from lab.notes.step import Number, Sides
+
+PRESETS = {tab.name: tab.presets for tab in ui.TABS}
+each_step = pytest.mark.parametrize("name", STEPS)
+
+
+def values_of(number):
+    """Where a number is tried: both of its ends, or a few seeds."""
+    return (1, 2, 3) if number.name == "seed" else (number.low, number.high)
+
+
+@each_step
+def test_both_sides_agree(name):
+    check = STEPS[name].check
+    assert check.run({}).agree, check.run({})
+    for number in check.numbers:
+        for value in values_of(number):
+            sides = check.run({number.name: value})
+            assert sides.agree, (number.name, value, sides)
+    for end in (0, 1):
+        sides = check.run({number.name: values_of(number)[end] for number in check.numbers})
+        assert sides.agree, (end, sides)
+
+
+@each_step
+def test_what_a_step_names_is_there(name):
+    step = STEPS[name]
+    assert step.sources and all(source.work in WORKS for source in step.sources)
+    assert all(line_of(place) > 0 for place in step.code)
+    for shown in step.shown:
+        assert shown.tab in PRESETS and (not shown.preset or shown.preset in PRESETS[shown.tab])
+    assert step.title[-1] not in ".:" and all(paragraph.rstrip()[-1] in ".:" for paragraph in step.text)
+
+
+def test_names_are_unique_and_steps_are_seen_in_the_lab():
+    assert len(STEPS) == sum(len(chapter.steps) for chapter in CHAPTERS)
+    for chapter in CHAPTERS:
+        assert any(step.shown for step in chapter.steps) and any(step.code for step in chapter.steps)
+
+
+def test_every_symbol_of_the_table_stands_in_an_equation():
+    written = " ".join(" ".join(step.equation + step.text) for step in STEPS.values())
+    assert [symbol.forms[0] for symbol in SYMBOLS if not any(form in written for form in symbol.forms)] == []
+    assert all(line_of(symbol.place) for symbol in SYMBOLS if symbol.place)
+
+
+@pytest.mark.parametrize("typed", ["", "much", "nan", "inf", "-1", "10.5", "1e3", "2.5"])
+def test_a_number_that_cannot_be_taken_is_refused_in_words(typed):
+    with pytest.raises(ValueError, match="Give t a whole number from 0 to 10"):
+        Number("t", "t", 3, 0, 10, whole=True).read(typed)
+
+
+def test_sides_that_are_no_numbers_do_not_agree():
+    assert not Sides(float("nan"), float("nan"), 1).agree and not Sides(float("inf"), 1, float("inf")).agree
+    assert Sides(1, 2, 0, relation="≤").agree and not Sides(2, 1, 0.5, relation="≤").agree
