@@ -22,6 +22,7 @@ from lab.ui.tabs import (
     memory,
     models,
     noising,
+    notes,
     papers,
     samplers,
     score,
@@ -43,6 +44,7 @@ INSTRUMENTS = (
     memory.TAB,
     inside.TAB,
     papers.TAB,
+    notes.TAB,
     models.TAB,
 )
 TABS = (start.front(INSTRUMENTS), *INSTRUMENTS)

@@ -1,7 +1,6 @@
 """What tabs cost the page: milliseconds to load it, bytes of its configuration, and milliseconds of the first switch to
-each tab and of a later one, from the click until its stage and its controls are painted; with the lab's tabs, and with
-fourteen (`tests/browser/fourteen.py`). `busy` is what of them the page's own thread computed: on a machine that does other
-work besides, the rest is waiting."""
+each tab and of a later one, from the click until its stage and its controls are painted. `busy` is what of them the page's own
+thread computed: on a machine that does other work besides, the rest is waiting."""
 
 import statistics
 import tempfile
@@ -16,7 +15,6 @@ from tests.browser.conftest import FLAGS
 from tests.browser.setup import find
 from tests.deploy.running import running
 
-PAGES = {"the lab's": ("app.py",), "fourteen": ("-m", "tests.browser.fourteen")}
 ROUNDS = 3
 REST_S = 20
 
@@ -89,22 +87,21 @@ def middle(times: list[tuple[float, float]]) -> tuple[float, float]:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
         browser = play.chromium.launch(executable_path=find(), args=FLAGS)
-        for title, command in PAGES.items():
-            with running(Path(folder) / "log", command) as app:
-                config = httpx.get(f"{app.url}/config", timeout=60)
-                parts = config.json()["components"]
-                ids = [one["props"]["elem_id"] for one in parts if one["type"] == "tabitem"]
-                names = [one.removeprefix("tab-") for one in ids if one != "tab-start"]
-                rounds = [visit(browser, app.url, names) for _ in range(ROUNDS)]
-                value(f"{title} tabs: configuration, bytes", len(config.content), components=len(parts))
-                clock, busy = middle([load for load, *_ in rounds])
-                value(f"{title} tabs: page load, ms", clock, busy=busy)
-                for place, which in ((1, "first"), (2, "second")):
-                    times = {name: middle([one[place][name] for one in rounds]) for name in names}
-                    for name, (clock, busy) in times.items():
-                        value(f"{title} tabs: {which} switch to {name}, ms", clock, busy=busy)
-                    clock, busy = max(times.values())
-                    value(f"{title} tabs: {which} switch, the slowest, ms", clock, busy=busy, aim="at most 500")
+        with running(Path(folder) / "log", ("app.py",)) as app:
+            config = httpx.get(f"{app.url}/config", timeout=60)
+            parts = config.json()["components"]
+            ids = [one["props"]["elem_id"] for one in parts if one["type"] == "tabitem"]
+            names = [one.removeprefix("tab-") for one in ids if one != "tab-start"]
+            rounds = [visit(browser, app.url, names) for _ in range(ROUNDS)]
+            value("configuration, bytes", len(config.content), components=len(parts))
+            clock, busy = middle([load for load, *_ in rounds])
+            value("page load, ms", clock, busy=busy)
+            for place, which in ((1, "first"), (2, "second")):
+                times = {name: middle([one[place][name] for one in rounds]) for name in names}
+                for name, (clock, busy) in times.items():
+                    value(f"{which} switch to {name}, ms", clock, busy=busy)
+                clock, busy = max(times.values())
+                value(f"{which} switch, the slowest, ms", clock, busy=busy, aim="at most 500")
         browser.close()
 
 

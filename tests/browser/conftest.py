@@ -55,6 +55,7 @@ FILLED = {  # what a tab without a shelf shows once it has what it opens with; o
     "score": "#score-chart svg",
     "models": "#tab-models table",
     "papers": "#tab-papers a",
+    "notes": "#tab-notes math",
 }
 FIRST_S = 180  # that a first run may take: it loads its models
 

@@ -1,4 +1,4 @@
-"""The strip of tabs in a real browser, with the lab's tabs and with fourteen; nothing is computed behind them."""
+"""The strip of tabs in a real browser; nothing is computed behind them."""
 
 from contextlib import contextmanager
 from urllib.parse import parse_qs, urlsplit
@@ -10,21 +10,16 @@ from lab import ui
 from lab.backends.deferred import Deferred
 from lab.capsules.capsule import from_link
 from lab.settings import Settings
-from tests.browser import fourteen
 from tests.browser.conftest import keep
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
 
 
 @contextmanager
-def served(tabs):
-    """The address of a page of these tabs, on a backend that never comes."""
-    before, ui.TABS = ui.TABS, tabs
-    try:
-        backend, settings = Deferred(), Settings()
-        lab, options = ui.build(backend, settings), ui.launch_options(backend, settings)
-    finally:
-        ui.TABS = before
+def served():
+    """The address of the lab's page on a backend that never comes."""
+    backend, settings = Deferred(), Settings()
+    lab, options = ui.build(backend, settings), ui.launch_options(backend, settings)
     _, url, _ = lab.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, **options)
     try:
         yield url
@@ -32,32 +27,29 @@ def served(tabs):
         lab.close()
 
 
-@pytest.fixture(scope="module", params=["own", fourteen.COUNT])
-def lab(request, browser):
-    """A page and the tabs that it has."""
-    tabs = ui.TABS if request.param == "own" else fourteen.tabs()
-    assert len(tabs) == request.param or request.param == "own"
-    with served(tabs) as url:
+@pytest.fixture(scope="module")
+def lab(browser):
+    """A page of it."""
+    with served() as url:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.set_default_timeout(60_000)
         page.goto(url)
         page.locator(".start-card button").last.wait_for()
-        yield page, tabs
+        yield page
         page.close()
 
 
 @pytest.fixture
 def page(lab):
-    page, _ = lab
-    page.set_viewport_size({"width": 1440, "height": 900})
-    page.get_by_role("tab", name="Start").click()
-    opened(page, "Start")
-    return page
+    lab.set_viewport_size({"width": 1440, "height": 900})
+    lab.get_by_role("tab", name="Start").click()
+    opened(lab, "Start")
+    return lab
 
 
 @pytest.fixture
-def tabs(lab):
-    return lab[1]
+def tabs():
+    return ui.TABS
 
 
 def opened(page, title):
@@ -80,6 +72,10 @@ def test_every_name_is_read_at_every_width(page, tabs, width):
         expect(page.get_by_role("tab", name=tab.title, exact=True)).to_be_visible()
     assert page.evaluate(OUTSIDE_JS) == []
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    rows = page.locator(".tabbar-group").evaluate_all(
+        "all => new Set(all.map((one) => one.getBoundingClientRect().top)).size"
+    )
+    assert rows == 1 or width < 1366
     assert page.locator(".tabbar").bounding_box()["height"] <= (110 if width < 1000 else 75)
 
 

@@ -1,8 +1,9 @@
-// A button that names a tab opens it, and presses the preset that it names.
+// A button or a link that names a tab opens it, and presses the preset that it names.
 () => {
   document.addEventListener("click", (event) => {
-    const chosen = event.target.closest("button[data-tab]");
-    if (!chosen) return;
+    const chosen = event.target.closest(":is(button, a)[data-tab]");
+    if (!chosen || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
     const { tab, preset } = chosen.dataset;
     window.labAsked = preset ? tab : "";  // the tab's first scene is not wanted then
     window.labTabs.open(tab);

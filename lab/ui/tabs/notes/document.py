@@ -1,0 +1,122 @@
+"""A chapter of the notes as a whole HTML page, to read, to check and to print; the tab shows the same page's contents."""
+
+from collections.abc import Sequence
+from html import escape
+
+from lab.notes.history import WORKS
+from lab.notes.notation import SYMBOLS
+from lab.notes.places import line_of
+from lab.notes.step import Chapter, Number, Shown, Source, Step
+from lab.ui import INSTRUMENTS
+from lab.ui.shell.sources import beside
+from lab.ui.tabs.notes.equations import display, prose
+
+STYLE = beside(__file__, "style.css") + beside(__file__, "page.css")
+
+
+def page(title: str, body: str, pages: Sequence[tuple[str, str]], here: str, face: str, script: str) -> str:
+    """A whole page around `body`. `pages` are the names and titles of all of them, `here` the name of this one,
+    `face` the style of its font and `script` its script's file."""
+    links = "".join(
+        f'<a href="{name}"{" aria-current=page" if name == here else ""}>{escape(label)}</a>' for name, label in pages
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)} · Diffusion Lab</title><style>{face}{STYLE}</style></head><body>"
+        f'<main class="notes"><nav aria-label="Chapters">{links}</nav>{body}</main>'
+        f"<script type=module>import('./{script}').then((notes) => notes.begin(document.querySelector('.notes')));</script></body></html>"
+    )
+
+
+def chapter(one: Chapter, place: str) -> str:
+    """The contents of a chapter's page. `place` is what stands before its title: its number."""
+    steps = "".join(_step(f"{one.name}.{step.name}", f"{place}.{i}", step) for i, step in enumerate(one.steps, 1))
+    count = len(one.steps)
+    return (
+        f'<header><h2>{place} {escape(one.title)}</h2><p class="about">{prose(one.about)}</p>'
+        f'<p class="all"><button type="button" class="check-all">Check all {count} steps</button> '
+        f'<a class="print" href="{one.name}" target="_blank" rel="noopener">This chapter as a page to print</a> '
+        f'<span class="all-said" role="status"></span></p></header>{steps}{_symbols()}'
+    )
+
+
+def notation() -> str:
+    """The table of symbols."""
+    rows = "".join(
+        f'<tr><th scope="row">{", ".join(prose(f"${form}$") for form in symbol.forms)}</th>'
+        f"<td>{escape(symbol.meaning)}</td><td>{_code(symbol.place) if symbol.place else ''}</td></tr>"
+        for symbol in SYMBOLS
+    )
+    return (
+        '<header><h2>Notation</h2><p class="about">One notation for the whole lab. In every equation of the notes a symbol says its meaning when it '
+        'is pointed at.</p></header><div class="wide"><table><thead><tr><th scope="col">Symbol</th><th scope="col">Meaning</th>'
+        f'<th scope="col">In the code</th></tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def _step(name: str, number: str, step: Step) -> str:
+    text = "".join(f"<p>{prose(paragraph)}</p>" for paragraph in step.text)
+    lines = "".join(f'<div class="equation">{display(line)}</div>' for line in step.equation)
+    sources = "; ".join(map(_source, step.sources))
+    links = [f"<span><b>Said in</b> {sources}</span>"]
+    if step.shown:
+        links.append(f"<span><b>To be seen in</b> {'; '.join(map(_shown, step.shown))}</span>")
+    if step.code:
+        links.append(f"<span><b>Computed by</b> {', '.join(map(_code, step.code))}</span>")
+    return (
+        f'<article id="{name.replace(".", "-")}"><div><h3>{number} {escape(step.title)}</h3>{text}{lines}</div>'
+        f'<div>{_check(name, step)}<p class="links">{"".join(links)}</p></div></article>'
+    )
+
+
+def _check(name: str, step: Step) -> str:
+    check = step.check
+    numbers = "".join(_number(name, number) for number in check.numbers)
+    return (
+        f'<form class="check" data-step="{name}" aria-label="Check of {escape(step.title)}"><div class="numbers">{numbers}'
+        f'<button type="submit">Check it</button></div><div class="sides" role="status">'
+        f'<p class="side"><span>{prose(check.left)}</span><b data-side="left"></b></p>'
+        f'<p class="side"><span>{prose(check.right)}</span><b data-side="right"></b></p><p class="said"></p></div></form>'
+    )
+
+
+def _number(step: str, number: Number) -> str:
+    id_ = f"{step.replace('.', '-')}-{number.name}"
+    spoken = number.name.replace("_", " ")
+    return (
+        f'<label for="{id_}">{prose(f"${number.symbol}$")}<input id="{id_}" name="{number.name}" value="{number.value:g}" '
+        f'inputmode="decimal" autocomplete="off" aria-label="{spoken}, {number.low:g} to {number.high:g}" '
+        f'title="{number.low:g} to {number.high:g}" data-low="{number.low:g}" data-high="{number.high:g}"'
+        f"{' data-whole=true' if number.whole else ''}></label>"
+    )
+
+
+def _source(source: Source) -> str:
+    work = WORKS[source.work]
+    return (
+        f'<a href="{escape(work.link)}" title="{escape(work.title)}" target="_blank" rel="noopener">{escape(work.key)}</a>, '
+        f"{escape(source.place)}"
+    )
+
+
+def _shown(shown: Shown) -> str:
+    title = next(tab.title for tab in INSTRUMENTS if tab.name == shown.tab)
+    words = f"{title}: {shown.preset}" if shown.preset else title
+    preset = f' data-preset="{escape(shown.preset)}"' if shown.preset else ""
+    return f'<a href="../?tab={shown.tab}" data-tab="{shown.tab}"{preset}>{escape(words)}</a>'
+
+
+def _code(place: str) -> str:
+    path, _, name = place.partition(":")
+    return f'<code title="line {line_of(place)} of {path}">{path}:{line_of(place)} <b>{name}</b></code>'
+
+
+def _symbols() -> str:
+    """What the page says of a symbol, by its row: read by the script."""
+    rows = "".join(
+        f'<template data-row="{row}"><b>{escape(symbol.meaning)}</b>'
+        f"{f'<code>{escape(symbol.place)}</code>' if symbol.place else ''}</template>"
+        for row, symbol in enumerate(SYMBOLS)
+    )
+    return f'<div class="symbol-rows" hidden>{rows}</div>'

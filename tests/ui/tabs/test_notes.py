@@ -1,0 +1,96 @@
+"""The Notes tab without a browser: what the server answers for it."""
+
+import re
+from html import unescape
+from xml.etree import ElementTree
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from lab.notes.chapters import CHAPTERS, STEPS
+from lab.notes.notation import SYMBOLS
+from lab.ui.tabs.notes import answers, equations
+
+
+@pytest.fixture(scope="module")
+def client():
+    return TestClient(Starlette(routes=[route() for route in answers.ROUTES]))
+
+
+def test_every_page_is_whole_and_names_all(client):
+    names = [chapter.name for chapter in CHAPTERS]
+    for chapter in CHAPTERS:
+        page = client.get(f"/notes/{chapter.name}")
+        assert page.status_code == 200 and page.text.startswith("<!doctype html>")
+        assert re.findall(r'data-step="([^"]+)"', page.text) == [
+            f"{chapter.name}.{step.name}" for step in chapter.steps
+        ]
+        assert re.findall(r'<a href="(\w+)"', page.text)[: len(names)] == names
+        assert "\\" not in re.sub(r"<style>.*?</style>", "", page.text)  # no LaTeX is left
+        ids = re.findall(r' id="([^"]+)"', page.text)
+        assert len(set(ids)) == len(ids)
+    table = client.get("/notes/notation").text
+    assert all(symbol.meaning in unescape(table) for symbol in SYMBOLS)
+    missing = client.get("/notes/nowhere")
+    assert missing.status_code == 404 and "There is no page of this name" in missing.text
+
+
+def test_script_and_font_are_served_where_the_page_asks_for_them(client):
+    page = client.get("/notes/notation").text
+    script, font = re.search(r"import\('\./([^']+)'\)", page)[1], re.search(r"url\(([^)]+)\)", page)[1]
+    assert "immutable" in client.get(f"/notes/{script}").headers["cache-control"]
+    assert client.get(f"/notes/{font}").content[:4] == b"wOF2"
+
+
+def test_both_sides_are_answered_in_words(client):
+    answer = client.get("/notes/check", params={"step": "forward.posterior-mean", "t": "500", "x_t": "-0.5"})
+    assert answer.status_code == 200
+    told = answer.json()
+    assert told["agree"] is True and told["left"] == told["right"]
+    assert re.fullmatch(r"The sides agree: they differ by \S+\. At most 1e-6 is allowed for rounding\.", told["words"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({}, "no step of this name"),
+        ({"step": "forward.nothing"}, "no step of this name"),
+        ({"step": "forward.marginal", "t": "nan"}, "Give t a whole number from 2 to 1000."),
+        ({"step": "forward.marginal", "t": "1001"}, "Give t a whole number"),
+        ({"step": "forward.marginal", "x_t": ""}, "Give x_t a number from -4 to 4."),
+        ({"step": "forward.marginal", "x_t": "1e999"}, "Give x_t a number"),
+        ({"step": "forward.marginal", "y": "1"}, "takes x_t, t, share and nothing else"),
+    ],
+)
+def test_what_cannot_be_computed_is_refused_in_words(client, asked, said):
+    answer = client.get("/notes/check", params=asked)
+    assert answer.status_code == 422 and said in answer.json()["refused"]
+
+
+def test_a_step_that_does_not_hold_says_so(monkeypatch):
+    from lab.notes.step import Check, Sides
+
+    for sides, said in (
+        (Sides(1, 2, 0.5), "The sides do not agree: they differ by 1. At most 0.5 is allowed for rounding."),
+        (Sides(2, 1, 0, relation="≤"), "It does not hold: the left side is larger, by 1. At most 0 is allowed for rounding."),
+        (Sides(1, 2, 0, relation="≤"), "It holds: the left side is the smaller, by 1."),
+    ):  # fmt: skip
+        monkeypatch.setattr(Check, "run", lambda self, values, sides=sides: sides)
+        assert answers.answer("forward.jump", {})["words"] == said
+
+
+def test_equations_are_mathml_whose_symbols_know_their_row():
+    root = ElementTree.fromstring(equations.display(r"\bar\alpha_{t-1}\,x_0 + \big\| \epsilon \big\|^2 + \mathrm{SNR}"))
+    tag = root.tag.removesuffix("math")
+    rows = [SYMBOLS[int(one.get("data-symbol"))].forms[0] for one in root.iter() if one.get("data-symbol")]
+    assert rows == [r"\bar\alpha_t", "x_0", r"\epsilon", r"\mathrm{SNR}"]
+    assert [one.text for one in root.iter(f"{tag}mi")][-1] == "SNR"
+    assert equations.prose("a < b & c") == "a &lt; b &amp; c"
+
+
+def test_every_equation_is_drawn_without_what_is_not_understood():
+    for step in STEPS.values():
+        for line in step.equation:
+            words = "".join(ElementTree.fromstring(equations.display(line)).itertext())
+            assert "\\" not in words and "&" not in words, line
