@@ -79,6 +79,7 @@ from lab.ui.tabs.score import tab as score_tab
 from lab.ui.tabs.unclip import tab as unclip_tab
 from lab.ui.tabs.unclip.components import figures as component_figures
 from lab.ui.tabs.unclip.difference import plans as difference_plans
+from lab.ui.tabs.unclip.stages import plans as stages_plans
 from lab.ui.tabs.unclip.variations import figures as variation_figures
 from lab.ui.tabs.unclip.variations import plans as variation_plans
 
@@ -1207,7 +1208,7 @@ def test_kept_attention_keeps_the_pose(house):
 
 
 def from_embedding(title, shared_house):
-    """The outcome of a preset that begins at a picture."""
+    """The outcome of a preset that needs no picture but the first."""
     row = unclip_tab.Unclip.models(SETTINGS)[0]
     now = Form("unclip", unclip_tab.Unclip.fields, [row]).preset(preset_of(unclip_tab, title))
     room = unclip_tab.Unclip.rooms[now[ROOM]]
@@ -1218,6 +1219,23 @@ def from_embedding(title, shared_house):
     return outcome
 
 
+def test_with_the_prior_two_of_three_are_cats_and_without_it_none(house):
+    title = "Without the prior"
+    assert (
+        "with the prior two of three are cats, from the text’s own embedding none is"
+        in preset_of(unclip_tab, title).look
+    )
+    outcome = from_embedding(title, house)
+    cats = {
+        way: ["cat" in outcome.judged[stages_plans.lane(k, way)].nearest.caption for k in range(3)]
+        for way in stages_plans.WAYS
+    }
+    assert sum(cats["stack"]) == 2 and sum(cats["text"]) == 0
+    assert "has cosine 0.69, those nearest to the prior’s 0.94 and more" in truth("unclip", title)
+    text, *priors = (outcome.embedded[index].nearest[0].cosine for index in range(4))
+    assert round(text, 2) == 0.69 and min(priors) > 0.935
+
+
 def greenness(picture):
     """Green over red of what is not background, in grey levels."""
     red, green, _ = picture[foreground(picture)].astype(float).mean(axis=0)
@@ -1226,15 +1244,18 @@ def greenness(picture):
 
 def test_the_apple_turns_green_and_its_embedding_to_an_avocado(house):
     title = "The apple, but green"
-    assert "red turns to green" in preset_of(unclip_tab, title).look
+    assert "from drawn noise the apple turns green, from its own yellow" in preset_of(unclip_tab, title).look
     assert "From θ = 0.3 on the picture nearest to the embedding is an avocado" in truth("unclip", title)
     outcome = from_embedding(title, house)
     nearest = [outcome.embedded[index].nearest[0].caption for index in range(6)]
     assert nearest[:2] == ["red apple"] * 2 and nearest[3:] == ["avocado"] * 3
+    ends = []
     for row in difference_plans.rows(outcome.request):
         greens = [greenness(outcome.results[lane].picture) for lane in row.lanes]
         fits = [outcome.judged[lane].fit for lane in row.lanes]
         assert max(greens) > greens[0] + 60 and max(fits) > fits[0] + 0.05
+        ends.append(greens[-1])
+    assert abs(ends[0]) < 10 < ends[1]  # as much red as green, and more green than red
 
 
 def test_the_fox_becomes_no_panda(house):

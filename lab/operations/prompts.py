@@ -18,6 +18,7 @@ from lab.vocabulary import as_read, known, read_emoji, unknown_words
 
 WHY_CAPTIONS = "its captions name things without an article."
 MOST_WORDS = 5  # of those that a model never saw, in its note
+MOST_QUOTED = 60  # characters of a prompt
 
 
 PromptRequest = TypeVar(
@@ -88,8 +89,14 @@ def _notes(texts: Iterable[str], reader: Model | Helper) -> list[Note]:
 
 def _changes(differences: list[tuple[str, str]]) -> str:
     return " and ".join(
-        f"“{before}” as “{after}”" if after else f"“{before}” as no words" for before, after in differences
+        f"“{_short(before)}” as “{_short(after)}”" if after else f"“{_short(before)}” as no words"
+        for before, after in differences
     )
+
+
+def _short(text: str) -> str:
+    """The beginning of a text that is too long for a sentence."""
+    return text if len(text) <= MOST_QUOTED else f"{text[: MOST_QUOTED - 1].rstrip()}…"
 
 
 def _emoji_notes(found: dict[str, str]) -> list[Note]:

@@ -158,7 +158,8 @@ def gallery(label: str, cells: Iterable[tuple[str, str, str]], index: int | None
 
 def words(html: str) -> str:
     """Plain sentences under a picture, for gr.HTML. The lab's own markup, never a visitor's text."""
-    return f'<p class="lab-words">{html}</p>'
+    whole = re.sub(r"(?<=\d) %", "\u00a0%", html)  # no line begins with the sign
+    return f'<p class="lab-words">{whole}</p>'
 
 
 def note(text: str, bad: bool = False) -> str:

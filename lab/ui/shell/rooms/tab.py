@@ -300,8 +300,13 @@ class Rooms(Tool):
         if last is not None and last.room != room.name:
             yield self._blank(room, asked)
 
+        before: Update = {self.words: "", self.plot: None, self.table: ""} if last is not None else {}
+
         def paint() -> Update:
             shown = {self.stage: room.stage(outcome, asked)} if outcome.begun else {}
+            if shown:  # what was said and measured of other pictures goes with them
+                shown |= before
+                before.clear()
             return shown | {self.runs.note: widgets.progress(room.progress(outcome))}
 
         yield from run.updates(self.backend.run(request, stop, client), self.runs.note, paint, outcome.add)

@@ -53,7 +53,7 @@ class Difference(UnclipRoom):
     more = ("difference_count", "difference_scale", "difference_steps")
     selecting = ("difference_start",)
     presets = (
-        Preset("The apple, but green", look="Go from left to right: red turns to green; the last row says what the embedding is near by then.",
+        Preset("The apple, but green", look="Go from left to right: from drawn noise the apple turns green, from its own yellow; below stands what the embedding is near.",
                place="#unclip-stage", picture=example("red-apple-glossy"), prompt_from=APPLE, prompt=GREEN),
         Preset("From fox to panda", look="Look at the last row: the embedding leaves the fox for what is black and white, and no panda.",
                place="#unclip-stage", picture=example("fox-3d"), prompt_from="fox", prompt="panda"),
@@ -63,7 +63,7 @@ class Difference(UnclipRoom):
             "A red apple’s embedding is turned by what “green apple” says and “red apple” does not, further and further. What becomes of its pictures?",
             ("They turn green, and then another thing", "They are green apples, however far", "Nothing: words do not reach a picture’s embedding"), 0,
             "The apple, but green", "The rows from left to right, and the last one, where the nearest pictures of the lab stand.",
-            "They turn green, and then another thing: green is much of the direction, apple little. From θ = 0.3 on the picture nearest to the embedding "
+            "They turn green, from the picture’s own noise yellow, and then another thing: green is much of the direction, apple little. From θ = 0.3 on the picture nearest to the embedding "
             "is an avocado. In the paper θ goes to between 0.25 and 0.5.",
             {1: "on the right the embedding’s nearest picture is no apple.", 2: "the cosine to “green apple” grows with θ."},
         ),

@@ -52,7 +52,7 @@ def _told(outcome: Outcome | None, way: str, seeds: int, prior: str) -> str:
     if way == plans.WORDS:
         words = outcome.request.caption if outcome else ""
         return (
-            f'<div class="diversity-told"><b>“{escape(words)}”</b></div>'
+            f'<div class="diversity-told"><b title="{escape(words, quote=True)}">“{escape(words)}”</b></div>'
             if words
             else '<div class="diversity-told"></div>'
         )
@@ -101,7 +101,7 @@ def _over_prompts(prior: str) -> str:
 def _change(a: float | None, b: float | None) -> str:
     if not a or b is None:
         return ""
-    return f"{100 * (b / a - 1):+.0f} %".replace("-", "−")
+    return f"{100 * (b / a - 1):+.0f}\u00a0%".replace("-", "−")
 
 
 def table(outcome: Outcome) -> str:

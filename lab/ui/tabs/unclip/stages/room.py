@@ -52,7 +52,7 @@ class Stages(UnclipRoom):
     presets = (
         Preset("From words to a picture", look="Follow a row: what the prior comes near, call by call, and what the decoder draws from where it ends.",
                place="#unclip-stage", prompt="heart"),
-        Preset("Without the prior", look="Compare the first column with the last: from the text’s own embedding the decoder draws no cat.",
+        Preset("Without the prior", look="Compare the first column with the last: with the prior two of three are cats, from the text’s own embedding none is.",
                place="#unclip-stage", prompt="cat face"),
     )  # fmt: skip
     questions = (

@@ -35,7 +35,7 @@ def _words(outcome: Outcome | None, prompt: str) -> str:
     """The prompt, and the embedding of its text."""
     text = None if outcome is None else outcome.embedded.get(plans.TEXT)
     return (
-        f'<div class="stages-words"><p><small>The words</small><b>“{escape(prompt)}”</b></p>'
+        f'<div class="stages-words"><p><small>The words</small><b title="{escape(prompt, quote=True)}">“{escape(prompt)}”</b></p>'
         f"{view.embedding(text, 'The text’s embedding')}</div>"
     )
 
@@ -118,7 +118,7 @@ def _verdicts(outcome: Outcome | None) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+    return f"{100 * share:.0f}\u00a0%"
 
 
 # Words and numbers
