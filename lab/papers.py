@@ -122,7 +122,7 @@ PAPERS = (
           r"\mathbb{E}\,\big\|\epsilon - \epsilon_\theta(z_t,\ t,\ \tau(y))\big\|^2, \quad z_0 = \mathcal{E}(x)",
           (Try("samplers", "A model that learned", "A small latent diffusion model makes a red heart from its words."),
            Try("edit", "A tile", "The paper's inpainting: nine channels hold the latent, the mask and what lies around the hole."),
-           Try("inside", "Why latents pay", "Half of Figure 6: what factors 2, 4 and 8 keep, and what a step on their latents costs."))),
+           Try("inside", "Why latents pay", "Half of section 4.1: what factors 2, 4 and 8 keep, and what a step on their latents costs."))),
     Paper("Nichol et al.", 2021, "GLIDE: Towards Photorealistic Image Generation and Editing with Text-Guided Diffusion Models", _arxiv("2112.10741"),
           "For pictures from text, people preferred classifier-free guidance to guidance by CLIP.",
           r"\hat\mu = \mu_\theta(x_t \mid c) + s\, \Sigma_\theta\, \nabla_{x_t}\big(f(x_t) \cdot g(c)\big)",

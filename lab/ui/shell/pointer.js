@@ -57,7 +57,8 @@ const take = (text) => {
   made = held = null;
   touched = late;
   painted = false;
-  if (text) unpack(text).then(({ values }) => {
+  if (!text) show();
+  else unpack(text).then(({ values }) => {
     if (text !== code) return;
     if (paths.length) made = paths.map((path) => path.reduce((part, key) => part?.[key], values));
     held = subjects(values);

@@ -10,13 +10,15 @@ let leaving = new AbortController(); // of that room
 let values = {}; // of live controls
 
 async function bring(element, props, tell) {
-  if (props.value === markup) return;
-  markup = props.value;
+  const given = props.value;
+  if (given === markup) return;
+  markup = given;
   follow = null;
   const root = element.querySelector("[data-room]");
-  if (!root?.dataset.script) return; // a room of pictures alone
-  const room = await import(`./${root.dataset.script}`);
-  if (!root.isConnected || !props.value.includes(root.dataset.script)) return;
+  const script = root?.dataset.script;
+  if (!script) return; // a room of pictures alone
+  const room = await import(`./${script}`);
+  if (!root.isConnected || props.value !== given) return; // it may be another room's by now
   const fresh = root.cloneNode(true);
   root.replaceWith(fresh);
   leaving = new AbortController();

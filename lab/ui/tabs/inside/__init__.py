@@ -17,9 +17,9 @@ TAB = Instrument(
     ),
     equation=(
         Term(
-            "ELBO",
-            "the bound",
-            "the evidence lower bound: at most log p(x)",
+            "L<sub>β</sub>",
+            "L beta",
+            "what training makes large; at β = 1 the evidence lower bound (ELBO), at most log p(x)",
             ("#inside-stage .bound-sum", "#inside-note"),
         ),
         " = ",
@@ -37,7 +37,7 @@ TAB = Instrument(
             ("#inside-words", "#inside-picture-examples"),
         ),
         " − ",
-        Term("β", "beta", "1 is the bound; more asks for fewer nats in the code", ("#inside-room",)),
+        Term("β", "beta", "1 gives the bound; more asks for fewer nats in the code", ("#inside-room",)),
         " ",
         Term(
             "KL(q(z | x) ‖ p(z))",
@@ -47,7 +47,7 @@ TAB = Instrument(
         ),
     ),
     spoken=(
-        "The bound equals the mean over q of log p of x given z, minus beta times the divergence of q of z given x from the prior"
+        "L beta equals the mean over q of log p of x given z, minus beta times the divergence of q of z given x from the prior"
     ),
     lesson=tab.Inside.lesson,
     presets=tuple(preset.title for preset in tab.PRESETS),

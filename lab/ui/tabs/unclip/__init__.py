@@ -36,7 +36,12 @@ TAB = Instrument(
             "P(z | y)",
             "P of z given y",
             "the prior: embeddings for words",
-            ("#unclip-room", "#unclip-prompt"),
+            (
+                "#unclip-stages_prior_scale",
+                "#unclip-stages_candidates",
+                "#unclip-diversity_prior",
+                "#unclip-stage .stages-prior",
+            ),
         ),
     ),
     spoken="P of x given y equals P of x and z given y, which equals P of x given z and y times P of z given y",

@@ -125,7 +125,7 @@ def words(outcome: Outcome) -> str:
         listed = ", ".join(f"{name} {psnr:.1f} dB and {ssim:.3f}" for name, psnr, ssim in kept)
         said.append(f"What {count} pictures that no network learned keep, PSNR and SSIM: {listed}.")
     said.append(
-        "This is half of Figure 6 of Rombach et al. 2022: what a factor costs and what it saves. Which one draws best takes a diffusion "
+        "This is half of what Rombach et al. 2022 compare in section 4.1: what a factor costs and what it saves. Which one draws best takes a diffusion "
         "training for each, and the lab has that of f4 alone."
     )
     return widgets.words(" ".join(said))
