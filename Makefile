@@ -4,6 +4,8 @@
 # make lint-page what a linter says of the page's style sheets and scripts; needs Node, which nothing else does
 # make soak      64 visitors for five minutes, then for one where 16 fit; what is left of a hundred visits
 # make bench     every benchmark, one JSON line a figure
+# make notebooks       open the written notebooks in JupyterLab, which is installed for that
+# make notebooks-test  run all of them, each in a kernel of its own
 # make train     train every model again, resuming where it stopped (hours: see python -m lab.training all --help)
 # make pictures  the README's, taken anew
 # make format    put the code into the house's format
@@ -15,7 +17,7 @@ LIGHT := OMP_WAIT_POLICY=PASSIVE GRADIO_ANALYTICS_ENABLED=False PYTHONDONTWRITEB
 # Two workers (tests/workers.py) on two cores.
 TWO := OMP_NUM_THREADS=1
 
-.PHONY: run test coverage lint-page soak bench train pictures format
+.PHONY: run test coverage notebooks notebooks-test lint-page soak bench train pictures format
 .DELETE_ON_ERROR:
 
 run: .venv/ready
@@ -44,6 +46,13 @@ bench: .venv/ready-test
 	@set -e; for file in tests/benchmarks/[a-z]*.py; do \
 		$(LIGHT) $(BIN)/python -m tests.benchmarks.$$(basename $$file .py); done
 
+# Percent-format files open as notebooks by "Open with"; nothing is saved into them but cells.
+notebooks: .venv/ready-notebooks
+	cd lab/notebooks && $(LIGHT) ../../$(BIN)/jupyter lab
+
+notebooks-test: .venv/ready-test
+	$(LIGHT) $(TWO) LAB_ALL_NOTEBOOKS=1 $(BIN)/python -m pytest -v -n 2 --dist load tests/test_written_notebooks.py
+
 train: .venv/ready-test
 	$(LIGHT) OMP_NUM_THREADS=1 nice -n 19 $(BIN)/python -m lab.training all
 
@@ -61,6 +70,10 @@ format: .venv/ready-test
 
 .venv/ready: requirements.txt | .venv/bin/uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.txt
+	@touch $@
+
+.venv/ready-notebooks: .venv/ready
+	$(BIN)/uv pip install --quiet --python $(BIN)/python jupyterlab jupytext matplotlib
 	@touch $@
 
 .venv/ready-test: requirements-dev.txt .venv/ready

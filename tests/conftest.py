@@ -13,6 +13,12 @@ def is_worker(config):
     return hasattr(config, "workerinput")
 
 
+def pytest_report_header(config):
+    from tests.shelf import of_the_day
+
+    return f"written notebooks of the day: {', '.join(of_the_day())}"
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     from tests.workers import Pieces

@@ -204,7 +204,7 @@ def _setup(about: str, tree: ast.Module, text: str) -> str:
 
 def setup(needed: Mapping[str, str], *, in_the_lab: bool) -> str:
     """Code that installs packages, by their modules, where these are missing; and goes to the lab's folder."""
-    rows = ", ".join(f'"{module}": "{package}"' for module, package in needed.items())
+    rows = "".join(f'    "{module}": "{package}",\n' for module, package in needed.items())
     code = f"""\
 # What is missing is installed, as on a machine of Colab; nothing else is touched.
 import importlib.util
@@ -213,7 +213,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-needed = {{{rows}}}
+needed = {{
+{rows}}}
 missing = [package for module, package in needed.items() if importlib.util.find_spec(module) is None]
 if missing:
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *missing], check=True)
@@ -225,7 +226,7 @@ LAB = """
 LAB = Path.cwd()  # the lab's folder or one inside it; name it here if this notebook lies elsewhere
 found = [folder for folder in (LAB, *LAB.parents) if (folder / "assets" / "models").is_dir()]
 if not found:
-    raise FileNotFoundError(f"{LAB} is not in Diffusion Lab's folder. Set LAB, above, to the one that has assets in it.")
+    raise FileNotFoundError("This is not Diffusion Lab's folder. Set LAB, above, to the one that has assets in it.")
 os.chdir(found[0])"""
 
 

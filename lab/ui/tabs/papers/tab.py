@@ -1,4 +1,4 @@
-"""Tab: the papers, oldest first, each with what can be tried of it here."""
+"""Tab: the papers, oldest first, each with what can be tried of it here, and the written notebooks."""
 
 from html import escape
 from itertools import groupby
@@ -10,6 +10,7 @@ from lab.papers import PAPERS, Paper, Try
 from lab.settings import Settings
 from lab.ui.shell import widgets
 from lab.ui.shell.openers import opener
+from lab.ui.tabs.papers import notebooks
 
 UNBUILT = "Instrument not built yet"
 
@@ -27,7 +28,7 @@ class _Tab:
     def lay_out(self) -> None:
         years = "\n".join(_year(year, list(rows)) for year, rows in groupby(PAPERS, key=lambda row: row.year))
         self.view = gr.Markdown(
-            years,
+            notebooks.html() + years,
             elem_id="papers-list",
             elem_classes="papers",
             latex_delimiters=widgets.LATEX,
