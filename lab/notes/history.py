@@ -1,4 +1,5 @@
-"""The works that the notes stand on: the papers of the lab, what came before, between and after them, and what each took from which."""
+"""The works that the notes stand on: the papers of the lab, what came before, between and after them, and what each took from which; and
+what others wrote to explain them."""
 
 from dataclasses import dataclass
 
@@ -19,6 +20,16 @@ class Work:
     @property
     def key(self) -> str:
         return f"{self.authors} {self.year}"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Somebody else's text, and what it is good for."""
+
+    author: str
+    title: str
+    link: str
+    good_for: str
 
 
 def _arxiv(number: str) -> str:
@@ -90,3 +101,90 @@ OTHERS = (
 
 _OF_THE_LAB = [Work(row.authors, row.year, row.title, row.link, row.idea, row.tries) for row in PAPERS]
 WORKS = {work.key: work for work in sorted([*_OF_THE_LAB, *OTHERS], key=lambda work: work.year)}
+
+# What each work took from earlier ones, by their keys.
+# fmt: off
+TOOK: dict[str, dict[str, str]] = {
+    "Kullback & Leibler 1951": {"Shannon 1948": "information as a measure"},
+    "Hinton & Salakhutdinov 2006": {"Baldi & Hornik 1989": "the linear autoencoder, made deep"},
+    "Vincent 2011": {"Hyvärinen 2005": "the loss of a score"},
+    "Kingma & Welling 2013": {"Hinton & Salakhutdinov 2006": "encoder and decoder", "Kullback & Leibler 1951": "the divergence, as the price of a code"},
+    "Sohl-Dickstein et al. 2015": {"Kingma & Welling 2013": "a bound that is trained by gradients"},
+    "Burda, Grosse & Salakhutdinov 2015": {"Kingma & Welling 2013": "the bound, now with several draws"},
+    "Rezende & Mohamed 2015": {"Kingma & Welling 2013": "the bound, with richer posteriors"},
+    "Higgins et al. 2017": {"Kingma & Welling 2013": "the bound, with a price that can be set"},
+    "Burgess et al. 2018": {"Higgins et al. 2017": "the dearer code, given a capacity"},
+    "Locatello et al. 2018": {"Higgins et al. 2017": "a claim, put to the test"},
+    "Song & Ermon 2019": {"Vincent 2011": "the score from denoising", "Hyvärinen 2005": "scores instead of densities"},
+    "Ho, Jain & Abbeel 2020": {"Sohl-Dickstein et al. 2015": "the chain and its bound", "Song & Ermon 2019": "noise prediction is score matching at many levels",
+                               "Ronneberger, Fischer & Brox 2015": "the U-Net", "Vaswani et al. 2017": "attention, and how t is told"},
+    "Song, Meng & Ermon 2020": {"Ho, Jain & Abbeel 2020": "the loss and the trained models"},
+    "Song et al. 2020": {"Song & Ermon 2019": "the variance-exploding process", "Ho, Jain & Abbeel 2020": "the variance-preserving one", "Anderson 1982": "the way back",
+                         "Chen et al. 2018": "likelihood along a flow"},
+    "Nichol & Dhariwal 2021": {"Ho, Jain & Abbeel 2020": "everything but the schedule and the variance"},
+    "Dhariwal & Nichol 2021": {"Nichol & Dhariwal 2021": "the learned variance", "Sohl-Dickstein et al. 2015": "a classifier by Bayes' rule", "Goodfellow et al. 2014": "the rival"},
+    "Kingma et al. 2021": {"Ho, Jain & Abbeel 2020": "the bound", "Song et al. 2020": "continuous time"},
+    "Ho et al. 2021": {"Nichol & Dhariwal 2021": "the model of each stage"},
+    "Meng et al. 2021": {"Song et al. 2020": "the reverse equation, begun half-way"},
+    "Rombach et al. 2021": {"Ho, Jain & Abbeel 2020": "the loss", "Kingma & Welling 2013": "the autoencoder", "Vaswani et al. 2017": "attention to words"},
+    "Radford et al. 2021": {"Vaswani et al. 2017": "the transformer"},
+    "Nichol et al. 2021": {"Dhariwal & Nichol 2021": "the network and guidance", "Radford et al. 2021": "CLIP as a guide"},
+    "Bao et al. 2022": {"Nichol & Dhariwal 2021": "the question of the variance", "Song, Meng & Ermon 2020": "the family of chains"},
+    "Lugmayr et al. 2022": {"Ho, Jain & Abbeel 2020": "the step back, and its inverse"},
+    "Salimans & Ho 2022": {"Song, Meng & Ermon 2020": "the walk that the student shortens", "Kingma et al. 2021": "weights by signal-to-noise ratio"},
+    "Ramesh et al. 2022": {"Radford et al. 2021": "the embedding of pictures and words", "Nichol et al. 2021": "the decoder", "Ho et al. 2021": "the stages that enlarge"},
+    "Saharia et al. 2022": {"Ho et al. 2021": "the cascade", "Ho & Salimans 2022": "guidance, at large scales"},
+    "Avrahami, Fried & Lischinski 2022": {"Rombach et al. 2021": "the latent space"},
+    "Karras et al. 2022": {"Song et al. 2020": "the flow, in simpler terms", "Song, Meng & Ermon 2020": "the path that is straightest"},
+    "Lu et al. 2022": {"Song et al. 2020": "the probability flow"},
+    "Ho & Salimans 2022": {"Dhariwal & Nichol 2021": "guidance, less its classifier"},
+    "Hertz et al. 2022": {"Vaswani et al. 2017": "the maps of attention", "Saharia et al. 2022": "the model whose maps they are"},
+    "Chung et al. 2022": {"Song et al. 2020": "the score of a posterior", "Efron 2011": "the guess that the measurement is taken of"},
+    "Liu, Gong & Liu 2022": {"Song et al. 2020": "the flow between noise and data", "Chen et al. 2018": "a network as a velocity"},
+    "Albergo & Vanden-Eijnden 2022": {"Chen et al. 2018": "a network as a velocity", "Song et al. 2020": "learning by regression on noisy data"},
+    "Lipman et al. 2022": {"Chen et al. 2018": "a network as a velocity", "Vincent 2011": "regression on what is known of one datum"},
+    "Tang et al. 2022": {"Rombach et al. 2021": "the model", "Vaswani et al. 2017": "the maps of attention"},
+    "Mokady et al. 2022": {"Song, Meng & Ermon 2020": "inversion", "Hertz et al. 2022": "the edit", "Ho & Salimans 2022": "the guidance that breaks it"},
+    "Peebles & Xie 2022": {"Rombach et al. 2021": "the latents", "Vaswani et al. 2017": "the transformer"},
+    "Bar-Tal et al. 2023": {"Rombach et al. 2021": "the model"},
+    "Bansal et al. 2023": {"Dhariwal & Nichol 2021": "guidance by a gradient", "Song, Meng & Ermon 2020": "the predicted picture"},
+    "Zhang, Rao & Agrawala 2023": {"Rombach et al. 2021": "the model that stays untouched", "Ronneberger, Fischer & Brox 2015": "the encoder that is copied"},
+    "Song et al. 2023": {"Song et al. 2020": "the flow", "Karras et al. 2022": "its noise levels and solver"},
+    "Lin et al. 2023": {"Rombach et al. 2021": "the schedule that leaks", "Salimans & Ho 2022": "v, which can be predicted from pure noise"},
+    "Podell et al. 2023": {"Rombach et al. 2021": "latent diffusion"},
+    "Luo et al. 2023": {"Song et al. 2023": "consistency", "Rombach et al. 2021": "the teacher", "Ho & Salimans 2022": "guidance, folded into the student"},
+    "Kadkhodaie et al. 2023": {"Efron 2011": "denoisers as scores", "Ho, Jain & Abbeel 2020": "what is explained"},
+    "Geng, Park & Owens 2023": {"Bar-Tal et al. 2023": "one picture from several predictions", "Saharia et al. 2022": "a model of pixels"},
+    "Sauer et al. 2023": {"Goodfellow et al. 2014": "the critic", "Podell et al. 2023": "the teacher"},
+    "Karras et al. 2023": {"Karras et al. 2022": "training and sampling", "Dhariwal & Nichol 2021": "the network"},
+    "Esser et al. 2024": {"Liu, Gong & Liu 2022": "straight lines", "Lipman et al. 2022": "the loss", "Peebles & Xie 2022": "the transformer"},
+    "Kynkäänniemi et al. 2024": {"Ho & Salimans 2022": "guidance, now and then"},
+    "Geng, Park & Owens 2024": {"Geng, Park & Owens 2023": "two pictures in one"},
+    "Karras et al. 2024": {"Ho & Salimans 2022": "two predictions and a scale", "Karras et al. 2023": "the networks"},
+    "Sadat et al. 2024": {"Ho & Salimans 2022": "the difference, projected"},
+    "Kamb & Ganguli 2024": {"Kadkhodaie et al. 2023": "the question", "Song et al. 2020": "the exact score"},
+}
+
+READING = (
+    Reading("Lilian Weng", "From Autoencoder to Beta-VAE", "https://lilianweng.github.io/posts/2018-08-12-vae/",
+            "The family of autoencoders on one page, each with its loss and a drawing of its network."),
+    Reading("Lilian Weng", "What are Diffusion Models?", "https://lilianweng.github.io/posts/2021-07-11-diffusion-models/",
+            "The best survey to keep open beside the papers: from the forward process to latent models, with most of the algebra."),
+    Reading("Xitong Yang", "Understanding the Variational Lower Bound", "https://xyang35.github.io/2017/04/14/variational-lower-bound/",
+            "The bound derived twice, by Jensen and by the divergence, and what each way shows."),
+    Reading("Yunfan Jiang", "ELBO — What & Why", "https://yunfanj.com/blog/2021/01/11/ELBO.html",
+            "Why one wants a bound at all, from the integral that cannot be had."),
+    Reading("Paul Rubenstein", "Deriving the variational lower bound", "http://paulrubenstein.co.uk/deriving-the-variational-lower-bound/",
+            "The shortest way to the bound, with no step left out."),
+    Reading("Yang Song", "Generative Modeling by Estimating Gradients of the Data Distribution", "https://yang-song.net/blog/2021/score/",
+            "The same models seen as scores, by one of those who found it, with pictures of fields that move."),
+    Reading("Calvin Luo", "Understanding Diffusion Models: A Unified Perspective", "https://arxiv.org/abs/2208.11970",
+            "Every derivation of the bound written out, for those who want each line."),
+    Reading("Stanley Chan", "Tutorial on Diffusion Models for Imaging and Vision", "https://arxiv.org/abs/2403.18103",
+            "A course's notes, with small examples of one dimension as here."),
+    Reading("Sander Dieleman", "Perspectives on diffusion", "https://sander.ai/2023/07/20/perspectives.html",
+            "Eight ways to see one thing, once the equations are known."),
+    Reading("Lipman et al.", "Flow Matching Guide and Code", "https://arxiv.org/abs/2412.06264",
+            "Flow matching from the ground up, by its authors."),
+)
+# fmt: on

@@ -62,6 +62,6 @@ def test_a_chapter_is_a_page_on_a_phone_and_on_paper(notes, browser, address):
     tab.emulate_media(media="screen")
     for page in tab.locator("nav a").evaluate_all("all => all.map((one) => one.href)"):
         tab.goto(page)
-        tab.locator("math").first.wait_for()
+        tab.locator("h2").first.wait_for()
         assert tab.evaluate("document.documentElement.scrollWidth") <= 390, page
     tab.close()

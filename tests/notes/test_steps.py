@@ -4,10 +4,11 @@ import pytest
 
 from lab import ui
 from lab.notes.chapters import CHAPTERS, STEPS
-from lab.notes.history import WORKS
+from lab.notes.history import READING, TOOK, WORKS
 from lab.notes.notation import SYMBOLS
 from lab.notes.places import line_of
 from lab.notes.step import Number, Sides
+from lab.papers import PAPERS
 
 PRESETS = {tab.name: tab.presets for tab in ui.TABS}
 each_step = pytest.mark.parametrize("name", STEPS)
@@ -62,3 +63,17 @@ def test_a_number_that_cannot_be_taken_is_refused_in_words(typed):
 def test_sides_that_are_no_numbers_do_not_agree():
     assert not Sides(float("nan"), float("nan"), 1).agree and not Sides(float("inf"), 1, float("inf")).agree
     assert Sides(1, 2, 0, relation="≤").agree and not Sides(2, 1, 0.5, relation="≤").agree
+
+
+def test_works_took_from_works_before_them():
+    assert len(WORKS) == len({work.title for work in WORKS.values()}) > len(PAPERS)
+    years = [work.year for work in WORKS.values()]
+    assert years == sorted(years)
+    for key, took in TOOK.items():
+        assert all(WORKS[before].year <= WORKS[key].year and what for before, what in took.items()), key
+    with_roots = {key for key in WORKS if key in TOOK or any(key in took for took in TOOK.values())}
+    assert with_roots == WORKS.keys()  # nobody stands alone
+    assert {f"{paper.authors} {paper.year}" for paper in PAPERS} <= TOOK.keys()
+    assert all(work.idea.endswith(".") for work in WORKS.values()) and all(
+        one.good_for.endswith(".") for one in READING
+    )

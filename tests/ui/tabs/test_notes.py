@@ -32,6 +32,9 @@ def test_every_page_is_whole_and_names_all(client):
         assert len(set(ids)) == len(ids)
     table = client.get("/notes/notation").text
     assert all(symbol.meaning in unescape(table) for symbol in SYMBOLS)
+    timeline = client.get("/notes/history").text
+    anchors, ids = re.findall(r'href="#([^"]+)"', timeline), re.findall(r' id="([^"]+)"', timeline)
+    assert len(ids) == len(set(ids)) and set(anchors) <= set(ids) and len(anchors) > 100
     missing = client.get("/notes/nowhere")
     assert missing.status_code == 404 and "There is no page of this name" in missing.text
 

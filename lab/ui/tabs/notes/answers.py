@@ -64,12 +64,12 @@ def answer(name: str, asked: dict[str, str]) -> dict[str, Any]:
         words = f"The sides {'agree' if sides.agree else 'do not agree'}: they differ by {apart}."
     if sides.relation == "=" or sides.difference > 0:
         words += f" At most {_short(sides.margin)} is allowed for {sides.because}."
-    return {"left": f"{sides.left:.7g}", "right": f"{sides.right:.7g}", "agree": sides.agree, "words": words}
+    return {"left": _short(sides.left, 7), "right": _short(sides.right, 7), "agree": sides.agree, "words": words}
 
 
-def _short(value: float) -> str:
-    """Two digits, as people write them."""
-    return f"{value:.2g}".replace("e-0", "e-")
+def _short(value: float, digits: int = 2) -> str:
+    """A number as people write it."""
+    return f"{value:.{digits}g}".replace("e-0", "e-").replace("-", "−", int(value < 0))
 
 
 @cache
@@ -78,11 +78,14 @@ def _pages() -> dict[str, Callable[[], str]]:
     from lab.notes.chapters import CHAPTERS
     from lab.ui.tabs.notes import document
 
-    titles = [(one.name, f"{i} {one.title}") for i, one in enumerate(CHAPTERS, 1)] + [("notation", "Notation")]
+    titles = [(one.name, f"{i} {one.title}") for i, one in enumerate(CHAPTERS, 1)] + [
+        ("notation", "Notation"),
+        ("history", "History"),
+    ]
     bodies: dict[str, tuple[str, Callable[[], str]]] = {
         one.name: (one.title, partial(document.chapter, one, str(i))) for i, one in enumerate(CHAPTERS, 1)
     }
-    bodies["notation"] = ("Notation", document.notation)
+    bodies |= {"notation": ("Notation", document.notation), "history": ("History", document.history)}
 
     def make(name: str) -> str:
         title, body = bodies[name]

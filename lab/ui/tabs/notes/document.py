@@ -1,9 +1,11 @@
 """A chapter of the notes as a whole HTML page, to read, to check and to print; the tab shows the same page's contents."""
 
+import re
 from collections.abc import Sequence
 from html import escape
+from itertools import groupby
 
-from lab.notes.history import WORKS
+from lab.notes.history import READING, TOOK, WORKS, Work
 from lab.notes.notation import SYMBOLS
 from lab.notes.places import line_of
 from lab.notes.step import Chapter, Number, Shown, Source, Step
@@ -20,11 +22,14 @@ def page(title: str, body: str, pages: Sequence[tuple[str, str]], here: str, fac
     links = "".join(
         f'<a href="{name}"{" aria-current=page" if name == here else ""}>{escape(label)}</a>' for name, label in pages
     )
+    names = [name for name, _ in pages]
+    after = pages[names.index(here) + 1 :][:1]
+    onward = "".join(f'<p><a class="onward" href="{name}">Next: {escape(label)}</a></p>' for name, label in after)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)} · Diffusion Lab</title><style>{face}{STYLE}</style></head><body>"
-        f'<main class="notes"><nav aria-label="Chapters">{links}</nav>{body}</main>'
+        f'<main class="notes"><nav aria-label="Chapters">{links}</nav>{body}{onward}</main>'
         f"<script type=module>import('./{script}').then((notes) => notes.begin(document.querySelector('.notes')));</script></body></html>"
     )
 
@@ -53,6 +58,46 @@ def notation() -> str:
         'is pointed at.</p></header><div class="wide"><table><thead><tr><th scope="col">Symbol</th><th scope="col">Meaning</th>'
         f'<th scope="col">In the code</th></tr></thead><tbody>{rows}</tbody></table></div>'
     )
+
+
+def history() -> str:
+    """The timeline of the works, and what to read besides."""
+    years = "".join(
+        f'<section class="year"><h3>{year}</h3><div>{"".join(map(_work, works))}</div></section>'
+        for year, works in groupby(WORKS.values(), key=lambda work: work.year)
+    )
+    reading = "".join(
+        f'<li><a href="{escape(one.link)}" target="_blank" rel="noopener">{escape(one.title)}</a>, {escape(one.author)}. '
+        f"{escape(one.good_for)}</li>"
+        for one in READING
+    )
+    return (
+        f'<header><h2>History</h2><p class="about">{len(WORKS)} works, oldest first: what each found, what it took from which, who took from it, '
+        f"and where in the lab it can be seen.</p></header>{years}<article><div><h2>What to read besides</h2><ul>{reading}</ul></div></article>"
+    )
+
+
+def _work(work: Work) -> str:
+    taken = [f"{_anchor(key)} ({escape(what)})" for key, what in TOOK.get(work.key, {}).items()]
+    given = [_anchor(key) for key, took in TOOK.items() if work.key in took]
+    shown = [_shown(Shown(one.tab, one.preset)) for one in work.tries]
+    lines = "".join(
+        f"<span><b>{title}</b> {'; '.join(parts)}</span>"
+        for title, parts in (("Took from", taken), ("Gave to", given), ("To be seen in", shown))
+        if parts
+    )
+    return (
+        f'<div class="work" id="{_slug(work.key)}"><p><b>{escape(work.authors)}</b> <a href="{escape(work.link)}" target="_blank" rel="noopener">'
+        f'{escape(work.title)}</a></p><p>{escape(work.idea)}</p><p class="links">{lines}</p></div>'
+    )
+
+
+def _slug(key: str) -> str:
+    return "work-" + re.sub(r"\W+", "-", key)
+
+
+def _anchor(key: str) -> str:
+    return f'<a href="#{_slug(key)}">{escape(key)}</a>'
 
 
 def _step(name: str, number: str, step: Step) -> str:

@@ -11,6 +11,7 @@ from lab.notes.notation import SYMBOLS
 
 DOLLARS = re.compile(r"\$([^$]+)\$")
 ACCENTS, PRIMES = "\u00af\u005e\u007e\u02d9", "\u2032\u2033"
+THIN = "0.167em"
 FUNCTIONS = ("log", "exp", "sin", "cos", "tanh")
 
 
@@ -70,7 +71,7 @@ def _converted(latex: str, how: str = "inline") -> ElementTree.Element:
 
 def _mend(one: ElementTree.Element) -> None:
     """One element: norm bars of a set size, slashes without spaces, accents and primes that sit close, upright words that come letter by
-    letter, and a space behind the name of a function."""
+    letter, and spaces around the name of a function."""
     if one.tag == "mo" and one.text == r"\|":
         one.text = "‖"
     elif one.tag == "mo" and one.text == "/":
@@ -84,6 +85,15 @@ def _mend(one: ElementTree.Element) -> None:
         whole = ElementTree.Element("mi")
         whole.text = "".join(part.text or "" for part in one)
         one[:] = [whole]
-    for i in reversed(range(len(one) - 1)):
-        if one.tag in ("mrow", "math") and one[i].text in FUNCTIONS and one[i + 1].text not in ("(", "["):
-            one.insert(i + 1, ElementTree.Element("mspace", width="0.167em"))
+    if one.tag in ("mrow", "math"):
+        for i in reversed(range(len(one))):
+            if _is_function(one[i]):
+                if i + 1 < len(one) and one[i + 1].text not in ("(", "["):
+                    one.insert(i + 1, ElementTree.Element("mspace", width=THIN))
+                if i and one[i - 1].tag not in ("mo", "mspace"):
+                    one.insert(i, ElementTree.Element("mspace", width=THIN))
+
+
+def _is_function(one: ElementTree.Element) -> bool:
+    """Whether it is the name of a function, perhaps with a base or a power."""
+    return (one[0] if one.tag in ("msub", "msup") else one).text in FUNCTIONS

@@ -77,8 +77,10 @@ const explain = (notes, symbol) => {
 
 // --- a chapter
 
-// What is wider than its place scrolls, and keys reach it.
+// What is wider than its place scrolls, and keys reach it; the chapter that is open is in sight.
 const fit = (notes) => {
+  const nav = notes.querySelector("nav"), open = nav?.querySelector("[aria-current]");
+  if (open) nav.scrollLeft = open.offsetLeft - (nav.clientWidth - open.offsetWidth) / 2;
   for (const one of notes.querySelectorAll(".equation, .wide, article p")) {
     if (one.scrollWidth > one.clientWidth + 1) one.tabIndex = 0;
     else one.removeAttribute("tabindex");
@@ -94,6 +96,13 @@ export const begin = (notes) => {
   notes.addEventListener("click", (event) => {
     const button = event.target.closest(".check-all");
     if (button) checkAll(notes, button);
+    const anchor = event.target.closest("a[href^='#']");
+    if (!anchor) return;
+    event.preventDefault();  // in the tab the address is the lab's
+    const place = notes.querySelector(`[id="${anchor.getAttribute("href").slice(1)}"]`);
+    place.tabIndex = -1;
+    place.focus();
+    place.scrollIntoView({ block: "center" });
   });
   for (const kind of ["pointerover", "pointerdown"])
     notes.addEventListener(kind, ({ target }) => explain(notes, target.closest("[data-symbol]")));
@@ -110,7 +119,7 @@ const show = async (notes, address) => {
     const response = await fetch(address);
     if (!response.ok) throw new Error(response.statusText);
     const page = new DOMParser().parseFromString(await response.text(), "text/html").querySelector(".notes");
-    for (const link of page.querySelectorAll("a[href]")) link.href = new URL(link.getAttribute("href"), address);
+    for (const link of page.querySelectorAll("a[href]:not([href^='#'])")) link.href = new URL(link.getAttribute("href"), address);
     notes.replaceChildren(...page.childNodes);
     fit(notes);
   } catch {
@@ -127,12 +136,13 @@ export const attach = (element) => {
   const notes = element.querySelector(".notes");
   begin(notes);
   notes.addEventListener("click", async (event) => {
-    const link = event.target.closest("nav a");
+    const link = event.target.closest("nav a, .onward");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     if (link.hasAttribute("aria-current")) return;
     await show(notes, link.href);
-    notes.querySelector("nav [aria-current]")?.focus();
+    window.scrollTo(0, 0);
+    notes.querySelector("nav [aria-current]")?.focus({ preventScroll: true });
   });
   show(notes, new URL(notes.dataset.first, here));
 };
