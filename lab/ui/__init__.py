@@ -93,6 +93,7 @@ def launch_options(backend: Any, settings: Settings) -> dict[str, Any]:
                 *vocabulary.routes(),
                 *own.routes(),
                 shelf.file(),
+                *notes.routes(backend),
                 *(route() for tab in TABS for route in tab.routes),
             ]
         },

@@ -2,20 +2,30 @@
 
 import re
 from html import unescape
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from lab.backends.deferred import Deferred
 from lab.notes.chapters import CHAPTERS, STEPS
 from lab.notes.notation import SYMBOLS
+from lab.requests.base import Waiting
 from lab.ui.tabs.notes import answers, equations
 
 
 @pytest.fixture(scope="module")
 def client():
-    return TestClient(Starlette(routes=[route() for route in answers.ROUTES]))
+    return TestClient(Starlette(routes=answers.routes(SimpleNamespace(outlook=lambda: Waiting(0, 0.0, "")))))
+
+
+def test_while_the_lab_starts_nothing_is_imported_and_the_page_is_to_ask_again():
+    client = TestClient(Starlette(routes=answers.routes(Deferred())))
+    for address in ("/notes/elbo", "/notes/check?step=elbo.entropy"):
+        answer = client.get(address)
+        assert answer.status_code == 202 and answers.STARTING.rstrip("…") in answer.text
 
 
 def test_every_page_is_whole_and_names_all(client):

@@ -4,6 +4,8 @@ from lab.ui.shell.instrument import Instrument
 from lab.ui.shell.sources import beside
 from lab.ui.tabs.notes import answers, tab
 
+routes = answers.routes
+
 TAB = Instrument(
     name="notes",
     title="Notes",
@@ -13,5 +15,4 @@ TAB = Instrument(
     card="Every derivation, step by step. Each step is checked on numbers of your own.",
     emblem="q(x<sub>t</sub> | x<sub>0</sub>) ✓",
     style=answers.face(f"{answers.FOLDER}/") + beside(__file__, "style.css"),
-    routes=answers.ROUTES,
 )

@@ -3,13 +3,22 @@ const here = import.meta.url;
 
 const word = (value) => document.createTextNode(value);
 
+// What the lab answers; while it starts it says so by 202, and is asked again.
+const answered = async (address) => {
+  for (;;) {
+    const response = await fetch(address);
+    if (response.status !== 202) return response;
+    await new Promise((later) => setTimeout(later, 1000));
+  }
+};
+
 // --- checks
 
 const ask = async (form) => {
   const values = new URLSearchParams(new FormData(form));
   values.set("step", form.dataset.step);
   try {
-    const response = await fetch(new URL(`check?${values}`, here));
+    const response = await answered(new URL(`check?${values}`, here));
     const answer = await response.json();
     return response.ok ? answer : { words: answer.refused ?? "The lab cannot compute this. Load the page anew." };
   } catch {
@@ -116,7 +125,7 @@ export const begin = (notes) => {
 const show = async (notes, address) => {
   notes.setAttribute("aria-busy", "true");
   try {
-    const response = await fetch(address);
+    const response = await answered(address);
     if (!response.ok) throw new Error(response.statusText);
     const page = new DOMParser().parseFromString(await response.text(), "text/html").querySelector(".notes");
     for (const link of page.querySelectorAll("a[href]:not([href^='#'])")) link.href = new URL(link.getAttribute("href"), address);
