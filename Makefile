@@ -46,7 +46,7 @@ bench: .venv/ready-test
 	@set -e; for file in tests/benchmarks/[a-z]*.py; do \
 		$(LIGHT) $(BIN)/python -m tests.benchmarks.$$(basename $$file .py); done
 
-# Percent-format files open as notebooks by "Open with"; nothing is saved into them but cells.
+# A double click opens a percent-format file as a notebook; nothing is saved into it but cells (lab/notebooks/jupytext.toml).
 notebooks: .venv/ready-notebooks
 	cd lab/notebooks && $(LIGHT) ../../$(BIN)/jupyter lab
 
@@ -74,6 +74,7 @@ format: .venv/ready-test
 
 .venv/ready-notebooks: .venv/ready
 	$(BIN)/uv pip install --quiet --python $(BIN)/python jupyterlab jupytext matplotlib
+	$(BIN)/jupytext-config --settings-file .venv/etc/jupyter/labconfig/default_setting_overrides.json set-default-viewer python
 	@touch $@
 
 .venv/ready-test: requirements-dev.txt .venv/ready

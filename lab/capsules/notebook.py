@@ -31,11 +31,14 @@ FEW_LINES = 12  # a cell of fewer takes in what follows without a heading
 @dataclass(frozen=True)
 class Script:
     """A script and the pictures that it draws again: by the names of the files that it writes, (height, width) or
-    (height, width, 3) uint8, None where the lab has not drawn what is in a file."""
+    (height, width, 3) uint8, None where the lab has not drawn what is in a file. `table` and `beside` are of the run, too: its
+    numbers as HTML, and pictures, by what they are called, that the script does not draw."""
 
     name: str  # of its file
     text: str
     pictures: Mapping[str, np.ndarray | None] = field(default_factory=dict)
+    table: str = ""
+    beside: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def notebook_name(self) -> str:
@@ -69,6 +72,7 @@ def notebook(script: Script) -> str:
         new_code_cell(head),
         *_cells(blocks, _sampler(about)),
         *_showing(script),
+        *_found(script),
     ]
     for number, cell in enumerate(cells):
         cell["id"] = f"cell-{number}"  # not drawn at random: the same script gives the same file
@@ -246,11 +250,27 @@ def _showing(script: Script) -> Iterator[nbformat.NotebookNode]:
     yield new_code_cell(code, outputs=[_output(picture) for picture in known])
 
 
-def _output(picture: np.ndarray) -> nbformat.NotebookNode:
+def _found(script: Script) -> Iterator[nbformat.NotebookNode]:
+    """What the run has besides: text, with its pictures in it."""
+    if not (script.table or script.beside):
+        return
+    names = [f"{name}.png" for name in script.beside]
+    shown = "\n\n".join(f"![{name}](attachment:{name}) {name.removesuffix('.png')}" for name in names)
+    cell = new_markdown_cell("\n\n".join(filter(None, ["## What the lab found", script.table, shown])))
+    if names:
+        cell["attachments"] = {f"{name}.png": {"image/png": _png(picture)} for name, picture in script.beside.items()}
+    yield cell
+
+
+def _png(picture: np.ndarray) -> str:
     stream = io.BytesIO()
     Image.fromarray(picture).save(stream, "PNG")
+    return base64.b64encode(stream.getvalue()).decode()
+
+
+def _output(picture: np.ndarray) -> nbformat.NotebookNode:
     data = {
-        "image/png": base64.b64encode(stream.getvalue()).decode(),
+        "image/png": _png(picture),
         "text/plain": "<IPython.core.display.Image object>",
     }
     return new_output("display_data", data, metadata={"image/png": {"width": SHOWN}})

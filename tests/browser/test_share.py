@@ -2,8 +2,10 @@
 
 import base64
 import io
+import re
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 from PIL import Image
@@ -69,6 +71,14 @@ def test_a_link_and_a_dropped_picture_bring_the_same_pictures_back(shared, brows
         shared.locator("#guidance-json").click()
         shared.locator("#guidance-file a[download]").first.click()
     assert '"seeds": "4, 9"' in Path(script.value.path()).read_text()
+    shared.locator("#guidance-notebook").click()
+    link = shared.locator("#guidance-file a[download]").first
+    expect(link).to_have_attribute("download", re.compile(r"\.ipynb$"))
+    with shared.expect_download() as notebook:
+        link.click()
+    book = nbformat.read(notebook.value.path(), as_version=4)
+    nbformat.validate(book)
+    assert "image/png" in book.cells[-1].outputs[0].data
     shared.locator("#guidance-stage [data-key]").first.click()
     expect(shared.locator("#guidance-png")).to_be_enabled()
     with shared.expect_download() as picture:

@@ -101,6 +101,15 @@ def test_the_first_cell_installs_what_is_missing_and_finds_the_lab(notebooks, tm
         exec(first, {})
 
 
+def test_what_the_run_found_besides_stands_at_the_end():
+    (table, grey) = ("<table><tr><td>4.5 nats</td></tr></table>", LARGE[..., 0])
+    script = Script("bound.py", SCRIPTS["bound"], table=table, beside={"decoded": LARGE, "nats": grey})
+    last = made(script).cells[-1]
+    assert table in last.source and "attachment:nats.png" in last.source
+    png = base64.b64decode(last.attachments["decoded.png"]["image/png"])
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(png))), LARGE)
+
+
 # Run
 
 

@@ -357,8 +357,11 @@ class Rooms(Tool):
         """The scripts of the room's last run."""
         last: Ended = self.last(values)
         room = self.rooms[last.room]
+        written, table = room.written(last.outcome), room.table(last.outcome)
+        drawn = any(picture is not None for picture in written.values())
+        beside = {} if drawn else dict(room.pictures(last.outcome))
         for name, text in room.scripts_of_run(last.request, last.outcome):
-            yield Script(name, text, room.written(last.outcome))
+            yield Script(name, text, written, table, beside)
 
     def pictures(self, values: dict[Any, Any]) -> Iterator[Path]:
         """The pictures of the room's last run."""

@@ -392,7 +392,8 @@ class LedgerTab(Tool):
         last: Ledger = self.last(values)
         for index, (request, account) in enumerate(zip(last.plan.requests, last.accounts, strict=True)):
             if account.prior:
-                yield Script(f"bill-{index + 1}.py", ledger_script(request, account.prior.picture))
+                text = ledger_script(request, account.prior.picture)
+                yield Script(f"bill-{index + 1}.py", text, table=view.table(last.plan, last.accounts))
 
     def restore(self, capsule: Capsule, values: dict[str, Any]) -> tuple[Update, str, str]:
         """The tab as a capsule says."""

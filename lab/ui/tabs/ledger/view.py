@@ -21,7 +21,7 @@ def stage(plan: Plan | None, accounts: Sequence[Account]) -> str:
     figures = [_figure("picture", picture(accounts), "The picture x_0", _size(accounts))]
     figures += [_figure("noisy", _received(accounts), "Received: x_t", _noisy_words(accounts))]
     figures += [_guess(plan, accounts, run) for run in runs]
-    return f'<div class="ledger" style="--columns:{len(figures)}">{"".join(figures)}</div>{_table(plan, accounts)}'
+    return f'<div class="ledger" style="--columns:{len(figures)}">{"".join(figures)}</div>{table(plan, accounts)}'
 
 
 def first(plan: Plan, run: int) -> Bill:
@@ -108,7 +108,7 @@ def mark(bill: Bill) -> str:
 HEAD = ("Bill", "Bits so far", "per dimension", "L<sub>T</sub>", "L<sub>T−1</sub> … L<sub>1</sub>", "L<sub>0</sub>")
 
 
-def _table(plan: Plan | None, accounts: Sequence[Account]) -> str:
+def table(plan: Plan | None, accounts: Sequence[Account]) -> str:
     """The bill: a row a payer."""
     whole = bool(accounts) and all(account.whole for account in accounts)
     cells = ["Bits in all" if whole and cell == HEAD[1] else cell for cell in HEAD]

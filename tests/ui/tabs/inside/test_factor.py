@@ -71,7 +71,7 @@ def test_the_sentences_have_the_runs_figures():
     said = text(view.words(outcome()))
     assert "1,000 ms at f1, 250 ms at f2, 62.5 ms at f4, 15.6 ms at f8: f4 is 16.0 times as fast" in said
     assert "What 2 pictures that no network learned keep" in said and "f2 28.0 dB and 0.850" in said
-    assert "half of Figure 6" in said and "that of f4 alone" in said
+    assert "half of what Rombach et al. 2022 compare" in said and "that of f4 alone" in said
     assert ROOM.summary(outcome()).endswith("f2 4.0, f4 16.0, f8 64.0.")
 
 
