@@ -113,6 +113,9 @@ class VariancePreserving:
         self.alphas_cumprod = alphas_cumprod
         self._alpha_bars = alpha_bars_of(alphas_cumprod)
         self._sigmas = ((1 - self._alpha_bars) / self._alpha_bars).sqrt()  # rising with t
+        self._table: list[float] = (
+            self._alpha_bars.tolist()
+        )  # for single timesteps, which every step of a lane asks for
 
     def __len__(self) -> int:
         return len(self.alphas_cumprod)
@@ -128,6 +131,8 @@ class VariancePreserving:
     def level(self, t: Time) -> Level[Time]:
         if isinstance(t, Tensor):
             return Level.from_alpha_bar(self.alpha_bar(t))
+        if 0 <= t < len(self) and t == int(t):
+            return Level.from_alpha_bar(self._table[int(t)])
         return Level.from_alpha_bar(float(self.alpha_bar(torch.tensor(t))))
 
     def timestep(self, level: Level[Tensor]) -> Tensor:

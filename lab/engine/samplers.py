@@ -7,7 +7,8 @@ flow-matching scheduler is flow time instead, 0 .. 1, and t = T * sigma.
 
 import inspect
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import diffusers
 import numpy as np
@@ -39,22 +40,50 @@ class DDIM(diffusers.DDIMScheduler):
         **_: Any,
     ) -> DDIMSchedulerOutput:
         """One step from `timestep` to the next one of `self.timesteps`; sample (1, channels, height, width)."""
-        alpha_bar = self.alphas_cumprod[int(timestep)]
-        alpha_bar_next = self._alpha_bar_after(int(timestep))
-        x_0, eps = split_prediction(model_output, sample, Level.from_alpha_bar(alpha_bar), self.config.prediction_type)
+        factors = self._factors(int(timestep), eta)
+        level = Level(factors.signal, factors.noise)
+        x_0, eps = split_prediction(model_output, sample, level, self.config.prediction_type)
         if self.config.clip_sample:
             x_0 = x_0.clamp(-self.config.clip_sample_range, self.config.clip_sample_range)
-        # Equation 16; then equation 12: "predicted x_0", "direction pointing to x_t", "random noise".
-        sigma = eta * ((1 - alpha_bar_next) / (1 - alpha_bar) * (1 - alpha_bar / alpha_bar_next)).clamp(min=0) ** 0.5
-        prev_sample = alpha_bar_next**0.5 * x_0 + (1 - alpha_bar_next - sigma**2).clamp(min=0) ** 0.5 * eps
+        # Equation 12: "predicted x_0", "direction pointing to x_t", "random noise".
+        prev_sample = factors.x_0 * x_0 + factors.eps * eps
         if eta > 0:
             noise = torch.randn(sample.shape, generator=generator, dtype=sample.dtype, device="cpu")
-            prev_sample = prev_sample + sigma * noise.to(sample.device)
+            prev_sample = prev_sample + factors.sigma * noise.to(sample.device)
         return DDIMSchedulerOutput(prev_sample=prev_sample, pred_original_sample=x_0)
 
-    def _alpha_bar_after(self, timestep: int) -> Tensor:
-        later = self.timesteps[self.timesteps < timestep]
-        return self.alphas_cumprod[int(later[0])] if len(later) else self.final_alpha_cumprod
+    def _factors(self, timestep: int, eta: float) -> "_Factors":
+        """Of the step from `timestep`: worked out for all timesteps when the first is asked for, since a tensor of one value
+        costs a step as much as one of a thousand."""
+        if self._known is None or self._known[0] is not self.timesteps or self._known[1] != eta:
+            self._known = self.timesteps, eta, {one.timestep: one for one in self._all_factors(self.timesteps, eta)}
+        return self._known[2].get(timestep) or next(self._all_factors(torch.tensor([timestep]), eta))
+
+    _known: tuple[Tensor, float, dict[int, "_Factors"]] | None = None  # timesteps, eta, and the factors of both
+
+    def _all_factors(self, timesteps: Tensor, eta: float) -> Iterator["_Factors"]:
+        """The factors of the steps from `timesteps` (n,), in the precision of the table of alpha-bar."""
+        visited = self.timesteps.tolist()
+        later = [next((t for t in visited if t < timestep), -1) for timestep in timesteps.tolist()]
+        alpha_bar = self.alphas_cumprod[timesteps]
+        alpha_bar_next = torch.cat([self.alphas_cumprod, self.final_alpha_cumprod[None]])[later]
+        # Equation 16.
+        sigma = eta * ((1 - alpha_bar_next) / (1 - alpha_bar) * (1 - alpha_bar / alpha_bar_next)).clamp(min=0) ** 0.5
+        direction = (1 - alpha_bar_next - sigma**2).clamp(min=0) ** 0.5
+        columns = (alpha_bar**0.5, (1 - alpha_bar) ** 0.5, alpha_bar_next**0.5, direction, sigma)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        return (_Factors(int(timestep), *row) for timestep, row in zip(timesteps.tolist(), rows, strict=True))
+
+
+class _Factors(NamedTuple):
+    """A step of DDIM in numbers: the level that it leaves, and what predicted x_0, predicted eps and fresh noise are multiplied by."""
+
+    timestep: int
+    signal: float
+    noise: float
+    x_0: float
+    eps: float
+    sigma: float
 
 
 class DDIMInversion(diffusers.DDIMScheduler):

@@ -62,7 +62,7 @@ class PixelDenoiser:
             x = x_t.to(self._weight)
             classes = [torch.tensor(conditioning, device=x.device)] if self._classes else []
             inputs = (x, t.to(x), *classes)
-            engine = self._engines("denoiser", Denoise(self.unet), [part[:1].detach() for part in inputs])
+            engine = self._engines("denoiser", lambda: Denoise(self.unet), inputs)
             prediction = engine(*inputs)[0].float().cpu()
             return prediction if self.limit is None else self._clipped(prediction, x_t, t, self.limit)
 

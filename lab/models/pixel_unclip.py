@@ -61,7 +61,7 @@ class PixelDecoderDenoiser:
         """Predict for rows x_t (rows, 3, height, width) at timesteps t (rows,)."""
         with torch.inference_mode(not recording(x_t)):
             inputs = self._inputs(x_t, t, conditioning)
-            engine = self._engines("denoiser", Denoise(self.decoder), [part[:1].detach() for part in inputs])
+            engine = self._engines("denoiser", lambda: Denoise(self.decoder), inputs)
             return engine(*inputs)[0].float().cpu()
 
     @torch.inference_mode()

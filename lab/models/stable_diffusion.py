@@ -204,9 +204,7 @@ class LatentDenoiser:
             residuals = self._residuals(x, t, embeddings, conditioning)
             inputs = (x, t, *embeddings, *own, *residuals)
             name = "denoiser under control" if residuals else "denoiser"
-            engine = self._engines(
-                name, Denoise(self.unet, len(embeddings) - 1), [part[:1].detach() for part in inputs]
-            )
+            engine = self._engines(name, lambda: Denoise(self.unet, len(embeddings) - 1), inputs)
             return engine(*inputs)[0].float().cpu()
 
     @torch.inference_mode()
@@ -388,7 +386,7 @@ class LoadedControl:
     def residuals(self, x: Tensor, t: Tensor, hints: Tensor, *embeddings: Tensor) -> tuple[Tensor, ...]:
         """What it adds to the UNet's skips and its middle, for rows x_t at timesteps t with a prompt's `embeddings`."""
         inputs = (x, t, hints, *embeddings)
-        return self._engines("control", Residuals(self.net), [part[:1].detach() for part in inputs])(*inputs)
+        return self._engines("control", lambda: Residuals(self.net), inputs)(*inputs)
 
 
 @dataclass(frozen=True)
@@ -527,14 +525,23 @@ class LoadedStableDiffusion:
     @torch.inference_mode()
     def _decoded(self, x_0: Tensor) -> Tensor:
         latents = (x_0 * self._deviation + self._mean)[None].to(self._weight)
-        decode = self._engines("decoder", Decode(self.autoencoder), [latents], buckets=(1,))
+        decode = self._engines("decoder", lambda: Decode(self.autoencoder), [latents], buckets=(1,))
         return decode(latents)[0][0].float().cpu()
 
     def preview(self, x: Tensor) -> np.ndarray:
         """A linear map from latents to RGB: a thousandth of a decode, at the latents' own resolution."""
         channels, height, width = x.shape
-        flat = torch.cat([x.reshape(channels, -1), torch.ones(1, height * width)])
-        return to_uint8((self.example_latents.to_rgb @ flat).reshape(3, height, width))
+        to_rgb, zero = self._preview
+        rgb = (x.numpy().reshape(channels, -1).T @ to_rgb + zero).clip(
+            0, 255
+        )  # NumPy's calls cost a fraction of torch's
+        return rgb.round().astype(np.uint8).reshape(height, width, 3)
+
+    @cached_property
+    def _preview(self) -> tuple[np.ndarray, np.ndarray]:
+        """The linear map from latents to RGB, (channels, 3), and what RGB is without any, (3,), from 0 to 255."""
+        to_rgb = self.example_latents.to_rgb.numpy().T * np.float32(127.5)
+        return np.ascontiguousarray(to_rgb[:-1]), to_rgb[-1] + np.float32(127.5)
 
     def from_picture(self, picture: np.ndarray) -> Tensor:
         return self.from_values(to_signed(picture, (self.side, self.side)))

@@ -58,7 +58,7 @@ class UpsamplerDenoiser:
             x = torch.cat([x_t, small.to(x_t)], dim=1).to(self._weight)
             inputs = (x, t.to(x), noise.to(x))
             name = f"denoiser-{self.shape[1]}"
-            engine = self._engines(name, Denoise(self.unet), [part[:1].detach() for part in inputs])
+            engine = self._engines(name, lambda: Denoise(self.unet), inputs)
             return engine(*inputs)[0].float().cpu()
 
 

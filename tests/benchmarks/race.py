@@ -28,7 +28,7 @@ from lab.models.prompts import embed_scale
 from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import LaneSettings, SamplingRequest
 from lab.settings import ASSETS, Settings
-from tests.benchmarks._report import compare, medians_s, value
+from tests.benchmarks._report import compare, medians_s
 
 BASE, STUDENT = "text-to-image", "student"
 STEPS, USERS = 25, 8
@@ -145,9 +145,13 @@ class Rival:
 
     def draw(self, seed: int = 0, scale: float = 5.0, steps: int = STEPS, guided: bool = True) -> Any:
         """A picture, (1, 64, 64, 3)."""
-        return self.pipes[guided and scale > 1].generate(
-            PROMPT, num_inference_steps=steps, guidance_scale=float(scale), rng_seed=seed, width=64, height=64
-        ).data
+        return (
+            self.pipes[guided and scale > 1]
+            .generate(
+                PROMPT, num_inference_steps=steps, guidance_scale=float(scale), rng_seed=seed, width=64, height=64
+            )
+            .data
+        )
 
 
 # ours
@@ -168,7 +172,9 @@ class Ours:
     def draw(self, *lanes: LaneSettings, model: str = BASE) -> None:
         """A run, to its end, as a page reads it."""
         forward = Forward(schedule=MODELS[model].schedules[0])
-        for _ in self.backend.run(SamplingRequest(model=model, condition=Condition(prompt=PROMPT), forward=forward, lanes=lanes)):
+        for _ in self.backend.run(
+            SamplingRequest(model=model, condition=Condition(prompt=PROMPT), forward=forward, lanes=lanes)
+        ):
             pass
 
     def draw_crowd(self) -> None:
@@ -187,8 +193,9 @@ class Ours:
 
         def request(engine: Any, rows: int) -> Any:
             size = min(size for size in engine._requests if size >= rows)
-            inputs = [part.repeat(size, *[1] * (part.dim() - 1)).numpy() for part in engine.example]
-            return partial(engine._requests[size].infer, inputs, share_inputs=True)
+            return partial(
+                engine._requests[size], [part.repeat(size, *[1] * (part.dim() - 1)) for part in engine.example]
+            )
 
         work = [request(unet, rows) for rows in calls] + [request(decoder, 1)] * pictures
 
@@ -245,7 +252,9 @@ def main() -> None:
             cache = Path(folder) / "cache"
             ours = Ours(precision, cache)
             rivals = [Rival(Path(folder) / name, precision) for name in (BASE, STUDENT)]
-            words = f"{'each as it comes' if precision is None else f'both {precision}'}, {torch.get_num_threads()} threads"
+            words = (
+                f"{'each as it comes' if precision is None else f'both {precision}'}, {torch.get_num_threads()} threads"
+            )
             race(ours, *rivals, words, asked.repeats)
 
 

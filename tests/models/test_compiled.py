@@ -8,7 +8,7 @@ import torch
 
 from lab.engine.lanes import drive
 from lab.models import compiled
-from lab.models.compiled import CompiledNetwork, Engines, Workshop
+from lab.models.compiled import BoundRequest, CompiledNetwork, Engines, Workshop
 from lab.models.loaders import load, make_cache, make_workshop
 from lab.operations.house import House
 from lab.operations.sampling import sampling
@@ -160,8 +160,8 @@ def test_a_network_kept_by_another_openvino_is_not_looked_at(small, workshop, co
 
 @pytest.mark.parametrize("wrong", [0.05, float("nan")])
 def test_what_openvino_computes_wrongly_is_computed_by_torch_and_not_kept(tmp_path, monkeypatch, wrong):
-    infer = CompiledNetwork._infer
-    monkeypatch.setattr(CompiledNetwork, "_infer", lambda *args: tuple(part + wrong for part in infer(*args)))
+    compute = BoundRequest.__call__
+    monkeypatch.setattr(BoundRequest, "__call__", lambda *args: tuple(part + wrong for part in compute(*args)))
     workshop = Workshop(tmp_path, threads=1)
     made = workshop(Small().eval(), "small", inputs(1), (1,))
     workshop.finish()
@@ -212,10 +212,24 @@ def test_what_is_too_large_stays_with_torch(workshop, monkeypatch):
     assert made.state.startswith("torch: too large")
 
 
+def test_what_a_call_gave_stays_what_it_was_and_rows_of_one_call_do_not_reach_the_next(workshop):
+    """A request reads and writes arrays of its own, which the next call uses again."""
+    made = workshop(Small().eval(), "small", inputs(1), (4,))
+    workshop.finish()
+    four, three = inputs(4), inputs(3)
+    first = made(*four)[0]
+    kept = first.clone()
+    torch.testing.assert_close(made(*three)[0], made.network(*three)[0].detach())
+    torch.testing.assert_close(first, kept, rtol=0, atol=0)
+    nothing = [torch.full_like(part, float("nan")) for part in four]
+    made(*nothing)
+    torch.testing.assert_close(made(*three)[0], made.network(*three)[0].detach())
+
+
 def test_engines_are_made_once_and_say_what_they_are(workshop):
     engines = Engines("content", workshop)
-    one = engines("small", Small().eval(), inputs(1), (1,))
-    assert engines("small", Small().eval(), inputs(1), (1,)) is one
+    one = engines("small", lambda: Small().eval(), inputs(1), (1,))
+    assert engines("small", lambda: Small().eval(), inputs(1), (1,)) is one
     workshop.finish()
     assert engines.nbytes == one.nbytes > 0
     assert engines.notes[0].startswith("small: OpenVINO float32, error ")
@@ -314,6 +328,6 @@ def test_the_pixel_models_eps_and_its_variance_are_torchs(pixel, rows):
     ours(x_t, t, classes)
     workshop.finish()
     got, want = ours(x_t, t, classes), torchs(x_t, t, classes)
-    assert ours._engines("denoiser", ours.unet, []).state == "OpenVINO float32"
+    assert ours._engines("denoiser", lambda: ours.unet, []).state == "OpenVINO float32"
     assert got.shape == want.shape == (rows, 6, 32, 32)
     torch.testing.assert_close(got, want, atol=1e-4, rtol=1e-4)
