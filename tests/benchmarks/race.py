@@ -11,7 +11,7 @@ import argparse
 import json
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -130,23 +130,23 @@ def export(name: str, folder: Path) -> None:
 class Rival:
     """GenAI's pipeline, one compiled for guided pictures and one for those without guidance."""
 
-    def __init__(self, folder: Path, precision: str | None) -> None:
+    def __init__(self, folder: Path, precision: str | None, guided: Sequence[bool] = (True, False)) -> None:
         import openvino_genai
 
         options: dict[str, Any] = {"INFERENCE_NUM_THREADS": torch.get_num_threads()}
         if precision:
             options["INFERENCE_PRECISION_HINT"] = PRECISIONS[precision]
         self.pipes = {}
-        for guided in (True, False):
+        for one in guided:
             pipe = openvino_genai.Text2ImagePipeline(folder)
-            pipe.reshape(1, 64, 64, 5.0 if guided else 1.0)
+            pipe.reshape(1, 64, 64, 5.0 if one else 1.0)
             pipe.compile("CPU", **options)
-            self.pipes[guided] = pipe
+            self.pipes[one] = pipe
 
-    def draw(self, seed: int = 0, scale: float = 5.0, steps: int = STEPS, guided: bool = True) -> Any:
+    def draw(self, seed: int = 0, scale: float = 5.0, steps: int = STEPS) -> Any:
         """A picture, (1, 64, 64, 3)."""
         return (
-            self.pipes[guided and scale > 1]
+            self.pipes[scale > 1]
             .generate(
                 PROMPT, num_inference_steps=steps, guidance_scale=float(scale), rng_seed=seed, width=64, height=64
             )
@@ -171,10 +171,7 @@ class Ours:
 
     def draw(self, *lanes: LaneSettings, model: str = BASE) -> None:
         """A run, to its end, as a page reads it."""
-        forward = Forward(schedule=MODELS[model].schedules[0])
-        for _ in self.backend.run(
-            SamplingRequest(model=model, condition=Condition(prompt=PROMPT), forward=forward, lanes=lanes)
-        ):
+        for _ in self.backend.run(request(*lanes, model=model)):
             pass
 
     def draw_crowd(self) -> None:
@@ -191,19 +188,24 @@ class Ours:
             engines = model._engines._engines
         unet, decoder = engines["denoiser"], engines["decoder"]
 
-        def request(engine: Any, rows: int) -> Any:
+        def call(engine: Any, rows: int) -> Any:
             size = min(size for size in engine._requests if size >= rows)
             return partial(
                 engine._requests[size], [part.repeat(size, *[1] * (part.dim() - 1)) for part in engine.example]
             )
 
-        work = [request(unet, rows) for rows in calls] + [request(decoder, 1)] * pictures
+        work = [call(unet, rows) for rows in calls] + [call(decoder, 1)] * pictures
 
         def run() -> None:
             for one in work:
                 one()
 
         return run
+
+
+def request(*lanes: LaneSettings, model: str = BASE) -> SamplingRequest:
+    forward = Forward(schedule=MODELS[model].schedules[0])
+    return SamplingRequest(model=model, condition=Condition(prompt=PROMPT), forward=forward, lanes=lanes)
 
 
 def lane(seed: int = 0, scale: float = 5.0, steps: int = STEPS, sampler: str = "ddim") -> LaneSettings:
@@ -231,7 +233,7 @@ def race(ours: Ours, rival: Rival, student: Rival, words: str, repeats: int) -> 
     for steps in (1, 4):
         own, other = each(
             lambda steps=steps: ours.draw(lane(scale=4.0, steps=steps, sampler="lcm"), model=STUDENT),
-            partial(student.draw, scale=4.0, steps=steps, guided=True),
+            partial(student.draw, scale=4.0, steps=steps),
             repeats=repeats * 3,
         )
         compare(f"student in {steps} step{'s' * (steps > 1)}, ours / GenAI; {words}", own, other, AIMS["alone"])
