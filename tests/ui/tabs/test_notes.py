@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from lab.backends.deferred import Deferred
 from lab.notes.chapters import CHAPTERS, STEPS
+from lab.notes.history import TOOK, WORKS
 from lab.notes.notation import SYMBOLS
 from lab.requests.base import Waiting
 from lab.ui.tabs.notes import answers, equations
@@ -45,6 +46,9 @@ def test_every_page_is_whole_and_names_all(client):
     timeline = client.get("/notes/history").text
     anchors, ids = re.findall(r'href="#([^"]+)"', timeline), re.findall(r' id="([^"]+)"', timeline)
     assert len(ids) == len(set(ids)) and set(anchors) <= set(ids) and len(anchors) > 100
+    arcs = [tuple(map(int, ends)) for ends in re.findall(r'data-before="(\d+)" data-after="(\d+)"', timeline)]
+    keys = list(WORKS)
+    assert sorted((keys[a], keys[b]) for a, b in arcs) == sorted((a, key) for key, took in TOOK.items() for a in took)
     missing = client.get("/notes/nowhere")
     assert missing.status_code == 404 and "There is no page of this name" in missing.text
 

@@ -12,6 +12,7 @@ from lab.notes.step import Chapter, Number, Shown, Source, Step
 from lab.ui import INSTRUMENTS
 from lab.ui.shell.sources import beside
 from lab.ui.tabs.notes.equations import display, prose
+from lab.ui.tabs.notes.timeline import picture
 
 STYLE = beside(__file__, "style.css") + beside(__file__, "page.css")
 
@@ -73,7 +74,7 @@ def history() -> str:
     )
     return (
         f'<header><h2>History</h2><p class="about">{len(WORKS)} works, oldest first: what each found, what it took from which, who took from it, '
-        f"and where in the lab it can be seen.</p></header>{years}<article><div><h2>What to read besides</h2><ul>{reading}</ul></div></article>"
+        f"and where in the lab it can be seen (filled dots).</p></header>{picture({key: _slug(key) for key in WORKS})}{years}<article><div><h2>What to read besides</h2><ul>{reading}</ul></div></article>"
     )
 
 

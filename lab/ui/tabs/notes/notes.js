@@ -84,6 +84,19 @@ const explain = (notes, symbol) => {
   box.style.left = `${Math.max(0, Math.min(place.left - frame.left, frame.width - box.offsetWidth))}px`;
 };
 
+// --- the timeline: a work that is pointed at, with what it took and what it gave
+
+const light = (notes, work) => {
+  for (const one of notes.querySelectorAll(".timeline .lit")) one.classList.remove("lit");
+  if (!work) return;
+  work.classList.add("lit");
+  for (const arc of notes.querySelectorAll(".timeline path")) {
+    if (![arc.dataset.before, arc.dataset.after].includes(work.dataset.work)) continue;
+    arc.classList.add("lit");
+    for (const end of [arc.dataset.before, arc.dataset.after]) notes.querySelector(`[data-work="${end}"]`).classList.add("lit");
+  }
+};
+
 // --- a chapter
 
 // What is wider than its place scrolls, and keys reach it; the chapter that is open is in sight.
@@ -114,7 +127,10 @@ export const begin = (notes) => {
     place.scrollIntoView({ block: "center" });
   });
   for (const kind of ["pointerover", "pointerdown"])
-    notes.addEventListener(kind, ({ target }) => explain(notes, target.closest("[data-symbol]")));
+    notes.addEventListener(kind, ({ target }) => {
+      explain(notes, target.closest("[data-symbol]"));
+      light(notes, target.closest("[data-work]"));
+    });
   notes.addEventListener("pointerleave", () => explain(notes, null));
   notes.addEventListener("keydown", (event) => { if (event.key === "Escape") explain(notes, null); });
   new ResizeObserver(() => fit(notes)).observe(notes);
