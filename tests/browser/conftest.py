@@ -54,7 +54,7 @@ FILLED = {  # what a tab without a shelf shows once it has what it opens with; o
     "noising": "#noising-film button img",
     "score": "#score-chart svg",
     "models": "#tab-models table",
-    "papers": "#tab-papers a",
+    "papers": "#tab-papers article a",
     "notes": "#tab-notes math",
 }
 FIRST_S = 180  # that a first run may take: it loads its models
