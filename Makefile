@@ -51,7 +51,7 @@ notebooks: .venv/ready-notebooks
 	cd lab/notebooks && $(LIGHT) ../../$(BIN)/jupyter lab
 
 notebooks-test: .venv/ready-test
-	$(LIGHT) $(TWO) LAB_ALL_NOTEBOOKS=1 $(BIN)/python -m pytest -v -n 2 --dist load tests/test_written_notebooks.py
+	$(LIGHT) $(TWO) LAB_ALL_NOTEBOOKS=1 $(BIN)/python -m pytest -v -n 2 tests/test_written_notebooks.py
 
 train: .venv/ready-test
 	$(LIGHT) OMP_NUM_THREADS=1 nice -n 19 $(BIN)/python -m lab.training all

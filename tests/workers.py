@@ -5,6 +5,7 @@ from xdist.scheduler import LoadFileScheduling
 
 BROWSER = "tests/browser/"
 TABS = tuple(f"{BROWSER}test_{name}" for name in ("controlnet", "edit", "inside", "unclip"))
+SHARED = "tests/test_written_notebooks.py"  # whose tests both take, one by one
 LONG = (BROWSER, *(f"tests/{name}.py" for name in (
     "models/test_compiled", "backends/test_ray_serve", "load/test_soak", "load/test_overload", "capsules/test_script",
     "deploy/test_space", "models/test_distilled", "load/test_faults", "test_safety",
@@ -13,7 +14,7 @@ LONG = (BROWSER, *(f"tests/{name}.py" for name in (
 
 class Pieces(LoadFileScheduling):
     """A worker takes one file after another in the order of the collection, and the browser tests as one piece, those of TABS as
-    another: in both workers a lab that serves and a browser are started once."""
+    another: in both workers a lab that serves and a browser are started once. The tests of SHARED are a piece each."""
 
     def __init__(self, config, log):
         config.option.loadscopereorder = False
@@ -22,6 +23,8 @@ class Pieces(LoadFileScheduling):
     def _split_scope(self, nodeid: str) -> str:
         if nodeid.startswith(BROWSER):
             return "browser, some tabs" if nodeid.startswith(TABS) else "browser"
+        if nodeid.startswith(SHARED):
+            return nodeid
         return nodeid.split("::", 1)[0]
 
 
