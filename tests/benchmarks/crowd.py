@@ -5,17 +5,18 @@ backend's worker, previews of every step and the decoded pictures. On two cores 
 random weights of Stable Diffusion 1.5's size, with the fraction of the floor that counted FLOPs allow.
 """
 
+import math
 import threading
 import time
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import DDIMScheduler, StableDiffusionPipeline
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from lab.backends.local import LocalBackend
 from lab.catalog import MODELS
@@ -26,6 +27,7 @@ from lab.operations.lanes import make_lane
 from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import LaneSettings, SamplingRequest, Step
 from lab.settings import ASSETS, Settings
+from tests.benchmarks._random import STABLE_DIFFUSION, write
 from tests.benchmarks._report import compare, medians_s, value
 
 MODEL = "text-to-image"
@@ -33,15 +35,16 @@ STEPS = 25
 USERS = 8
 SCALES = (0, 1, 2, 3, 5, 7.5, 10, 15)
 SAMPLERS = ("ddim", "euler", "dpmpp_2m", "unipc")
+PROMPT = "red heart"
 
 
 def request(*lanes: LaneSettings) -> SamplingRequest:
     forward = Forward(schedule=MODELS[MODEL].schedules[0])
-    return SamplingRequest(model=MODEL, condition=Condition(prompt="red heart"), forward=forward, lanes=lanes)
+    return SamplingRequest(model=MODEL, condition=Condition(prompt=PROMPT), forward=forward, lanes=lanes)
 
 
-def guided(seed: int = 0, scale: float = 5.0, sampler: str = "ddim") -> LaneSettings:
-    return LaneSettings(sampler=sampler, steps=STEPS, seed=seed, guidance_scale=scale)
+def guided(seed: int = 0, scale: float = 5.0, sampler: str = "ddim", steps: int = STEPS) -> LaneSettings:
+    return LaneSettings(sampler=sampler, steps=steps, seed=seed, guidance_scale=scale)
 
 
 def first_preview(backend: LocalBackend, asked: SamplingRequest) -> float:
@@ -63,99 +66,125 @@ class Aims:
     sweep: str = "at most 0.35"
 
 
+ON_GPU = Aims(alone="none", crowd="at most 0.33", sweep="at most 0.33")
+
+
+@dataclass(frozen=True)
+class Race:
+    """The backend against diffusers' pipeline, which has the weights of MODELS[MODEL]."""
+
+    backend: LocalBackend
+    pipeline: Any
+    words: str
+    aims: Aims = Aims()
+    steps: int = STEPS
+    repeats: int = 3
+    most_s: float = math.inf  # of one figure, after which no round begins
+    stop: threading.Event = field(default_factory=threading.Event)  # ends all runs
+
+    def naive(self, seed: int = 0, scale: float = 5.0) -> None:
+        self.pipeline(PROMPT, num_inference_steps=self.steps, guidance_scale=scale, generator=torch.manual_seed(seed))
+
+    def run(self, *lanes: LaneSettings) -> None:
+        for _ in self.backend.run(request(*lanes), self.stop):
+            pass
+
+    def alone(self) -> float:
+        """One user; returns the pipeline's seconds."""
+        ours, naive = self._medians(lambda: self.run(guided(steps=self.steps)), self.naive)
+        value(f"one guided picture of {self.steps} steps, seconds; {self.words}", ours)
+        compare(f"one user alone; {self.words}", ours, naive, self.aims.alone)
+        return naive
+
+    def crowd(self) -> None:
+        """Many users at once."""
+
+        def at_once() -> None:
+            with ThreadPoolExecutor(USERS) as pool:
+                try:
+                    list(pool.map(lambda seed: self.run(guided(seed, steps=self.steps)), range(USERS)))
+                except BaseException:
+                    self.stop.set()  # the pool waits for the others
+                    raise
+
+        compare(
+            f"{USERS} users; {self.words}",
+            *self._medians(at_once, lambda: [self.naive(seed) for seed in range(USERS)]),
+            self.aims.crowd,
+        )
+
+    def sweep(self) -> None:
+        """One user, many guidance scales."""
+        compare(
+            f"sweep of {len(SCALES)} scales; {self.words}",
+            *self._medians(
+                lambda: self.run(*(guided(scale=scale, steps=self.steps) for scale in SCALES)),
+                lambda: [self.naive(scale=scale) for scale in SCALES],
+            ),
+            self.aims.sweep,
+        )
+
+    def samplers(self) -> None:
+        """One user, many samplers."""
+        compare(
+            f"{len(SAMPLERS)} samplers; {self.words}",
+            *self._medians(
+                lambda: self.run(*(guided(sampler=name, steps=self.steps) for name in SAMPLERS)),
+                lambda: [self.naive() for _ in SAMPLERS],
+            ),
+            "at most 0.45",
+        )
+
+    def _medians(self, *works: Any) -> list[float]:
+        return medians_s(*works, repeats=self.repeats, most_s=self.most_s)
+
+
 def main() -> None:
     settings = Settings()
-    if pick_device(settings).type != "cuda":
-        figures(settings, ASSETS / "models" / MODEL, Aims())
+    device = pick_device(settings)
+    if device.type != "cuda":
+        folder = ASSETS / "models" / MODEL
+        pipeline = StableDiffusionPipeline.from_pretrained(folder, low_cpu_mem_usage=False)
+        figures(settings, pipeline, Aims())
         return
     with TemporaryDirectory() as folder:
-        write_random(Path(folder))
-        MODELS[MODEL] = replace(MODELS[MODEL], source=folder, size=512)
-        figures(settings, Path(folder), Aims(alone="none", crowd="at most 0.33", sweep="at most 0.33"))
+        pipeline = write(Path(folder), STABLE_DIFFUSION, device)
+        MODELS[MODEL] = replace(MODELS[MODEL], source=folder, size=STABLE_DIFFUSION.side)
+        figures(settings, pipeline, ON_GPU)
 
 
-def write_random(folder: Path, **smaller: Any) -> None:
-    """A Stable Diffusion of 1.5's architecture with random weights; `smaller` overrides the UNet's configuration."""
-    tokenizer = CLIPTokenizer.from_pretrained(ASSETS / "models" / "clip" / "tokenizer")
-    unet = UNet2DConditionModel(sample_size=64, cross_attention_dim=768, **smaller)
-    wide = {"block_out_channels": (128, 256, 512, 512), "layers_per_block": 2, "latent_channels": 4, "sample_size": 512}
-    autoencoder = AutoencoderKL(
-        **wide, down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4
-    )
-    text = CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=len(tokenizer), hidden_size=768, intermediate_size=3072, num_hidden_layers=12,
-            num_attention_heads=12, max_position_embeddings=tokenizer.model_max_length,
-        )
-    )  # fmt: skip
-    scheduler = DDIMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False)
-    StableDiffusionPipeline(
-        autoencoder, text, tokenizer, unet, scheduler, None, None, requires_safety_checker=False
-    ).to(torch.bfloat16).save_pretrained(folder)  # fmt: skip
-
-
-def figures(settings: Settings, folder: Path, aims: Aims) -> None:
+def figures(settings: Settings, pipeline: StableDiffusionPipeline, aims: Aims) -> None:
     backend = LocalBackend(settings)
     backend.warm(MODEL).join()
     if backend.workshop:
         backend.workshop.finish()
     device = backend.cache.device
-    pipeline = StableDiffusionPipeline.from_pretrained(
-        folder, torch_dtype=pick_dtype(settings), low_cpu_mem_usage=False
-    ).to(device)
+    pipeline.to(device, pick_dtype(settings))
     pipeline.scheduler = DDIMScheduler.from_config(pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
     words = (
-        f"{MODEL}, {torch.get_num_threads()} threads"
-        if device.type == "cpu"
-        else f"Stable Diffusion 1.5's size, {device}"
+        f"{MODEL}, {torch.get_num_threads()} threads" if device.type == "cpu" else f"{STABLE_DIFFUSION.title}, {device}"
     )
-
-    def naive(seed: int = 0, scale: float = 5.0) -> None:
-        pipeline("red heart", num_inference_steps=STEPS, guidance_scale=scale, generator=torch.manual_seed(seed))
-
-    def run(*lanes: LaneSettings) -> None:
-        for _ in backend.run(request(*lanes)):
-            pass
-
-    def crowd() -> None:
-        users = [threading.Thread(target=run, args=(guided(seed),)) for seed in range(USERS)]
-        for user in users:
-            user.start()
-        for user in users:
-            user.join()
-
-    def one_after_another() -> None:
-        for seed in range(USERS):
-            naive(seed)
-
-    alone, alone_naive = medians_s(lambda: run(guided()), naive)
-    value(f"one guided picture of {STEPS} steps, seconds; {words}", alone)
-    compare(f"one user alone; {words}", alone, alone_naive, aims.alone)
-    compare(f"{USERS} users; {words}", *medians_s(crowd, one_after_another), aims.crowd)
-    compare(
-        f"sweep of {len(SCALES)} scales; {words}",
-        *medians_s(lambda: run(*(guided(scale=scale) for scale in SCALES)), lambda: [naive(scale=s) for s in SCALES]),
-        aims.sweep,
-    )
-    compare(
-        f"{len(SAMPLERS)} samplers; {words}",
-        *medians_s(lambda: run(*(guided(sampler=name) for name in SAMPLERS)), lambda: [naive() for _ in SAMPLERS]),
-        "at most 0.45",
-    )
+    race = Race(backend, pipeline, words, aims)
+    alone_naive = race.alone()
+    race.crowd()
+    race.sweep()
+    race.samplers()
     house = House(backend.settings, backend.cache, backend.worker.drive)
 
     def unseen() -> None:
         with backend.cache.lease(MODEL) as model:
             denoiser = model.denoiser(request(guided()).forward)
-            condition = model.conditioning(Condition(prompt="red heart"))
+            condition = model.conditioning(Condition(prompt=PROMPT))
             lanes = [make_lane(0, guided(), denoiser, condition, model.unconditional())]
             *_, last = house.drive(denoiser, lanes)
             model.to_picture(last.x_0)
 
-    compare(f"previews at every step; {words}", *medians_s(lambda: run(guided()), unseen, repeats=7), "at most 1.08")
+    compare(
+        f"previews at every step; {words}", *medians_s(lambda: race.run(guided()), unseen, repeats=7), "at most 1.08"
+    )
 
-    others = [threading.Thread(target=run, args=(guided(seed),)) for seed in range(1, USERS)]
+    others = [threading.Thread(target=race.run, args=(guided(seed),)) for seed in range(1, USERS)]
     for other in others:
         other.start()
     preview = first_preview(backend, request(guided()))
@@ -169,24 +198,26 @@ def figures(settings: Settings, folder: Path, aims: Aims) -> None:
         fraction_of_the_floor(backend, words)
 
 
-def fraction_of_the_floor(backend: LocalBackend, words: str, rows: int = 16, calls: int = 10) -> None:
-    """Counted FLOPs of a call of `rows`, over the rate of matrix products measured here, over the time it took."""
+def fraction_of_the_floor(backend: LocalBackend, words: str, rows: int = 16, calls: int = 10, side: int = 8192) -> None:
+    """Counted FLOPs of a call of `rows`, over the rate of products of square matrices measured here, over the time it took."""
     with backend.cache.lease(MODEL) as model, torch.inference_mode():
         denoiser = model.denoiser(request(guided()).forward)
-        row = model.conditioning(Condition(prompt="red heart"))
+        row = model.conditioning(Condition(prompt=PROMPT))
         x, t = torch.randn(rows, *denoiser.shape), torch.full((rows,), 500.0)
         with FlopCounterMode(display=False) as counter:
             denoiser(x, t, [row] * rows)
         (call,) = medians_s(lambda: [denoiser(x, t, [row] * rows) for _ in range(calls)])
-        a = torch.randn(8192, 8192, device=backend.cache.device, dtype=denoiser.unet.dtype)
+        device = backend.cache.device
+        a = torch.randn(side, side, device=device, dtype=denoiser.unet.dtype)
 
         def products() -> None:
             for _ in range(calls):
                 a @ a
-            torch.cuda.synchronize()
+            if device.type == "cuda":
+                torch.cuda.synchronize()
 
         (product,) = medians_s(products)
-        rate = calls * 2 * 8192**3 / product
+        rate = calls * 2 * side**3 / product
     value(f"matrix products, TFLOP/s; {words}", rate / 1e12)
     value(
         f"fraction of the floor at batch {rows}; {words}",
@@ -200,7 +231,7 @@ def loop_overhead(settings: Settings, pipeline: StableDiffusionPipeline, words: 
     cache = make_cache(settings)
     with cache.lease(MODEL) as model, torch.inference_mode():
         denoiser = model.denoiser(request(guided()).forward)
-        conditional, unconditional = model.conditioning(Condition(prompt="red heart")), model.unconditional()
+        conditional, unconditional = model.conditioning(Condition(prompt=PROMPT)), model.unconditional()
         weight = next(denoiser.unet.parameters())
         hidden = torch.stack([conditional.prompt.hidden, unconditional.prompt.hidden]).to(weight)
 
