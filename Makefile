@@ -4,6 +4,7 @@
 # make lint-page what a linter says of the page's style sheets and scripts; needs Node, which nothing else does
 # make soak      64 visitors for five minutes, then for one where 16 fit; what is left of a hundred visits
 # make bench     every benchmark, one JSON line a figure
+# make gpu-check eight minutes of a machine with CUDA: figures and weights in OUT (default .runs-gpu)
 # make notebooks       open the written notebooks in JupyterLab, which is installed for that
 # make notebooks-test  run all of them, each in a kernel of its own
 # make train     train every model again, resuming where it stopped (hours: see python -m lab.training all --help)
@@ -17,7 +18,7 @@ LIGHT := OMP_WAIT_POLICY=PASSIVE GRADIO_ANALYTICS_ENABLED=False PYTHONDONTWRITEB
 # Two workers (tests/workers.py) on two cores.
 TWO := OMP_NUM_THREADS=1
 
-.PHONY: run test coverage notebooks notebooks-test lint-page soak bench train pictures format
+.PHONY: run test coverage notebooks notebooks-test lint-page soak bench gpu-check train pictures format
 .DELETE_ON_ERROR:
 
 run: .venv/ready
@@ -45,6 +46,9 @@ soak: .venv/ready-test
 bench: .venv/ready-test
 	@set -e; for file in tests/benchmarks/[a-z]*.py; do \
 		$(LIGHT) $(BIN)/python -m tests.benchmarks.$$(basename $$file .py); done
+
+gpu-check: .venv/ready-test
+	$(LIGHT) $(BIN)/python -m tests.gpu_check $(or $(OUT),.runs-gpu)
 
 # A double click opens a percent-format file as a notebook; nothing is saved into it but cells (lab/notebooks/jupytext.toml).
 notebooks: .venv/ready-notebooks
