@@ -1,7 +1,7 @@
 // The stage of a tab of rooms: whatever room is shown gets its own script, NAME.js, once for each markup that arrives. Gradio changes
 // elements in place: a room is given a copy of them, to which no listener of the markup before hangs.
 //
-// A room's `attach(root, tell)` may return a function: it is called with the values of the tab's live controls, by name, whenever one
+// A room's `attach(root, tell, left)` may return a function: it is called with the values of the tab's live controls, by name, whenever one
 // of them has another. `tell({ name: value })` sets live controls, and with them the link of the run that is shown. `left` is aborted as soon as
 // other markup has arrived: what the room waits for finds other elements beneath its root from then on.
 let markup = null; // that was attached last
