@@ -1,33 +1,38 @@
-// Run, or a preset, pressed while the server still answers a control waits for the answer: it may set other controls, as Steps
-// sets those of every lane, and a run takes them as they are.
+// Run, pressed while the server still answers an event that may set what Run reads, waits for the answer: Steps, for one, sets
+// those of every lane.
 () => {
-  const PRESSES = "button.lab-go, .presets button", LONGEST_MS = 5000;
-  const answer = window.fetch;
-  let underWay = 0, pressed = null, passes = false;
+  const LONGEST_MS = 5000;
+  const answer = window.fetch, underWay = new Set(); // events that are being answered
+  let pressed = null, passes = false;
+  const eventOf = (test) => window.gradio_config.dependencies.find(test);
   window.fetch = async (...request) => {
     if (!String(request[0]?.url ?? request[0]).includes("/run/predict")) return answer(...request);
-    underWay += 1;
+    const { fn_index } = JSON.parse(request[1]?.body ?? "{}"), mine = { outputs: eventOf(({ id }) => id === fn_index)?.outputs ?? [] };
+    underWay.add(mine);
     try {
       return await answer(...request);
     } finally {
-      setTimeout(() => { underWay -= 1; }, 100); // until the page has it, and has asked again where something else was changed meanwhile
+      setTimeout(() => underWay.delete(mine), 100); // until the page has it, and has asked again where something else was changed meanwhile
     }
   };
+  const settled = (button) => {
+    const part = window.gradio_config.components.find(({ props }) => props.elem_id === button.id)?.id;
+    const reads = new Set(eventOf(({ targets }) => targets.some(([id, event]) => id === part && event === "click"))?.inputs);
+    return ![...underWay].some(({ outputs }) => outputs.some((output) => reads.has(output)));
+  };
   window.addEventListener("click", (event) => {
-    const button = event.target.closest?.(PRESSES);
-    if (!button || !underWay || passes) return;
+    const button = event.target.closest?.("button.lab-go.primary");
+    if (!button || passes || settled(button)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    const waits = pressed !== null;
-    pressed = button; // of several presses the last one counts
-    if (waits) return;
+    if (pressed) return; // it waits already
+    pressed = button;
     const until = performance.now() + LONGEST_MS;
     const press = () => {
-      if (underWay && performance.now() < until) return void setTimeout(press, 20);
-      const last = pressed;
+      if (!settled(button) && performance.now() < until) return void setTimeout(press, 20);
       pressed = null;
       passes = true;
-      if (last.isConnected && !last.disabled) last.click();
+      if (button.isConnected && !button.disabled) button.click();
       passes = false;
     };
     press();
