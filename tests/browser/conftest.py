@@ -69,6 +69,15 @@ def open_tab(page: Page, tab: str) -> None:
     expect(page.locator(f"#{tab}-replay", has_text="Pause")).to_have_count(0)
 
 
+def press_preset(page: Page, tab: str, title: str) -> None:
+    """Press a preset of the tab that is open, and wait until what the tab said before is gone, so that no end of a run is
+    mistaken for this one's."""
+    page.locator(f"#{tab}-note .lab-note").first.evaluate("note => { note.id = 'said-before'; }")
+    page.locator(f"#{tab}-presets").get_by_role("button", name=title, exact=True).click()
+    expect(page.locator("#said-before")).to_have_count(0)
+    expect(page.locator(f"#{tab}-presets [aria-pressed=true]")).to_have_text(title)
+
+
 def ended(page: Page, tab: str) -> None:
     """Wait for the end of the tab's run."""
     page.wait_for_function(

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import keep, watch_requests
+from tests.browser.conftest import keep, press_preset, watch_requests
 
 expect.set_options(timeout=90_000)  # two cores, perhaps busy
 
@@ -17,7 +17,7 @@ def opens():
 
 
 def press(page, title, words):
-    page.locator("#inside-presets").get_by_role("button", name=title, exact=True).click()
+    press_preset(page, "inside", title)
     expect(page.locator("#inside-note").get_by_text(words)).to_be_visible()
     expect(page.locator("#inside-run")).to_be_enabled()
 

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from lab.models.families import read_family
 from lab.settings import ASSETS
-from tests.browser.conftest import keep, wait_for_address, watch_requests
+from tests.browser.conftest import keep, press_preset, wait_for_address, watch_requests
 
 expect.set_options(timeout=90_000)  # two cores, perhaps busy
 
@@ -19,8 +19,7 @@ def opens():
 
 def press(page, title):
     expect(page.locator("#inside-stop")).to_be_disabled()
-    page.locator("#inside-presets").get_by_role("button", name=title, exact=True).click()
-    expect(page.locator("#inside-presets [aria-pressed=true]")).to_have_text(title)
+    press_preset(page, "inside", title)
     expect(page.locator(".dial-bars ol")).to_have_count(6)
     expect(page.locator("#inside-note").get_by_text("measured under each")).to_be_visible()
     expect(page.locator("#inside-run")).to_be_enabled()

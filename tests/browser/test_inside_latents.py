@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import keep, watch_requests
+from tests.browser.conftest import keep, press_preset, watch_requests
 
 expect.set_options(timeout=90_000)  # two cores, perhaps busy
 
@@ -18,11 +18,11 @@ def opens():
 
 def press(page, title):
     expect(page.locator("#inside-stop")).to_be_disabled()
-    page.locator("#inside-presets").get_by_role("button", name=title, exact=True).click()
-    expect(page.locator("#inside-presets [aria-pressed=true]")).to_have_text(title)
+    press_preset(page, "inside", title)
     expect(page.locator(".latents-slider input")).to_be_enabled()
     expect(page.locator("#inside-run")).to_be_enabled()
     expect(page.locator("#inside-note").get_by_text("numbers for")).to_be_visible()
+    expect(page.locator("[data-room=latents][data-ready]")).to_be_visible()
 
 
 def drag(page, place):

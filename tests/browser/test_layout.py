@@ -85,6 +85,7 @@ def test_controls_offer_what_goes_with_the_others(page):
     presets = page.locator("#samplers-presets")
     for title in ("One step or eight?", "Learned or perfect?", "DDPM against DDIM"):  # student, pixel model, exact
         presets.get_by_role("button", name=title, exact=True).click()
+        expect(presets.locator("[aria-pressed=true]")).to_have_text(title)
         expect(page.locator("#samplers-run")).to_be_enabled()
     page.locator("#samplers-samplers input").click()
     offered = page.locator("#samplers-samplers [role=option]")

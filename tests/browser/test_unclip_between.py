@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import keep, wait_for_address, watch_requests
+from tests.browser.conftest import keep, press_preset, wait_for_address, watch_requests
 
 expect.set_options(timeout=90_000)  # two cores, perhaps busy
 READ = """one => { const drawn = document.createElement('canvas'), side = one.naturalWidth || one.width; drawn.width = drawn.height = side;
@@ -17,7 +17,7 @@ def opens():
 
 
 def press(page, title, experiment):
-    page.locator("#unclip-presets").get_by_role("button", name=title, exact=True).click()
+    press_preset(page, "unclip", title)
     expect(page.locator(f".between[data-whole][data-experiment={experiment}]")).to_have_count(1)
     expect(page.locator("#unclip-run")).to_be_enabled()
 

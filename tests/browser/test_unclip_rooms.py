@@ -8,7 +8,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from lab.ui.shell.share import ALONE
-from tests.browser.conftest import bring, ended, fill, keep, wait_for_address
+from tests.browser.conftest import bring, ended, fill, keep, press_preset, wait_for_address
 
 expect.set_options(timeout=90_000)  # two cores, perhaps busy
 pytestmark = pytest.mark.same_page
@@ -32,8 +32,7 @@ def rests(page, room, says):
 
 
 def press(page, title, room, says):
-    page.locator("#unclip-presets").get_by_role("button", name=title, exact=True).click()
-    expect(page.locator("#unclip-presets [aria-pressed=true]")).to_have_text(title)
+    press_preset(page, "unclip", title)
     rests(page, room, says)
 
 

@@ -88,6 +88,7 @@ export function attach(root, _tell, left) {
     side = Number(found.dataset.side);
     sheet = image;
     move();
+    root.dataset.ready = '';
   };
 
   const chosen = (event) => event.target.closest?.('.latents-cell');
