@@ -110,7 +110,7 @@ document.addEventListener('click', (event) => {
 });
 // Before whatever else Escape does, and instead of it.
 document.addEventListener('keydown', (event) => {
-  if (event.key !== 'Escape' || !frame || event.target.closest('[role=dialog]') || document.querySelector(':popover-open')) return;
+  if (event.key !== 'Escape' || !frame || event.target.closest('[role=dialog], .color-picker') || document.querySelector(':popover-open')) return;
   event.preventDefault();
   event.stopPropagation();
   end();
