@@ -29,7 +29,7 @@ from lab.notes.step import SEED, Chapter, Check, Number, Shown, Sides, Source, S
 DDPM, NONEQUILIBRIUM, VDM = "Ho, Jain & Abbeel 2020", "Sohl-Dickstein et al. 2015", "Kingma et al. 2021"
 T, CHAIN = 1000, 40  # timesteps of the schedule; of the chain that is walked by draws
 X_0, X_T = Number("x_0", "x_0", 1.5, -3, 3), Number("x_t", "x_t", 0.4, -4, 4)
-SHARE = Number("share", "w", 0.3, 0.05, 0.95)
+SHARE = Number("share", r"\text{share of the hump at } {-1}", 0.3, 0.05, 0.95)
 TIME = Number("t", "t", 300, 2, T, whole=True)
 
 
@@ -186,7 +186,7 @@ CHAPTER = Chapter(
                 r"$x_t$ is a shrunk picture plus independent noise, and the density of a sum is the convolution of the densities. "
                 r"For data that are a mixture of normals each hump is shrunk and widened by itself: its mean becomes "
                 r"$\sqrt{\bar\alpha_t}\,p_i$ and its variance $\bar\alpha_t s^2 + 1-\bar\alpha_t$.",
-                r"The data of this check are two humps of deviation 0.4, one at $-1$ with the share $w$, the other at $1.5$.",
+                r"The data of this check are two humps of deviation 0.4, one at $-1$ with a share that can be set, the other at $1.5$. They are those of every check that asks for this share.",
             ),
             (
                 r"q(x_t) = \int q(x_t \mid x_0)\, q(x_0)\, \mathrm{d}x_0",

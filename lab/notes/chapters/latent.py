@@ -208,7 +208,7 @@ CHAPTER = Chapter(
             "One step later the copy learns, too",
             (
                 r"What lies behind the zero layer has the gradient (error) times $w$ times its own slope: zero in the first step, and no longer once $w$ has moved by $-\eta\,(F(x)-y)\tanh(u\,h)$. "
-                r"Only where the error or the feature is exactly zero does nothing move, and then there is nothing to learn from this example.",
+                r"Only where the error or the feature is exactly zero does nothing move: without an error there is nothing to learn, and of what the feature does not see nothing can be learned.",
             ),
             (
                 r"\frac{\partial}{\partial u}\,\tfrac12(y_c - y)^2 = (y_c - y)\, w\, h\,\big(1 - \tanh^2(u\,h)\big)",

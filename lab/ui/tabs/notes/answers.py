@@ -76,7 +76,8 @@ def answer(name: str, asked: dict[str, str]) -> dict[str, Any]:
 
 
 def _short(value: float, digits: int = 2) -> str:
-    """A number as people write it."""
+    """A number as people write it; zero without a sign."""
+    value += 0.0
     return f"{value:.{digits}g}".replace("e-0", "e-").replace("-", "−", int(value < 0))
 
 
