@@ -58,22 +58,23 @@ def everything():
 OTHERS = {"1706.03762", "2404.07724"}
 
 
-@pytest.mark.skipif(ALL, reason="all are run whole")
-@pytest.mark.parametrize("name", of_the_day())
-def test_a_third_of_them_runs_quickly(name, tmp_path):
-    matplotlib.use("Agg")
-    text = BY_NAME[name].path.read_text("utf-8")
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*non-interactive")
-        run_here(read(text.replace(QUICK, "QUICK = True")), tmp_path)
-    matplotlib.pyplot.close("all")
+if ALL:
 
+    @pytest.mark.parametrize("name", NAMES)
+    def test_it_runs_whole_in_a_kernel(name, tmp_path):
+        run = run_in_a_kernel(BY_NAME[name].notebook, tmp_path, timeout_s=600)
+        assert any("image/png" in output.get("data", {}) for cell in run.cells for output in cell.get("outputs", []))
 
-@pytest.mark.skipif(not ALL, reason="make notebooks-test runs all, whole")
-@pytest.mark.parametrize("name", NAMES)
-def test_it_runs_whole_in_a_kernel(name, tmp_path):
-    run = run_in_a_kernel(BY_NAME[name].notebook, tmp_path, timeout_s=600)
-    assert any("image/png" in output.get("data", {}) for cell in run.cells for output in cell.get("outputs", []))
+else:
+
+    @pytest.mark.parametrize("name", of_the_day())
+    def test_a_third_of_them_runs_quickly(name, tmp_path):
+        matplotlib.use("Agg")
+        text = BY_NAME[name].path.read_text("utf-8")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*non-interactive")
+            run_here(read(text.replace(QUICK, "QUICK = True")), tmp_path)
+        matplotlib.pyplot.close("all")
 
 
 def test_what_stands_before_the_first_cell_is_refused():

@@ -531,10 +531,8 @@ class LoadedStableDiffusion:
     def preview(self, x: Tensor) -> np.ndarray:
         """A linear map from latents to RGB: a thousandth of a decode, at the latents' own resolution."""
         channels, height, width = x.shape
-        to_rgb, zero = self._preview
-        rgb = (x.numpy().reshape(channels, -1).T @ to_rgb + zero).clip(
-            0, 255
-        )  # NumPy's calls cost a fraction of torch's
+        to_rgb, zero = self._preview  # in NumPy, whose calls cost a fraction of torch's
+        rgb = (x.numpy().reshape(channels, -1).T @ to_rgb + zero).clip(0, 255)
         return rgb.round().astype(np.uint8).reshape(height, width, 3)
 
     @cached_property
