@@ -99,6 +99,16 @@ def test_run_pressed_while_a_control_is_answered_draws_what_is_set(tab):
     finished(tab, "2 pictures, 14 denoiser calls")
 
 
+def test_run_pressed_at_once_draws_the_number_that_took_the_place_of_an_impossible_one(tab):
+    finished(tab)
+    box = tab.locator("#samplers-steps input[type=number]")
+    box.click()
+    box.press("Control+a")
+    box.press_sequentially("999")
+    tab.get_by_role("button", name="Run", exact=True).click()
+    finished(tab, "2 pictures, 400 denoiser calls")
+
+
 @pytest.mark.same_page
 @pytest.mark.parametrize(("typed", "steps"), [("0", 1), ("500", 200), ("-3", 1), ("", 20), ("7", 7)])
 def test_a_number_that_a_slider_cannot_take_becomes_the_nearest_one_for_all(tab, typed, steps):

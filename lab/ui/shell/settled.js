@@ -1,9 +1,10 @@
 // Run, pressed while the server still answers an event that may set what Run reads, waits for the answer: Steps, for one, sets
 // those of every lane.
 () => {
-  const LONGEST_MS = 5000;
+  const LONGEST_MS = 5000, ASKED_MS = 150; // until the server has been asked about what was just changed
   const answer = window.fetch, underWay = new Set(); // events that are being answered
-  let pressed = null, passes = false;
+  let pressed = null, passes = false, changed = -Infinity;
+  window.addEventListener("input", () => { changed = performance.now(); }, true);
   const eventOf = (test) => window.gradio_config.dependencies.find(test);
   window.fetch = async (...request) => {
     if (!String(request[0]?.url ?? request[0]).includes("/run/predict")) return answer(...request);
@@ -16,6 +17,7 @@
     }
   };
   const settled = (button) => {
+    if (performance.now() - changed < ASKED_MS) return false;
     const part = window.gradio_config.components.find(({ props }) => props.elem_id === button.id)?.id;
     const reads = new Set(eventOf(({ targets }) => targets.some(([id, event]) => id === part && event === "click"))?.inputs);
     return ![...underWay].some(({ outputs }) => outputs.some((output) => reads.has(output)));
