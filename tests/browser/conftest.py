@@ -1,6 +1,7 @@
 """The real app on a free port, and a page in headless Chromium that fails the test on any console error."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -85,6 +86,19 @@ def ended(page: Page, tab: str) -> None:
     )
 
 
+def stop_at(page: Page, tab: str, words: str) -> None:
+    """Press Stop as soon as the note says `words`: the page itself does, since a run may last no longer than a driver takes to look."""
+    page.wait_for_function(
+        """([tab, words]) => {
+          const stop = document.getElementById(`${tab}-stop`);
+          if (stop.disabled || !new RegExp(words).test(document.getElementById(`${tab}-note`).textContent)) return false;
+          stop.click();
+          return true;
+        }""",
+        arg=[tab, words],
+    )
+
+
 def watch_requests(page: Page) -> list[str]:
     """The addresses that the page asks the server for from now on, without what every open page asks by itself: who waits,
     and whether the server is there."""
@@ -117,14 +131,30 @@ def wait_for_address(page: Page, name: str, value: object) -> None:
     pytest.fail(f"the address does not carry {name} = {value!r}: {page.url}")
 
 
+class Served(str):
+    """The address of what is served, with the process that serves it."""
+
+    process: subprocess.Popen[bytes]
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Nothing moves on the server meanwhile: what a page shows of a run stays as it is, however soon the run would end."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
+
 @contextmanager
-def serving(command: list[str], port: int, log_file: Path, **environment: str) -> Iterator[str]:
+def serving(command: list[str], port: int, log_file: Path, **environment: str) -> Iterator[Served]:
     """The address of what a command of Python serves at a port, from when it answers on; it is ended in the end."""
     log = log_file.open("w+")
     app = subprocess.Popen(
         [sys.executable, *command], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **environment}
     )
-    url = f"http://127.0.0.1:{port}"
+    url = Served(f"http://127.0.0.1:{port}")
+    url.process = app
     try:
         deadline = time.monotonic() + START_S
         while True:

@@ -1,12 +1,10 @@
 """The ControlNet tab in a real browser: a drawn picture, an upload, a dragged joint, a stop, and how it looks."""
 
-import re
-
 import pytest
 from playwright.sync_api import expect
 
 from lab.settings import ASSETS
-from tests.browser.conftest import bring, fill, keep, stroke
+from tests.browser.conftest import bring, fill, keep, stop_at, stroke
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
 
@@ -216,8 +214,7 @@ def test_stop_keeps_what_is_done(tab):
     tab.get_by_role("button", name="More ▼").click()
     fill(tab.get_by_label("number input for Steps").last, "50")
     tab.locator("#controlnet-run").click()
-    expect(note(tab).get_by_text(re.compile(r"8 pictures · \d+ of 400 calls"))).to_be_visible()
-    tab.locator("#controlnet-stop").click()
+    stop_at(tab, "controlnet", r"8 pictures · \d+ of 400 calls")
     finished(tab, "Stopped.")
     assert len(pictures(tab)) == 8
 

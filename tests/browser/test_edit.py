@@ -1,11 +1,9 @@
 """The Edit tab in a real browser: a painted mask, strokes that pictures follow, a picture that turns over, Stop, a link there and back."""
 
-import re
-
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import fill, keep, stroke, wait_for_address
+from tests.browser.conftest import fill, keep, stop_at, stroke, wait_for_address
 
 expect.set_options(timeout=90_000)  # two cores, perhaps busy
 
@@ -44,6 +42,16 @@ def choose(page, experiment):
 
 def pictures(page):
     return page.locator("#edit-stage .edit img").evaluate_all("images => images.map(image => image.src)")
+
+
+def changed(page, before):
+    """Wait until other pictures stand in the place of each of these, and for the end of their run."""
+    page.wait_for_function(
+        "before => { const now = [...document.querySelectorAll('#edit-stage .edit img')].map(one => one.src);"
+        " return now.length === before.length && now.every((src, i) => src !== before[i]); }",
+        arg=before,
+    )
+    finished(page)
 
 
 def paint(page, *corners):
@@ -90,17 +98,12 @@ def test_pictures_follow_the_strokes(tab):
     before = pictures(tab)
     assert len(before) == 8
     paint(tab, (0.2, 0.2), (0.8, 0.2))
-    tab.wait_for_function(
-        "before => { const now = [...document.querySelectorAll('#edit-stage .edit img')].map(one => one.src);"
-        " return now.length === before.length && now.every((src, i) => src !== before[i]); }",
-        arg=before,
-    )
-    finished(tab)
+    changed(tab, before)
     shelf = tab.locator("#edit-shelf li")
     expect(shelf).to_have_count(3)
+    before = pictures(tab)
     paint(tab, (0.2, 0.9), (0.8, 0.9))
-    expect(tab.locator("#edit-stop")).to_be_enabled()
-    finished(tab)
+    changed(tab, before)
     expect(shelf).to_have_count(3)  # strokes have one place there
 
 
@@ -142,11 +145,7 @@ def test_stop_keeps_what_is_there(tab):
     fill(tab.get_by_label("number input for Steps").last, "100")
     fill(tab.get_by_label("number input for Seeds").last, "8")
     tab.locator("#edit-run").click()
-    expect(
-        tab.locator("#edit-note").get_by_text(re.compile(r"40 pictures · \d+ of 2400 denoiser calls"))
-    ).to_be_visible()
-    tab.wait_for_timeout(1500)
-    tab.locator("#edit-stop").click()
+    stop_at(tab, "edit", r"40 pictures · \d+ of 2400 denoiser calls")
     finished(tab, "Stopped.")
     assert len(pictures(tab)) == 40
 

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from lab.capsules.capsule import make, to_link
 from lab.fidelity_curves import fidelity_curves
-from tests.browser.conftest import keep
+from tests.browser.conftest import keep, stop_at
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
 
@@ -90,8 +90,7 @@ def test_stop_keeps_the_pictures_and_run_goes_on(tab):
     many = ", ".join(map(str, range(1, 21)))  # it is not over before Stop is pressed
     tab.locator("#guidance-seeds textarea").fill(many)
     begin(tab)
-    expect(tab.locator("#guidance-note")).to_contain_text(re.compile(r"step [1-9]\d* of 1080"))
-    tab.locator("#guidance-stop").click()
+    stop_at(tab, "guidance", r"step [1-9]\d* of 1080")
     ended(tab, "Stopped.")
     stopped = pictures(tab)
     assert len(stopped) > 6 and all(stopped[key] == uri for key, uri in before.items())

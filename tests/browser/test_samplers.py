@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.conftest import bring, fill
+from tests.browser.conftest import bring, fill, stop_at
 from tests.browser.test_accessibility import violations
 
 expect.set_options(timeout=60_000)  # two cores, perhaps busy
@@ -31,19 +31,6 @@ def finished(tab, summary="2 pictures, 100 denoiser calls"):
     expect(tab.locator("#samplers-note").get_by_text(summary)).to_be_visible()
     expect(tab.get_by_role("button", name="Stop", exact=True)).to_be_disabled()
     expect(tab.get_by_role("button", name="Run", exact=True)).to_be_enabled()
-
-
-def stop_at(tab, words):
-    """Press Stop as soon as the note says so: the page itself does, since a run may last no longer than a driver takes to look."""
-    tab.wait_for_function(
-        """words => {
-          const stop = document.getElementById("samplers-stop");
-          if (stop.disabled || !new RegExp(words).test(document.getElementById("samplers-note").textContent)) return false;
-          stop.click();
-          return true;
-        }""",
-        arg=words,
-    )
 
 
 def test_the_tab_moves_when_it_is_opened_and_ends_in_two_pictures(tab):
@@ -75,7 +62,7 @@ def test_stop_half_way_keeps_the_pictures(tab):
     before = pictures(tab)
     fill(tab.get_by_label("number input for Steps"), "200")
     tab.get_by_role("button", name="Run", exact=True).click()
-    stop_at(tab, r"8 lanes · \d+ of 1799")
+    stop_at(tab, "samplers", r"8 lanes · \d+ of 1799")
     finished(tab, "Stopped.")
     assert pictures(tab) and pictures(tab) != before
 
@@ -182,7 +169,7 @@ def test_a_wall_of_each_sampler_says_its_share_of_two_groups_and_stops_half_way(
     assert violations(tab) == []
     fill(tab.get_by_label("number input for Steps"), "100")
     tab.get_by_role("button", name="Run", exact=True).click()
-    stop_at(tab, r"60 lanes · \d+ of 6000")
+    stop_at(tab, "samplers", r"60 lanes · \d+ of 6000")
     finished(tab, "Stopped.")
     expect(stage(tab).locator(".foot").last).to_contain_text("so far")
 
