@@ -172,7 +172,7 @@ EQUATIONS = {
             r"x_s = \sqrt{\bar\alpha_s}\,f + \sqrt{1-\bar\alpha_s}\,z",
             r"f = \frac{1}{400t^2+1}x_t + \frac{20t}{\sqrt{400t^2+1}}\hat x_0",
         ),
-        "algorithm 3",
+        "its multistep sampling",
     ),
     INVERSION: Equation(
         r"DDIM's step at $\eta = 0$, taken upwards: here $s$ is the next higher timestep. It needs $\hat\epsilon$ at $s$ "

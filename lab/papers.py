@@ -128,7 +128,7 @@ PAPERS = (
           r"\hat\mu = \mu_\theta(x_t \mid c) + s\, \Sigma_\theta\, \nabla_{x_t}\big(f(x_t) \cdot g(c)\big)",
           (Try("guidance", "Words it never read", "A model without words is pulled to a frog by a CLIP of noisy pictures: it turns green."),
            Try("guidance", "Who judges?", "By the score of the CLIP that guides its pictures win; a judge that shares nothing with it finds both rules as good."),
-           Try("edit", "A tile", "Section 5 of the paper: a network that sees the mask and what lies around it fills holes."))),
+           Try("edit", "A tile", "Section 4.3 of the paper: a network that sees the mask and what lies around it fills holes."))),
     Paper("Lugmayr et al.", 2022, "RePaint: Inpainting using Denoising Diffusion Probabilistic Models", _arxiv("2201.09865"),
           "Put the known part back after every step, and walk each stretch up and down again, until the hole agrees with it. No training for holes.",
           r"x_{t-1} = m \odot x_{t-1}^{\mathrm{known}} + (1-m) \odot x_{t-1}^{\mathrm{unknown}}",

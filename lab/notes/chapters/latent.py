@@ -200,7 +200,7 @@ CHAPTER = Chapter(
                 _gradient_of_zero,
                 (FEATURE, Number("inner", "u", 1.3, -3, 3), TARGET),
             ),
-            (Source(CONTROL, "section 3.1"),),
+            (Source(CONTROL, "section 3.1 and its supplement"),),
             ("lab/training/recipes/controlnet.py:ControlNet.loss",),
         ),
         Step(
@@ -220,7 +220,7 @@ CHAPTER = Chapter(
                 _inner_gradient,
                 (FEATURE, Number("inner", "u", 1.3, -3, 3), TARGET, Number("rate", r"\eta", 0.1, 0, 1)),
             ),
-            (Source(CONTROL, "section 3.1"),),
+            (Source(CONTROL, "section 3.1 and its supplement"),),
             ("lab/models/stable_diffusion.py:strengths_of",),
             (Shown("controlnet", "When is shape decided?"),),
         ),
