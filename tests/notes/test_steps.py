@@ -1,5 +1,7 @@
 """Every step of the notes: both sides agree wherever its numbers may be, and what it names is there."""
 
+from xml.etree import ElementTree
+
 import pytest
 
 from lab import ui
@@ -9,6 +11,7 @@ from lab.notes.notation import SYMBOLS
 from lab.notes.places import line_of
 from lab.notes.step import Number, Sides
 from lab.papers import PAPERS
+from lab.ui.tabs.notes import equations
 
 PRESETS = {tab.name: tab.presets for tab in ui.TABS}
 each_step = pytest.mark.parametrize("name", STEPS)
@@ -35,7 +38,7 @@ def test_both_sides_agree(name):
 @each_step
 def test_what_a_step_names_is_there(name):
     step = STEPS[name]
-    assert step.sources and all(source.work in WORKS for source in step.sources)
+    assert (step.sources or name.startswith("basics.")) and all(source.work in WORKS for source in step.sources)
     assert all(line_of(place) > 0 for place in step.code)
     for shown in step.shown:
         assert shown.tab in PRESETS and (not shown.preset or shown.preset in PRESETS[shown.tab])
@@ -46,6 +49,58 @@ def test_names_are_unique_and_steps_are_seen_in_the_lab():
     assert len(STEPS) == sum(len(chapter.steps) for chapter in CHAPTERS)
     for chapter in CHAPTERS:
         assert any(step.shown for step in chapter.steps) and any(step.code for step in chapter.steps)
+
+
+KNOWN = {
+    "π",
+    "e",
+    ";",
+    "∞",
+    *equations.FUNCTIONS,
+    "min",
+    "max",
+}  # numbers, functions, and a sign that comes as a letter
+
+
+def letters(element):
+    """The symbols in an equation, as bare MathML, that the table of notation has not."""
+    for part in element:
+        if part.get("data-symbol"):
+            continue
+        if part.tag in ("msub", "msubsup") and part[0].tag in ("mi", "mover"):
+            yield equations.symbol(part)
+        elif part.tag == "mi" or (part.tag == "mover" and part[0].tag == "mi"):
+            if part.text not in KNOWN:
+                yield equations.symbol(part)
+        else:
+            yield from letters(part)
+
+
+def parsed(latex):
+    """Without the names of the elements' space."""
+    root = ElementTree.fromstring(equations.display(latex))
+    for one in root.iter():
+        one.tag = one.tag.rpartition("}")[2]
+    return root
+
+
+@each_step
+def test_every_symbol_of_an_equation_is_in_the_table_or_in_the_steps_own_text(name):
+    step = STEPS[name]
+    said = {
+        equations.symbol(one)
+        for paragraph in step.text
+        for formula in equations.DOLLARS.findall(paragraph)
+        for one in parsed(formula).iter()
+    }
+    assert [one for line in step.equation for one in letters(parsed(line)) if one not in said] == []
+
+
+def test_a_symbol_that_nobody_explains_is_found():
+    assert list(letters(parsed(r"\xi_t + x_0^2 + \log \hat k"))) == [
+        "<msub><mi>ξ</mi><mi>t</mi></msub>",
+        "<mover><mi>k</mi><mo>^</mo></mover>",
+    ]
 
 
 def test_every_symbol_of_the_table_stands_in_an_equation():

@@ -1,8 +1,9 @@
 """The chapters, in the order in which they stand on one another."""
 
-from lab.notes.chapters import dynamics, elbo, flow, forward, guidance, latent, loss, variance
+from lab.notes.chapters import basics, dynamics, elbo, flow, forward, guidance, latent, loss, variance
 
 CHAPTERS = (
+    basics.CHAPTER,
     elbo.CHAPTER,
     forward.CHAPTER,
     loss.CHAPTER,

@@ -133,22 +133,23 @@ def _one_picture(x_t: float, picture: float, steps: int) -> Sides:
 CHAPTER = Chapter(
     "dynamics",
     "Equations of motion, and DDIM",
-    "Let the steps become small and many: the chain becomes a stochastic differential equation. It can be run backwards, with noise or without, "
-    "and DDIM turns out to be its way without.",
+    "Make the steps ever smaller: the chain becomes a stochastic differential equation. It can be run backwards, with noise or without, "
+    "and DDIM turns out to be the way without. In this chapter $x$ is a single value.",
     (
         Step(
             "limit",
             "From steps to a differential equation",
             (
-                r"Let a step last $\mathrm{d}t$ and add noise of variance $\beta(t)\,\mathrm{d}t$. Then $\sqrt{1-\beta\,\mathrm{d}t} = 1 - \tfrac12\beta\,\mathrm{d}t$ up to its square, and the chain becomes an equation for the path.",
-                r"$\bar\alpha$ is a product of factors $1-\beta\,\mathrm{d}t$; its logarithm is a sum of $-\beta\,\mathrm{d}t$, which becomes an integral. The lab's rate on the plane rises from 0.1 to 20.",
+                r"Let time $t$ run from 0 to 1, and let a step last the short time $\mathrm{d}t$ and add noise of variance $\beta(t)\,\mathrm{d}t$; $\beta(t)$ is the rate of noise. Since $\sqrt{1-\beta\,\mathrm{d}t} = 1 - \tfrac12\beta\,\mathrm{d}t + O(\mathrm{d}t^2)$, a step changes $x$ as in the first line. "
+                r"There $\mathrm{d}w$ is short for $\sqrt{\mathrm{d}t}\,\epsilon$: fresh noise of variance $\mathrm{d}t$. An equation with such a term is called a stochastic differential equation, SDE.",
+                r"$\bar\alpha(t)$ is a product of factors $1-\beta\,\mathrm{d}t$ over all times $s$ up to $t$. Its logarithm is a sum of $-\beta\,\mathrm{d}t$, which becomes an integral. The lab's rate grows evenly from 0.1 to 20.",
             ),
             (
                 r"\mathrm{d}x = -\tfrac12\beta(t)\,x\,\mathrm{d}t + \sqrt{\beta(t)}\,\mathrm{d}w",
                 r"\bar\alpha(t) = \exp\Big(-\int_0^t \beta(s)\,\mathrm{d}s\Big)",
             ),
             Check(
-                r"the product of $1 - \beta\,\mathrm{d}t$ over this many steps",
+                r"the product of $1 - \beta\,\mathrm{d}t$ over $n$ steps",
                 r"the lab's $\bar\alpha(t)$",
                 _limit,
                 (Number("t", "t", 0.5, 0.01, 1), Number("steps", "n", 2000, 100, 10_000, whole=True)),
@@ -161,9 +162,9 @@ CHAPTER = Chapter(
             "spread",
             "How the density moves",
             (
-                r"In $\mathrm{d}t$ a particle at $y$ goes to $x = y - \tfrac12\beta y\,\mathrm{d}t$, and noise of variance $\beta\,\mathrm{d}t$ is added. For a smooth test function $h$, Taylor gives "
-                r"$\mathrm{d}\,\mathbb{E}[h(x)] = \mathbb{E}\big[-\tfrac12\beta x\,h'(x) + \tfrac12\beta\,h''(x)\big]\,\mathrm{d}t$: the noise has mean 0, so its first order is gone, and the mean of its square is $\beta\,\mathrm{d}t$.",
-                r"Write both sides as integrals with $q_t$ and move the derivatives from $h$ to $q_t$ by parts. As this holds for every $h$, the factors of $h$ are equal. That is the Fokker–Planck equation.",
+                r"Let $q_t(x)$ be the density of $x$ at time $t$, and $h(x)$ any smooth function that is 0 far out. In the time $\mathrm{d}t$ the value changes by $-\tfrac12\beta x\,\mathrm{d}t + \sqrt{\beta}\,\mathrm{d}w$. Expand $h$ by Taylor. The noise has the mean 0, so its first power drops out; its square has the mean $\beta\,\mathrm{d}t$. "
+                r"Hence $\mathrm{d}\,\mathbb{E}[h(x)] = \mathbb{E}\big[-\tfrac12\beta x\,h'(x) + \tfrac12\beta\,h''(x)\big]\,\mathrm{d}t$.",
+                r"Write the expectations as integrals with $q_t$, and integrate by parts until $h$ has no derivatives; nothing is left at the ends, where $h$ is 0. As both sides are equal for every $h$, the factors of $h$ under the integrals are equal. This is the Fokker–Planck equation.",
             ),
             (
                 r"\frac{\partial q_t}{\partial t} = \tfrac12\beta(t)\,\frac{\partial}{\partial x}\big(x\,q_t\big) + \tfrac12\beta(t)\,\frac{\partial^2 q_t}{\partial x^2}",
@@ -182,9 +183,9 @@ CHAPTER = Chapter(
             "backwards",
             "The way back, with noise",
             (
-                r"Let time run back, $\tau = -t$: the density has to obey $\partial q/\partial\tau = -\partial q/\partial t$. Look for a motion with the same noise and some drift $b$, for which Fokker–Planck says "
-                r"$\partial q/\partial\tau = -\partial(b\,q)/\partial x + \tfrac12\beta\,\partial^2 q/\partial x^2$.",
-                r"Set both equal: $\partial(b\,q)/\partial x = \partial\big(\tfrac12\beta\,x\,q + \beta\,\partial q/\partial x\big)/\partial x$. Since $\partial q/\partial x = q\,\nabla\log q$, $b = \tfrac12\beta\,x + \beta\,\nabla\log q_t$ does it.",
+                r"Let time run backwards: $\tau = -t$, and the density has to change by $\partial q_t/\partial\tau = -\partial q_t/\partial t$. We look for an SDE in $\tau$ with the same noise and some drift $b(x)$. For it the Fokker–Planck equation says $\partial q_t/\partial\tau = -\partial(b\,q_t)/\partial x + \tfrac12\beta\,\partial^2 q_t/\partial x^2$.",
+                r"Set both equal, with the equation above for $\partial q_t/\partial t$: $\partial(b\,q_t)/\partial x = \partial\big(\tfrac12\beta\,x\,q_t + \beta\,\partial q_t/\partial x\big)/\partial x$. Since $\partial q_t/\partial x = q_t\,\nabla\log q_t$, the drift $b = \tfrac12\beta\,x + \beta\,\nabla\log q_t$ does it. "
+                r"The only unknown in it is the score. $\mathrm{d}\bar w$ is noise of variance $\mathrm{d}\tau$.",
             ),
             (
                 r"\mathrm{d}x = \beta(t)\big[\tfrac12 x + \nabla\log q_t(x)\big]\,\mathrm{d}\tau + \sqrt{\beta(t)}\,\mathrm{d}\bar w",
@@ -201,17 +202,17 @@ CHAPTER = Chapter(
         ),
         Step(
             "ancestral",
-            "DDPM's step is a step of it",
+            "DDPM's step is a step of this equation",
             (
-                r"Put Tweedie's $\hat x_0 = (x_t + (1-\bar\alpha_t)\nabla\log q)/\sqrt{\bar\alpha_t}$ into $\tilde\mu_t$. The terms with $x_t$ add up to $x_t/\sqrt{\alpha_t}$, as for the noise, and the score is left with "
-                r"$\beta_t/\sqrt{\alpha_t}$. With $\beta_t = \beta\,\mathrm{d}t$ and $1/\sqrt{\alpha_t} = 1 + \tfrac12\beta\,\mathrm{d}t$ up to squares, that is the drift above.",
+                r"Put Tweedie's $\hat x_0 = (x_t + (1-\bar\alpha_t)\nabla\log q_t(x_t))/\sqrt{\bar\alpha_t}$ into $\tilde\mu_t$. As with the noise, the terms with $x_t$ add up to $x_t/\sqrt{\alpha_t}$, and the score has the factor $\beta_t/\sqrt{\alpha_t}$.",
+                r"A short step has $\beta_t = \beta\,\mathrm{d}t$ and $1/\sqrt{\alpha_t} = 1 + \tfrac12\beta\,\mathrm{d}t + O(\mathrm{d}t^2)$. Multiply out: that is the drift above.",
             ),
             (
                 r"\tilde\mu_t(x_t, \hat x_0) = \frac{x_t + \beta_t\,\nabla\log q_t(x_t)}{\sqrt{\alpha_t}}",
                 r"= x_t + \beta\,\mathrm{d}t\,\big[\tfrac12 x_t + \nabla\log q_t(x_t)\big] + O(\mathrm{d}t^2)",
             ),
             Check(
-                r"what the lab's DDPM step moves, over $\beta\,\mathrm{d}t$",
+                r"how far the mean of the lab's DDPM step moves, divided by $\beta\,\mathrm{d}t$",
                 r"$\tfrac12 x + \nabla\log q_t(x)$",
                 _ancestral,
                 (PLACE, MOMENT, SHARE, Number("step", r"\mathrm{d}t", 0.001, 0.0001, 0.01)),
@@ -224,9 +225,9 @@ CHAPTER = Chapter(
             "flow",
             "The way without noise",
             (
-                r"Spreading by noise can be done by a current: $\tfrac12\beta\,\partial^2 q/\partial x^2 = \partial\big(\tfrac12\beta\,q\,\nabla\log q\big)/\partial x$. So Fokker–Planck is a continuity equation, "
-                r"$\partial q/\partial t = -\partial(v\,q)/\partial x$, of a velocity that needs no noise.",
-                r"Particles that move with $v$ have the density $q_t$ at every time, forwards and backwards, though each of them goes another way than with noise.",
+                r"What noise does to the density, a current can do as well: $\tfrac12\beta\,\partial^2 q_t/\partial x^2 = \partial\big(\tfrac12\beta\,q_t\,\nabla\log q_t\big)/\partial x$. Put this into the Fokker–Planck equation. It becomes a continuity equation, "
+                r"$\partial q_t/\partial t = -\partial(v\,q_t)/\partial x$, which says that particles move with the velocity $v(x, t)$ and none is lost.",
+                r"Particles that follow $v$ without any noise have the density $q_t$ at every time, forwards and backwards, though each of them takes another way than it would with noise. This is the probability flow.",
             ),
             (r"\frac{\mathrm{d}x}{\mathrm{d}t} = v(x, t) = -\tfrac12\beta(t)\big[x + \nabla\log q_t(x)\big]",),
             Check(
@@ -243,8 +244,8 @@ CHAPTER = Chapter(
             "quantile",
             "On a line the flow keeps ranks",
             (
-                r"Paths of a differential equation do not cross: from one place there is one way. On a line nobody can overtake, so the share of particles below one of them stays as it was. "
-                r"Noise and picture have the same rank, which says where every start ends without any network.",
+                r"Paths of a differential equation with a smooth velocity do not cross: from each place there is only one way on. On a line no particle can therefore overtake another, and the share of particles below a given one never changes.",
+                r"So the start $x_T$ has the same rank among the noise, $q_T$, as its end $x_0$ has among the data, $q_0$. This says where each start ends, without any network.",
             ),
             (r"\int_{-\infty}^{x_0} q_0(x)\,\mathrm{d}x = \int_{-\infty}^{x_T} q_T(x)\,\mathrm{d}x",),
             Check(
@@ -261,14 +262,15 @@ CHAPTER = Chapter(
             "family",
             "DDIM: other chains with the same marginals",
             (
-                r"The loss only ever uses $q(x_t \mid x_0)$, not the chain. So take any step back that keeps these: from $x_t$ read off the noise that is in it, keep part of it, and add new noise of deviation $\sigma_t$ for the rest.",
-                r"Where $x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon$, the fraction below is $\epsilon$. Old and new noise are independent, their variances add to $1-\bar\alpha_{t-1}$: again $q(x_{t-1} \mid x_0)$, for each $\sigma_t$ that the root allows. By induction from $T$ downwards it holds for all $t$.",
+                r"Training uses only $q(x_t \mid x_0)$, never the chain itself. So any other way back that keeps these densities will do. From $x_t$ and $x_0$ find the noise that is in $x_t$, keep a part of it, and add fresh noise $\epsilon'$ of standard deviation $\sigma_t$ for the rest.",
+                r"Where $x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon$, the fraction below is $\epsilon$. Old and fresh noise are independent, and their variances add up to $1-\bar\alpha_{t-1}$. So $x_{t-1}$ has the density $q(x_{t-1} \mid x_0)$ again, for each $\sigma_t$ that leaves the root real. By induction from $T$ downwards this is true for all $t$.",
+                r"DDIM writes $\sigma_t^2 = \eta^2\tilde\beta_t$, with a dial $\eta$ from 0 to 1.",
             ),
             (
                 r"x_{t-1} = \sqrt{\bar\alpha_{t-1}}\,x_0 + \sqrt{1-\bar\alpha_{t-1}-\sigma_t^2}\;\frac{x_t - \sqrt{\bar\alpha_t}\,x_0}{\sqrt{1-\bar\alpha_t}} + \sigma_t\,\epsilon'",
             ),
             Check(
-                r"mean square of such an $x_{t-1}$, with $\sigma_t^2 = \eta^2\tilde\beta_t$, by draws",
+                r"mean square of such an $x_{t-1}$, by draws",
                 r"$\bar\alpha_{t-1}x_0^2 + 1-\bar\alpha_{t-1}$",
                 _same_marginals,
                 (X_0, TIME, Number("eta", r"\eta", 0.5, 0, 1), SEED),
@@ -281,9 +283,9 @@ CHAPTER = Chapter(
             "eta",
             "At eta = 1 it is DDPM",
             (
-                r"With $\sigma_t^2 = \tilde\beta_t$: $1-\bar\alpha_{t-1}-\tilde\beta_t = (1-\bar\alpha_{t-1})\frac{1-\bar\alpha_t-\beta_t}{1-\bar\alpha_t} = \frac{\alpha_t(1-\bar\alpha_{t-1})^2}{1-\bar\alpha_t}$, by $1-\bar\alpha_t-\beta_t = \alpha_t(1-\bar\alpha_{t-1})$. "
-                r"Its root over $\sqrt{1-\bar\alpha_t}$ is the factor of $x_t$ in $\tilde\mu_t$.",
-                r"The factor of $x_0$ is then $\sqrt{\bar\alpha_{t-1}} - \sqrt{\bar\alpha_t}\sqrt{\alpha_t}\frac{1-\bar\alpha_{t-1}}{1-\bar\alpha_t} = \sqrt{\bar\alpha_{t-1}}\,\frac{1-\bar\alpha_t-\alpha_t(1-\bar\alpha_{t-1})}{1-\bar\alpha_t}$, whose numerator is $\beta_t$.",
+                r"With $\sigma_t^2 = \tilde\beta_t$ the square under the root is $1-\bar\alpha_{t-1}-\tilde\beta_t = (1-\bar\alpha_{t-1})\frac{1-\bar\alpha_t-\beta_t}{1-\bar\alpha_t} = \frac{\alpha_t(1-\bar\alpha_{t-1})^2}{1-\bar\alpha_t}$, by $1-\bar\alpha_t-\beta_t = \alpha_t(1-\bar\alpha_{t-1})$. "
+                r"Its root, divided by $\sqrt{1-\bar\alpha_t}$, is the factor of $x_t$ in $\tilde\mu_t$.",
+                r"The factor of $x_0$ is then $\sqrt{\bar\alpha_{t-1}} - \sqrt{\bar\alpha_t}\sqrt{\alpha_t}\frac{1-\bar\alpha_{t-1}}{1-\bar\alpha_t} = \sqrt{\bar\alpha_{t-1}}\,\frac{1-\bar\alpha_t-\alpha_t(1-\bar\alpha_{t-1})}{1-\bar\alpha_t}$, whose numerator is $\beta_t$. That is the factor of $x_0$ in $\tilde\mu_t$.",
             ),
             (
                 r"\sqrt{\bar\alpha_{t-1}}\,x_0 + \sqrt{1-\bar\alpha_{t-1}-\tilde\beta_t}\;\frac{x_t - \sqrt{\bar\alpha_t}\,x_0}{\sqrt{1-\bar\alpha_t}} = \tilde\mu_t(x_t, x_0)",
@@ -302,17 +304,18 @@ CHAPTER = Chapter(
             "euler",
             "At eta = 0 it is Euler's step",
             (
-                r"Without new noise, divide DDIM's step by $\sqrt{\bar\alpha_s}$ and write $\bar x = x/\sqrt{\bar\alpha}$, $\sigma = \sqrt{(1-\bar\alpha)/\bar\alpha}$. As $\hat x_0 = \bar x_t - \sigma_t\hat\epsilon$, what remains is a straight step along $\hat\epsilon$.",
-                r"It is the flow's: from $v$ and $\mathrm{d}\sqrt{\bar\alpha} = -\tfrac12\beta\sqrt{\bar\alpha}\,\mathrm{d}t$ follows $\mathrm{d}\bar x = -\tfrac12\beta\,\nabla\log q\,\mathrm{d}t/\sqrt{\bar\alpha}$; from $\sigma^2 = 1/\bar\alpha - 1$ follows $\sigma\,\mathrm{d}\sigma = \tfrac12\beta\,\mathrm{d}t/\bar\alpha$. "
-                r"With $\nabla\log q = -\hat\epsilon/\sqrt{1-\bar\alpha}$ their quotient is $\hat\epsilon$.",
+                r"Without fresh noise, and with a guess in the place of $x_0$, DDIM's step from $t$ to an earlier time $s$ is $x_s = \sqrt{\bar\alpha_s}\,\hat x_0 + \sqrt{1-\bar\alpha_s}\,\hat\epsilon$. Divide by $\sqrt{\bar\alpha_s}$ and write $\bar x_t = x_t/\sqrt{\bar\alpha_t}$ and $\sigma(t) = \sqrt{(1-\bar\alpha_t)/\bar\alpha_t}$, noise over signal. "
+                r"As $\hat x_0 = \bar x_t - \sigma(t)\,\hat\epsilon$, what remains is a straight step along $\hat\epsilon$.",
+                r"It is a step of the probability flow. From $v$ above and $\mathrm{d}\sqrt{\bar\alpha} = -\tfrac12\beta\sqrt{\bar\alpha}\,\mathrm{d}t$ follows $\mathrm{d}\bar x = -\tfrac12\beta\,\nabla\log q_t\,\mathrm{d}t/\sqrt{\bar\alpha}$. From $\sigma^2 = 1/\bar\alpha - 1$ follows $\sigma\,\mathrm{d}\sigma = \tfrac12\beta\,\mathrm{d}t/\bar\alpha$. "
+                r"With $\nabla\log q_t = -\hat\epsilon/\sqrt{1-\bar\alpha}$ their quotient is $\hat\epsilon$, and DDIM is Euler's method for it.",
             ),
             (
-                r"\bar x_s = \bar x_t + (\sigma_s - \sigma_t)\,\hat\epsilon(x_t)",
+                r"\bar x_s = \bar x_t + \big(\sigma(s) - \sigma(t)\big)\,\hat\epsilon(x_t)",
                 r"\frac{\mathrm{d}\bar x}{\mathrm{d}\sigma} = \hat\epsilon",
             ),
             Check(
-                r"DDIM's step from $t$ to $s$, over $\sqrt{\bar\alpha_s}$",
-                r"$\bar x_t + (\sigma_s - \sigma_t)\hat\epsilon$",
+                r"DDIM's step from $t$ to $s$, divided by $\sqrt{\bar\alpha_s}$",
+                r"$\bar x_t + (\sigma(s) - \sigma(t))\,\hat\epsilon$",
                 _euler,
                 (X_T, Number("t", "t", 600, 2, T, whole=True), Number("left", "s/t", 0.6, 0.01, 0.99), SHARE),
             ),
@@ -324,14 +327,14 @@ CHAPTER = Chapter(
             "one",
             "Why few steps can do",
             (
-                r"If the data are a single picture, $\hat\epsilon = (\bar x - x_0)/\sigma$, and along the way $\bar x = x_0 + \sigma\epsilon$ it never changes: the path is straight in $(\bar x, \sigma)$, and one step is as good as a thousand.",
-                r"Where data are many, paths bend as long as it is undecided which picture it will be, and are nearly straight after. Steps are needed where they bend.",
+                r"If the data are a single picture $x_0$, the noise in $\bar x$ is $\hat\epsilon = (\bar x - x_0)/\sigma$. Along the path, where $\mathrm{d}\bar x/\mathrm{d}\sigma = \hat\epsilon$, it does not change. So the path is a straight line, and one step is as good as a thousand.",
+                r"With many pictures the paths bend while it is undecided which of them it will be, and are nearly straight afterwards. Steps are needed where they bend.",
             ),
             (
-                r"\frac{\mathrm{d}\hat\epsilon}{\mathrm{d}\sigma} = \frac{\hat\epsilon}{\sigma} - \frac{\bar x - x_0}{\sigma^2} = 0",
+                r"\frac{\mathrm{d}\hat\epsilon}{\mathrm{d}\sigma} = \frac{1}{\sigma}\,\frac{\mathrm{d}\bar x}{\mathrm{d}\sigma} - \frac{\bar x - x_0}{\sigma^2} = \frac{\hat\epsilon}{\sigma} - \frac{\hat\epsilon}{\sigma} = 0",
             ),
             Check(
-                "end of the lab's DDIM in this many steps",
+                "end of the lab's DDIM in $n$ steps",
                 "the only picture",
                 _one_picture,
                 (

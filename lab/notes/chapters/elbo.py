@@ -116,22 +116,25 @@ def _weighted(x: float, m: float, s: float, k: int, seed: int) -> Sides:
 CHAPTER = Chapter(
     "elbo",
     "Entropy, the bound, autoencoders",
-    "What it costs to say something, what it costs to be wrong, and why a model with hidden causes is trained by a bound. All else stands on this.",
+    "How many bits a value costs, what a wrong assumption adds to them, and why a model with hidden causes is trained by a bound. All later chapters use this one.",
     (
         Step(
             "entropy",
-            "Entropy: the price of saying it",
+            "Entropy: the length of the best code",
             (
-                r"A value of probability $p$ is worth a code of $-\log_2 p$ bits: rare things get long names. Entropy is the mean length of the best code.",
-                r"For a normal density the logarithm is a square, and the mean of that square is the variance. So the price depends on the width alone.",
+                r"Suppose values are sent as bits. The best code gives a value of probability $p$ a length of $-\log_2 p$ bits: what is rare gets a long code word, what is common a short one. Entropy is the mean length. "
+                r"With the natural logarithm, as everywhere below, its unit is the nat; one nat is $1/\log 2$, about 1.44 bits.",
+                r"A single value of a density has no probability. Cut the line into bins of width $\delta$: a bin has the probability $p(x)\,\delta$, and its code the length $-\log p(x) - \log\delta$. The entropy of a density is the mean of the first part. "
+                r"It can be negative, since the second part has been left out.",
+                r"For a normal density with mean $m$ and variance $s^2$ the logarithm is a parabola, and the mean of $(x-m)^2$ is $s^2$. So the entropy depends on the width alone.",
             ),
             (
                 r"H(p) = -\mathbb{E}_p[\log p(x)]",
                 r"= \tfrac12\log(2\pi s^2) + \frac{\mathbb{E}[(x-m)^2]}{2 s^2} = \tfrac12\log(2\pi e\, s^2)",
             ),
             Check(
-                r"$-\int p \log_2 p$ of $\mathcal{N}(0, s^2)$, by quadrature",
-                r"$\tfrac12 \log_2 (2\pi e\, s^2)$, in the lab's bits",
+                r"$-\int p \log_2 p\,\mathrm{d}x$ of $\mathcal{N}(0, s^2)$, by quadrature",
+                r"$\tfrac12 \log_2 (2\pi e\, s^2)$, by the lab's function for bits",
                 _entropy,
                 (Number("s", "s", 0.7, 0.05, 20),),
             ),
@@ -141,18 +144,17 @@ CHAPTER = Chapter(
         ),
         Step(
             "divergence",
-            "Kullback–Leibler: the price of the wrong code",
+            "Kullback–Leibler: what the wrong code adds",
             (
-                r"Who codes draws of $q$ with the lengths of $p$ pays $-\mathbb{E}_q[\log p]$, and could have paid $H(q)$. The difference is the divergence.",
-                r"For two normal densities put in both logarithms. $\mathbb{E}_q[(x-m_q)^2] = s_q^2$, and "
-                r"$\mathbb{E}_q[(x-m_p)^2] = s_q^2 + (m_q-m_p)^2$, since the mean of $x-m_q$ is 0.",
+                r"Values come from $q$, but the code was made for $p$. The mean length is then $-\mathbb{E}_q[\log p(x)]$, where the best code would have needed $-\mathbb{E}_q[\log q(x)]$. The difference is the Kullback–Leibler divergence. It is not symmetric: $q$ draws, $p$ is assumed.",
+                r"For $q = \mathcal{N}(m_q, s_q^2)$ and $p = \mathcal{N}(m_p, s_p^2)$ put in both logarithms. Then $\mathbb{E}_q[(x-m_q)^2] = s_q^2$, and $\mathbb{E}_q[(x-m_p)^2] = s_q^2 + (m_q-m_p)^2$, since the mean of $x-m_q$ is 0.",
             ),
             (
                 r"D_{\mathrm{KL}}(q \,\|\, p) = \mathbb{E}_q[\log q(x) - \log p(x)]",
                 r"= \log\frac{s_p}{s_q} - \tfrac12 + \frac{s_q^2 + (m_q - m_p)^2}{2 s_p^2}",
             ),
             Check(
-                r"$\int q\,(\log q - \log p)$ of $\mathcal{N}(m, s^2)$ and $\mathcal{N}(0, 1)$, by quadrature",
+                r"$\int q\,(\log q - \log p)\,\mathrm{d}x$ of $q = \mathcal{N}(m, s^2)$ and $p = \mathcal{N}(0, 1)$, by quadrature",
                 "the lab's closed form",
                 _divergence,
                 (MEAN, STD),
@@ -163,19 +165,19 @@ CHAPTER = Chapter(
         ),
         Step(
             "jensen",
-            "Jensen's inequality: the wrong code is never cheaper",
+            "Jensen's inequality: the wrong code is never shorter",
             (
-                r"The logarithm lies below its tangent at 1: $\log u \le u - 1$. Put $u = y/\mathbb{E}[y]$ for a positive random $y$ and take the mean: "
-                r"$\mathbb{E}[\log y] - \log\mathbb{E}[y] \le 0$. That is Jensen's inequality for the logarithm; there is equality where $y$ is constant.",
-                r"With $y = q(x)/p(x)$ and $x$ drawn from $p$, $\mathbb{E}_p[y] = \int q = 1$. So the divergence is at least 0, and 0 for equal densities alone.",
+                r"The logarithm lies below its tangent at 1: $\log u \le u - 1$, and both are equal at $u = 1$ alone. For a positive random number $y$ put $u = y/\mathbb{E}[y]$ and take the expectation: "
+                r"$\mathbb{E}[\log y] - \log\mathbb{E}[y] \le 1 - 1 = 0$. This is Jensen's inequality for the logarithm. Both sides are equal only if $y$ does not vary.",
+                r"Now let $x$ be drawn from a density $p$ that is nowhere 0, and $y = q(x)/p(x)$. Then $\mathbb{E}_p[y] = \int p\,\frac{q}{p}\,\mathrm{d}x = \int q\,\mathrm{d}x = 1$. So a divergence is never negative, and it is 0 only if both densities are the same.",
             ),
             (
                 r"\mathbb{E}[\log y] \le \log \mathbb{E}[y]",
                 r"-D_{\mathrm{KL}}(p \,\|\, q) = \mathbb{E}_p\Big[\log\frac{q(x)}{p(x)}\Big] \le \log \int q(x)\,\mathrm{d}x = 0",
             ),
             Check(
-                r"$\mathbb{E}_p[\log (q/p)]$ of two humps $p$ and $q = \mathcal{N}(m, s^2)$, by quadrature",
-                r"$\log \int q$",
+                r"$\mathbb{E}_p[\log (q/p)]$ of the two humps $p$ and $q = \mathcal{N}(m, s^2)$, by quadrature",
+                r"$\log \int q\,\mathrm{d}x$",
                 _jensen,
                 (MEAN, Number("s", "s", 1.2, 0.4, 2)),
             ),
@@ -186,10 +188,10 @@ CHAPTER = Chapter(
             "bound",
             "The evidence and its lower bound",
             (
-                r"A model with a hidden cause $z$ gives $x$ the probability $p(x) = \int p(x \mid z)\,p(z)\,\mathrm{d}z$, which is out of reach where "
-                r"$p(x \mid z)$ is a network. Take any density $q(z)$ and multiply $p(x) = p(x, z)/p(z \mid x)$ by $q/q$. The left side does not depend on $z$, so one may take the mean over $q$.",
-                r"The last term is a divergence and at least 0: what is left is a lower bound on $\log p(x)$, the ELBO. Its gap says how far $q$ is from the true posterior. "
-                r"The model of these checks is $x = 1.5\,z + 0.8\,\epsilon$, of which all is known.",
+                r"A model says that $x$ has a hidden cause: first a code $z$ is drawn from $p(z)$, then $x$ from $p(x \mid z)$. The probability of $x$, its evidence, is $p(x) = \int p(x \mid z)\,p(z)\,\mathrm{d}z$. If $p(x \mid z)$ is a network, nobody can compute this integral.",
+                r"Take any density $q(z)$ that is nowhere 0. From $p(x) = p(x, z)/p(z \mid x)$ follows $\log p(x) = \log\frac{p(x, z)}{q(z)} + \log\frac{q(z)}{p(z \mid x)}$ for every $z$. The left side does not depend on $z$, so it stays as it is when the expectation over $q$ is taken.",
+                r"The last term is then a divergence, which is never negative. So the first is a lower bound on $\log p(x)$: the evidence lower bound, ELBO. The gap says how far $q$ is from the true posterior $p(z \mid x)$. "
+                r"The checks use the model $x = 1.5\,z + 0.8\,\epsilon$ with $z \sim \mathcal{N}(0, 1)$, whose evidence and posterior are known.",
             ),
             (
                 r"\log p(x) = \mathbb{E}_q\Big[\log\frac{p(x, z)}{q(z)}\Big] + \mathbb{E}_q\Big[\log\frac{q(z)}{p(z \mid x)}\Big]",
@@ -209,8 +211,9 @@ CHAPTER = Chapter(
             "vae",
             "Two terms: the variational autoencoder",
             (
-                r"Split $p(x, z) = p(x \mid z)\,p(z)$. One term says how well codes drawn from $q$ explain $x$; the other is the price of those codes, their divergence from the prior.",
-                r"The variational autoencoder lets one network choose $q$ for each $x$ (the encoder) and another be $p(x \mid z)$ (the decoder), and trains both by this sum.",
+                r"Split $p(x, z) = p(x \mid z)\,p(z)$ in the bound. One term says how well codes drawn from $q$ explain $x$, the reconstruction. The other is the divergence of $q$ from the prior $p(z)$: the length, in nats, of the message about $z$.",
+                r"The variational autoencoder has two networks. The encoder reads $x$ and gives the mean $m$ and the standard deviation $s$ of $q(z \mid x)$; the decoder reads $z$ and gives $p(x \mid z)$. Both are trained to make the sum large. "
+                r"With $p(z) = \mathcal{N}(0, 1)$ the divergence is the formula above with $m_p = 0$ and $s_p = 1$.",
             ),
             (
                 r"\mathrm{ELBO} = \mathbb{E}_{q(z \mid x)}[\log p(x \mid z)] - D_{\mathrm{KL}}(q(z \mid x) \,\|\, p(z))",
@@ -218,7 +221,7 @@ CHAPTER = Chapter(
             ),
             Check(
                 r"$\mathbb{E}_q[\log p(x, z) - \log q(z)]$, by draws",
-                "reconstruction by the same draws, less the closed price",
+                "reconstruction by the same draws, minus the divergence in closed form",
                 _two_terms,
                 (X, MEAN, STD, SEED),
             ),
@@ -228,18 +231,18 @@ CHAPTER = Chapter(
         ),
         Step(
             "reparameterisation",
-            "A gradient through the draw",
+            "A gradient through a random draw",
             (
-                r"To train the encoder one needs the slope of $\mathbb{E}_q[f(z)]$ by $m$ and $s$, but they sit in the density that is drawn from. Draw $\epsilon \sim \mathcal{N}(0,1)$ "
-                r"and set $z = m + s\,\epsilon$: now the density is fixed, and the slope may go inside.",
-                r"The check takes $f = \sin$: then $\mathbb{E}[\sin(m + s\epsilon)] = e^{-s^2/2}\sin m$ is known, since the mean of $e^{is\epsilon}$ is $e^{-s^2/2}$.",
+                r"To train the encoder we need the slope of $\mathbb{E}_q[f(z)]$ by $m$ and by $s$, but both belong to the density from which $z$ is drawn. So draw $\epsilon \sim \mathcal{N}(0,1)$ instead and set $z = m + s\,\epsilon$. "
+                r"Now the density is fixed, and for a smooth $f$ the slope of the mean is the mean of the slope, by the chain rule.",
+                r"The check takes $f = \sin$, for which the answer is known: $\mathbb{E}[\sin(m + s\,\epsilon)] = e^{-s^2/2}\sin m$. By Euler's formula this is the imaginary part of $\mathbb{E}[e^{\text{i}(m + s\epsilon)}] = e^{\text{i} m}\,e^{-s^2/2}$.",
             ),
             (
                 r"\frac{\partial}{\partial s}\,\mathbb{E}[f(m + s\,\epsilon)] = \mathbb{E}[\epsilon\, f'(m + s\,\epsilon)]",
                 r"\frac{\partial}{\partial m}\,\mathbb{E}[f(m + s\,\epsilon)] = \mathbb{E}[f'(m + s\,\epsilon)]",
             ),
             Check(
-                r"$\mathbb{E}[\epsilon \cos(m + s\epsilon)]$, by draws",
+                r"$\mathbb{E}[\epsilon \cos(m + s\,\epsilon)]$, by draws",
                 r"the slope of $e^{-s^2/2}\sin m$ by $s$",
                 _reparameterisation,
                 (MEAN, STD, SEED),
@@ -251,17 +254,18 @@ CHAPTER = Chapter(
             "autoencoder",
             "The plain autoencoder",
             (
-                r"With $p(x \mid z) = \mathcal{N}(D(z), s_x^2)$ the first term is a squared error. Leave out the price and let $q$ be a single code $E(x)$: that is the plain autoencoder. "
-                r"Nothing keeps its codes together, so one cannot draw from it.",
-                r"Where both networks are linear and the code is one number along a direction $u$ of length 1, the error is $\mathbb{E}\|x\|^2 - u^\top C u$. It is least along the axis in which the data vary most: "
-                r"what is lost are the smaller eigenvalues of the covariance $C$. The check has two values of variance 1, whose eigenvalues are $1 \pm \rho$.",
+                r"Let the decoder's density be $p(x \mid z) = \mathcal{N}(D(z), s_x^2 I)$ with a network $D$ and a fixed variance $s_x^2$. Then the reconstruction term is a squared error. "
+                r"Leave out the divergence and give each $x$ a single code $E(x)$: that is the plain autoencoder. Nothing says where its codes lie, so one cannot draw from it.",
+                r"In the simplest case both networks are linear, the data have mean 0, and the code is the one number $u^\top x$: how far $x$ reaches in the direction $u$, a vector of length 1. The decoder returns $u\,u^\top x$, and the error is $\mathbb{E}\|x\|^2 - u^\top S u$, "
+                r"where $S = \mathbb{E}[x\,x^\top]$ is the covariance. It is least if $u$ points along the axis in which the data vary most.",
+                r"What is lost is then the sum of all eigenvalues of $S$ but the largest. The check has two values of variance 1 and correlation $\rho$; the eigenvalues are $1 \pm \rho$, and $\lambda_2$ is the smaller one.",
             ),
             (
                 r"-\log p(x \mid z) = \frac{\|x - D(z)\|^2}{2 s_x^2} + \mathrm{const}",
-                r"\min_{u}\ \mathbb{E}\,\|x - u\,u^\top x\|^2 = \lambda_2 = 1 - |\rho|",
+                r"\min_{\|u\| = 1}\ \mathbb{E}\,\|x - u\,u^\top x\|^2 = \lambda_2 = 1 - |\rho|",
             ),
             Check(
-                r"mean squared error through the best direction, by draws",
+                "mean squared error in the best direction, by draws",
                 r"$1 - |\rho|$",
                 _autoencoder,
                 (Number("correlation", r"\rho", 0.8, -0.99, 0.99), SEED),
@@ -274,17 +278,17 @@ CHAPTER = Chapter(
             "beta",
             "A dearer code: the beta-VAE",
             (
-                r"Multiply the price by $\beta$. In the model of these checks, with $x = a z + s_x\epsilon$, the part of the objective with the variance $v$ of $q$ is "
-                r"$-\frac{a^2 v}{2 s_x^2} - \frac{\beta}{2}(v - 1 - \log v)$. Its slope is 0 where $\frac{\beta}{v} = \frac{a^2}{s_x^2} + \beta$.",
-                r"So a higher price widens the code. Where the decoder hardly uses a latent, $a \to 0$ and $v \to 1$: the code says nothing and costs nothing. The latent has died.",
+                r"Multiply the divergence by a number $\beta$. Take the model $x = a z + s_x\,\epsilon$ and $q = \mathcal{N}(m, v)$. The expected squared error is $(x - a m)^2 + a^2 v$, so the part of the objective with $v$ is "
+                r"$-\frac{a^2 v}{2 s_x^2} - \frac{\beta}{2}(v - \log v)$. Its slope is 0 where $\frac{\beta}{v} = \frac{a^2}{s_x^2} + \beta$. The part with $m$ is $-\frac{(x - a m)^2}{2 s_x^2} - \frac{\beta}{2} m^2$, and its slope is 0 at the $m$ below.",
+                r"A higher $\beta$ makes the code less precise. If the decoder hardly uses a latent, $a \to 0$, then $v \to 1$ and $m \to 0$: the code is a draw from the prior, says nothing of $x$ and costs nothing. Such a latent is called dead.",
             ),
             (
                 r"\mathbb{E}_q[\log p(x \mid z)] - \beta\, D_{\mathrm{KL}}(q(z \mid x) \,\|\, p(z))",
                 r"v = \frac{\beta s_x^2}{a^2 + \beta s_x^2}, \quad m = \frac{a\,x}{a^2 + \beta s_x^2}",
             ),
             Check(
-                r"the $v$ of the largest objective, tried one after another",
-                r"$\beta s_x^2 / (a^2 + \beta s_x^2)$",
+                r"the $v$ of the largest objective, found by trying 120,001 of them",
+                r"$\beta s_x^2 / (a^2 + \beta s_x^2)$ with $a = 1.5$ and $s_x = 0.8$",
                 _best_code,
                 (Number("beta", r"\beta", 4, 0.1, 50),),
             ),
@@ -296,13 +300,13 @@ CHAPTER = Chapter(
             "weighted",
             "Several draws: a tighter bound",
             (
-                r"The mean of $K$ weights $p(x, z_k)/q(z_k)$ has the mean $p(x)$, whatever $K$: each weight has it, as $\int q\,\frac{p(x,z)}{q}\,\mathrm{d}z = p(x)$. "
-                r"By Jensen the mean of its logarithm lies below $\log p(x)$; for $K=1$ it is the ELBO.",
-                r"The more draws, the less the mean of the weights wavers, and the closer the bound comes.",
+                r"Draw $K$ codes $z_1, \dots, z_K$ from $q$ and call $p(x, z_k)/q(z_k)$ the weight of the $k$-th. Each weight has the expectation $\int q(z)\,\frac{p(x, z)}{q(z)}\,\mathrm{d}z = p(x)$, and so has the mean of all $K$. "
+                r"By Jensen's inequality the expected logarithm of this mean, $\mathcal{L}_K$, is at most $\log p(x)$. For $K=1$ it is the ELBO.",
+                r"The more draws, the less their mean varies, and the closer the bound comes to $\log p(x)$.",
             ),
             (
-                r"\mathcal{L}_K = \mathbb{E}\Big[\log \tfrac1K \sum_{k=1}^K \frac{p(x, z_k)}{q(z_k)}\Big] \le \log p(x)",
                 r"\mathbb{E}\Big[\tfrac1K \sum_{k=1}^K \frac{p(x, z_k)}{q(z_k)}\Big] = p(x)",
+                r"\mathcal{L}_K = \mathbb{E}\Big[\log \tfrac1K \sum_{k=1}^K \frac{p(x, z_k)}{q(z_k)}\Big] \le \log p(x)",
             ),
             Check(
                 r"mean of the mean of $K$ weights, by draws",

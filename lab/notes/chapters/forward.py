@@ -129,24 +129,22 @@ def reverse_by_bayes(data: Mixture, x_t: float, t: int) -> tuple[float, float]:
 CHAPTER = Chapter(
     "forward",
     "The forward process",
-    "Noise is added in many small steps. Because every step is normal, all of them together are one jump, and the way back from a "
-    "known picture is normal, too.",
+    "Noise is added in many small steps. Because each step is normal, all of them together are one jump, and the way back from a known picture is normal, too.",
     (
         Step(
             "step",
             "One step keeps the variance",
             (
-                r"A step shrinks the picture a little and adds as much noise as was lost: $x_t = \sqrt{1-\beta_t}\,x_{t-1} + "
-                r"\sqrt{\beta_t}\,\epsilon$ with $\epsilon \sim \mathcal{N}(0, 1)$ drawn anew and $0 < \beta_t < 1$.",
-                r"Variances of independent parts add, and a factor counts squared. So values of variance 1 keep it, and every other "
-                r"variance $v$ moves towards 1: $v' - 1 = (1-\beta_t)(v - 1)$.",
+                r"A step from $x_{t-1}$ to $x_t$ shrinks the picture a little and adds as much noise as makes up for it: $x_t = \sqrt{1-\beta_t}\,x_{t-1} + \sqrt{\beta_t}\,\epsilon$, with noise $\epsilon \sim \mathcal{N}(0, I)$ drawn anew in each step and a number $0 < \beta_t < 1$.",
+                r"The noise is independent of $x_{t-1}$, so variances add and factors count squared. Each value of variance 1 keeps it, and any other variance $v$ moves towards 1: $v' - 1 = (1-\beta_t)(v - 1)$.",
+                r"The list $\beta_1, \dots, \beta_T$ is called a schedule. Most checks use DDPM's linear schedule of $T = 1000$ steps, in which $\beta_t$ grows evenly from 0.0001 to 0.02.",
             ),
             (
                 r"q(x_t \mid x_{t-1}) = \mathcal{N}\big(\sqrt{1-\beta_t}\,x_{t-1},\ \beta_t I\big)",
                 r"\mathrm{Var}[x_t] = (1-\beta_t)\,\mathrm{Var}[x_{t-1}] + \beta_t",
             ),
             Check(
-                r"mean square after one step of the lab's chain, by draws of variance $v$",
+                r"mean square after one step of the lab's chain, by draws of mean 0 and variance $v$",
                 r"$(1-\beta)v + \beta$",
                 _variance_is_kept,
                 (Number("beta", r"\beta", 0.2, 0.001, 0.95), Number("variance", "v", 2.5, 0, 9), SEED),
@@ -159,11 +157,9 @@ CHAPTER = Chapter(
             "jump",
             "All steps are one jump",
             (
-                r"Write $\alpha_t = 1-\beta_t$ and $\bar\alpha_t = \alpha_1 \alpha_2 \cdots \alpha_t$. The claim holds at $t=1$, where it is "
-                r"the step itself. Suppose it holds at $t-1$, so that $x_{t-1} = \sqrt{\bar\alpha_{t-1}}\,x_0 + \sqrt{1-\bar\alpha_{t-1}}\,\epsilon'$, and put that into "
-                r"the next step.",
-                r"The two noises are independent and normal, so their sum is one normal noise, whose variance is the sum: "
-                r"$\alpha_t (1-\bar\alpha_{t-1}) + 1 - \alpha_t$, which is $1-\bar\alpha_t$. By induction it holds for every $t$.",
+                r"Write $\alpha_t = 1-\beta_t$ and $\bar\alpha_t = \alpha_1 \alpha_2 \cdots \alpha_t$. The claim below is true at $t=1$, where it is the step itself. Suppose it is true at $t-1$, so that $x_{t-1} = \sqrt{\bar\alpha_{t-1}}\,x_0 + \sqrt{1-\bar\alpha_{t-1}}\,\epsilon'$, "
+                r"and put this into the next step, whose noise is $\epsilon''$.",
+                r"The two noises are independent and normal, so their sum is one normal noise, whose variance is the sum $\alpha_t (1-\bar\alpha_{t-1}) + 1 - \alpha_t = 1-\bar\alpha_t$. And $\alpha_t\bar\alpha_{t-1} = \bar\alpha_t$. By induction the claim is true for every $t$.",
             ),
             (
                 r"x_t = \sqrt{\alpha_t\bar\alpha_{t-1}}\,x_0 + \sqrt{\alpha_t(1-\bar\alpha_{t-1})}\,\epsilon' + \sqrt{1-\alpha_t}\,\epsilon''",
@@ -171,7 +167,7 @@ CHAPTER = Chapter(
             ),
             Check(
                 rf"mean square of $x_t$ after $t$ steps of a chain of {CHAIN}, drawn one after another",
-                r"the jump's: $\bar\alpha_t x_0^2 + 1 - \bar\alpha_t$",
+                r"that of the jump: $\bar\alpha_t x_0^2 + 1 - \bar\alpha_t$",
                 _one_jump,
                 (X_0, Number("t", "t", 20, 1, CHAIN, whole=True), SEED),
             ),
@@ -181,16 +177,15 @@ CHAPTER = Chapter(
         ),
         Step(
             "marginal",
-            "The density of all pictures is blurred",
+            "The density of all noisy pictures",
             (
-                r"$x_t$ is a shrunk picture plus independent noise, and the density of a sum is the convolution of the densities. "
-                r"For data that are a mixture of normals each hump is shrunk and widened by itself: its mean becomes "
-                r"$\sqrt{\bar\alpha_t}\,p_i$ and its variance $\bar\alpha_t s^2 + 1-\bar\alpha_t$.",
-                r"The data of this check are two humps of deviation 0.4, one at $-1$ with a share that can be set, the other at $1.5$. They are those of every check that asks for this share.",
+                r"So far $x_0$ was one picture. Over all pictures, $x_t$ has the density $q(x_t)$: the mean of $q(x_t \mid x_0)$ over the data $q(x_0)$. It is the density of the data, shrunk and blurred.",
+                r"If the data are a mixture of normal humps with means $m_i$, shares $w_i$ and one standard deviation $s$, each hump is shrunk and widened by itself. Its mean becomes $\sqrt{\bar\alpha_t}\,m_i$ and its variance $\bar\alpha_t s^2 + 1-\bar\alpha_t$, since variances add. "
+                r"The check takes the two humps of the first chapter, with means $-1$ and $1.5$ and $s = 0.4$.",
             ),
             (
                 r"q(x_t) = \int q(x_t \mid x_0)\, q(x_0)\, \mathrm{d}x_0",
-                r"= \sum_i w_i\, \mathcal{N}\big(x_t;\ \sqrt{\bar\alpha_t}\,p_i,\ \bar\alpha_t s^2 + 1-\bar\alpha_t\big)",
+                r"= \sum_i w_i\, \mathcal{N}\big(x_t;\ \sqrt{\bar\alpha_t}\,m_i,\ \bar\alpha_t s^2 + 1-\bar\alpha_t\big)",
             ),
             Check(
                 "the integral, by quadrature", "the lab's mixture at this noise level", _marginal, (X_T, TIME, SHARE)
@@ -203,10 +198,9 @@ CHAPTER = Chapter(
             "snr",
             "Only the ratio of signal to noise counts",
             (
-                r"Divide $x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon$ by the signal's factor: $x_0 + \sigma\epsilon$ with "
-                r"$\sigma = \sqrt{(1-\bar\alpha_t)/\bar\alpha_t} = \mathrm{SNR}^{-1/2}$. Dividing by a known number neither adds nor loses information, "
-                r"so whatever can be said of $x_0$ given $x_t$ depends on the schedule by $\sigma$ alone.",
-                r"Schedules and processes (variance preserving or exploding, straight flow) are therefore readings of one scale.",
+                r"Divide $x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon$ by the factor of $x_0$. What remains is $x_0 + \sigma\epsilon$ with $\sigma = \sqrt{(1-\bar\alpha_t)/\bar\alpha_t}$, which is $1/\sqrt{\mathrm{SNR}}$. "
+                r"Division by a known number neither adds nor loses information. So whatever can be said of $x_0$ given $x_t$ depends on the schedule through $\sigma$ alone.",
+                r"Three families of processes differ in this factor only: the one above keeps the variance (variance preserving), $x_0 + \sigma\epsilon$ lets it grow (variance exploding), and $(1-t)\,x_0 + t\,\epsilon$ goes along a straight line (straight flow). All are readings of one scale, the signal-to-noise ratio.",
             ),
             (
                 r"\mathrm{SNR}(t) = \bar\alpha_t / (1-\bar\alpha_t)",
@@ -214,7 +208,7 @@ CHAPTER = Chapter(
             ),
             Check(
                 r"$\mathbb{E}[x_0 \mid x_t]$ of the variance-preserving process",
-                r"the same of the variance-exploding one, at $x_t/\sqrt{\bar\alpha_t}$ and $\sigma$",
+                r"that of the variance-exploding one, at $x_t/\sqrt{\bar\alpha_t}$ and $\sigma$",
                 _snr_alone_counts,
                 (X_T, TIME, SHARE),
             ),
@@ -226,13 +220,12 @@ CHAPTER = Chapter(
             "posterior-mean",
             "The way back from a known picture: its mean",
             (
-                r"By Bayes' rule $q(x_{t-1} \mid x_t, x_0) \propto q(x_t \mid x_{t-1})\, q(x_{t-1} \mid x_0)$; given $x_{t-1}$ the step does not look at $x_0$. "
-                r"Both factors are exponentials of squares in $x_{t-1}$, so the product is one, too. Collect the terms with $x_{t-1}^2$ and with $x_{t-1}$.",
-                r"A normal density is $\exp(-\tfrac12 A x^2 + B x)$ up to a constant, with variance $1/A$ and mean $B/A$. Put both fractions of $A$ over "
-                r"one denominator and use $\alpha_t(1-\bar\alpha_{t-1}) + \beta_t = 1-\bar\alpha_t$: that is where the denominator of the mean comes from.",
+                r"Suppose $x_0$ and $x_t$ are known, and $t$ is at least 2. Where was $x_{t-1}$? By Bayes' rule $q(x_{t-1} \mid x_t, x_0) \propto q(x_t \mid x_{t-1})\, q(x_{t-1} \mid x_0)$; the first factor does not need $x_0$, because a step only looks at the picture before it. "
+                r"The logarithm of each factor is a parabola in $x_{t-1}$, so their sum is one, too.",
+                r"A normal density is $\exp(-\tfrac12 A x^2 + B x)$ up to a constant factor, with variance $1/A$ and mean $B/A$. Collect the terms with $x_{t-1}^2$ and those with $x_{t-1}$ to find $A$ and $B$. Put both fractions of $A$ over one denominator and use $\alpha_t(1-\bar\alpha_{t-1}) + \beta_t = 1-\bar\alpha_t$.",
             ),
             (
-                r"-\tfrac12\Big[\tfrac{(x_t - \sqrt{\alpha_t}\,x_{t-1})^2}{\beta_t} + \tfrac{(x_{t-1} - \sqrt{\bar\alpha_{t-1}}\,x_0)^2}{1-\bar\alpha_{t-1}}\Big]",
+                r"\log q(x_{t-1} \mid x_t, x_0) = -\tfrac12\Big[\tfrac{(x_t - \sqrt{\alpha_t}\,x_{t-1})^2}{\beta_t} + \tfrac{(x_{t-1} - \sqrt{\bar\alpha_{t-1}}\,x_0)^2}{1-\bar\alpha_{t-1}}\Big] + \mathrm{const}",
                 r"A = \tfrac{\alpha_t}{\beta_t} + \tfrac{1}{1-\bar\alpha_{t-1}} = \tfrac{1-\bar\alpha_t}{\beta_t(1-\bar\alpha_{t-1})}, \quad "
                 r"B = \tfrac{\sqrt{\alpha_t}}{\beta_t}\,x_t + \tfrac{\sqrt{\bar\alpha_{t-1}}}{1-\bar\alpha_{t-1}}\,x_0",
                 r"\tilde\mu_t(x_t, x_0) = \tfrac{B}{A} = \frac{\sqrt{\bar\alpha_{t-1}}\,\beta_t}{1-\bar\alpha_t}\,x_0 + "
@@ -252,8 +245,7 @@ CHAPTER = Chapter(
             "posterior-variance",
             "The way back from a known picture: its variance",
             (
-                r"$1/A$ of the step before. It depends neither on $x_0$ nor on $x_t$, and it is smaller than $\beta_t$, since "
-                r"$1-\bar\alpha_{t-1} < 1-\bar\alpha_t$: whoever knows the picture is less in doubt.",
+                r"It is $1/A$ of the step before. It depends neither on $x_0$ nor on $x_t$, and it is smaller than $\beta_t$, since $1-\bar\alpha_{t-1} < 1-\bar\alpha_t$: knowing the picture narrows down where $x_{t-1}$ was.",
             ),
             (r"\tilde\beta_t = \frac{1-\bar\alpha_{t-1}}{1-\bar\alpha_t}\,\beta_t",),
             Check(
@@ -268,12 +260,10 @@ CHAPTER = Chapter(
         ),
         Step(
             "there-and-back",
-            "A step there and a step back",
+            "A jump there and a step back",
             (
-                r"Jump to $t$, then draw from the posterior: the result is distributed as if one had jumped to $t-1$. That is no more than the law of total "
-                r"probability, but everything rests on it: whoever knew $x_0$ could walk back exactly, step by step.",
-                r"In numbers, both by $\beta_t + \alpha_t(1-\bar\alpha_{t-1}) = 1-\bar\alpha_t$: the factor of $x_0$ in the mean, and the variance that the noise of "
-                r"$x_t$ and the posterior's own have together.",
+                r"Jump from $x_0$ to $x_t$, then draw $x_{t-1}$ from the posterior: the result has the same density as a jump to $t-1$. This is only the law of total probability, but everything rests on it. If $x_0$ were known, one could walk back exactly, step by step.",
+                r"The first two lines confirm it with the formulas above, both by $\beta_t + \alpha_t(1-\bar\alpha_{t-1}) = 1-\bar\alpha_t$. The first is the factor of $x_0$ in the mean. The second is the variance: the noise of $x_t$, shrunk by its factor in the mean, plus that of the posterior.",
             ),
             (
                 r"\sqrt{\bar\alpha_{t-1}}\,\frac{\beta_t + \alpha_t(1-\bar\alpha_{t-1})}{1-\bar\alpha_t} = \sqrt{\bar\alpha_{t-1}}",
@@ -282,7 +272,7 @@ CHAPTER = Chapter(
             ),
             Check(
                 "mean square after a jump to $t$ and a step back, by draws",
-                "the mean square after a jump to $t-1$",
+                "mean square after a jump to $t-1$",
                 _there_and_back,
                 (X_0, TIME, SEED),
             ),
@@ -294,10 +284,9 @@ CHAPTER = Chapter(
             "reverse-mean",
             "The way back from an unknown picture",
             (
-                r"Whoever does not know $x_0$ has a belief about it, $q(x_0 \mid x_t)$, and the step back is the posterior averaged over that belief: a mixture of normals "
-                r"of equal variance. Its mean is simple, because $\tilde\mu_t$ is linear in $x_0$: put $\mathbb{E}[x_0 \mid x_t]$ in its place.",
-                r"So a network that knows this one mean knows the mean of every step. What it does not give is the shape of the mixture; the smaller the steps, "
-                r"the nearer that is to a normal density.",
+                r"In truth only $x_t$ is known, and about $x_0$ there is a belief, $q(x_0 \mid x_t)$. The step back is the posterior averaged over this belief: a mixture of normal densities that all have the variance $\tilde\beta_t$. "
+                r"Its mean is simple, because $\tilde\mu_t$ is linear in $x_0$: put $\mathbb{E}[x_0 \mid x_t]$ in the place of $x_0$.",
+                r"So a network that has learned this one mean knows the mean of every step. What it does not know is the shape of the mixture; but the smaller the steps, the closer that is to a normal density.",
             ),
             (
                 r"q(x_{t-1} \mid x_t) = \int q(x_{t-1} \mid x_t, x_0)\, q(x_0 \mid x_t)\, \mathrm{d}x_0",

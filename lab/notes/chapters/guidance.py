@@ -103,19 +103,20 @@ def _no_data(width: float, scale: float, t: int) -> Sides:
 CHAPTER = Chapter(
     "guidance",
     "Guidance",
-    "A picture of something in particular: Bayes' rule adds a pull to the score. Then the pull is made without a classifier, and stronger than Bayes would have it.",
+    "A picture of something in particular. Bayes' rule adds a pull to the score; then the pull is made without a classifier, and stronger than Bayes' rule would have it.",
     (
         Step(
             "bayes",
             "Bayes' rule for scores",
             (
-                r"For every noise level $q(x_t \mid y) = q(x_t)\,p(y \mid x_t)/p(y)$. Take logarithms and the gradient by $x_t$: $p(y)$ does not depend on it and falls away.",
-                r"So a model without words becomes one for $y$ by the gradient of a classifier, if that has learned to judge noisy pictures. In these checks $y$ is the hump at 1.5.",
+                r"Let $y$ be what the picture should show, a class or some words. At every noise level Bayes' rule says $q(x_t \mid y) = q(x_t)\,p(y \mid x_t)/p(y)$, where $p(y \mid x_t)$ is the belief of a classifier that sees the noisy picture. "
+                r"Take logarithms, and the gradient by $x_t$: $p(y)$ does not depend on $x_t$ and drops out.",
+                r"So a model that knows nothing of $y$ becomes one for $y$ if the gradient of a classifier is added to its score. The classifier has to be trained on noisy pictures. In the checks $y$ is the hump at 1.5.",
             ),
             (r"\nabla\log q(x_t \mid y) = \nabla\log q(x_t) + \nabla\log p(y \mid x_t)",),
             Check(
-                r"the lab's score of the class alone",
-                r"score of all data plus the slope of $\log p(y \mid x_t)$, by differences",
+                "the lab's score of this hump alone",
+                r"the lab's score of all data plus the slope of $\log p(y \mid x_t)$, by differences",
                 _bayes,
                 (X_T, TIME, SHARE),
             ),
@@ -127,12 +128,12 @@ CHAPTER = Chapter(
             "noise",
             "The pull on predicted noise",
             (
-                r"Networks predict noise, and the score is $-\epsilon/\sqrt{1-\bar\alpha_t}$. Multiply the equation above by $-\sqrt{1-\bar\alpha_t}$. It works for every sampler, with noise or without.",
+                r"Networks predict noise, and the score is $-\epsilon_\theta/\sqrt{1-\bar\alpha_t}$. Multiply the equation above by $-\sqrt{1-\bar\alpha_t}$. The guided noise $\hat\epsilon$ can be handed to any sampler, with fresh noise or without.",
             ),
             (r"\hat\epsilon(x_t \mid y) = \epsilon_\theta(x_t) - \sqrt{1-\bar\alpha_t}\;\nabla\log p(y \mid x_t)",),
             Check(
                 r"$\mathbb{E}[\epsilon \mid x_t, y]$",
-                r"the lab's $\mathbb{E}[\epsilon \mid x_t]$ with the pull added",
+                r"$\mathbb{E}[\epsilon \mid x_t]$ with the pull, as the lab adds it",
                 _noise,
                 (X_T, TIME, SHARE),
             ),
@@ -144,8 +145,8 @@ CHAPTER = Chapter(
             "mean",
             "The pull on the mean of a step",
             (
-                r"The same for DDPM's step: $p(x_{t-1} \mid x_t)\,p(y \mid x_{t-1})$. Over a small step $\log p(y \mid x)$ is nearly a line of slope $g$. A normal density times $e^{gx}$ is normal: "
-                r"complete the square, $-\frac{(x-\mu)^2}{2\Sigma} + g x = -\frac{(x - \mu - \Sigma g)^2}{2\Sigma} + \mathrm{const}$.",
+                r"The same for a step of DDPM, whose density is $p_\theta(x_{t-1} \mid x_t) = \mathcal{N}(\mu, \Sigma)$. Given $y$ it becomes proportional to $p_\theta(x_{t-1} \mid x_t)\,p(y \mid x_{t-1})$. Over the short way of one step $\log p(y \mid x)$ is nearly a straight line with some slope $g$.",
+                r"A normal density times $e^{g x}$ is again a normal density. Complete the square: $-\frac{(x-\mu)^2}{2\Sigma} + g x = -\frac{(x - \mu - \Sigma g)^2}{2\Sigma} + \mathrm{const}$. The variance stays, and the mean moves by variance times slope.",
             ),
             (r"\mathcal{N}(x;\ \mu, \Sigma)\; e^{g x} \propto \mathcal{N}(x;\ \mu + \Sigma g,\ \Sigma)",),
             Check(
@@ -164,14 +165,14 @@ CHAPTER = Chapter(
         ),
         Step(
             "power",
-            "A scale: what it makes of the density",
+            "A scale: what it does to the density",
             (
-                r"Multiply the pull by $s$. A gradient times $s$ is the gradient of a power: $s\,\nabla\log p(y \mid x) = \nabla\log p(y \mid x)^s$. So beyond 1 the classifier is taken to be surer than it is.",
-                r"Put Bayes' rule in, $p(y \mid x_t) \propto q(x_t \mid y)/q(x_t)$: the density with words to the power $s$, times the one without to $1-s$.",
+                r"Multiply the pull by a number $s$, the guidance scale. A gradient times $s$ is the gradient of a power, $s\,\nabla\log p(y \mid x_t) = \nabla\log p(y \mid x_t)^s$. For $s > 1$ the classifier is taken to be surer than it is.",
+                r"Now put in Bayes' rule, $p(y \mid x_t) \propto q(x_t \mid y)/q(x_t)$. The guided density is the one with words to the power $s$, times the one without words to the power $1-s$.",
             ),
             (
                 r"q(x_t)\,p(y \mid x_t)^s \propto q(x_t \mid y)^s\, q(x_t)^{1-s}",
-                r"\nabla\log = \nabla\log q(x_t) + s\,\big(\nabla\log q(x_t \mid y) - \nabla\log q(x_t)\big)",
+                r"\nabla\log\big(q(x_t \mid y)^s\, q(x_t)^{1-s}\big) = \nabla\log q(x_t) + s\,\big(\nabla\log q(x_t \mid y) - \nabla\log q(x_t)\big)",
             ),
             Check(
                 r"slope of $s\log q(x_t \mid y) + (1-s)\log q(x_t)$, by differences",
@@ -187,8 +188,8 @@ CHAPTER = Chapter(
             "free",
             "Without a classifier",
             (
-                r"Nobody needs to train a classifier: a model that was sometimes trained without its words knows both scores, and their difference is the pull, by Bayes' rule. In terms of noise, each side times $-\sqrt{1-\bar\alpha_t}$.",
-                r"The lab counts as diffusers does: $s = 1$ is the plain model with words, 0 without; the paper's $w$ is $s-1$.",
+                r"There is no need to train a classifier. A network that gets the words in training, but now and then an empty prompt instead, knows both scores; by Bayes' rule their difference is the pull. Multiply by $-\sqrt{1-\bar\alpha_t}$ to have it in terms of noise.",
+                r"The lab counts as diffusers does: $s = 1$ is the plain model with words, $s = 0$ the model without. The paper's $w$ is $s-1$.",
             ),
             (
                 r"\nabla\log p(y \mid x_t) = \nabla\log q(x_t \mid y) - \nabla\log q(x_t)",
@@ -206,13 +207,14 @@ CHAPTER = Chapter(
         ),
         Step(
             "any",
-            "In any words the same",
+            "The same for every kind of prediction",
             (
-                r"At a given $x_t$ the picture, the noise and $v$ are each a multiple of another plus a multiple of $x_t$, say $\epsilon = a\,x_0 + b\,x_t$. Guidance is a mean with weights $1-s$ and $s$, which add to 1, so $b\,x_t$ passes through.",
+                r"At a given $x_t$, the noise, $v$ and the velocity of a flow are each a multiple of the picture plus a multiple of $x_t$, say $\epsilon = a\,x_0 + b\,x_t$. Let $x_0$ be the guess without words and $x_0'$ that with words. "
+                r"Guidance is a mean with the weights $1-s$ and $s$, which add up to 1, so $b\,x_t$ passes through unchanged. Whatever the network predicts, the guided picture is the same.",
             ),
             (r"(1-s)(a\,x_0 + b\,x_t) + s\,(a\,x_0' + b\,x_t) = a\,\big((1-s)\,x_0 + s\,x_0'\big) + b\,x_t",),
             Check(
-                r"the largest $\hat x_0$ of guidance by noise, picture, $v$ and flow",
+                r"the largest $\hat x_0$ that the lab's guidance finds by noise, picture, $v$ and flow",
                 "the smallest of them",
                 _any_prediction,
                 (X_T, TIME, SCALE),
@@ -225,13 +227,14 @@ CHAPTER = Chapter(
             "no-data",
             "Beyond 1 it is no diffusion of any data",
             (
-                r"Sharpen the data themselves and add noise: that is one thing. Guidance sharpens each noisy density by itself: that is another, though both agree without noise. For normal densities of variance $c^2$ and 1, precisions are added: $g(c^2, 1) = 1/(s/c^2 + 1 - s)$.",
-                r"$g$ grows with its arguments in proportion, and for $s \ge 1$ it is convex: so $g(u + v) \le g(u) + g(v)$, with $u = \bar\alpha_t(c^2, 1)$ and $v = (1-\bar\alpha_t)(1, 1)$. Guided densities are narrower than they should be on the way, which is why guided paths settle early and seeds look alike.",
+                r"One could sharpen the data themselves by powers $s$ and $1-s$, and then add noise. Guidance does something else: it sharpens each noisy density separately. Without noise both are the same. For normal densities of mean 0 and variances $a$ and $b$ the sharpened density is normal with variance $g(a, b) = 1/(s/a + (1-s)/b)$.",
+                r"Multiply $a$ and $b$ by a number: $g$ is multiplied by it, too. And for $s \ge 1$, $g$ is convex: $g(a, 1) = a/(s - (s-1)\,a)$ has the second derivative $2s(s-1)/(s - (s-1)\,a)^3 \ge 0$ wherever the sharpened density exists. Both together say that $g$ of a sum is at most the sum of the $g$.",
+                r"Take data of variance $1$ without words and $c^2 < 1$ with words. The noisy variances are the sum of $\bar\alpha_t\,(c^2, 1)$ and $(1-\bar\alpha_t)\,(1, 1)$. So on the way down guided densities are narrower than sharpened data would be, and the paths of different seeds come closer to one another.",
             ),
             (r"g\big(\bar\alpha_t c^2 + 1-\bar\alpha_t,\ 1\big) \le \bar\alpha_t\, g(c^2, 1) + 1-\bar\alpha_t",),
             Check(
                 "variance of the guided density, by quadrature",
-                "variance of sharpened data under noise",
+                "variance of sharpened data with noise",
                 _no_data,
                 (NARROW, Number("scale", "s", 3, 1, 10), TIME),
             ),

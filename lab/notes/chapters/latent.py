@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import torch
+from diffusers.models.controlnets.controlnet import zero_module
 
 from lab.engine.mixture import Mixture
 from lab.engine.process import Level
@@ -14,13 +15,17 @@ from lab.notes.step import SEED, Chapter, Check, Number, Shown, Sides, Source, S
 
 LDM, ATTENTION, CONTROL = "Rombach et al. 2021", "Vaswani et al. 2017", "Zhang, Rao & Agrawala 2023"
 PICTURES = (-1.4, -0.3, 0.8, 2.0)
-FEATURE, TARGET = Number("feature", "h", 0.7, -2, 2), Number("target", "y", 1.0, -2, 2)
-FROZEN = 0.3  # what the untouched model says
+FEATURE, INNER, TARGET = (
+    Number("feature", "h", 0.7, -2, 2),
+    Number("inner", "u", 1.3, -3, 3),
+    Number("target", "r", 1.0, -2, 2),
+)
+FROZEN = Number("frozen", "F(x)", 0.3, -2, 2)
 
 
-def controlled(weight: float, inner: float, feature: float) -> float:
-    """The model with a control of one neuron: what it said, plus a zero layer's weight times a feature that `inner` makes."""
-    return FROZEN + weight * math.tanh(inner * feature)
+def controlled(frozen: float, weight: float, inner: float, feature: float) -> float:
+    """The model with a control of one neuron: what it says without, plus a zero layer's weight times a feature that `inner` makes."""
+    return frozen + weight * math.tanh(inner * feature)
 
 
 def _below(x: float, m: float, s: float, share: float) -> Sides:
@@ -40,7 +45,7 @@ def _scaled(x_t: float, t: int, factor: float) -> Sides:
 
 
 def _dot_product(dimensions: int, seed: int) -> Sides:
-    q, k = draws(seed, 2 * dimensions, 4000).reshape(2, dimensions, 4000)
+    q, k = draws(seed, 2 * dimensions, 10_000).reshape(2, dimensions, 10_000)
     return drawn(mean_of(((q * k).sum(0) / math.sqrt(dimensions)) ** 2), 1)
 
 
@@ -53,48 +58,50 @@ def _denoiser_is_attention(x_t: float, t: int) -> Sides:
     return exact(float(weights @ pictures / weights.sum()), number(data.denoise(at(x_t), level)))
 
 
-def _nothing_at_first(feature: float, inner: float) -> Sides:
-    return exact(controlled(0.0, inner, feature), FROZEN)
+def _nothing_at_first(frozen: float, feature: float, inner: float) -> Sides:
+    layer = zero_module(torch.nn.Conv2d(1, 1, 1)).requires_grad_(False)
+    copy = torch.full((1, 1, 1, 1), math.tanh(inner * feature))
+    return exact(frozen + layer(copy).item(), frozen)
 
 
-def loss(weight: float, inner: float, feature: float, target: float) -> float:
+def loss(frozen: float, weight: float, inner: float, feature: float, target: float) -> float:
     """Half of the squared error of the controlled model."""
-    return 0.5 * (controlled(weight, inner, feature) - target) ** 2
+    return 0.5 * (controlled(frozen, weight, inner, feature) - target) ** 2
 
 
-def _gradient_of_zero(feature: float, inner: float, target: float) -> Sides:
-    by_differences = slope(lambda weight: loss(weight, inner, feature, target), 0.0)
-    return exact(by_differences, (FROZEN - target) * math.tanh(inner * feature))
+def _gradient_of_zero(frozen: float, feature: float, inner: float, target: float) -> Sides:
+    by_differences = slope(lambda weight: loss(frozen, weight, inner, feature, target), 0.0)
+    return exact(by_differences, (frozen - target) * math.tanh(inner * feature))
 
 
-def after_one_step(feature: float, inner: float, target: float, rate: float) -> float:
+def after_one_step(frozen: float, feature: float, inner: float, target: float, rate: float) -> float:
     """The zero layer's weight after one step of gradient descent."""
-    return -rate * (FROZEN - target) * math.tanh(inner * feature)
+    return -rate * (frozen - target) * math.tanh(inner * feature)
 
 
-def _inner_gradient(feature: float, inner: float, target: float, rate: float) -> Sides:
-    weight = after_one_step(feature, inner, target, rate)
-    by_differences = slope(lambda one: loss(weight, one, feature, target), inner)
-    error = controlled(weight, inner, feature) - target
+def _inner_gradient(frozen: float, feature: float, inner: float, target: float, rate: float) -> Sides:
+    weight = after_one_step(frozen, feature, inner, target, rate)
+    by_differences = slope(lambda one: loss(frozen, weight, one, feature, target), inner)
+    error = controlled(frozen, weight, inner, feature) - target
     return exact(by_differences, error * weight * feature * (1 - math.tanh(inner * feature) ** 2))
 
 
 CHAPTER = Chapter(
     "latent",
     "Latents, words, controls",
-    "What turned the equations into pictures of any size and subject: diffuse codes in place of pixels, let words in by attention, and add a control without harm.",
+    "What turned the equations into pictures of any size and subject: diffuse codes in place of pixels, let words in by attention, and add a control that does no harm at first.",
     (
         Step(
             "bound",
             "A bound with a learned prior",
             (
-                r"Let $z$ be an autoencoder's code, and the prior $p(z)$ a diffusion model of codes in place of $\mathcal{N}(0, I)$. The ELBO stays what it is; write the price as two terms. The first two belong to the autoencoder, "
-                r"the last is the likelihood of codes, for which the diffusion model has its own bound.",
-                r"Latent diffusion trains the autoencoder first, with next to no price, and then the prior on its codes: the sum below, one part after the other. In the check $p(z)$ are two humps.",
+                r"Let $z$ be an autoencoder's code of $x$, and let a diffusion model of codes be the prior $p(z)$ in place of $\mathcal{N}(0, I)$. The evidence lower bound stays what it is. Write its divergence as two parts, $\mathbb{E}_q[-\log q(z)] = H(q)$, the entropy of the code, and $\mathbb{E}_q[\log p(z)]$. "
+                r"The first two terms below belong to the autoencoder. For the last one the diffusion model has its own bound, with $z$ in the place of the picture.",
+                r"Latent diffusion trains one part after the other: first the autoencoder, with hardly any weight on the divergence, then the prior on its codes. In the check $p(z)$ are the two humps, and $q = \mathcal{N}(m, s^2)$.",
             ),
             (
                 r"\log p(x) \ge \mathbb{E}_q[\log p(x \mid z)] + H(q) + \mathbb{E}_q[\log p(z)]",
-                r"-\mathbb{E}_q[\log p(z_0)] \le L_T + \sum_{t=2}^T L_{t-1} + L_0",
+                r"-\log p(z) \le L_T + \sum_{t=2}^T L_{t-1} + L_0",
             ),
             Check(
                 "the three terms, by quadrature",
@@ -102,7 +109,7 @@ CHAPTER = Chapter(
                 _below,
                 (Number("x", "x", 1.2, -3, 3), Number("m", "m", 0.9, -2, 2), Number("s", "s", 0.5, 0.2, 2), SHARE),
             ),
-            (Source(LDM, "eq. 2"),),
+            (Source(LDM, "section 3, eq. 2"),),
             ("lab/engine/variational.py:log_weights",),
             (Shown("samplers", "A model that learned"),),
         ),
@@ -110,16 +117,16 @@ CHAPTER = Chapter(
             "scaled",
             "Why latents are scaled",
             (
-                r"A schedule is made for values of variance 1. Codes of deviation $1/f$ would drown too early; multiplied by $f$ they have the signal-to-noise ratio of a schedule whose signal is $f$ times as strong: $\mathrm{SNR}$ rises by $f^2$.",
-                r"Given the same $x_t$, the best guess of the scaled code is $f$ times that of the code. Stable Diffusion's $f$ is 0.18215, since its codes are large.",
+                r"A schedule is made for values of variance 1. Codes of a smaller variance would disappear in the noise too early, those of a larger one too late. So codes $z$ of standard deviation $1/f$ are multiplied by $f$. Stable Diffusion's codes are large, and its $f$ is 0.18215.",
+                r"The second form of the first line says what this does: it is the same as a schedule whose picture has the factor $f\sqrt{\bar\alpha_t}$, so the signal-to-noise ratio is multiplied by $f^2$. And given the same $x_t$, the best guess of the scaled code is $f$ times that of the code.",
             ),
             (
                 r"x_t = \sqrt{\bar\alpha_t}\,(f z) + \sqrt{1-\bar\alpha_t}\,\epsilon = (f\sqrt{\bar\alpha_t})\,z + \sqrt{1-\bar\alpha_t}\,\epsilon",
                 r"\mathbb{E}[f z \mid x_t] / f = \mathbb{E}[z \mid x_t]",
             ),
             Check(
-                r"the lab's best guess of scaled codes, over $f$",
-                r"its best guess of the codes, at a signal $f$ times as strong",
+                r"the lab's best guess of scaled codes, divided by $f$",
+                r"its best guess of the codes, with $f$ times the signal",
                 _scaled,
                 (X_T, Number("t", "t", 300, 20, T, whole=True), Number("factor", "f", 0.5, 0.05, 5)),
             ),
@@ -131,8 +138,9 @@ CHAPTER = Chapter(
             "root",
             "Attention, and its root of d",
             (
-                r"Each place of the picture asks with a query, each word answers with a key; where they agree the word's value is taken, by shares that add to 1. "
-                r"For independent entries of variance 1, a query times a key, $Q \cdot K$, is a sum of $d$ products of mean 0 and variance 1: its variance is $d$. Divided by $\sqrt d$ it is 1 for every width, so the softmax is neither flat nor a switch.",
+                r"Attention lets words act on the picture. Each place of the picture has a query, a vector of $d$ numbers; each word has a key, also of $d$ numbers, and a value. Where a query and a key agree, their product $Q \cdot K = \sum_i Q_i K_i$ is large, and the place takes more of that word's value. "
+                r"The rows of the matrices $Q$, $K$ and $V$ are the queries, keys and values, and $\mathrm{Attention}$ is what all places take. $\mathrm{softmax}$ turns each row of products into shares that add up to 1.",
+                r"If the entries are independent, with mean 0 and variance 1, so are the $d$ products, and their sum has the variance $d$. Divided by $\sqrt d$ it has the variance 1 for every $d$. Without the root, one share would be nearly 1 and all others nearly 0 when $d$ is large.",
             ),
             (
                 r"\mathrm{Attention}(Q, K, V) = \mathrm{softmax}\Big(\frac{Q K^\top}{\sqrt d}\Big)\,V",
@@ -152,15 +160,15 @@ CHAPTER = Chapter(
             "denoiser",
             "The exact denoiser is attention",
             (
-                r"Of a finite set of pictures, the chance that $x_t$ came from $x_i$ is in proportion to $\exp(-\|x_t - \sqrt{\bar\alpha_t}\,x_i\|^2/2(1-\bar\alpha_t))$. Expand the square: $\|x_t\|^2$ is the same for all $i$ and cancels in the shares. "
-                r"What is left is a product of a query $x_t$ with keys $x_i$, less the keys' lengths.",
-                r"So the best denoiser of a set looks its pictures up, as a sentence looks up its words; the noise level is the temperature.",
+                r"Let the data be a finite set of equally likely pictures $x_i$. By Bayes' rule the chance that $x_t$ came from $x_i$ is proportional to $\exp(-\|x_t - \sqrt{\bar\alpha_t}\,x_i\|^2/2(1-\bar\alpha_t))$. Expand the square: $\|x_t\|^2$ is the same for all $i$ and cancels when the chances are made to add up to 1. "
+                r"What is left is a product of $x_t$ with $x_i$, less a part for the length of $x_i$.",
+                r"So the best denoiser of a set is attention: $x_t$ is the query, the pictures are keys and values, and $1-\bar\alpha_t$ plays the part of a temperature. It looks pictures up as a place looks up its word.",
             ),
             (
                 r"\mathbb{E}[x_0 \mid x_t] = \sum_i \mathrm{softmax}_i\Big(\frac{\sqrt{\bar\alpha_t}\;x_t \cdot x_i - \tfrac12\bar\alpha_t\|x_i\|^2}{1-\bar\alpha_t}\Big)\,x_i",
             ),
             Check(
-                "softmax attention to four pictures",
+                "softmax attention to four pictures of one value",
                 r"the lab's $\mathbb{E}[x_0 \mid x_t]$ of these four",
                 _denoiser_is_attention,
                 (X_T, Number("t", "t", 300, 20, T, whole=True)),
@@ -171,17 +179,18 @@ CHAPTER = Chapter(
         ),
         Step(
             "zero",
-            "ControlNet: nothing is changed at first",
+            "ControlNet: nothing changes at first",
             (
-                r"A copy of the encoder reads the map, and what it says is added to the untouched model through layers whose weights and biases start at zero. Whatever the copy says, times zero it adds nothing: training starts from the model as it was.",
-                r"The checks have one neuron: $\tanh(u\,h)$ of a feature $h$, and a zero layer with the weight $w$.",
+                r"A denoising network, the U-Net, has two halves: an encoder, whose layers make the picture smaller and smaller, and a decoder, which makes it large again. ControlNet takes a trained U-Net and leaves it as it is. It adds a copy of the encoder that also sees a map: a second picture, of edges or of a pose, that the result should follow.",
+                r"What the copy says is added to the U-Net through zero layers, convolutions of one pixel whose weights and biases start at zero. Whatever the copy says, times zero it adds nothing: training starts from the model as it was.",
+                r"The checks have one number of each. $F(x)$ is what the U-Net says without control, and $y_c$ what it says with it. The copy is one neuron, $\tanh(u\,h)$, which sees a feature $h$ of the map with the weight $u$; the zero layer has the weight $w$.",
             ),
             (r"y_c = F(x) + w\,\tanh(u\,h), \quad w = 0 \ \Rightarrow\ y_c = F(x)",),
             Check(
-                "the controlled model at the start",
-                "the untouched one",
+                "$y_c$ with a new zero layer of diffusers",
+                "$F(x)$",
                 _nothing_at_first,
-                (FEATURE, Number("inner", "u", 1.3, -3, 3)),
+                (FROZEN, FEATURE, INNER),
             ),
             (Source(CONTROL, "eq. 2 and 3"),),
             ("lab/models/stable_diffusion.py:Residuals",),
@@ -191,14 +200,14 @@ CHAPTER = Chapter(
             "gradient",
             "Zero layers do learn",
             (
-                r"A product's slope by one factor is the other factor. So the zero layer's own gradient is the error times the feature that comes in, which is not zero, though the layer's output is.",
+                r"Let $r$ be the right answer, and half the squared error of $y_c = F(x) + w\,\tanh(u\,h)$ the loss. The slope of a product by one factor is the other factor. So at $w = 0$ the gradient of the zero layer is the error times what comes into the layer. That is not zero, though what comes out is.",
             ),
-            (r"\frac{\partial}{\partial w}\,\tfrac12(y_c - y)^2\Big|_{w=0} = (F(x) - y)\,\tanh(u\,h)",),
+            (r"\frac{\partial}{\partial w}\,\tfrac12(y_c - r)^2\Big|_{w=0} = (F(x) - r)\,\tanh(u\,h)",),
             Check(
-                "slope of the loss by the zero weight, by differences",
-                "error times feature",
+                r"slope of the loss by $w$ at 0, by differences",
+                "error times what comes in",
                 _gradient_of_zero,
-                (FEATURE, Number("inner", "u", 1.3, -3, 3), TARGET),
+                (FROZEN, FEATURE, INNER, TARGET),
             ),
             (Source(CONTROL, "section 3.1 and its supplement"),),
             ("lab/training/recipes/controlnet.py:ControlNet.loss",),
@@ -207,22 +216,21 @@ CHAPTER = Chapter(
             "inner",
             "One step later the copy learns, too",
             (
-                r"What lies behind the zero layer has the gradient (error) times $w$ times its own slope: zero in the first step, and no longer once $w$ has moved by $-\eta\,(F(x)-y)\tanh(u\,h)$. "
-                r"Only where the error or the feature is exactly zero does nothing move: without an error there is nothing to learn, and of what the feature does not see nothing can be learned.",
+                r"The copy, $\tanh(u\,h)$, lies behind the zero layer. By the chain rule the gradient of its weight $u$ is the error $y_c - r$, times $w$, times the copy's own slope $h\,(1 - \tanh^2(u\,h))$. In the first step of training $w$ is 0 and so is this gradient.",
+                r"That step moves $w$ against its gradient $(F(x) - r)\tanh(u\,h)$, with a step size $\eta$, to the value in the second line. From then on the copy learns as well. Nothing moves only if the error is exactly zero, when there is nothing to learn, or if what comes into the zero layer is.",
             ),
             (
-                r"\frac{\partial}{\partial u}\,\tfrac12(y_c - y)^2 = (y_c - y)\, w\, h\,\big(1 - \tanh^2(u\,h)\big)",
-                r"w = -\eta\,(F(x) - y)\,\tanh(u\,h)",
+                r"\frac{\partial}{\partial u}\,\tfrac12(y_c - r)^2 = (y_c - r)\, w\, h\,\big(1 - \tanh^2(u\,h)\big)",
+                r"w = -\eta\,(F(x) - r)\,\tanh(u\,h)",
             ),
             Check(
-                "slope of the loss by the inner weight after one step, by differences",
+                r"slope of the loss by $u$ after one step, by differences",
                 "the formula",
                 _inner_gradient,
-                (FEATURE, Number("inner", "u", 1.3, -3, 3), TARGET, Number("rate", r"\eta", 0.1, 0, 1)),
+                (FROZEN, FEATURE, INNER, TARGET, Number("rate", r"\eta", 0.1, 0, 1)),
             ),
             (Source(CONTROL, "section 3.1 and its supplement"),),
             ("lab/models/stable_diffusion.py:strengths_of",),
-            (Shown("controlnet", "When is shape decided?"),),
         ),
     ),
 )

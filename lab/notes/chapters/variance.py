@@ -96,16 +96,16 @@ def _sampled_terms(seed: int) -> Sides:
 CHAPTER = Chapter(
     "variance",
     "Schedules and variances",
-    "How fast the picture drowns is a choice, and so is how much noise a step back adds. Both have ends that can be derived.",
+    "How fast the picture disappears is a choice, and so is how much noise a step back adds. The sensible range of both can be derived.",
     (
         Step(
             "cosine",
             "The cosine schedule",
             (
-                r"The linear schedule leaves little of the picture for the last third of its steps. Choose $\bar\alpha_t$ instead, and let the betas follow: "
-                r"$\beta_t = 1 - \bar\alpha_t/\bar\alpha_{t-1}$, for the product of $1-\beta_t$ is then a product of quotients, in which all but $\bar\alpha_t/\bar\alpha_0$ cancels.",
-                r"With $\bar\alpha = \cos^2\varphi$ the signal is $\cos\varphi$ and the noise $\sin\varphi$: a quarter turn, at even speed. The offset $s = 0.008$ keeps the first steps from being too small; "
-                r"at the end $\beta_t$ is kept below 0.999, since the last quotient would be 0.",
+                r"The linear schedule leaves hardly anything of the picture for the last third of its steps. So choose $\bar\alpha_t$ itself, by a function $f(t)$, and let the betas follow: $\beta_t = 1 - \bar\alpha_t/\bar\alpha_{t-1}$. "
+                r"Their product is right: $\prod_{s=1}^t (1-\beta_s)$ is a product of fractions in which all but $\bar\alpha_t/\bar\alpha_0$ cancels, and $\bar\alpha_0 = 1$.",
+                r"With $\bar\alpha = \cos^2\varphi$ the factor of the picture is $\cos\varphi$ and that of the noise $\sin\varphi$: the angle $\varphi$ makes a quarter turn at an even speed. The offset $s = 0.008$ keeps the first betas from being too small. "
+                r"At the very end $f(T) = 0$, and $\beta_T$ would be 1; so the betas are kept at or below 0.999.",
             ),
             (
                 r"\bar\alpha_t = \frac{f(t)}{f(0)}, \quad f(t) = \cos^2\Big(\frac{t/T + s}{1 + s}\cdot\frac{\pi}{2}\Big)",
@@ -125,8 +125,8 @@ CHAPTER = Chapter(
             "lengths",
             "The same schedule in fewer steps",
             (
-                r"Let the betas of a chain of $T'$ steps be $1000/T'$ times those of 1000. As $\log(1-\beta) = -\beta - \tfrac12\beta^2 - \dots$, $\log\bar\alpha$ is minus the sum of the betas, up to their squares, "
-                r"and the sum of longer and fewer betas to the same share of the way is the same area under the same line.",
+                r"A linear schedule of 1000 steps is to be replaced by one of $T'$ steps. Multiply its betas by $1000/T'$. Since $\log(1-\beta) = -\beta - \tfrac12\beta^2 - \dots$, $\log\bar\alpha_t$ is minus the sum of the betas of the steps $s = 1, \dots, t$, as long as their squares are small.",
+                r"At the same share of the way there are fewer betas, and each is larger by the same factor: the sum is the same area under the same line. So $\bar\alpha$ is nearly the same. The check allows what the squares of the betas and the width of one step can make.",
             ),
             (
                 r"\log \bar\alpha_t = \sum_{s=1}^t \log(1-\beta_s) = -\sum_{s=1}^t \beta_s - O\Big(\sum_{s=1}^t \beta_s^2\Big)",
@@ -148,8 +148,8 @@ CHAPTER = Chapter(
             "leak",
             "No leak at the end",
             (
-                r"Stable Diffusion's schedule ends with $\sqrt{\bar\alpha_T} = 0.068$: training saw a trace of the picture there, sampling starts from none. "
-                r"Shift $\sqrt{\bar\alpha_t}$ so that its last value is 0, and scale it so that its first one stays. A line through two points has these two numbers.",
+                r"Stable Diffusion's schedule ends at $\sqrt{\bar\alpha_T} = 0.068$: in training there was a trace of the picture in $x_T$, but sampling starts from noise without any. "
+                r"To mend it, shift all $\sqrt{\bar\alpha_t}$ so that the last becomes 0, then scale them so that the first, $\sqrt{\bar\alpha_1}$, is what it was. The mended schedule is marked by a prime.",
             ),
             (
                 r"\sqrt{\bar\alpha'_t} = \big(\sqrt{\bar\alpha_t} - \sqrt{\bar\alpha_T}\big)\,\frac{\sqrt{\bar\alpha_1}}{\sqrt{\bar\alpha_1} - \sqrt{\bar\alpha_T}}",
@@ -166,10 +166,11 @@ CHAPTER = Chapter(
         ),
         Step(
             "ends",
-            "Two ends for the variance of a step back",
+            "Two limits for the variance of a step back",
             (
-                r"Let the data be normal with variance $s^2$. Then $x_{t-1}$ has the variance $V = \bar\alpha_{t-1}s^2 + 1-\bar\alpha_{t-1}$, and Bayes' rule adds precisions: $1/V$ of what was known before, $\alpha_t/\beta_t$ of what $x_t$ says.",
-                r"For $s = 0$, a single picture, $V = 1-\bar\alpha_{t-1}$ and this is $\tilde\beta_t$. For $s = 1$, as much spread as the noise has, $V = 1$ and it is $\beta_t$. Data lie between; these are the two choices of DDPM.",
+                r"Let the data be normal with variance $s^2$. Then $x_{t-1}$ has the variance $V = \bar\alpha_{t-1}s^2 + 1-\bar\alpha_{t-1}$. For normal densities Bayes' rule adds precisions, which are inverse variances: $1/V$ was known of $x_{t-1}$ before, and $x_t$ says $\alpha_t/\beta_t$ more.",
+                r"If $s = 0$, a single picture, then $V = 1-\bar\alpha_{t-1}$ and the result is $\tilde\beta_t$. If $s = 1$, the spread of the noise, then $V = 1$ and it is $\beta_t$. In between it grows with $s$. These limits are the two variances that DDPM tried.",
+                r"Data that are not normal have no less than $\tilde\beta_t$ at any $x_t$. If their values have variance 1 at most, they have no more than $\beta_t$ on average over $x_t$; at places where several pictures are possible they may have more.",
             ),
             (
                 r"\mathrm{Var}[x_{t-1} \mid x_t] = \Big(\frac1V + \frac{\alpha_t}{\beta_t}\Big)^{-1} = \frac{V \beta_t}{\alpha_t V + \beta_t}",
@@ -189,8 +190,8 @@ CHAPTER = Chapter(
             "learned",
             "A learned variance",
             (
-                r"The network says a number $v$ between 0 and 1 for each pixel, and the variance lies between both ends on a scale of logarithms, since they differ by factors. "
-                r"The simple loss does not see the variance, so a small share of the bound is added to it, whose gradient does not reach the mean.",
+                r"Let the network give one more number for each value of the picture, $v$ between 0 and 1, and let the variance lie between both limits, on a logarithmic scale since they differ by factors.",
+                r"The simple loss does not contain the variance. So a small share of the bound $L$ is added to it. Its gradient is stopped before the mean, which is left to the simple loss.",
             ),
             (
                 r"\Sigma_\theta = \exp\big(v\log\beta_t + (1-v)\log\tilde\beta_t\big)",
@@ -210,9 +211,9 @@ CHAPTER = Chapter(
             "best",
             "The best variance",
             (
-                r"Among normal densities with the right mean, the mean of $-\log\mathcal{N}$ is $\tfrac12\log\sigma^2 + \mathrm{Var}/(2\sigma^2)$ and a constant; its slope by $\sigma^2$ is 0 where $\sigma^2$ is the true variance.",
-                r"That is the variance which the posterior has when the picture is known, plus that of its mean, as far as the picture is not known: $\tilde\mu_t$ has the factor $w = \sqrt{\bar\alpha_{t-1}}\,\beta_t/(1-\bar\alpha_t)$ before $x_0$. "
-                r"The data of this check are two sharp humps.",
+                r"Suppose the step back is normal and has the right mean. The expectation of $-\log\mathcal{N}$ is then $\tfrac12\log\sigma_t^2 + \mathrm{Var}[x_{t-1} \mid x_t]/(2\sigma_t^2)$ and a constant. Its slope by $\sigma_t^2$ is 0 where $\sigma_t^2$ is the true variance; a star marks this best choice.",
+                r"The true variance has two parts, by the law of total variance. The posterior has $\tilde\beta_t$ when the picture is known. And its mean $\tilde\mu_t$ varies as far as the picture is unknown: it contains $x_0$ with the factor $w = \sqrt{\bar\alpha_{t-1}}\,\beta_t/(1-\bar\alpha_t)$. "
+                r"The check has two sharp humps, of standard deviation 0.1.",
             ),
             (r"\sigma_t^{*2} = \mathrm{Var}[x_{t-1} \mid x_t] = \tilde\beta_t + w^2\,\mathrm{Var}[x_0 \mid x_t]",),
             Check(
@@ -229,11 +230,11 @@ CHAPTER = Chapter(
             "sampled",
             "Drawing the steps that cost most",
             (
-                r"The terms of the bound differ by orders of magnitude, so an even draw of $t$ makes a wild gradient. Draw $t$ with chances $p_t$ and divide by them: the mean does not change, whatever the chances. "
-                r"It wavers least where $p_t$ is in proportion to the root of $\mathbb{E}[L_t^2]$.",
-                r"The check takes the terms of a network that guesses every noise wrong by 1, and chances half even, half in proportion.",
+                r"The terms $L_t$ of the bound differ by orders of magnitude. If $t$ is drawn evenly in training, the gradient is wild. So draw $t$ with the probability $p_t$ and divide its term by $p_t$: the expectation is the sum of all terms, whatever the probabilities.",
+                r"The variance is smallest if $\mathbb{E}[L_t^2]/p_t$ has the smallest sum, which is the case for $p_t$ in proportion to the root of $\mathbb{E}[L_t^2]$. "
+                r"The check takes the terms of a network whose every guess of the noise is wrong by 1, and probabilities that are half even, half in proportion to the terms.",
             ),
-            (r"\sum_{t} L_t = \sum_t p_t\,\frac{L_t}{p_t} = \mathbb{E}_{t \sim p}\Big[\frac{L_t}{p_t}\Big]",),
+            (r"\sum_{t} L_t = \sum_t p_t\,\frac{L_t}{p_t} = \mathbb{E}\Big[\frac{L_t}{p_t}\Big]",),
             Check(r"$\mathbb{E}[L_t/p_t]$, by draws of $t$", r"$\sum_t L_t$", _sampled_terms, (SEED,)),
             (Source(IMPROVED, "section 3.3"),),
             ("lab/engine/ledger.py:make_chain",),

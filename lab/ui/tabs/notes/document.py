@@ -104,8 +104,9 @@ def _anchor(key: str) -> str:
 def _step(name: str, number: str, step: Step) -> str:
     text = "".join(f"<p>{prose(paragraph)}</p>" for paragraph in step.text)
     lines = "".join(f'<div class="equation">{display(line)}</div>' for line in step.equation)
-    sources = "; ".join(map(_source, step.sources))
-    links = [f"<span><b>Said in</b> {sources}</span>"]
+    links = []
+    if step.sources:
+        links.append(f"<span><b>Said in</b> {'; '.join(map(_source, step.sources))}</span>")
     if step.shown:
         links.append(f"<span><b>To be seen in</b> {'; '.join(map(_shown, step.shown))}</span>")
     if step.code:

@@ -36,7 +36,7 @@ def _written(latex: str, how: str) -> str:
 def _mark(element: ElementTree.Element) -> None:
     """Whole symbols alone: the t of x_t is no symbol of its own."""
     for part in element:
-        row = _rows().get(_bare(part))
+        row = _rows().get(symbol(part))
         if row is None:
             _mark(part)
         else:
@@ -55,6 +55,13 @@ def _bare(element: ElementTree.Element) -> str:
     if element.tag == "mrow" and len(parts) == 1:
         return parts[0]
     return f"<{element.tag}>{element.text or ''}{''.join(parts)}</{element.tag}>"
+
+
+def symbol(element: ElementTree.Element) -> str:
+    """The bare MathML of an element; of one with an index and a power, without the power."""
+    if element.tag == "msubsup":
+        return f"<msub>{_bare(element[0])}{_bare(element[1])}</msub>"
+    return _bare(element)
 
 
 def _converted(latex: str, how: str = "inline") -> ElementTree.Element:

@@ -20,7 +20,7 @@ class _Tab:
 
     def lay_out(self) -> None:
         self.view = gr.HTML(
-            '<div class="notes" data-first="elbo" aria-busy="true"><p>The notes are fetched …</p></div>',
+            '<div class="notes" data-first="basics" aria-busy="true"><p>The notes are fetched …</p></div>',
             js_on_load=f"import(new URL('{FOLDER}/{SCRIPT}', document.baseURI)).then((notes) => notes.attach(element));",
             elem_id="notes-view",
         )
