@@ -422,6 +422,8 @@ def test_the_curve_is_the_mean_over_the_seeds():
         done.agreements[lane] = Agreement(edge_f1=value)
     curve, dots = json.loads(controlnet_charts.faithfulness(done).plot)["data"]
     assert curve["x"] == [0, 1] and curve["y"] == pytest.approx([0.2, 0.7]) and len(dots["x"]) == 4
+    corners = re.findall(r"<small>(F1[^<]*)</small>", controlnet_view.grid(done))
+    assert corners == ["F1 0.10 by chance", "F1 0.50", "F1 0.30 by chance", "F1 0.90"]  # at strength 0 nothing steers
 
 
 def test_words_of_visitors_are_escaped():

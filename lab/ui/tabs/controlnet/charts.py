@@ -167,7 +167,7 @@ def summary(done: Finished) -> str:
         if done.plan.experiment == "strengths" and len(by) > 1:
             low, high = min(by), max(by)
             words.append(
-                f"{title[:1].upper()}{title[1:]}: {np.mean(by[low]):.2f} at strength {low:g}, {np.mean(by[high]):.2f} at {high:g}."
+                f"{title[:1].upper()}{title[1:]}: {np.mean(by[low]):.2f}{'' if low else ' by chance'} at strength {low:g}, {np.mean(by[high]):.2f} at {high:g}."
             )
     searches = [one for one in done.agreements.values() if one.pose_search]
     if searches:

@@ -297,7 +297,8 @@ def _cell(done: Finished, lane: int, view: str, is_selected: bool) -> str:
         if step.i < step.n:
             body += f'<i class="bar" style="width:{100 * step.i / step.n:.0f}%"></i>'
         if agreement is not None and agreement.figure():
-            body += f"<small>{escape(agreement.figure())}</small>"
+            steered = any(window.strength for window in done.plan.request.lanes[lane].windows)
+            body += f"<small>{escape(agreement.figure())}{'' if steered else ' by chance'}</small>"
     return (
         f'<figure data-key="{escape(words, quote=True)}" role="button" tabindex="0" aria-pressed="{str(is_selected).lower()}" '
         f'aria-label="{escape(words, quote=True)}"><div class="box">{body}</div>'
