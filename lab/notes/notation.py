@@ -16,7 +16,7 @@ class Symbol:
 # fmt: off
 SYMBOLS = (
     Symbol((r"x_0",), "A picture of the data, values in [−1, 1]; in most checks a single value.", "lab/engine/noising.py:to_tensor"),
-    Symbol((r"x_t", r"x_{t-1}", r"x_s", r"x_T", r"x_1"), "The picture at a noise level: signal times x₀ plus noise times ε.", "lab/engine/noising.py:q_sample"),
+    Symbol((r"x_t", r"x_{t-1}", r"x_s", r"x_T", r"x_1"), "The picture at a noise level: signal times x₀ plus noise times ε, with signal √ᾱ and noise √(1 − ᾱ).", "lab/engine/noising.py:q_sample"),
     Symbol((r"x_{0:T}", r"x_{1:T}"), "All pictures of a chain, from the first index to the last."),
     Symbol((r"x",), "A picture or a value; in a density the place at which it is taken."),
     Symbol((r"t", r"T"), "The timestep, from 0 (the picture) to T (noise); in continuous time from 0 to 1.", "lab/engine/noising.py:alpha_bar"),
@@ -32,7 +32,7 @@ SYMBOLS = (
     Symbol((r"\tilde\beta_t",), "Variance of the step back when x₀ is known, the smaller of two fixed choices.", "lab/engine/likelihood.py:Posterior.log_variance"),
     Symbol((r"\mu_\theta",), "Mean of the learned step back.", "lab/engine/likelihood.py:bound_nats"),
     Symbol((r"\Sigma_\theta",), "Variance of the learned step back.", "lab/engine/likelihood.py:Posterior.learned_log_variance"),
-    Symbol((r"\epsilon_\theta", r"\hat\epsilon"), "The network's guess of the noise in x_t, and the same with guidance or as it should be.", "lab/engine/predictions.py:split_prediction"),
+    Symbol((r"\epsilon_\theta", r"\hat\epsilon"), "The network's guess of the noise in x_t; with a hat any guess of it, also the guided one.", "lab/engine/predictions.py:split_prediction"),
     Symbol((r"\hat x_0",), "A guess of the picture in x_t.", "lab/engine/predictions.py:split_prediction"),
     Symbol((r"\nabla",), "The gradient, by x unless said otherwise. Of log q(x_t) it is the score, which points to where data are denser.", "lab/engine/mixture.py:Mixture.score"),
     Symbol((r"\eta",), "DDIM's dial between no new noise, 0, and DDPM's, 1; in training the size of a step.", "lab/engine/samplers.py:DDIM"),

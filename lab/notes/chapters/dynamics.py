@@ -140,7 +140,7 @@ CHAPTER = Chapter(
             "limit",
             "From steps to a differential equation",
             (
-                r"Let time $t$ run from 0 to 1, and let a step last the short time $\mathrm{d}t$ and add noise of variance $\beta(t)\,\mathrm{d}t$; $\beta(t)$ is the rate of noise. Since $\sqrt{1-\beta\,\mathrm{d}t} = 1 - \tfrac12\beta\,\mathrm{d}t + O(\mathrm{d}t^2)$, a step changes $x$ as in the first line. "
+                r"Let time $t$ run from 0 to 1, and let a step last the short time $\mathrm{d}t$ and add noise of variance $\beta(t)\,\mathrm{d}t$; $\beta(t)$ is the rate of noise. A step multiplies $x$ by $\sqrt{1-\beta\,\mathrm{d}t}$, which is $1 - \tfrac12\beta\,\mathrm{d}t$ up to the square of $\mathrm{d}t$. That gives the first line. "
                 r"There $\mathrm{d}w$ is short for $\sqrt{\mathrm{d}t}\,\epsilon$: fresh noise of variance $\mathrm{d}t$. An equation with such a term is called a stochastic differential equation, SDE.",
                 r"$\bar\alpha(t)$ is a product of factors $1-\beta\,\mathrm{d}t$ over all times $s$ up to $t$. Its logarithm is a sum of $-\beta\,\mathrm{d}t$, which becomes an integral. The lab's rate grows evenly from 0.1 to 20.",
             ),
@@ -162,7 +162,7 @@ CHAPTER = Chapter(
             "spread",
             "How the density moves",
             (
-                r"Let $q_t(x)$ be the density of $x$ at time $t$, and $h(x)$ any smooth function that is 0 far out. In the time $\mathrm{d}t$ the value changes by $-\tfrac12\beta x\,\mathrm{d}t + \sqrt{\beta}\,\mathrm{d}w$. Expand $h$ by Taylor. The noise has the mean 0, so its first power drops out; its square has the mean $\beta\,\mathrm{d}t$. "
+                r"Let $q_t(x)$ be the density of $x$ at time $t$, and $h(x)$ any smooth function that is 0 far out. In the time $\mathrm{d}t$ the value changes by $-\tfrac12\beta x\,\mathrm{d}t + \sqrt{\beta}\,\mathrm{d}w$. Expand $h$ by Taylor's theorem. The noise has the mean 0, so its first power drops out; its square has the mean $\beta\,\mathrm{d}t$. "
                 r"Hence $\mathrm{d}\,\mathbb{E}[h(x)] = \mathbb{E}\big[-\tfrac12\beta x\,h'(x) + \tfrac12\beta\,h''(x)\big]\,\mathrm{d}t$.",
                 r"Write the expectations as integrals with $q_t$, and integrate by parts until $h$ has no derivatives; nothing is left at the ends, where $h$ is 0. As both sides are equal for every $h$, the factors of $h$ under the integrals are equal. This is the Fokker–Planck equation.",
             ),

@@ -276,7 +276,7 @@ CHAPTER = Chapter(
         ),
         Step(
             "beta",
-            "A dearer code: the beta-VAE",
+            "A costlier code: the beta-VAE",
             (
                 r"Multiply the divergence by a number $\beta$. Take the model $x = a z + s_x\,\epsilon$ and $q = \mathcal{N}(m, v)$. The expected squared error is $(x - a m)^2 + a^2 v$, so the part of the objective with $v$ is "
                 r"$-\frac{a^2 v}{2 s_x^2} - \frac{\beta}{2}(v - \log v)$. Its slope is 0 where $\frac{\beta}{v} = \frac{a^2}{s_x^2} + \beta$. The part with $m$ is $-\frac{(x - a m)^2}{2 s_x^2} - \frac{\beta}{2} m^2$, and its slope is 0 at the $m$ below.",

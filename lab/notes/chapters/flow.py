@@ -267,12 +267,12 @@ CHAPTER = Chapter(
             "path",
             "Diffusion is flow matching along another path",
             (
-                r"The argument never used that the lines are straight. For any $x_t = a(t)\,x_0 + b(t)\,\epsilon$ the velocity of one path is $\dot a\,x_0 + \dot b\,\epsilon$, where a dot is the slope by $t$, and its mean given $x_t$ moves the density.",
-                r"Take the variance-preserving diffusion, $a = \sqrt{\bar\alpha}$ and $b = \sqrt{1-\bar\alpha}$, with the rate $\beta(t)$. Then $\dot a = -\tfrac12\beta a$, and from $a^2 + b^2 = 1$ follows $\dot b = \tfrac12\beta a^2/b$. With $a\,\mathbb{E}[x_0 \mid x_t] = x_t - b\,\mathbb{E}[\epsilon \mid x_t]$ the sum is "
+                r"The argument never used that the lines are straight. For any $x_t = a(t)\,x_0 + b(t)\,\epsilon$ the velocity of one path is $a'(t)\,x_0 + b'(t)\,\epsilon$, where a prime is the slope by $t$, and its mean given $x_t$ moves the density.",
+                r"Take the variance-preserving diffusion, $a = \sqrt{\bar\alpha}$ and $b = \sqrt{1-\bar\alpha}$, with the rate $\beta(t)$. Then $a' = -\tfrac12\beta a$, and from $a^2 + b^2 = 1$ follows $b' = \tfrac12\beta a^2/b$. With $a\,\mathbb{E}[x_0 \mid x_t] = x_t - b\,\mathbb{E}[\epsilon \mid x_t]$ the sum is "
                 r"$-\tfrac12\beta x_t + \tfrac12\beta\big(b + \tfrac{a^2}{b}\big)\mathbb{E}[\epsilon \mid x_t]$. The bracket is $1/b$, and $\mathbb{E}[\epsilon \mid x_t]/b$ is minus the score: this is the probability flow.",
             ),
             (
-                r"\dot a\,\mathbb{E}[x_0 \mid x_t] + \dot b\,\mathbb{E}[\epsilon \mid x_t] = -\tfrac12\beta(t)\big[x_t + \nabla\log q_t(x_t)\big]",
+                r"a'(t)\,\mathbb{E}[x_0 \mid x_t] + b'(t)\,\mathbb{E}[\epsilon \mid x_t] = -\tfrac12\beta(t)\big[x_t + \nabla\log q_t(x_t)\big]",
             ),
             Check(
                 "the mean velocity of the diffusion's paths, with slopes by differences",

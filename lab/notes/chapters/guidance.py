@@ -167,12 +167,13 @@ CHAPTER = Chapter(
             "power",
             "A scale: what it does to the density",
             (
-                r"Multiply the pull by a number $s$, the guidance scale. A gradient times $s$ is the gradient of a power, $s\,\nabla\log p(y \mid x_t) = \nabla\log p(y \mid x_t)^s$. For $s > 1$ the classifier is taken to be surer than it is.",
+                r"Multiply the pull by a number $s$, the guidance scale. A gradient times $s$ is the gradient of a power, $s\,\nabla\log p(y \mid x_t) = \nabla\log\big(p(y \mid x_t)^s\big)$. For $s > 1$ the classifier is taken to be surer than it is.",
                 r"Now put in Bayes' rule, $p(y \mid x_t) \propto q(x_t \mid y)/q(x_t)$. The guided density is the one with words to the power $s$, times the one without words to the power $1-s$.",
             ),
             (
                 r"q(x_t)\,p(y \mid x_t)^s \propto q(x_t \mid y)^s\, q(x_t)^{1-s}",
-                r"\nabla\log\big(q(x_t \mid y)^s\, q(x_t)^{1-s}\big) = \nabla\log q(x_t) + s\,\big(\nabla\log q(x_t \mid y) - \nabla\log q(x_t)\big)",
+                r"\nabla\log\big(q(x_t \mid y)^s\, q(x_t)^{1-s}\big)",
+                r"= \nabla\log q(x_t) + s\,\big(\nabla\log q(x_t \mid y) - \nabla\log q(x_t)\big)",
             ),
             Check(
                 r"slope of $s\log q(x_t \mid y) + (1-s)\log q(x_t)$, by differences",

@@ -214,7 +214,7 @@ CHAPTER = Chapter(
     "loss",
     "The bound, and what is predicted",
     "The bound of the chapter on autoencoders, for a chain of noisy pictures. It splits into one term for each step, and each term turns out to be a squared error. "
-    "Whether the network then predicts the mean, the picture, the noise, v or the score is a matter of taste: each follows from any other.",
+    "The network may then predict the mean, the picture, the noise, v or the score: each follows from any other.",
     (
         Step(
             "bound",

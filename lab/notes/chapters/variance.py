@@ -173,7 +173,7 @@ CHAPTER = Chapter(
                 r"Data that are not normal have no less than $\tilde\beta_t$ at any $x_t$. If their values have variance 1 at most, they have no more than $\beta_t$ on average over $x_t$; at places where several pictures are possible they may have more.",
             ),
             (
-                r"\mathrm{Var}[x_{t-1} \mid x_t] = \Big(\frac1V + \frac{\alpha_t}{\beta_t}\Big)^{-1} = \frac{V \beta_t}{\alpha_t V + \beta_t}",
+                r"\mathrm{Var}[x_{t-1} \mid x_t] = \frac{1}{1/V + \alpha_t/\beta_t} = \frac{V \beta_t}{\alpha_t V + \beta_t}",
                 r"\tilde\beta_t \le \mathrm{Var}[x_{t-1} \mid x_t] \le \beta_t \quad (0 \le s \le 1)",
             ),
             Check(
