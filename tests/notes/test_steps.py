@@ -1,5 +1,6 @@
 """Every step of the notes: both sides agree wherever its numbers may be, and what it names is there."""
 
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -43,6 +44,27 @@ def test_what_a_step_names_is_there(name):
     for shown in step.shown:
         assert shown.tab in PRESETS and (not shown.preset or shown.preset in PRESETS[shown.tab])
     assert step.title[-1] not in ".:" and all(paragraph.rstrip()[-1] in ".:" for paragraph in step.text)
+
+
+# Words that a reader of calculus and basic probability may not know, and the step that explains each.
+EXPLAINED = {
+    "quadrature": "basics.density", "expectation": "basics.mean", "standard error": "basics.mean", "normal density": "basics.normal",
+    "prior": "basics.bayes", "posterior": "basics.bayes", "marginal": "basics.bayes", "network": "basics.slope", "score": "basics.slope",
+    "nat": "elbo.entropy", "encoder": "elbo.vae", "decoder": "elbo.vae", "autoencoder": "elbo.vae", "linear schedule": "forward.step",
+    "signal-to-noise": "forward.snr", "SDE": "dynamics.limit", "Fokker–Planck": "dynamics.spread", "probability flow": "dynamics.flow",
+    "guidance scale": "guidance.power", "query": "latent.root", "U-Net": "latent.zero", "map": "latent.zero", "zero layer": "latent.zero",
+    "consistency function": "flow.ends", "straight flow": "forward.snr",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("word", EXPLAINED)
+def test_a_word_is_explained_where_it_is_first_used(word):
+    used = [
+        name
+        for name, step in STEPS.items()
+        if re.search(rf"\b{word}\b", " ".join((step.title, *step.text, step.check.left, step.check.right)))
+    ]
+    assert used[0] == EXPLAINED[word]
 
 
 def test_names_are_unique_and_steps_are_seen_in_the_lab():

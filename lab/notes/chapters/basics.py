@@ -230,7 +230,7 @@ CHAPTER = Chapter(
             (
                 r"A diffusion model learns from pictures that have been mixed with noise. $x_0$ is the picture, $\epsilon$ the noise, and $x_t$ the mixture at the timestep $t$. The number $\bar\alpha_t$ says how much of it is picture: it falls from 1 at $t = 0$ to nearly 0 at the last timestep $T$. "
                 r"The network sees $x_t$ and learns to guess what it was mixed from.",
-                r"To make a new picture, start with noise alone and go back step by step. Each step asks the network for its guess, and moves a little towards it. If the guesses are good, what comes out has the density of the training pictures.",
+                r"To make a new picture, start with noise alone and go back step by step. Each step asks the network for its guess, and moves a little towards it. The better the guesses, the closer the density of what comes out is to that of the training pictures.",
                 r"The chapters that follow derive what training has to make small, apply it to noisy pictures, and say how to walk back, quickly and towards what was asked for. "
                 r"For two humps the best guess is known exactly, so the walk can be tried at once, without a network. The check starts from 2,000 values of noise.",
             ),

@@ -211,7 +211,7 @@ CHAPTER = Chapter(
             "vae",
             "Two terms: the variational autoencoder",
             (
-                r"Split $p(x, z) = p(x \mid z)\,p(z)$ in the bound. One term says how well codes drawn from $q$ explain $x$, the reconstruction. The other is the divergence of $q$ from the prior $p(z)$: the length, in nats, of the message about $z$.",
+                r"Split $p(x, z) = p(x \mid z)\,p(z)$ in the bound. One term says how well codes drawn from $q$ explain $x$, the reconstruction. The other is the divergence of $q$ from the prior $p(z)$: what the code costs, in nats.",
                 r"The variational autoencoder has two networks. The encoder reads $x$ and gives the mean $m$ and the standard deviation $s$ of $q(z \mid x)$; the decoder reads $z$ and gives $p(x \mid z)$. Both are trained to make the sum large. "
                 r"With $p(z) = \mathcal{N}(0, 1)$ the divergence is the formula above with $m_p = 0$ and $s_p = 1$.",
             ),

@@ -348,7 +348,7 @@ CHAPTER = Chapter(
             "Reflow never makes the lines longer",
             (
                 r"A particle that follows the flow travels $z - x_0' = \int_0^1 u_t\,\mathrm{d}t$, from its end $x_0'$ to its start $z$. The square of a mean is at most the mean of the squares (Jensen's inequality for the square), so $\mathbb{E}[(z - x_0')^2] \le \int_0^1\mathbb{E}[u_t^2]\,\mathrm{d}t$.",
-                r"At each $t$, $u_t$ is itself a mean, of $\epsilon - x_0$ over all lines through a place. So for the same reason $\mathbb{E}[u_t^2] \le \mathbb{E}[(\epsilon - x_0)^2]$. The two together are the claim. On a line the flow pairs by rank, which the check does by sorting.",
+                r"At each $t$ the particles of the flow have the same density as the points of the lines, and $u_t$ is itself a mean, of $\epsilon - x_0$ over all lines through a place. So for the same reason $\mathbb{E}[u_t^2] \le \mathbb{E}[(\epsilon - x_0)^2]$. The two together are the claim. On a line the flow pairs by rank, which the check does by sorting.",
             ),
             (r"\mathbb{E}\big[(z - x_0')^2\big] \le \mathbb{E}\big[(\epsilon - x_0)^2\big]",),
             Check(

@@ -104,7 +104,7 @@ CHAPTER = Chapter(
             (
                 r"The linear schedule leaves hardly anything of the picture for the last third of its steps. So choose $\bar\alpha_t$ itself, by a function $f(t)$, and let the betas follow: $\beta_t = 1 - \bar\alpha_t/\bar\alpha_{t-1}$. "
                 r"Their product is right: $\prod_{s=1}^t (1-\beta_s)$ is a product of fractions in which all but $\bar\alpha_t/\bar\alpha_0$ cancels, and $\bar\alpha_0 = 1$.",
-                r"With $\bar\alpha = \cos^2\varphi$ the factor of the picture is $\cos\varphi$ and that of the noise $\sin\varphi$: the angle $\varphi$ makes a quarter turn at an even speed. The offset $s = 0.008$ keeps the first betas from being too small. "
+                r"With $\bar\alpha = \cos^2\varphi$ the factor of the picture is $\cos\varphi$ and that of the noise $\sin\varphi$: the angle $\varphi$ makes a quarter turn at an almost even speed. The offset $s = 0.008$ keeps the first betas from being too small. "
                 r"At the very end $f(T) = 0$, and $\beta_T$ would be 1; so the betas are kept at or below 0.999.",
             ),
             (
@@ -230,8 +230,8 @@ CHAPTER = Chapter(
             "sampled",
             "Drawing the steps that cost most",
             (
-                r"The terms $L_t$ of the bound differ by orders of magnitude. If $t$ is drawn evenly in training, the gradient is wild. So draw $t$ with the probability $p_t$ and divide its term by $p_t$: the expectation is the sum of all terms, whatever the probabilities.",
-                r"The variance is smallest if $\mathbb{E}[L_t^2]/p_t$ has the smallest sum, which is the case for $p_t$ in proportion to the root of $\mathbb{E}[L_t^2]$. "
+                r"The terms $L_t$ of the bound differ by orders of magnitude. If $t$ is drawn evenly in training, the gradient varies wildly. So draw $t$ with the probability $p_t$ and divide its term by $p_t$: the expectation is the sum of all terms, whatever the probabilities.",
+                r"The variance is smallest if the sum of all $\mathbb{E}[L_t^2]/p_t$ is, and that is the case for $p_t$ in proportion to the root of $\mathbb{E}[L_t^2]$. "
                 r"The check takes the terms of a network whose every guess of the noise is wrong by 1, and probabilities that are half even, half in proportion to the terms.",
             ),
             (r"\sum_{t} L_t = \sum_t p_t\,\frac{L_t}{p_t} = \mathbb{E}\Big[\frac{L_t}{p_t}\Big]",),
