@@ -173,7 +173,7 @@ CHAPTER = Chapter(
             (
                 r"q(x_t)\,p(y \mid x_t)^s \propto q(x_t \mid y)^s\, q(x_t)^{1-s}",
                 r"\nabla\log\big(q(x_t \mid y)^s\, q(x_t)^{1-s}\big)",
-                r"= \nabla\log q(x_t) + s\,\big(\nabla\log q(x_t \mid y) - \nabla\log q(x_t)\big)",
+                r"= s\,\nabla\log q(x_t \mid y) + (1-s)\,\nabla\log q(x_t)",
             ),
             Check(
                 r"slope of $s\log q(x_t \mid y) + (1-s)\log q(x_t)$, by differences",

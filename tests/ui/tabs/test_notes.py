@@ -104,6 +104,8 @@ def test_equations_are_mathml_whose_symbols_know_their_row():
     assert rows == [r"\bar\alpha_t", "x_0", r"\epsilon", r"\mathrm{SNR}"]
     assert [one.text for one in root.iter(f"{tag}mi")][-1] == "SNR"
     assert equations.prose("a < b & c") == "a &lt; b &amp; c"
+    kept, free = (equations.prose(text) for text in ("to $s$, then", "to $s$ then"))
+    assert re.fullmatch(r'to <span class="closed"><math.*</math>,</span> then', kept) and "span" not in free
 
 
 def test_every_equation_is_drawn_without_what_is_not_understood():

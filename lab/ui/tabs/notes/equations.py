@@ -12,6 +12,7 @@ from lab.notes.notation import SYMBOLS
 DOLLARS = re.compile(r"\$([^$]+)\$")
 ACCENTS, PRIMES = "\u00af\u005e\u007e\u02d9", "\u2032\u2033"
 THIN = "0.167em"
+CLOSING = ",.;:)"
 FUNCTIONS = ("log", "exp", "sin", "cos", "tanh")
 
 
@@ -22,8 +23,16 @@ def display(latex: str) -> str:
 
 def prose(text: str) -> str:
     """A sentence as HTML, with its LaTeX between dollars."""
-    parts = DOLLARS.split(text)
-    return "".join(_written(part, "inline") if i % 2 else escape(part, quote=False) for i, part in enumerate(parts))
+    written = []
+    for i, part in enumerate(DOLLARS.split(text)):
+        if i % 2:
+            written.append(_written(part, "inline"))
+            continue
+        rest = part.lstrip(CLOSING) if i else part
+        if rest != part:  # what closes the sentence or the bracket stays on the line of the equation
+            written[-1] = f'<span class="closed">{written[-1]}{part.removesuffix(rest)}</span>'
+        written.append(escape(rest, quote=False))
+    return "".join(written)
 
 
 @cache
