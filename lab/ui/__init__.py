@@ -7,7 +7,20 @@ import gradio as gr
 
 from lab.catalog import add_hub_models
 from lab.settings import ASSETS, Settings
-from lab.ui.shell import address, ahead, lessons, own, presenting, reader, share, shelf, theme, vocabulary, widgets
+from lab.ui.shell import (
+    address,
+    ahead,
+    lessons,
+    missing,
+    own,
+    presenting,
+    reader,
+    share,
+    shelf,
+    theme,
+    vocabulary,
+    widgets,
+)
 from lab.ui.shell.header import header
 from lab.ui.shell.instrument import Instrument
 from lab.ui.shell.openers import OPEN_JS
@@ -95,7 +108,8 @@ def launch_options(backend: Any, settings: Settings) -> dict[str, Any]:
                 shelf.file(),
                 *notes.routes(backend),
                 *(route() for tab in TABS for route in tab.routes),
-            ]
+            ],
+            "exception_handlers": {404: missing.nowhere},
         },
         "allowed_paths": [str(ASSETS / "images")],
         "state_session_capacity": 1000,  # what a visitor last made is kept, a few megabytes each

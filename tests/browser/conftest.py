@@ -56,7 +56,7 @@ FILLED = {  # what a tab without a shelf shows once it has what it opens with; o
     "score": "#score-chart svg",
     "models": "#tab-models table",
     "papers": "#tab-papers article a",
-    "notes": "#tab-notes math",
+    "notes": "#tab-notes h2",
 }
 FIRST_S = 180  # that a first run may take: it loads its models
 

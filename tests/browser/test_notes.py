@@ -1,4 +1,4 @@
-"""The Notes tab in a real browser: a step is checked, a symbol says its meaning, a chapter is a page."""
+"""The Notes tab in a real browser: a step is checked and stands in the address, a symbol says its meaning, a chapter is a page."""
 
 import re
 
@@ -24,13 +24,54 @@ def test_a_step_is_checked_on_numbers_of_ones_own(notes):
     form.get_by_label("t, 2 to 1000", exact=True).fill("700")
     form.get_by_label("t, 2 to 1000", exact=True).press("Enter")
     expect(form.locator(".said")).to_contain_text("The sides agree")
-    expect(form).to_have_attribute("data-agree", "true")
+    expect(form).to_have_attribute("data-state", "holds")
     assert form.locator("[data-side=left]").inner_text() == form.locator("[data-side=right]").inner_text() != ""
     form.get_by_label("t, 2 to 1000", exact=True).fill("many")
     expect(form).to_have_class(re.compile("old"))  # what stands there is of other numbers
     form.get_by_role("button").click()
     expect(form.locator(".said")).to_have_text("Give t a whole number from 2 to 1000.")
     expect(form.locator("[data-side=left]")).to_have_text("")
+    notes.get_by_role("button", name="Check all").click()
+    expect(notes.locator(".all-said")).to_contain_text(
+        re.compile(r"One is not checked, since a number in it cannot be taken: \d\.5")
+    )
+    notes.locator(".all-said a").click()
+    expect(notes.locator("#forward-posterior-mean h3")).to_be_focused()
+    expect(form.get_by_label("t, 2 to 1000", exact=True)).to_have_value("many")  # still there, to be mended
+    form.get_by_label("t, 2 to 1000", exact=True).fill("300")
+
+
+def test_chapter_step_and_numbers_stand_in_the_address(notes, address):
+    page = notes.page
+    notes.locator("#forward-snr .here").click()
+    page.wait_for_url(f"{address}/?tab=notes&at=forward.snr")
+    notes.locator("[data-step='forward.snr'] input[name=t]").fill("700")
+    page.wait_for_url(link := f"{address}/?tab=notes&at=forward.snr,t:700")
+    notes.locator("#forward-snr a[data-tab]").first.click()
+    expect(page.locator("#tab-notes")).to_be_hidden()
+    page.go_back()
+    page.wait_for_url(link)
+    expect(notes.locator("#forward-snr h3")).to_be_focused()
+    page.go_back()
+    expect(notes.locator("#forward-snr h3")).not_to_be_focused()
+    page.go_forward()
+    expect(notes.locator("#forward-snr h3")).to_be_focused()
+
+    friend = page.context.browser.new_page()
+    friend.goto(link)
+    expect(friend.locator("#forward-snr h3")).to_be_focused()
+    expect(friend.locator("[data-step='forward.snr']")).to_have_attribute(
+        "data-state", "holds"
+    )  # on the link's numbers
+    expect(friend.locator("[data-step='forward.snr'] input[name=t]")).to_have_value("700")
+    for junk, said in (
+        ("forward.snr,t:much,y:1", "The link's t, y cannot be taken: the step's own numbers stand there."),
+        ("forward.nothing", "The link names a step that this chapter does not have. Here it begins."),
+        ("__proto__", "The link names a page that the notes do not have. Here they begin."),
+    ):
+        friend.goto(f"{address}/?tab=notes&at={junk}")
+        expect(friend.locator("#tab-notes .remark")).to_have_text(said)
+    friend.close()
 
 
 def test_a_symbol_says_its_meaning(notes):
@@ -40,7 +81,26 @@ def test_a_symbol_says_its_meaning(notes):
     expect(tip).to_contain_text("The picture at a noise level")
     expect(tip).to_contain_text("lab/engine/noising.py:q_sample")
     notes.locator("h2").hover()
-    expect(tip).to_be_hidden()
+    expect(tip).to_have_text("")
+    notes.locator("#forward-jump h3 a").focus()
+    notes.page.keyboard.press("Tab")
+    expect(tip).to_contain_text("1 − βₜ")  # the step's first symbol
+    for key, said in (("ArrowRight", "Variance of the noise"), ("End", ""), ("Home", "1 − βₜ")):
+        notes.page.keyboard.press(key)
+        expect(tip).to_contain_text(said)
+    notes.page.keyboard.press("Escape")
+    expect(tip).to_have_text("")
+
+
+def test_a_symbol_says_its_meaning_to_a_finger(browser, address):
+    phone = browser.new_page(viewport={"width": 390, "height": 844}, has_touch=True)
+    phone.goto(f"{address}/notes/forward")
+    phone.locator("#forward-jump .equation [data-symbol]").first.tap()
+    expect(phone.locator(".symbol-tip")).to_contain_text("The picture at a noise level")
+    assert phone.locator(".symbol-tip").evaluate("tip => tip.getBoundingClientRect().right") <= 390
+    phone.locator("h2").tap()
+    expect(phone.locator(".symbol-tip")).to_have_text("")
+    phone.close()
 
 
 def test_a_step_opens_the_instrument_that_shows_it(notes):
@@ -58,7 +118,7 @@ def test_a_chapter_is_a_page_on_a_phone_and_on_paper(notes, browser, address):
     keep(tab, "notes-390")
     tab.emulate_media(media="print")
     expect(tab.locator("nav")).to_be_hidden()
-    expect(tab.locator(".numbers").first).to_be_hidden()
+    expect(tab.locator("button:visible")).to_have_count(0)
     tab.emulate_media(media="screen")
     for page in tab.locator("nav a").evaluate_all("all => all.map((one) => one.href)"):
         tab.goto(page)

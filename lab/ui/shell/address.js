@@ -1,21 +1,31 @@
-// `set` and `settle` are what the page's events call; codes of tabs that are not shown wait until they are.
+// `set` and `settle` are what the page's events call, `at` and `move` the scripts of tabs that fill themselves; codes and places of tabs
+// that are not shown wait until they are.
 async () => {
   while (!window.labTabs) await new Promise((ready) => setTimeout(ready, 20));
   const first = window.labTabs.names[0], codes = {}, asked = new URLSearchParams(location.search);
+  const places = new Map([[asked.get("tab"), asked.get("at") ?? ""]]); // by tab, of those that the page fills: what of it is shown
   let shown = window.labTabs.shown() || first, going = "", loading = asked.has("c") || asked.has("tab");
 
   const write = (how) => {
     const at = new URL(location.href);
     at.searchParams.delete("c");
     at.searchParams.delete("tab");
+    at.searchParams.delete("at");
     if (codes[shown]) at.searchParams.set("c", codes[shown]);
-    else if (shown !== first) at.searchParams.set("tab", shown);
-    history[how]({ ...(how === "pushState" ? {} : history.state), tab: shown }, "", at);
+    else if (shown !== first) {
+      at.searchParams.set("tab", shown);
+      if (places.get(shown)) at.searchParams.set("at", places.get(shown));
+    }
+    at.search = at.search.replace(/%2C/g, ",").replace(/%3A/g, ":"); // to be read by people
+    history[how]({ ...(how === "pushState" ? {} : history.state), tab: shown, at: places.get(shown) ?? "" }, "", at);
   };
+  // To a tab that says places: it is to show the one that the address names.
+  const arrive = () => { if (places.get(shown)) document.dispatchEvent(new CustomEvent("lab:place", { detail: shown })); };
   document.addEventListener("lab:tab", (event) => {
     if (event.detail === shown) return;
     shown = event.detail;
     write(going || loading ? "replaceState" : "pushState");
+    if (going) arrive();
     going = "";
     loading = false;
   });
@@ -24,14 +34,24 @@ async () => {
       codes[tab] = code;
       if (tab === shown && !going) write("replaceState");
     },
+    at: (tab) => places.get(tab) ?? "",
+    move: (tab, place, push) => {  // what of a tab is shown now, as a step of the browser's history of its own or not
+      const same = places.get(tab) === place;
+      places.set(tab, place);
+      if (tab === shown && !going) write(push && !same ? "pushState" : "replaceState");
+    },
     settle: (restored) => {  // the settings in the address have been read
       if (restored || !asked.has("c")) return;
       enter(); // they cannot be read
     },
   };
   window.addEventListener("popstate", (event) => {
-    const tab = event.state?.tab ?? first;
-    if (tab === shown) return write("replaceState");
+    const { tab = first, at = "" } = event.state ?? {};
+    places.set(tab, at);
+    if (tab === shown) {
+      write("replaceState");
+      return arrive();
+    }
     going = tab;
     if (!window.labTabs.open(tab)) going = "";
   });

@@ -1,7 +1,8 @@
 """The page's address: it names what is shown, and Back goes to what was shown before.
 
 `?c=` holds the settings of what the open tab shows (`lab/capsules/capsule.py`), `?tab=` the name of a tab that shows nothing of
-its own yet. Opening a tab adds to the browser's history; what is made in it changes the address of that entry.
+its own yet, and `?at=` with it what of it, where a tab that the page fills by itself says so: of Notes the step that is read. Opening
+a tab adds to the browser's history; what is made in it changes the address of that entry.
 """
 
 from lab.ui.shell.sources import beside

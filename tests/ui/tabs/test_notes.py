@@ -1,7 +1,7 @@
 """The Notes tab without a browser: what the server answers for it."""
 
 import re
-from html import unescape
+from html import escape, unescape
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
@@ -13,6 +13,7 @@ from lab.backends.deferred import Deferred
 from lab.notes.chapters import CHAPTERS, STEPS
 from lab.notes.history import TOOK, WORKS
 from lab.notes.notation import SYMBOLS
+from lab.notes.ways import NEEDS, WAYS
 from lab.requests.base import Waiting
 from lab.ui.tabs.notes import answers, equations
 
@@ -37,7 +38,9 @@ def test_every_page_is_whole_and_names_all(client):
         assert re.findall(r'data-step="([^"]+)"', page.text) == [
             f"{chapter.name}.{step.name}" for step in chapter.steps
         ]
-        assert re.findall(r'<a href="(\w+)"', page.text)[: len(names)] == names
+        assert re.findall(r'<a href="(\w+)" data-at="(\w+)"', page.text)[: len(names) + 1] == [
+            (name, name) for name in ["start", *names]
+        ]
         assert "\\" not in re.sub(r"<style>.*?</style>", "", page.text)  # no LaTeX is left
         ids = re.findall(r' id="([^"]+)"', page.text)
         assert len(set(ids)) == len(ids)
@@ -49,14 +52,50 @@ def test_every_page_is_whole_and_names_all(client):
     arcs = [tuple(map(int, ends)) for ends in re.findall(r'data-before="(\d+)" data-after="(\d+)"', timeline)]
     keys = list(WORKS)
     assert sorted((keys[a], keys[b]) for a, b in arcs) == sorted((a, key) for key, took in TOOK.items() for a in took)
-    missing = client.get("/notes/nowhere")
-    assert missing.status_code == 404 and "There is no page of this name" in missing.text
+
+
+def test_the_first_page_says_where_to_begin_and_what_stands_on_what(client):
+    page = client.get("/notes").text  # sent on to it
+    names = [chapter.name for chapter in CHAPTERS]
+    assert list(NEEDS) == names and all(escape(chapter.title) in page for chapter in CHAPTERS)
+    for name, needs in NEEDS.items():
+        assert all(names.index(one) < names.index(name) for one in needs)
+    for way in WAYS:
+        stops = [stop for stop in way.stops if isinstance(stop, str)]
+        assert len(set(stops)) == len(stops) > 1 and set(stops) <= set(names)
+        for i, stop in enumerate(
+            stops
+        ):  # in an order in which each stands on those before, where the way has them at all
+            assert not set(NEEDS[stop]) & set(stops[i:]), (way.who, stop)
+    for stop in (stop for way in WAYS for stop in way.stops if not isinstance(stop, str)):
+        assert f'data-tab="{stop.tab}"' in page
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "said"),
+    [
+        ("/notes/nowhere", 404, "The notes have no page of this name. There are start, basics"),
+        ("/notes/forward/7", 404, "no page of this name"),
+        ("/notes/check", 404, "no step of this name"),
+        ("/notes/check?step=forward.nothing", 404, "load it anew"),
+        ("/notes/check?step=forward.marginal&t=1001", 422, "Give t a whole number from 2 to 1000."),
+    ],
+)
+def test_a_bad_address_is_answered_to_a_browser_and_to_a_program(client, address, status, said):
+    answer = client.get(address, headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    assert answer.status_code == status and "text/html" in answer.headers["content-type"]
+    assert said in answer.text and ">Open the lab</a>" in answer.text
+    answer = client.get(address)
+    assert answer.status_code == status and said in answer.json()["detail"]
 
 
 def test_script_and_font_are_served_where_the_page_asks_for_them(client):
     page = client.get("/notes/notation").text
-    script, font = re.search(r"import\('\./([^']+)'\)", page)[1], re.search(r"url\(([^)]+)\)", page)[1]
-    assert "immutable" in client.get(f"/notes/{script}").headers["cache-control"]
+    script, font = re.search(r"from '\./([^']+)'", page)[1], re.search(r"url\(([^)]+)\)", page)[1]
+    text = client.get(f"/notes/{script}")
+    assert "immutable" in text.headers["cache-control"]
+    beside = re.findall(r'from "\./([^"]+)"', text.text)
+    assert beside and all(client.get(f"/notes/{script}/../{name}").status_code == 200 for name in beside)
     assert client.get(f"/notes/{font}").content[:4] == b"wOF2"
 
 
@@ -71,8 +110,6 @@ def test_both_sides_are_answered_in_words(client):
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({}, "no step of this name"),
-        ({"step": "forward.nothing"}, "no step of this name"),
         ({"step": "forward.marginal", "t": "nan"}, "Give t a whole number from 2 to 1000."),
         ({"step": "forward.marginal", "t": "1001"}, "Give t a whole number"),
         ({"step": "forward.marginal", "x_t": ""}, "Give x_t a number from -4 to 4."),
@@ -82,7 +119,7 @@ def test_both_sides_are_answered_in_words(client):
 )
 def test_what_cannot_be_computed_is_refused_in_words(client, asked, said):
     answer = client.get("/notes/check", params=asked)
-    assert answer.status_code == 422 and said in answer.json()["refused"]
+    assert answer.status_code == 422 and said in answer.json()["detail"]
 
 
 def test_a_step_that_does_not_hold_says_so(monkeypatch):

@@ -13,19 +13,21 @@ from types import ModuleType
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from lab.settings import ASSETS
+from lab.ui.shell import missing
 from lab.ui.shell.sources import beside, digest, route
 
 FOLDER = "notes"
-SCRIPT_TEXT = beside(__file__, "notes.js")
-SCRIPT = f"notes-{digest(SCRIPT_TEXT)}.js"
+SCRIPTS = {name: beside(__file__, name) for name in ("page.js", "tab.js", "checks.js", "symbols.js")}
+SCRIPT_FOLDER = f"js-{digest(''.join(SCRIPTS.values()))}"
 FONT_FILE = ASSETS / "fonts" / "dejavu-math.woff2"
 FONT = f"math-{digest(str(FONT_FILE.stat().st_size))}.woff2"
 
 STARTING = "The lab is starting …"
+NO_STEP = "The notes have no step of this name. A page that was open for long may ask for one that has since been renamed: load it anew."
 _IMPORTING = threading.Lock()
 
 
@@ -34,32 +36,36 @@ def face(folder: str) -> str:
     return f"@font-face {{ font-family: Lab Math; src: url({folder}{FONT}) format('woff2'); }}\n"
 
 
-def show(backend: Any, request: Request) -> HTMLResponse:
+def show(backend: Any, request: Request) -> Response:
     """A page by its name; of one that is not there, a sentence."""
     if backend.outlook() is None:
         return HTMLResponse(f'<meta http-equiv="refresh" content="2"><p>{STARTING}</p>', 202)
     name, pages = request.path_params["page"], _pages()
     if name not in pages:
-        return HTMLResponse(f"<p>There is no page of this name. There are {', '.join(pages)}.</p>", 404)
+        there = f"The notes have no page of this name. There are {', '.join(pages)}."
+        return missing.answer(request, there, 404, {f"{FOLDER}/start": "Open the notes"})
     return HTMLResponse(pages[name](), headers={"Cache-Control": "no-cache"})
 
 
-def check(backend: Any, request: Request) -> JSONResponse:
-    """Both sides of the step that is named, on the numbers that are given; with status 422 a sentence where they cannot be computed."""
+def check(backend: Any, request: Request) -> Response:
+    """Both sides of the step that is named, on the numbers that are given, as JSON; a sentence with status 404 where there is no such step, and
+    with 422 where they cannot be computed."""
     if backend.outlook() is None:
-        return JSONResponse({"refused": STARTING}, 202)
+        return JSONResponse({"detail": STARTING}, 202)
     asked = dict(request.query_params)
+    name = asked.pop("step", "")
+    if name not in _chapters().STEPS:
+        return missing.answer(request, NO_STEP, 404, {f"{FOLDER}/start": "Open the notes"})
     try:
-        return JSONResponse(answer(asked.pop("step", ""), asked))
+        return JSONResponse(answer(name, asked))
     except ValueError as refused:
-        return JSONResponse({"refused": str(refused)}, 422)
+        link = {f"?tab=notes&at={name}": "Open this step in the lab"}
+        return missing.answer(request, str(refused), 422, link)
 
 
 def answer(name: str, asked: dict[str, str]) -> dict[str, Any]:
     """Both sides of a step, as text, and whether they agree, in words. Raises ValueError with a sentence that says what to do."""
-    step = _chapters().STEPS.get(name)
-    if step is None:
-        raise ValueError("There is no step of this name. Load the page anew: the notes have changed since.")
+    step = _chapters().STEPS[name]
     known = [number.name for number in step.check.numbers]
     if set(asked) - set(known):
         raise ValueError(f"This step takes {', '.join(known) or 'no numbers'} and nothing else. Leave the rest out.")
@@ -93,34 +99,33 @@ def _pages() -> dict[str, Callable[[], str]]:
     from lab.ui.tabs.notes import document
 
     chapters = _chapters().CHAPTERS
-    titles = [(one.name, f"{i} {one.title}") for i, one in enumerate(chapters, 1)] + [
-        ("notation", "Notation"),
-        ("history", "History"),
-    ]
-    bodies: dict[str, tuple[str, Callable[[], str]]] = {
-        one.name: (one.title, partial(document.chapter, one, str(i))) for i, one in enumerate(chapters, 1)
+    bodies: dict[str, tuple[str, Callable[[], str]]] = {"start": ("Start", partial(document.start, chapters))}
+    bodies |= {
+        one.name: (f"{i} {one.title}", partial(document.chapter, one, str(i))) for i, one in enumerate(chapters, 1)
     }
     bodies |= {"notation": ("Notation", document.notation), "history": ("History", document.history)}
+    titles = [(name, title) for name, (title, _) in bodies.items()]
 
     def make(name: str) -> str:
         title, body = bodies[name]
-        return document.page(title, body(), titles, name, face(""), SCRIPT)
+        return document.page(title, body(), titles, name, face(""), f"{SCRIPT_FOLDER}/page.js")
 
     return {name: cache(partial(make, name)) for name in bodies}
-
-
-def _script() -> bytes:
-    return SCRIPT_TEXT.encode()
 
 
 def routes(backend: Any) -> list[Route]:
     """The addresses of the notes."""
     return [
-        route(f"/{FOLDER}/{SCRIPT}", "text/javascript", _script),
+        *(route(f"/{FOLDER}/{SCRIPT_FOLDER}/{name}", "text/javascript", text.encode) for name, text in SCRIPTS.items()),
         route(f"/{FOLDER}/{FONT}", "font/woff2", FONT_FILE.read_bytes),
         Route(f"/{FOLDER}/check", _asked(check, backend)),
-        Route(f"/{FOLDER}/{{page}}", _asked(show, backend)),
+        Route(f"/{FOLDER}", _first),
+        Route(f"/{FOLDER}/{{page:path}}", _asked(show, backend)),
     ]
+
+
+def _first(request: Request) -> Response:
+    return RedirectResponse(f"{request.scope.get('root_path', '')}/{FOLDER}/start")
 
 
 def _asked(answering: Callable[[Any, Request], Response], backend: Any) -> Callable[[Request], Response]:

@@ -1,7 +1,7 @@
 """A chapter of the notes as a whole HTML page, to read, to check and to print; the tab shows the same page's contents."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from itertools import groupby
 
@@ -9,6 +9,7 @@ from lab.notes.history import READING, TOOK, WORKS, Work
 from lab.notes.notation import SYMBOLS
 from lab.notes.places import line_of
 from lab.notes.step import Chapter, Number, Shown, Source, Step
+from lab.notes.ways import NEEDS, WAYS
 from lab.ui import INSTRUMENTS
 from lab.ui.shell.sources import beside
 from lab.ui.tabs.notes.equations import display, prose
@@ -19,20 +20,57 @@ STYLE = beside(__file__, "style.css") + beside(__file__, "page.css")
 
 def page(title: str, body: str, pages: Sequence[tuple[str, str]], here: str, face: str, script: str) -> str:
     """A whole page around `body`. `pages` are the names and titles of all of them, `here` the name of this one,
-    `face` the style of its font and `script` its script's file."""
+    `face` the style of its font and `script` its script's file. A link with `data-at` is a place of the notes, which the tab
+    shows by itself."""
     links = "".join(
-        f'<a href="{name}"{" aria-current=page" if name == here else ""}>{escape(label)}</a>' for name, label in pages
+        f'<a href="{name}" data-at="{name}"{" aria-current=page" if name == here else ""}>{escape(label)}</a>'
+        for name, label in pages
     )
     names = [name for name, _ in pages]
     after = pages[names.index(here) + 1 :][:1]
-    onward = "".join(f'<p><a class="onward" href="{name}">Next: {escape(label)}</a></p>' for name, label in after)
+    onward = "".join(
+        f'<p><a class="onward" href="{name}" data-at="{name}">Next: {escape(label)}</a></p>' for name, label in after
+    )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)} · Diffusion Lab</title><style>{face}{STYLE}</style></head><body>"
         f'<main class="notes"><nav aria-label="Chapters">{links}</nav>{body}{onward}</main>'
-        f"<script type=module>import('./{script}').then((notes) => notes.begin(document.querySelector('.notes')));</script></body></html>"
+        f"<script type=module>import {{ begin }} from './{script}'; begin(document.querySelector('.notes'));</script></body></html>"
     )
+
+
+def start(chapters: Sequence[Chapter]) -> str:
+    """Where to begin, and in which order to go on."""
+    numbers = {one.name: i for i, one in enumerate(chapters, 1)}
+    titles = {one.name: f"{numbers[one.name]} {one.title}" for one in chapters}
+
+    def link(name: str, words: str) -> str:
+        return f'<a href="{name}" data-at="{name}">{escape(words)}</a>'
+
+    def stop(one: str | Shown) -> str:
+        return link(one, titles[one]) if isinstance(one, str) else f"the tab {_shown(one)}"
+
+    ways = "".join(f"<dt>{escape(way.who)}</dt><dd>{', then '.join(map(stop, way.stops))}</dd>" for way in WAYS)
+    rows = "".join(
+        f"<li><b>{link(one.name, one.title)}</b> <small>{_needs(one.name, numbers, link)}</small><span>{prose(one.about)}</span></li>"
+        for one in chapters
+    )
+    count = sum(len(one.steps) for one in chapters)
+    return (
+        '<header><h2>Where to begin</h2><p class="about">'
+        f"{len(chapters)} chapters derive what the tabs show, in {count} steps. Each step has a check, which computes both sides of its equation "
+        "on numbers that you can change. The first chapter is what the others take for granted.</p></header>"
+        f'<dl class="ways">{ways}</dl><h3>The chapters</h3><ol class="chapters">{rows}</ol>'
+        f"<p>What a symbol means is said where you point at it, tap it, or reach it by the arrow keys; {link('notation', 'Notation')} has them all. "
+        f"{link('history', 'History')} says who found what, and what to read besides.</p>"
+    )
+
+
+def _needs(name: str, numbers: dict[str, int], link: Callable[[str, str], str]) -> str:
+    """Which chapters are to be read before it."""
+    needs = " and ".join(link(one, str(numbers[one])) for one in NEEDS[name])
+    return f"after {needs}" if needs else "needs none of the others"
 
 
 def chapter(one: Chapter, place: str) -> str:
@@ -42,7 +80,8 @@ def chapter(one: Chapter, place: str) -> str:
     return (
         f'<header><h2>{place} {escape(one.title)}</h2><p class="about">{prose(one.about)}</p>'
         f'<p class="all"><button type="button" class="check-all">Check all {count} steps</button> '
-        f'<a class="print" href="{one.name}" target="_blank" rel="noopener">This chapter as a page to print</a> '
+        f'<a class="print" href="{one.name}" target="_blank" rel="noopener">This chapter as a page to print</a>'
+        '<button type="button" class="paper">Print</button> '
         f'<span class="all-said" role="status"></span></p></header>{steps}{_symbols()}'
     )
 
@@ -88,17 +127,17 @@ def _work(work: Work) -> str:
         if parts
     )
     return (
-        f'<div class="work" id="{_slug(work.key)}"><p><b>{escape(work.authors)}</b> <a href="{escape(work.link)}" target="_blank" rel="noopener">'
+        f'<div class="work" id="history-{_slug(work.key)}"><p><b>{escape(work.authors)}</b> <a href="{escape(work.link)}" target="_blank" rel="noopener">'
         f'{escape(work.title)}</a></p><p>{escape(work.idea)}</p><p class="links">{lines}</p></div>'
     )
 
 
 def _slug(key: str) -> str:
-    return "work-" + re.sub(r"\W+", "-", key)
+    return re.sub(r"\W+", "-", key)
 
 
 def _anchor(key: str) -> str:
-    return f'<a href="#{_slug(key)}">{escape(key)}</a>'
+    return f'<a href="#history-{_slug(key)}" data-at="history.{_slug(key)}">{escape(key)}</a>'
 
 
 def _step(name: str, number: str, step: Step) -> str:
@@ -112,7 +151,7 @@ def _step(name: str, number: str, step: Step) -> str:
     if step.code:
         links.append(f"<span><b>Computed by</b> {', '.join(map(_code, step.code))}</span>")
     return (
-        f'<article id="{name.replace(".", "-")}"><div><h3>{number} {escape(step.title)}</h3>{text}{lines}</div>'
+        f'<article id="{name.replace(".", "-")}"><div><h3><a class="here" href="#{name.replace(".", "-")}" data-at="{name}" title="A link to this step">{number}</a> {escape(step.title)}</h3>{text}{lines}</div>'
         f'<div>{_check(name, step)}<p class="links">{"".join(links)}</p></div></article>'
     )
 
@@ -132,7 +171,7 @@ def _number(step: str, number: Number) -> str:
     id_ = f"{step.replace('.', '-')}-{number.name}"
     spoken = number.name.replace("_", " ")
     return (
-        f'<label for="{id_}">{prose(f"${number.symbol}$")}<input id="{id_}" name="{number.name}" value="{number.value:g}" '
+        f'<label for="{id_}">{prose(f"${number.symbol}$")}<span class="is">=</span><input id="{id_}" name="{number.name}" value="{number.value:g}" '
         f'inputmode="decimal" autocomplete="off" aria-label="{spoken}, {number.low:g} to {number.high:g}" '
         f'title="{number.low:g} to {number.high:g}" data-low="{number.low:g}" data-high="{number.high:g}"'
         f"{' data-whole=true' if number.whole else ''}></label>"

@@ -5,11 +5,11 @@ from typing import Any
 import gradio as gr
 
 from lab.settings import Settings
-from lab.ui.tabs.notes.answers import FOLDER, SCRIPT
+from lab.ui.tabs.notes.answers import FOLDER, SCRIPT_FOLDER
 
 
 def build(_backend: Any, _settings: Settings, _page: gr.Tab) -> "_Tab":
-    """Lay out the tab; its script fetches the first chapter."""
+    """Lay out the tab; its script fetches the first page."""
     tab = _Tab()
     tab.lay_out()
     return tab
@@ -20,7 +20,7 @@ class _Tab:
 
     def lay_out(self) -> None:
         self.view = gr.HTML(
-            '<div class="notes" data-first="basics" aria-busy="true"><p>The notes are fetched …</p></div>',
-            js_on_load=f"import(new URL('{FOLDER}/{SCRIPT}', document.baseURI)).then((notes) => notes.attach(element));",
+            '<div class="notes" data-first="start" aria-busy="true"><p>The notes are fetched …</p></div>',
+            js_on_load=f"import(new URL('{FOLDER}/{SCRIPT_FOLDER}/tab.js', document.baseURI)).then((tab) => tab.attach(element));",
             elem_id="notes-view",
         )

@@ -11,7 +11,7 @@ APART, MARGIN, FLATNESS, NAMES = 17.5, 16, 0.42, 176  # px between dots, left an
 
 
 def picture(anchors: dict[str, str]) -> str:
-    """The SVG. `anchors` are the ids of the works in the page."""
+    """The SVG. `anchors` are the names of the works in the page."""
     keys = list(WORKS)
     places = {key: MARGIN + APART * i for i, key in enumerate(keys)}
     longest = max(places[key] - places[before] for key, took in TOOK.items() for before in took)
@@ -42,6 +42,6 @@ def _arc(one: float, other: float, ground: int, before: int, after: int) -> str:
 def _dot(key: str, x: float, ground: int, index: int, anchor: str) -> str:
     shown = ' class="shown"' if WORKS[key].tries else ""
     return (
-        f'<a href="#{anchor}" tabindex="-1" data-work="{index}"{shown}><title>{escape(WORKS[key].title)}</title>'
+        f'<a href="#history-{anchor}" data-at="history.{anchor}" tabindex="-1" data-work="{index}"{shown}><title>{escape(WORKS[key].title)}</title>'
         f'<circle cx="{x}" cy="{ground}" r="4.5"/><text transform="translate({x - 3} {ground + 14}) rotate(52)">{escape(key)}</text></a>'
     )

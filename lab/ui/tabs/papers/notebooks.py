@@ -1,5 +1,6 @@
 """The written notebooks as the tab offers them: a list, and a file each."""
 
+from collections.abc import Callable
 from functools import partial
 from html import escape
 
@@ -10,6 +11,7 @@ from starlette.routing import Route
 
 from lab.capsules.written import WRITTEN, Written
 from lab.quantities import quantity
+from lab.ui.shell import missing
 
 FOLDER = "notebooks"
 
@@ -37,4 +39,19 @@ def _route(one: Written) -> Route:
     return Route(f"/{FOLDER}/{one.name}.ipynb", answer)
 
 
-ROUTES = tuple(partial(_route, one) for one in WRITTEN)
+def _missing() -> Route:
+    """Every other address of the folder."""
+    names = ", ".join(f"{one.name}.ipynb" for one in WRITTEN)
+
+    def answer(request: Request) -> Response:
+        return missing.answer(
+            request,
+            f"There is no notebook of this name. There are {names}; the tab Papers says what each shows.",
+            404,
+            {"?tab=papers": "Open the tab Papers"},
+        )
+
+    return Route(f"/{FOLDER}/{{name:path}}", answer)
+
+
+ROUTES: tuple[Callable[[], Route], ...] = (*(partial(_route, one) for one in WRITTEN), _missing)

@@ -29,6 +29,7 @@ FOLDER = ASSETS / "recordings"
 FILM_STEPS = (0, 3, 6, 9, *range(11, 26))  # of the recording's steps: little is seen in the first ones
 ROWS = len(FILM_STEPS)
 SOURCE_TAB = "samplers"  # the tab that made the recording, and that replays it
+FIRST_TABS = ("noising", "samplers", "guidance", "controlnet")  # the way in, for somebody new
 HERO_JS = beside(__file__, "hero.js")
 
 
@@ -60,7 +61,7 @@ class _Tab:
         cards = "".join(_card(tab) for tab in others if tab.card)
         self.hero = gr.HTML(_hero(live), js_on_load=HERO_JS, elem_id="start-hero")
         self.through = gr.Button("Replay it large", elem_id="start-through")  # pressed by the film's own button
-        self.cards = gr.HTML(f'<div class="start-cards">{cards}</div>', elem_id="start-cards")
+        self.cards = gr.HTML(f'{_order(others)}<div class="start-cards">{cards}</div>', elem_id="start-cards")
 
 
 @cache
@@ -122,6 +123,19 @@ def _hero(live: str) -> str:
         f'<p class="small">A recording: {len(lanes)} seeds on {lanes[0].steps} steps of DDIM. Above, the noisy x<sub>t</sub>; '
         "beneath, what the exact denoiser guesses from it. It was made with this lab; everything behind these tabs is "
         "computed while you watch.</p></section>"
+    )
+
+
+def _order(others: Sequence[Instrument]) -> str:
+    """Where somebody new begins, and how to go on."""
+    links = {
+        tab.name: f'<a href="?tab={escape(tab.name)}" data-tab="{escape(tab.name)}">{escape(tab.title)}</a>'
+        for tab in others
+    }
+    first, *then, last = (links[name] for name in FIRST_TABS)
+    return (
+        f'<p class="start-order">New here? Begin with {first}, then {", ".join(then)} and {last}: each stands on those before it. All other '
+        f"tabs can wait, in any order. Why it works is derived in {links['notes']}, from the beginning.</p>"
     )
 
 
