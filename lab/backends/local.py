@@ -33,19 +33,52 @@ log = logging.getLogger("lab")
 T = TypeVar("T")
 
 MOST_UNREAD = 128  # records of a run that its reader may lag behind
+FRAME_S = 1 / 60  # how often a reader is woken at most
 SPEED_S = 3.0
 IDLE_S = 0.02  # how soon a worker whose runs are all paused looks again
 
 
 class _Ticket:
-    """A run in the worker's hands: records come back through `inbox`, None at the end, an exception on failure."""
+    """A run in the worker's hands: what it records waits here for its reader, in the end None, or an exception on failure.
+
+    The reader is woken once a frame, and when a lane has ended. Woken by every record of a small network it would take the
+    interpreter from the worker just when that prepares the next call: a twentieth of the run, for pictures that no screen
+    shows.
+    """
 
     def __init__(self, denoiser: Denoiser, run: Run) -> None:
         self.denoiser, self.run = denoiser, run
-        self.inbox: queue.SimpleQueue[Record | Exception | None] = queue.SimpleQueue()
+        self.unread: deque[Record | Exception | None] = deque()
+        self._woken, self._due = 0.0, threading.Event()
+        self._urgent = False
+
+    def add(self, item: Record | Exception | None) -> None:
+        self.unread.append(item)
+        self._urgent |= not isinstance(item, Record) or item.i == item.n
+
+    def wake(self) -> None:
+        """Wake the reader where there is something to read, unless it was woken within the frame and nothing has ended."""
+        now = time.perf_counter()
+        if self.unread and (self._urgent or now - self._woken >= FRAME_S):
+            self._woken, self._urgent = now, False
+            self._due.set()
 
     def fail(self, error: Exception) -> None:
-        self.inbox.put(error)
+        self.add(error)
+        self.wake()
+
+    def read(self) -> Iterator[Record]:
+        """The records as they come. Raises what the run failed of."""
+        while True:
+            self._due.wait()
+            self._due.clear()
+            while self.unread:
+                item = self.unread.popleft()
+                if item is None:
+                    return
+                if isinstance(item, Exception):
+                    raise item
+                yield item
 
 
 class _Call:
@@ -95,10 +128,7 @@ class Worker:
         ticket = _Ticket(denoiser, Run(lanes, client))
         self._hand_over(ticket)
         try:
-            while (item := ticket.inbox.get()) is not None:
-                if isinstance(item, Exception):
-                    raise item
-                yield item
+            yield from ticket.read()
         finally:
             ticket.run.cancel()
 
@@ -193,16 +223,18 @@ class Worker:
     def _tick(self, key: int) -> bool:
         """One call of a denoiser; whether anything came of it."""
         loop, tickets = self._loops[key]
-        inboxes = {ticket.run: ticket.inbox for ticket in tickets}
-        for run, inbox in inboxes.items():
-            run.pause = inbox.qsize() >= MOST_UNREAD
+        by_run = {ticket.run: ticket for ticket in tickets}
+        for ticket in tickets:
+            ticket.run.pause = len(ticket.unread) >= MOST_UNREAD
         records = loop.tick()
         for run, record in records:
-            inboxes[run].put(record)
+            by_run[run].add(record)
         self._count(sum(isinstance(record, Record) and record.i < record.n for _, record in records))
-        for ticket in [ticket for ticket in tickets if ticket.run.done]:
-            ticket.inbox.put(None)
-            tickets.remove(ticket)
+        for ticket in by_run.values():
+            if ticket.run.done:
+                ticket.add(None)
+                tickets.remove(ticket)
+            ticket.wake()
         if not tickets:
             del self._loops[key]
         return bool(records)

@@ -228,7 +228,8 @@ class LaneLoop:
 
     Faults stay with their run. Where the device runs out of memory the call is made again in halves, and later
     calls are no larger than what worked; a single lane that does not fit asks `make_room` (true: try again). Any other
-    error in a shared call makes each of its lanes call alone, so that only the culprit's run fails.
+    error in a shared call makes each of its lanes call alone, so that only the culprit's run fails. A prediction that is not
+    finite is made once more, alone.
     """
 
     def __init__(self, denoiser: Denoiser, max_rows: int = 16, make_room: Callable[[], bool] = lambda: False) -> None:
@@ -264,7 +265,7 @@ class LaneLoop:
         if not lanes:
             return []
         try:
-            predictions = self._call(lanes)
+            predictions, rows_by_lane = self._call(lanes)
         except Exception as error:
             if len(lanes) > 1 and out_of_memory(error):
                 half = len(lanes) // 2
@@ -273,11 +274,24 @@ class LaneLoop:
             if len(lanes) > 1:
                 return [rows for lane in lanes for rows in self._predict([lane])]
             return self._predict(lanes) if out_of_memory(error) and self._make_room() else [error]
-        return [rows if finite(rows) else FloatingPointError("a prediction is not finite") for rows in predictions]
+        own = [_rows(predictions, places) for places in rows_by_lane]
+        if finite(predictions):
+            return [*own]
+        return [rows if finite(rows) else self._again(lane) for lane, rows in zip(lanes, own, strict=True)]
 
-    def _call(self, lanes: list[Lane]) -> Sequence[Tensor]:
-        """One denoiser call. Rows that are equal are computed once: the lanes of a sweep share their first step, where
-        x_T, t and conditioning are the same."""
+    def _again(self, lane: Lane) -> Tensor | Exception:
+        """The prediction of a lane alone, where that of a shared call was not finite: what was amiss with one call of a library
+        need not end a run. What is not finite again is the network's own doing."""
+        try:
+            predictions, [places] = self._call([lane])
+        except Exception as error:
+            return error
+        rows = _rows(predictions, places)
+        return rows if finite(rows) else FloatingPointError("a prediction is not finite")
+
+    def _call(self, lanes: list[Lane]) -> tuple[Tensor, list[list[int]]]:
+        """The prediction of one denoiser call, and which of its rows are whose. Rows that are equal are computed once: the
+        lanes of a sweep share their first step, where x_T, t and conditioning are the same."""
         places: dict[Any, int] = {}
         rows: list[tuple[Tensor, float, Any]] = []
         rows_by_lane: list[list[int]] = []
@@ -296,7 +310,7 @@ class LaneLoop:
             torch.tensor([t for _, t, _ in rows]),
             [conditioning for _, _, conditioning in rows],
         )
-        return [predictions[own] for own in rows_by_lane]
+        return predictions, rows_by_lane
 
     def _batch(self) -> list[tuple[Run, Lane]]:
         """The lanes of the next call, and whose turn comes first in the one after it."""
@@ -325,6 +339,13 @@ class LaneLoop:
             turns.rotate(-1)
         self.runs = [run for client in [*turns, *idle] for run in runs[client]]
         return batch
+
+
+def _rows(predictions: Tensor, places: list[int]) -> Tensor:
+    """The rows at `places`; without a copy where they lie in a row."""
+    first, last = places[0], places[-1]
+    in_a_row = places == list(range(first, last + 1))
+    return predictions[first : last + 1] if in_a_row else predictions[places]
 
 
 def finite(values: Tensor) -> bool:

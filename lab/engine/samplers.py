@@ -8,6 +8,7 @@ flow-matching scheduler is flow time instead, 0 .. 1, and t = T * sigma.
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 import diffusers
@@ -279,7 +280,7 @@ def make_scheduler(
         "original_inference_steps": min(LCM_STEPS, total),
         **(options or {}),
     }
-    parameters = inspect.signature(cls.__init__).parameters
+    parameters = _parameters(cls.__init__)
     scheduler = cls(**{key: value for key, value in config.items() if key in parameters})
     _visit(scheduler, grid)
     return scheduler
@@ -308,7 +309,7 @@ def _visit(scheduler: Any, grid: np.ndarray) -> None:
     Most classes of diffusers take custom timesteps. The others get theirs, and the noise levels there as diffusers works
     them out, in place of their own.
     """
-    if "timesteps" in inspect.signature(scheduler.set_timesteps).parameters:
+    if "timesteps" in _parameters(type(scheduler).set_timesteps):
         scheduler.set_timesteps(timesteps=grid)
         return
     scheduler.set_timesteps(len(grid))
@@ -324,6 +325,12 @@ def _visit(scheduler: Any, grid: np.ndarray) -> None:
     if isinstance(scheduler, diffusers.EulerAncestralDiscreteScheduler):
         # sigma_down comes from a difference of squares, which float32's rounding makes negative where a step is long.
         scheduler.sigmas = scheduler.sigmas.double()
+
+
+@cache
+def _parameters(function: Any) -> frozenset[str]:
+    """The names of what a function takes. Looked up once: it takes longer than a step of a small network's lane."""
+    return frozenset(inspect.signature(function).parameters)
 
 
 def slerp(a: Tensor, b: Tensor, u: float) -> Tensor:
@@ -347,13 +354,14 @@ class Stepper:
     """
 
     def __init__(self, scheduler: Any, eta: float = 0.0, start: int = 0) -> None:
-        self.scheduler, self._visits = scheduler, scheduler.timesteps[start:]
+        self.scheduler, self._visits = scheduler, list(scheduler.timesteps[start:])
         self.timesteps = [float(t) for t in self._visits]
         if start and hasattr(scheduler, "set_begin_index"):
             scheduler.set_begin_index(start)
-        parameters = inspect.signature(scheduler.step).parameters
+        parameters = _parameters(type(scheduler).step)
         self._options: dict[str, Any] = {"eta": eta} if "eta" in parameters else {}
-        self.takes_generator = "generator" in parameters
+        draws = eta > 0 or "eta" not in parameters  # at eta 0 there is no noise
+        self.takes_generator = draws and "generator" in parameters
         self.takes_variance = str(scheduler.config.get("variance_type", "")).startswith("learned")
         self.prediction_type: str | None = scheduler.config.get("prediction_type")  # that `step` takes; None: any
         if hasattr(scheduler, "scale_noise"):  # diffusers' flow-matching classes

@@ -162,11 +162,15 @@ class ModelCache(Generic[Loaded]):
 
     def plan(self, name: str) -> LeasePlan:
         """What leasing `name` would load, move and evict if nothing else changed."""
+        with self._books:
+            entry = self._entries.get(name)
+            if entry and entry.ready:
+                return LeasePlan(name, load=False, move=False, nbytes=self._weight(name), evict=())
         estimate, fetch = self._weigh(name), self._absent(name)  # may read files: not while others wait for the books
         with self._books:
             entry = self._entries.get(name)
             weight = self._weight(name) if entry else estimate
-            if entry and entry.ready:
+            if entry and entry.ready:  # by now
                 return LeasePlan(name, load=False, move=False, nbytes=weight, evict=())
             needed = sum(part.nbytes for part in self._parts(name) if not part.on_device) if entry else estimate
             free = (self.device_budget if self._two_places else self.host_budget) - self._used(self._two_places)

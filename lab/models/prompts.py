@@ -125,6 +125,7 @@ class PromptReader:
         self._encoders = tuple((Window(tokenizer, text), text) for tokenizer, text in encoders)
         self._side, self._zeros = side, zeros
         self.read = lru_cache(maxsize=CACHED_PROMPTS)(self._read)
+        self.unread = lru_cache(maxsize=CACHED_PROMPTS)(self._unread)
         self._nothing = lru_cache(maxsize=1)(self._no_text)
 
     def negative(self, prompt: str) -> EncodedPrompt:
@@ -141,7 +142,7 @@ class PromptReader:
         """The words of a prompt with their tokens, as the first encoder reads them; the start and the end are words too."""
         return self._encoders[0][0].words(prompt)
 
-    def unread(self, prompt: str, ending: str = "") -> list[str]:
+    def _unread(self, prompt: str, ending: str = "") -> tuple[str, ...]:
         """For each encoder that stops short of the prompt's end: 'from word 12 ("heart") on it is not read by the text
         encoder, which takes 77 tokens'."""
         phrases = []
@@ -151,7 +152,7 @@ class PromptReader:
             if word:
                 which = f"{ordinal} text encoder" if len(self._encoders) > 1 else "text encoder"
                 phrases.append(f"from {word} on it is not read by the {which}, which takes {window.limit} tokens")
-        return phrases
+        return tuple(phrases)
 
     @torch.inference_mode()
     def _read(self, prompt: str) -> EncodedPrompt:

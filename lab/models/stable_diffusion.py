@@ -196,6 +196,10 @@ class LatentDenoiser:
         side = side_of(self.unet.config, "unet")
         self.shape = (self.unet.config.out_channels, side, side)
         self.fills = self.unet.config.in_channels > self.unet.config.out_channels
+        width: int | None = unet.config.time_cond_proj_dim
+        self._embeddings = lru_cache(maxsize=2)(
+            partial(_embeddings, width)
+        )  # the next call has mostly the same prompts
 
     def __call__(self, x_t: Tensor, t: Tensor, conditioning: Sequence[TextRow]) -> Tensor:
         """Predict for rows x_t (rows, channels, height, width) at timesteps t (rows,)."""
@@ -246,13 +250,8 @@ class LatentDenoiser:
                 for row in conditioning
             ]
             x = torch.cat([x, torch.stack(around).to(x)], dim=1)
-        prompts = [row.prompt for row in conditioning]
-        embeddings = [
-            torch.stack(parts).to(x) for parts in zip(*([one.hidden, *one.added] for one in prompts), strict=True)
-        ]
-        own = []
-        if width := self.unet.config.time_cond_proj_dim:
-            own = [embed_scale(torch.tensor([prompt.scale for prompt in prompts]), width).to(x)]
+        embeddings, scales = self._embeddings(tuple(row.prompt for row in conditioning))
+        embeddings, own = [part.to(x) for part in embeddings], [part.to(x) for part in scales]
         if values := embedding_values(self.unet):
             nothing = torch.zeros(values)
             rows = [nothing if row.embedding is None else row.embedding for row in conditioning]
@@ -279,6 +278,14 @@ class LatentDenoiser:
             for total, block in zip(sums, scaled, strict=True):
                 total.index_add_(0, rows, block)
         return sums
+
+
+@torch.inference_mode(False)  # autograd may record what they go into
+def _embeddings(width: int | None, prompts: tuple[EncodedPrompt, ...]) -> tuple[list[Tensor], list[Tensor]]:
+    """What a UNet takes of prompts, one a row: their embeddings, and that of their guidance scales, `width` wide, where it was
+    distilled with one."""
+    texts = [torch.stack(parts) for parts in zip(*([one.hidden, *one.added] for one in prompts), strict=True)]
+    return texts, [embed_scale(torch.tensor([one.scale for one in prompts]), width)] if width else []
 
 
 def smallest_side(unet: Any) -> int:

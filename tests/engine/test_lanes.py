@@ -371,6 +371,28 @@ def test_a_prediction_that_is_not_finite_fails_its_own_run():
     assert isinstance(failure, FloatingPointError) and finished == [1]
 
 
+@pytest.mark.parametrize("company", [0, 1, 3])
+def test_a_prediction_that_is_not_finite_once_ends_no_run(company):
+    """One call in five spoils the first of its lanes, which then draws what it draws by a network that never fails."""
+    calls = []
+
+    def fault(conditioning, prediction):
+        calls.append(len(conditioning))
+        if len(calls) % 5 == 2:
+            prediction = prediction.clone()
+            prediction[0] = float("nan")
+        return prediction
+
+    def lanes():
+        return [lane(k, seed=k, steps=6, scale=3.0) for k in range(company + 1)]
+
+    steady = finished(drive(Failing(lambda conditioning, prediction: prediction), lanes()))
+    spoilt = finished(drive(Failing(fault), lanes()))
+    assert len(calls) > 6  # some were made again
+    for k in range(company + 1):
+        torch.testing.assert_close(spoilt[k], steady[k], atol=1e-5, rtol=1e-5)
+
+
 def test_the_first_step_of_a_sweep_is_computed_once():
     """Five scales of one seed: their first call needs one conditional and one unconditional row."""
     denoiser = Counting()
