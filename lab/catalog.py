@@ -33,6 +33,7 @@ class Model:
     pipeline: str = "StableDiffusionPipeline"  # of family "stable_diffusion": the class in its index file
     perfect: str = ""  # the exact denoiser that lives in the same space: its perfect score beside the learned one
     data: str = ""  # the exact denoiser that holds what the lab ships of the pictures it was trained on, or knows
+    tiny_decoder: str = ""  # the source, as above, of a small network that decodes its latents too
     inpainting: str = ""  # the row of HELPERS that is this model with the mask and the known part among its inputs
     guides: Mapping[str, str] = field(
         default_factory=dict, hash=False
@@ -174,6 +175,10 @@ SCHEDULES = _by_name(
     Schedule("sigmoid",       "Sigmoid",       "#a463f2", "Xu et al. 2022 (GeoDiff)", "2203.02923", "beta_t rises as a sigmoid: gentle at both ends."),
 )
 
+# Tiny decoders of the latents of Stable Diffusion 1 and 2, and of XL's (Boer Bohan 2023, MIT).
+TAESD = "madebyollin/taesd@614f76814bbe30edbe2e627ace1c2234c81a2c0e"
+TAESDXL = "madebyollin/taesdxl@b20258aaef75ef61e659c1e0f14f251cf0ad153e"
+
 MODELS = _by_name(
     Model("exact", "Exact denoiser (closed form)", "exact", "pictures", 64,
           "No network: the optimal denoiser of the lab's picture set, E[x_0 | x_t], in closed form. The ground truth.",
@@ -197,16 +202,16 @@ MODELS = _by_name(
     # From the hub, where an operator allows them (LAB_ALLOWED_MODELS, LAB_OFFLINE=false); licences are their authors'.
     Model("sd-1-5", "Stable Diffusion 1.5", "stable_diffusion", "stable-diffusion-v1-5/stable-diffusion-v1-5@451f4fe16113bff5a5d2269ed5ad43b0592e9a14", 512,
           "Rombach et al. 2022, trained on LAION: the model that most of the papers after it build on.",
-          schedules=("scaled_linear",), conditions=("prompt",), latent=True, controls=("edges-sd-1-5", "pose-sd-1-5"), guidance_scale=7.5),
+          schedules=("scaled_linear",), conditions=("prompt",), latent=True, controls=("edges-sd-1-5", "pose-sd-1-5"), guidance_scale=7.5, tiny_decoder=TAESD),
     Model("sd-turbo", "SD-Turbo", "stable_diffusion", "stabilityai/sd-turbo@b261bac6fd2cf515557d5d0707481eafa0485ec2", 512,
           "Sauer et al. 2023: distilled by an adversary, one to four steps; plain conditional, scale 1.",
-          schedules=("scaled_linear",), conditions=("prompt",), latent=True),
+          schedules=("scaled_linear",), conditions=("prompt",), latent=True, tiny_decoder=TAESD),
     Model("sdxl", "Stable Diffusion XL", "stable_diffusion", "stabilityai/stable-diffusion-xl-base-1.0@462165984030d82259a11f4367a4eed129e94a7b", 1024,
           "Podell et al. 2023: three times the UNet, two text encoders, 1024 px.",
-          schedules=("scaled_linear",), conditions=("prompt",), latent=True, guidance_scale=5.0, pipeline="StableDiffusionXLPipeline"),
+          schedules=("scaled_linear",), conditions=("prompt",), latent=True, guidance_scale=5.0, pipeline="StableDiffusionXLPipeline", tiny_decoder=TAESDXL),
     Model("sdxl-turbo", "SDXL-Turbo", "stable_diffusion", "stabilityai/sdxl-turbo@71153311d3dbb46851df1931d3ca6e939de83304", 512,
           "Sauer et al. 2023: SDXL distilled by an adversary, one to four steps; plain conditional, scale 1.",
-          schedules=("scaled_linear",), conditions=("prompt",), latent=True, pipeline="StableDiffusionXLPipeline"),
+          schedules=("scaled_linear",), conditions=("prompt",), latent=True, pipeline="StableDiffusionXLPipeline", tiny_decoder=TAESDXL),
 )
 
 CONTROLS = _by_name(  # what makes their maps: lab/annotators
@@ -344,7 +349,7 @@ def control_of(model: Model, kind: str) -> Control | None:
 def add_hub_models(entries: Iterable[str]) -> None:
     """A row for each entry of LAB_ALLOWED_MODELS that no row has: a hub id is taken for a Stable Diffusion of 512 px, and what stands
     behind UNCLIP_PREFIX, a hub id or a folder of this machine, for an unCLIP model."""
-    sources = {row.source.partition("@")[0] for row in leasable().values()}
+    sources = {source.partition("@")[0] for source in (*(row.source for row in leasable().values()), TAESD, TAESDXL)}
     for entry in entries:
         source = entry.removeprefix(UNCLIP_PREFIX)
         name = source.partition("@")[0]
@@ -357,7 +362,7 @@ def add_hub_models(entries: Iterable[str]) -> None:
         else:
             MODELS[name] = Model(
                 name, title, "stable_diffusion", source, 512, f"{name}, from the Hugging Face hub.",
-                schedules=("scaled_linear",), conditions=("prompt",), latent=True, guidance_scale=7.5,
+                schedules=("scaled_linear",), conditions=("prompt",), latent=True, guidance_scale=7.5, tiny_decoder=TAESD,
             )  # fmt: skip
 
 

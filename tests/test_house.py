@@ -437,12 +437,15 @@ def test_what_the_tables_name_is_shipped_whole(family, source):
             assert 0 < file.stat().st_size <= 10_000_000, f"{file}: a git host would refuse it"
 
 
-@pytest.mark.parametrize("row", [row for row in leasable().values() if "@" in row.source], ids=str)
-def test_hub_rows_are_pinned_and_not_offered_until_allowed(row):
-    name, _, revision = row.source.partition("@")
+HUB_SOURCES = {source for row in leasable().values() for source in (row.source, getattr(row, "tiny_decoder", ""))}
+
+
+@pytest.mark.parametrize("source", sorted(source for source in HUB_SOURCES if "@" in source))
+def test_hub_rows_are_pinned_and_not_offered_until_allowed(source):
+    name, _, revision = source.partition("@")
     assert re.fullmatch(r"[\w.-]+/[\w.-]+", name) and re.fullmatch(r"[0-9a-f]{40}", revision)
-    assert not at_hand(row.source, Settings()) and not at_hand(row.source, Settings(offline=False))
-    assert at_hand(row.source, Settings(offline=False, allowed_models=name))
+    assert not at_hand(source, Settings()) and not at_hand(source, Settings(offline=False))
+    assert at_hand(source, Settings(offline=False, allowed_models=name))
 
 
 def test_an_allowed_id_without_a_row_gets_one(monkeypatch):

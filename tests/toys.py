@@ -20,7 +20,7 @@ PATIENCE_S = 30  # how long a thread is waited for before the test fails
 class Pictured:
     """A LoadedModel whose pictures are its x_0, a grey level for each 1/127.5; a row's conditioning is its prompt."""
 
-    shape, side, latent, distilled = SHAPE, SHAPE[1], False, False
+    shape, side, latent, distilled, tiny = SHAPE, SHAPE[1], False, False, None
 
     def conditioning(self, condition):
         return condition.prompt

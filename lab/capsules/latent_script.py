@@ -23,7 +23,7 @@ def parts(model: Model, request: SamplingRequest, lane: LaneSettings) -> list[st
     scale = 1.0 if model.consistency else lane.guidance_scale  # a distilled UNet is told its scale, and has no halves
     needs, windows = rule_script.needs(lane.rule, scale), _windows(request, lane)
     return [
-        _head(model, row, bool(windows), scheduler_script.draws(lane)),
+        _head(model, row, bool(windows), scheduler_script.draws(lane), request.decoder == "tiny"),
         _constants(request, lane),
         loading(model),
         _prompts(needs),
@@ -40,8 +40,24 @@ def parts(model: Model, request: SamplingRequest, lane: LaneSettings) -> list[st
         scheduler_script.noise(lane, SHAPE),
         rule_script.before(lane.rule, scale),
         _loop(model, lane, scale, bool(windows)),
-        DECODING,
+        decoding(model, request.decoder),
     ]
+
+
+def decoding(model: Model, decoder: str) -> str:
+    """The picture of the last x_0, by the autoencoder or by the tiny decoder in its place, and its file."""
+    lines, network = [], "pipe.vae"
+    if decoder == "tiny":
+        source, network = model.tiny_decoder, "tiny"
+        name = source_script.quoted(source_script.folder(source) or source.partition("@")[0])
+        lines = [f"tiny = AutoencoderTiny.from_pretrained({name}{_revision(source)})  # in place of the autoencoder"]
+    return "\n".join(
+        [
+            *lines,
+            f"picture = {network}.decode(x / {network}.config.scaling_factor).sample[0]",
+            scheduler_script.SIGNED_TO_FILE,
+        ]
+    )
 
 
 def _windows(request: SamplingRequest, lane: LaneSettings) -> list[tuple[ControlMap, ControlWindow]]:
@@ -65,11 +81,12 @@ def pipeline(model: Model) -> str:
     return model.pipeline
 
 
-def _head(model: Model, row: Sampler, controlled: bool, draws: bool) -> str:
+def _head(model: Model, row: Sampler, controlled: bool, draws: bool, tiny: bool) -> str:
     names = [
         *filter(None, [scheduler_script.class_of(row)]),
         "StableDiffusionPipeline",
         *(["ControlNetModel"] if controlled else []),
+        *(["AutoencoderTiny"] if tiny else []),
     ]
     standard = ["sys", *(["base64", "io"] if controlled else []), *(["hashlib"] if draws else [])]
     where = (
@@ -258,5 +275,4 @@ TELLING = """
 # The embedding of the guidance scale, an input of a UNet that was distilled with it (Luo et al. 2023).
 scale = pipe.get_guidance_scale_embedding(torch.tensor([SCALE - 1.0]), pipe.unet.config.time_cond_proj_dim)
 """
-DECODING = f"picture = pipe.vae.decode(x / pipe.vae.config.scaling_factor).sample[0]\n{scheduler_script.SIGNED_TO_FILE}"
 SHAPE = "(1, pipe.unet.config.in_channels, pipe.unet.config.sample_size, pipe.unet.config.sample_size)"

@@ -13,18 +13,38 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 import torch
 import transformers
-from diffusers import AutoencoderKL, ControlNetModel, ModelMixin, PriorTransformer, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    AutoencoderTiny,
+    ControlNetModel,
+    ModelMixin,
+    PriorTransformer,
+    UNet2DConditionModel,
+)
 from diffusers.pipelines.deprecated.unclip.text_proj import UnCLIPTextProjModel
 from diffusers.pipelines.stable_diffusion import StableUnCLIPImageNormalizer
 from torch import Tensor
 
-from lab.catalog import CONTROLS, GROUPS, HELPERS, MODELS, SCORER, UNCLIP_PREFIX, Control, Helper, Model, leasable
+from lab.catalog import (
+    CONTROLS,
+    GROUPS,
+    HELPERS,
+    MODELS,
+    SCORER,
+    TAESD,
+    UNCLIP_PREFIX,
+    Control,
+    Helper,
+    Model,
+    leasable,
+)
 from lab.engine.denoisers import Denoiser
 from lab.engine.noising import alphas_cumprod
 from lab.engine.process import VariancePreserving
 from lab.models.cache import ModelCache, Shelf, alone, first_line
 from lab.models.clip import LoadedClip, read_clip
 from lab.models.compiled import Engines, Workshop
+from lab.models.decoding import TinyDecoder
 from lab.models.exact import ExactData, ExactDenoiser, Support, TwoGroups
 from lab.models.families import LoadedAutoencoder, LoadedFamily, read_autoencoder, read_family
 from lab.models.guides import LoadedClassifier, LoadedNoisedClip
@@ -58,7 +78,7 @@ from lab.models.unclip import (
 from lab.models.upsampler import LoadedUpsampler, read_upsampler
 from lab.requests.base import LabError
 from lab.requests.fields import Condition, Forward
-from lab.settings import ASSETS, Settings
+from lab.settings import ASSETS, Settings, at_hand
 from lab.store import SUPER_RESOLUTION
 from lab.vocabulary import nearest, suggestion
 
@@ -96,6 +116,11 @@ class LoadedModel(Protocol):
     side: int  # of its pictures, in pixels
     latent: bool  # to_picture is a network's work, and preview is not
     distilled: bool  # with its guidance (LCM): a row's prompt says at what scale, and there is no unconditional twin
+
+    @property
+    def tiny(self) -> TinyDecoder | None:
+        """What makes a picture of x_0 too, in a fraction of the time and less sharply; None where there is no such thing."""
+        ...
 
     def denoiser(self, forward: Forward) -> Denoiser:
         """The model under a forward process; the same object for the same process, so that runs can share calls."""
@@ -438,6 +463,7 @@ def _latent_diffusion(
         ),
         scheduler=read_scheduler(folder / "scheduler", index["scheduler"][1]),
         zeros=len(encoders) > 1 and index.get("force_zeros_for_empty_prompt", True),
+        tiny=_tiny_decoder(row, len(encoders) > 1, settings, shelf, workshop) if isinstance(row, Model) else None,
     )
     key = content_key(folder / "unet", content_key(folder / "vae"))
     engines = shelf(f"{key}/engines", lambda: Engines(key, workshop))
@@ -447,6 +473,24 @@ def _latent_diffusion(
     if pick_device(settings).type == "cpu":  # on an accelerator it is tried out there, when it is first used
         loaded.try_out()
     return loaded
+
+
+def _tiny_decoder(
+    row: Model, xl: bool, settings: Settings, shelf: Shelf, workshop: Workshop | None
+) -> TinyDecoder | None:
+    """What decodes a model's latents beside its autoencoder; None where the lab has none, or cannot fetch its ten megabytes: the
+    model draws without it."""
+    source = row.tiny_decoder
+    if not source or (source == TAESD and xl) or not at_hand(source, settings):
+        return None
+    try:
+        folder = folder_of(source, settings)
+    except LabError:
+        log.warning("%s could not be fetched", source, exc_info=True)
+        return None
+    key = content_key(folder)
+    network = _part(folder, AutoencoderTiny, pick_dtype(settings), settings, shelf, name="tiny decoder")
+    return TinyDecoder(network, shelf(f"{key}/engines", lambda: Engines(key, workshop)))
 
 
 def _check_index(index: dict[str, Any], encoders: dict[str, str]) -> None:

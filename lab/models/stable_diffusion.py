@@ -8,12 +8,10 @@ The engine sees a `Denoiser` whose rows are conditioned on a `TextRow`: a prompt
 2023) steers the row, its steering. Rows with and without control share one UNet call.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from typing import Any
 from weakref import WeakSet
 
@@ -30,6 +28,7 @@ from lab.engine.process import VariancePreserving
 from lab.models.attention import AttentionDenoiser
 from lab.models.cache import first_line
 from lab.models.compiled import Engines
+from lab.models.decoding import Decode, TinyDecoder, decoding_thread
 from lab.models.parts import side_of, without_paths
 from lab.models.prompts import EncodedPrompt, PromptReader, embed_scale
 from lab.models.tensors import to_signed, to_uint8
@@ -134,24 +133,6 @@ def embedding_values(unet: UNet2DConditionModel) -> int:
     """How many values a UNet takes that draws from a picture's embedding; 0 for any other."""
     config = unet.config
     return config.projection_class_embeddings_input_dim if config.class_embed_type == "projection" else 0
-
-
-class Decode(nn.Module):
-    """The decoder as a function of tensors."""
-
-    def __init__(self, autoencoder: AutoencoderKL) -> None:
-        super().__init__()
-        self.autoencoder = autoencoder
-
-    def forward(self, latents: Tensor) -> Tensor:
-        return self.autoencoder.decode(latents).sample
-
-
-@lru_cache(maxsize=1)
-def _decoding(process: int) -> ThreadPoolExecutor:
-    """The one thread of `process` that decodes: on a CPU torch keeps scratch for every thread that ever did, 3.5 MB with
-    the miniature, and requests come on a hundred. A process that was forked has none of its parent's threads."""
-    return ThreadPoolExecutor(1, "lab-decode")
 
 
 @contextmanager
@@ -311,6 +292,7 @@ class Parts:
     encoders: tuple[tuple[Any, Any], ...]  # pairs of tokenizer and text encoder: one, or SDXL's two
     scheduler: Any  # only its configuration and its forward process are used: schedulers hold state
     zeros: bool = False  # SDXL: no negative prompt is zeros
+    tiny: TinyDecoder | None = None  # of the same latents as the autoencoder
 
     def __post_init__(self) -> None:
         """Raises LabError where the UNet does not draw what the autoencoder decodes, from text, or from text, a mask and the
@@ -320,6 +302,10 @@ class Parts:
             raise LabError(
                 f"Its unet takes {unet.in_channels} channels and gives {unet.out_channels}, where its autoencoder has {latent}: "
                 "it was made for another task than text to image or inpainting."
+            )
+        if self.tiny and self.tiny.network.config.latent_channels != latent:
+            raise LabError(
+                f"Its tiny decoder takes {self.tiny.network.config.latent_channels} channels, where its autoencoder has {latent}."
             )
         added = unet.get("addition_embed_type")
         if (len(self.encoders) > 1) != (added == "text_time"):
@@ -420,7 +406,7 @@ class LoadedStableDiffusion:
         self, parts: Parts, engines: Engines, examples: np.ndarray, styled: bool = False, title: str = ""
     ) -> None:
         self.title = title
-        self.autoencoder, self.encoders = parts.autoencoder, parts.encoders
+        self.autoencoder, self.encoders, self.tiny = parts.autoencoder, parts.encoders, parts.tiny
         self._mean, self._deviation = parts.statistics
         self._tried, self._fitting = (
             False,
@@ -491,7 +477,7 @@ class LoadedStableDiffusion:
         """One prompt, one denoiser call on zeros and one trip through the autoencoder, the first time that it is asked.
         Raises LabError where that cannot be done."""
         if not self._tried:
-            _decoding(os.getpid()).submit(self._trial).result()
+            decoding_thread().submit(self._trial).result()
             self._tried = True
 
     def try_control(self, control: LoadedControl) -> None:
@@ -500,7 +486,7 @@ class LoadedStableDiffusion:
             with refusing("It was made for another base model"):
                 prompt = self.prompts.read("")
                 trial = partial(self._denoiser.try_out, prompt, control, self.side // self.shape[1])
-                _decoding(os.getpid()).submit(trial).result()
+                decoding_thread().submit(trial).result()
             self._fitting.add(control)
 
     @torch.inference_mode()
@@ -516,7 +502,14 @@ class LoadedStableDiffusion:
             side = small.shape[2] * self.side // self.shape[1]
             if picture.shape[1:] != (3, side, side) or latents.shape != small.shape:
                 raise ValueError(f"latents {tuple(small.shape[1:])} become a picture {tuple(picture.shape[1:])}")
-        for part, values in (("text encoder", prompt.hidden), ("unet", prediction), ("autoencoder", picture)):
+        tried = [("text encoder", prompt.hidden), ("unet", prediction), ("autoencoder", picture)]
+        if self.tiny:
+            with refusing("Its tiny decoder cannot decode"):
+                tiny = self.tiny.try_out(small[0])
+                if tiny.shape != picture.shape[1:]:
+                    raise ValueError(f"latents {tuple(small.shape[1:])} become a picture {tuple(tiny.shape)}")
+            tried.append(("tiny decoder", tiny))
+        for part, values in tried:
             if not values.isfinite().all():
                 raise LabError(f"Its {part} gives values that are not finite: its weights are damaged.")
 
@@ -524,7 +517,7 @@ class LoadedStableDiffusion:
         return self.unconditional() if conditioning is None else conditioning
 
     def to_values(self, x_0: Tensor) -> Tensor:
-        return _decoding(os.getpid()).submit(self._decoded, x_0).result()
+        return decoding_thread().submit(self._decoded, x_0).result()
 
     def to_picture(self, x_0: Tensor) -> np.ndarray:
         return to_uint8(self.to_values(x_0))
@@ -569,9 +562,13 @@ class LoadedStableDiffusion:
     @cached_property
     def example_latents(self) -> ExampleLatents:
         """What the latents of the examples say: the linear map to their pixels, their mean, and how channels vary together."""
-        side = self.shape[1:]
-        latents = torch.stack([self.from_picture(picture) for picture in self._examples]).transpose(0, 1).flatten(1)
-        pixels = torch.stack([to_signed(picture, side) for picture in self._examples]).transpose(0, 1).flatten(1)
+        whole = min(self.side, self._examples.shape[1])  # enlarged they say no more, and cost a large model minutes
+        side = whole * self.shape[1] // self.side
+        values = [to_signed(picture, (whole, whole)) for picture in self._examples]
+        latents = torch.stack([self.from_values(one) for one in values]).transpose(0, 1).flatten(1)
+        pixels = (
+            torch.stack([to_signed(picture, (side, side)) for picture in self._examples]).transpose(0, 1).flatten(1)
+        )
         design = torch.cat([latents, torch.ones(1, latents.shape[1])])
         to_rgb = torch.linalg.lstsq(design.T, pixels.T).solution.T
         return ExampleLatents(to_rgb, latents.mean(dim=1), torch.cov(latents, correction=0), len(self._examples))

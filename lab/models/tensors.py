@@ -26,7 +26,7 @@ def all_to_signed(pictures: np.ndarray) -> Tensor:
 class PixelSpace:
     """What a model whose x_0 is a picture, (3, height, width) in [-1, 1], says of pictures: part of a LoadedModel."""
 
-    latent = False
+    latent, tiny = False, None
 
     def to_values(self, x_0: Tensor) -> Tensor:
         """As LoadedModel.to_values."""

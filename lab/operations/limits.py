@@ -14,7 +14,7 @@ from lab.catalog import (
     rules_for,
     samplers_for,
 )
-from lab.models.loaders import title_of
+from lab.models.loaders import LoadedModel, title_of
 from lab.models.stable_diffusion import LoadedControl
 from lab.requests.base import LabError, Request
 from lab.requests.fields import Forward
@@ -29,6 +29,15 @@ def check_controls(request: SamplingRequest, model: Any, controls: Sequence[Load
             model.try_control(control)
         except LabError as error:
             raise LabError(f"The {title_of(name)} cannot steer '{MODELS[request.model].title}': {error}") from error
+
+
+def check_decoder(request: SamplingRequest, model: LoadedModel) -> None:
+    """Refuse the tiny decoder where the model has none."""
+    if request.decoder == "tiny" and model.tiny is None:
+        row = MODELS[request.model]
+        source = row.tiny_decoder.partition("@")[0]
+        why = f" here: {source} is not on this machine, or was made for other latents" if source else ""
+        raise LabError(f"'{row.title}' has no tiny decoder{why}. Choose the full decoder.")
 
 
 def check_load(request: Request, settings: Settings) -> None:

@@ -21,12 +21,17 @@ class Painter:
 
     x_t is always the cheap preview. x_0 is decoded in rounds, as often as that share allows: where it is decoded at
     call i of one lane, it is at call i of every lane, so that lanes side by side show the same kind of picture. In
-    between it is the cheap preview, and said to be. The last step is always the finished picture. `replay_steps` of each
+    between it is the cheap preview, and said to be. A model's tiny decoder makes these pictures, where it has one. The last step
+    is always the finished picture, by the full decoder or, with `tiny`, by the tiny one. `replay_steps` of each
     lane, evenly spaced, can be decoded afterwards. A `hidden` lane has no pictures but previews.
     """
 
-    def __init__(self, model: LoadedModel, replay_steps: int = 0, hidden: int | None = None) -> None:
+    def __init__(
+        self, model: LoadedModel, replay_steps: int = 0, hidden: int | None = None, tiny: bool = False
+    ) -> None:
         self.model, self.replay_steps, self.hidden = model, replay_steps, hidden
+        self._sketch = model.tiny.to_picture if model.tiny else model.to_picture
+        self._finish = model.tiny.to_values if model.tiny and tiny else model.to_values
         self.spent_s = 0.0
         self.rounds: dict[int, bool] = {}  # by call: whether its x_0 is decoded
         self.previews: dict[tuple[int, int], torch.Tensor] = {}  # x_0 by lane and call: to be decoded afterwards
@@ -39,7 +44,7 @@ class Painter:
             x_0, decoded = self.model.preview(record.x_0), not self.model.latent
             x_t = x_0 if record.i == record.n else x_t
         elif record.i == record.n:
-            values = self.model.to_values(record.x_0)
+            values = self._finish(record.x_0)
             x_t = x_0 = self.pictures[record.lane] = to_uint8(values)
             self.clipped[record.lane] = clipped_share(values.numpy())
         elif not self.model.latent:
@@ -58,7 +63,7 @@ class Painter:
 
     def _decoded(self, record: Record) -> np.ndarray:
         began = time.perf_counter()
-        picture = self.model.to_picture(record.x_0)
+        picture = self._sketch(record.x_0)
         self.spent_s += time.perf_counter() - began
         return picture
 
@@ -70,7 +75,7 @@ class Painter:
             if time.perf_counter() - began > seconds:
                 return
             for lane in sorted(lane for lane, at in self.previews if at == i):
-                yield Decoded(lane, i, self.model.to_picture(self.previews[lane, i]))
+                yield Decoded(lane, i, self._sketch(self.previews[lane, i]))
 
 
 @cache

@@ -18,7 +18,7 @@ from lab.models.stable_diffusion import ControlledPrompt
 from lab.operations.guides import make_guides
 from lab.operations.house import House
 from lab.operations.lanes import Halves, make_lane
-from lab.operations.limits import check_controls, check_load, check_model
+from lab.operations.limits import check_controls, check_decoder, check_load, check_model
 from lab.operations.loading import loading
 from lab.operations.painter import Painter
 from lab.operations.prompts import as_captions, unread_notes
@@ -76,6 +76,7 @@ def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult
         guides = make_guides(request, model, model.denoiser(request.forward), networks)
         denoiser = guides.denoiser
         check_controls(request, model, controls)
+        check_decoder(request, model)
         yield from unread_notes(model, request.condition, "" if model.distilled else request.negative)
         halves = Halves(request, model, controls, guides.potentials)
         lanes = [
@@ -91,7 +92,7 @@ def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult
             lanes.append(make_lane(REFERENCE, settings, denoiser, *halves.of(settings)))
 
         began = time.perf_counter()
-        painter = Painter(model, request.replay, hidden=REFERENCE)
+        painter = Painter(model, request.replay, hidden=REFERENCE, tiny=request.decoder == "tiny")
         paths: dict[int, list[Record]] = {lane.index: [] for lane in lanes}
         seconds: dict[int, float] = {}
         for record in house.drive(denoiser, lanes):

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Set
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import AliasChoices, Field, model_validator
@@ -93,7 +93,8 @@ class SamplingRequest(Request):
     that many steps from the first lane's x_T, runs along and every lane's RMS distance to it is reported.
     `negative` takes the place of the empty prompt in the unconditional half. With `measure`, results carry numbers.
     With `versus` the lanes are drawn once more by another model of the same shape, from the same noise; lane i is
-    lane len(lanes) + i there. `replay` steps of every lane, evenly spaced, are decoded after the results
+    lane len(lanes) + i there. `decoder` makes the pictures of a model that has both: "full" is its autoencoder's, "tiny" a small
+    network in its place (TAESD). `replay` steps of every lane, evenly spaced, are decoded after the results
     (Decoded) where a picture is a decoder's work, as far as half of the run's own time goes.
     """
 
@@ -108,6 +109,7 @@ class SamplingRequest(Request):
     lanes: Annotated[tuple[LaneSettings, ...], Field(min_length=1)]
     reference_steps: Annotated[int, Field(ge=0, le=1000)] = 0
     replay: Annotated[int, Field(ge=0, le=1000)] = 0
+    decoder: Literal["full", "tiny"] = "full"
 
     @model_validator(mode="after")
     def _holds_fit(self) -> "SamplingRequest":

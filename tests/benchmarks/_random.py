@@ -36,12 +36,20 @@ CLIP_G = {
     "hidden_size": 1280, "intermediate_size": 5120, "num_hidden_layers": 32, "num_attention_heads": 20,
     "projection_dim": 1280,
 }  # fmt: skip
+CLIP_H = {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 23, "num_attention_heads": 16}
 STABLE_DIFFUSION = Size(
     "Stable Diffusion 1.5's size",
     side=512,
     unet={"cross_attention_dim": 768, "attention_head_dim": 8},
     autoencoder=(128, 256, 512, 512),
     encoders=(CLIP_L,),
+)
+TURBO = Size(
+    "SD-Turbo's size",
+    side=512,
+    unet={"cross_attention_dim": 1024, "attention_head_dim": (5, 10, 20, 20), "use_linear_projection": True},
+    autoencoder=(128, 256, 512, 512),
+    encoders=(CLIP_H,),
 )
 XL = Size(
     "Stable Diffusion XL's size",

@@ -233,6 +233,19 @@ def test_the_script_of_the_exact_denoiser_draws_the_picture_of_the_lab(name, bac
     assert again.std() > 5 and np.abs(again.astype(int) - wanted.astype(int)).max() <= (0 if short else CLOSE)
 
 
+def test_the_script_of_a_tiny_decoders_picture_reads_it_too(tmp_path, monkeypatch):
+    lane = LaneSettings(steps=1, seed=4)
+    request = SamplingRequest(**SHARED | {"model": "sd-turbo"}, condition=APPLE, lanes=(lane,), decoder="tiny")
+    named = 'tiny = AutoencoderTiny.from_pretrained("madebyollin/taesd", revision="614f76814bbe30edbe2e627ace1c2234c81a2c0e")'
+    assert named in script.write(request, 0)
+    model, decoder = tiny.text_to_image(tmp_path / "model"), tiny.decoder(tmp_path / "decoder")
+    row = replace(MODELS["sd-turbo"], source=str(model), tiny_decoder=str(decoder), size=tiny.SIDE)
+    monkeypatch.setitem(MODELS, "sd-turbo", row)
+    again = picture_of_the_script(script.write(request, 0), tmp_path, model)
+    ours = picture_of_the_lab(LocalBackend(Settings(device="cpu", cpu_engine="torch")), request)
+    assert again.std() > 5 and np.abs(again.astype(int) - ours.astype(int)).max() <= CLOSE
+
+
 @pytest.mark.parametrize(
     ("lane", "forward", "most"),
     [

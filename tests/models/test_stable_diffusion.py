@@ -22,10 +22,10 @@ from transformers import CLIPTokenizer
 from lab.backends.local import LocalBackend
 from lab.catalog import CONTROLS, MODELS, rules_for, samplers_for
 from lab.engine.lanes import drive
+from lab.models.decoding import _thread_of
 from lab.models.loaders import make_cache, weigh
 from lab.models.pictures import PictureSet
 from lab.models.prompts import CACHED_PROMPTS
-from lab.models.stable_diffusion import _decoding
 from lab.operations.house import House
 from lab.operations.sampling import sampling
 from lab.requests.base import LabError, Note
@@ -221,7 +221,7 @@ def test_whoever_asks_one_thread_decodes(studio, monkeypatch):
         pictures = list(askers.map(model.to_picture, [torch.ones(model.shape)] * 8))
     assert len(threads) == 8 and len(set(threads)) == 1 and threads[0] != get_native_id()
     assert all(np.array_equal(picture, pictures[0]) for picture in pictures)
-    assert _decoding(1) is not _decoding(2)
+    assert _thread_of(1) is not _thread_of(2)
 
 
 def test_the_local_backend_draws_the_same_from_its_worker_thread(studio):

@@ -5,6 +5,7 @@ import json
 import torch
 from diffusers import (
     AutoencoderKL,
+    AutoencoderTiny,
     ControlNetModel,
     DDIMScheduler,
     DDPMScheduler,
@@ -73,6 +74,17 @@ def text_to_image(folder, prediction_type="epsilon", **config):
     StableDiffusionPipeline(
         autoencoder, text_encoder, tokenizer, net, scheduler, safety_checker=None, feature_extractor=None,
         requires_safety_checker=False,
+    ).save_pretrained(folder)  # fmt: skip
+    return folder
+
+
+def decoder(folder, latent_channels=4, levels=3):
+    """A tiny decoder of the pipelines here, as TAESD is built."""
+    torch.manual_seed(8)
+    widths = (8,) * levels
+    AutoencoderTiny(
+        encoder_block_out_channels=widths, decoder_block_out_channels=widths, num_encoder_blocks=(1,) * levels,
+        num_decoder_blocks=(1,) * levels, latent_channels=latent_channels,
     ).save_pretrained(folder)  # fmt: skip
     return folder
 

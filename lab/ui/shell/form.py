@@ -104,6 +104,18 @@ class Preset:
         return "", ""
 
 
+DECODER = Field(
+    "decoder", gr.Radio, "Decoder", "full", choices=(("Full", "full"), ("Tiny", "tiny")), stays=True,
+    offered=lambda model: bool(model.tiny_decoder),
+    options={"info": "Tiny: a million weights in place of the autoencoder's decoder. Faster, and less sharp."},
+)  # fmt: skip
+
+
+def decoder_of(now: Values, model: Model) -> str:
+    """What makes the pictures of the model that is chosen; where it has one decoder, the control may still hold another's."""
+    return now["decoder"] if model.tiny_decoder else "full"
+
+
 def reads(condition: str) -> Callable[[Model], bool]:
     """Whether a model understands a field of Condition."""
     return lambda model: condition in model.conditions

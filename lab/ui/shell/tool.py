@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import gradio as gr
@@ -10,7 +11,7 @@ from lab.capsules.capsule import Capsule
 from lab.catalog import Model
 from lab.requests.base import LabError, Request
 from lab.requests.sampling import SamplingRequest
-from lab.settings import Settings
+from lab.settings import Settings, at_hand
 from lab.ui.shell import pipeline, pointer, widgets
 from lab.ui.shell.form import Field, Form, Preset
 from lab.ui.shell.runs import Answers
@@ -43,7 +44,7 @@ class Tool(ABC):
 
     def __init__(self, backend: Any, settings: Settings, models: Sequence[Model] = ()) -> None:
         self.backend, self.settings = backend, settings
-        self.form = Form(self.name, self.fields, models)
+        self.form = Form(self.name, self.fields, [_as_here(row, settings) for row in models])
         self.offered = [preset for preset in self.presets if self.form.offers(preset)]
 
     @classmethod
@@ -236,3 +237,8 @@ class Tool(ABC):
         if values[self.last_run] is None:
             raise LabError(NOTHING)
         return values[self.last_run]
+
+
+def _as_here(row: Model, settings: Settings) -> Model:
+    """A model's row, without a tiny decoder where this machine neither has it nor may fetch it."""
+    return row if not row.tiny_decoder or at_hand(row.tiny_decoder, settings) else replace(row, tiny_decoder="")

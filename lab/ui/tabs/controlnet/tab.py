@@ -19,7 +19,7 @@ from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import Decoded, SamplingRequest, Step
 from lab.settings import Settings, at_hand
 from lab.ui.shell import media, pipeline, reel, share, shelf, vocabulary, widgets
-from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of
+from lab.ui.shell.form import DECODER, RANDOM_SEED, Field, Preset, decoder_of, one_of
 from lab.ui.shell.runs import STOPPED, Run, Runs, Stops
 from lab.ui.shell.tool import NO_PICTURE, Tool
 from lab.ui.shell.widgets import LATEST, PICKED, QUIET, Update
@@ -65,6 +65,7 @@ FORM = (
     Field("guidance",   gr.Slider,   "Guidance scale (1: plain conditional model)", lambda model: model.guidance_scale, options={"minimum": 0, "maximum": 10, "step": 0.5}),
     Field("steps",      gr.Slider,   "Steps", lambda model: JUMPS if model.consistency else STEPS, options={"minimum": 1, "maximum": 50, "step": 1}),
     Field("negative",   gr.Textbox,  "Negative prompt", offered=lambda model: model.guided, stays=True, options={"max_length": widgets.MAX_TYPED}),
+    DECODER,
 )
 PRESETS = (  # the subject is a map or two: (annotator, name of a sketch, a pose or an example file)
     Preset("How hard to hold",       [("canny", "fox-3d")],                       prompt="dog face",
@@ -140,7 +141,7 @@ class ControlNet(Tool):
                 lay_out("seed", "count")
             with gr.Row():
                 lay_out("start", "end")
-            lay_out("strength", "guess", "guidance", "steps", "negative", "model")
+            lay_out("strength", "guess", "guidance", "steps", "negative", "model", "decoder")
         with widgets.more("Share and export"):
             with gr.Row():
                 self.png = gr.Button("Picture, PNG", size="sm", min_width=90, elem_id="controlnet-png")
@@ -332,6 +333,7 @@ class ControlNet(Tool):
             "negative": now["negative"],
             "controls": tuple(maps.control_of(name, sources[name]) for name in names),
             "forward": Forward(schedule=model.schedules[0]),
+            "decoder": decoder_of(now, model),
         }
         lane = {
             "sampler": "lcm" if model.consistency else SAMPLER,

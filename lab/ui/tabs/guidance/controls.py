@@ -6,7 +6,7 @@ from lab.capsules.capsule import Choice
 from lab.catalog import GROUPS, GUIDANCE, REGIONS, SAMPLERS, STYLES, samplers_for
 from lab.requests.fields import GuideSettings
 from lab.ui.shell import vocabulary, widgets
-from lab.ui.shell.form import Field, one_of, reads, titles_of
+from lab.ui.shell.form import DECODER, Field, one_of, reads, titles_of
 from lab.ui.tabs.guidance import rules
 
 MAX_STEPS = 50  # every step of an anatomy stays in the visitor's page
@@ -33,5 +33,6 @@ FORM = (
     Field("steps",      gr.Slider,   "Steps",           20, options={"minimum": 1, "maximum": MAX_STEPS, "step": 1}),
     Field("sampler",    gr.Dropdown, "Sampler",         "ddim", choices=titles_of(samplers_for), kind=Choice(tuple(SAMPLERS))),
     Field("style",      gr.Dropdown, "Style",           offered=reads("style"), stays=True, choices=[("All styles", ""), *((style, style) for style in STYLES)]),
+    DECODER,
 )
 # fmt: on

@@ -24,6 +24,7 @@ from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import Decoded, LaneResult, LaneSettings, SamplingRequest, Step
 from lab.settings import Settings, at_hand
 from lab.ui.shell import media, nearest, reel, share, vocabulary, widgets
+from lab.ui.shell.form import decoder_of
 from lab.ui.shell.runs import Run, Runs, Stops
 from lab.ui.shell.tool import NO_PICTURE, Tool
 from lab.ui.shell.widgets import LATEST, PICKED, QUIET, Update
@@ -108,7 +109,7 @@ class Guidance(Tool):
         self.form.lay_out("negative", "group", "scales", "seeds", "rules", values=opening)
         self.form.lay_out("temperature", "colour", "region", "brightness", values=opening)
         with widgets.more("More"):
-            self.form.lay_out("steps", "sampler", "style", values=opening)
+            self.form.lay_out("steps", "sampler", "style", "decoder", values=opening)
         with widgets.more("Share"):
             self.share = self.panel()
 
@@ -357,6 +358,7 @@ class Guidance(Tool):
             "guide": rules.guide_settings(now),
             "measure": True,
             "replay": reel.FRAMES,
+            "decoder": decoder_of(now, row),
         }
         return make_plan(chosen, seeds, scales, {"sampler": now["sampler"], "steps": now["steps"]}, shared)
 

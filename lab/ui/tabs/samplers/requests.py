@@ -13,6 +13,7 @@ from lab.requests.fields import Condition, Forward
 from lab.requests.inversion import InversionRequest
 from lab.requests.sampling import LaneSettings, SamplingRequest
 from lab.requests.share import ShareRequest
+from lab.ui.shell.form import decoder_of
 from lab.ui.tabs.samplers.lanes import Lane
 
 Values = Mapping[str, Any]  # of the controls
@@ -46,6 +47,7 @@ def sampling(values: Values, lanes: Sequence[Lane]) -> SamplingRequest:
             make_request(LaneSettings, seed=values["seed"], guidance_scale=values["guidance"], **one) for one in settings
         ),
         reference_steps=min(reference, process.T), replay=REPLAY_POSITIONS,
+        decoder=decoder_of(values, MODELS[values["model"]]),
         versus=(MODELS[values["model"]].perfect or None) if beside else None,
     )  # fmt: skip
 

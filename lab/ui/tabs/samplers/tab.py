@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from lab.requests.sampling import Decoded, LaneSettings, Recording, SamplingRequ
 from lab.requests.share import GroupStep
 from lab.settings import ASSETS, Settings, at_hand
 from lab.ui.shell import lane_view, media, nearest, own, pipeline, reel, runs, share, shelf, vocabulary, widgets
-from lab.ui.shell.form import RANDOM_SEED, Field, Preset, one_of, reads, titles_of
+from lab.ui.shell.form import DECODER, RANDOM_SEED, Field, Preset, one_of, reads, titles_of
 from lab.ui.shell.runs import Run, Runs
 from lab.ui.shell.tool import NO_PICTURE, Tool
 from lab.ui.shell.widgets import LATEST, QUIET, Update
@@ -62,6 +63,7 @@ FORM = (
     Field("schedule",   gr.Dropdown, "Schedule",    lambda model: model.schedules[0], choices=titles_of(lambda model: {name: SCHEDULES[name] for name in model.schedules}),
           kind=Choice(tuple(SCHEDULES))),
     Field("T",          gr.Number,   "T, timesteps of the forward process (10 to 4000)", 1000, more=lambda model: {"interactive": not model.trained}, kind=Range(MIN_T, MAX_T, whole=True)),
+    replace(DECODER, when=one_of("experiment", *DRAWN)),
     Field("guidance",   gr.Slider,   "Guidance scale (1: plain conditional model)", lambda model: model.guidance_scale, when=one_of("experiment", *DRAWN),
           options={"minimum": 0, "maximum": 10, "step": 0.5}),
     Field("reference",  gr.Slider,   "Reference run: DDIM steps (0: none)", 0, when=one_of("experiment", *DRAWN), options={"minimum": 0, "maximum": 500, "step": 50}),
@@ -183,7 +185,7 @@ class Samplers(Tool):
         self.form.lay_out("group", "seed", "mix_seed", "samplers", "picture", "steps", values=opening)
         self.rows = Rows(self.offered[0].subject, self.form.model(opening))
         with widgets.more("More"):
-            self.form.lay_out("style", "schedule", "T", "guidance", "reference", values=opening)
+            self.form.lay_out("style", "schedule", "T", "guidance", "reference", "decoder", values=opening)
         with widgets.more("Share and export"):
             with gr.Row():
                 self.png = gr.Button("Pictures, PNG", size="sm", min_width=90, elem_id="samplers-png")
