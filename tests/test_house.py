@@ -250,6 +250,7 @@ def libraries_loaded_by(module):
         ("lab.catalog", HEAVY | {"gradio", "numpy", "pydantic"}),
         ("lab.toy_data", HEAVY | {"gradio", "numpy", "pydantic"}),
         ("lab.settings", HEAVY | {"gradio"}),
+        ("lab.notes.chapters", HEAVY | {"gradio", "numpy"}),
     ],
 )
 def test_importing_a_light_room_loads_nothing_heavy(module, banned):

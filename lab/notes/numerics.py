@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lab.engine.mixture import Mixture
+from lab.notes.step import DRAWS
 
 Array = NDArray[np.float64]
-DRAWS = 100_000
 PLACES = 8001  # of a quadrature
 
 

@@ -1,5 +1,6 @@
 """What the notes are made of: chapters of steps, each an equation with a check that computes both of its sides.
 
+Neither chapters nor this module compute anything, so they are read at once; what checks compute is in `lab/notes/checks`.
 A check is a pure function of a few numbers. It returns `Sides`: two numbers from two ways of computing, and how far they may lie
 apart, so that a false step is seen. Checks are one-dimensional where they can be: closed forms against quadrature or against a mean of
 random draws, whose standard error is known.
@@ -8,11 +9,13 @@ random draws, whose standard error is known.
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from importlib import import_module
+from typing import Any, cast
 
 RANDOM, STEPS = "random draws, five standard errors", "the finite steps"
 ROUNDING = "rounding"
 DEVIATIONS = 5.0  # of a mean of random draws: a true equality is refused once in two million seeds
+DRAWS = 100_000  # of most means
 EXACT = 1e-6  # of the larger side, where nothing is random
 
 
@@ -83,12 +86,17 @@ def drawn(left: tuple[float, float], right: float, relation: str = "=") -> Sides
 
 @dataclass(frozen=True)
 class Check:
-    """Both sides of an equation on numbers: what each is, in words, and the function that computes them."""
+    """Both sides of an equation on numbers: what each is, in words, and the function that computes them, "module.function" of lab/notes/checks."""
 
     left: str
     right: str
-    sides: Callable[..., Sides]  # of the numbers, by name
+    sides: str
     numbers: tuple[Number, ...] = ()
+
+    def function(self) -> Callable[..., Sides]:
+        """What computes both sides, of the numbers by name. It is imported when it is first asked for, and the engine and torch with it."""
+        module, _, name = self.sides.partition(".")
+        return cast(Callable[..., Sides], getattr(import_module(f"lab.notes.checks.{module}"), name))
 
     def run(self, values: Mapping[str, str | float]) -> Sides:
         """The sides for these values, and for a number that is not among them its own. Raises ValueError with a sentence where a value
@@ -97,7 +105,7 @@ class Check:
         for number in self.numbers:
             value = number.read(values.get(number.name, number.value))
             given[number.name] = int(value) if number.whole else value
-        return self.sides(**given)
+        return self.function()(**given)
 
 
 @dataclass(frozen=True)

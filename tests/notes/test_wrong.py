@@ -14,13 +14,14 @@ from lab.engine.plane_lanes import flow as straight
 from lab.engine.predictions import join_prediction
 from lab.engine.process import Level
 from lab.engine.variational import importance_bounds, kl_to_prior
-from lab.notes.chapters import STEPS, basics, dynamics, elbo, flow, forward, guidance, latent, loss, variance
-from lab.notes.chapters.dynamics import generalized, score_at, velocity
-from lab.notes.chapters.flow import marginal_velocity
-from lab.notes.chapters.guidance import pull
-from lab.notes.chapters.latent import loss as half_square
-from lab.notes.chapters.loss import model_evidence, snr, terms
-from lab.notes.chapters.variance import cosine
+from lab.notes.chapters import STEPS
+from lab.notes.checks import basics, dynamics, elbo, flow, forward, guidance, latent, loss, variance
+from lab.notes.checks.dynamics import generalized, score_at, velocity
+from lab.notes.checks.flow import marginal_velocity
+from lab.notes.checks.guidance import pull
+from lab.notes.checks.latent import loss as half_square
+from lab.notes.checks.loss import model_evidence, snr, terms
+from lab.notes.checks.variance import cosine
 from lab.notes.numerics import density, draws, log_normal, normal, two_humps
 
 sample, score = Mixture.sample, Mixture.score  # as they are

@@ -1,73 +1,11 @@
 """Chapter: what the derivations take for granted, from a picture as a list of numbers to the walk from noise to data."""
 
-import numpy as np
-import torch
-
-from lab.engine.noising import gaussian, to_tensor
-from lab.engine.plane_lanes import ddim
-from lab.notes.chapters.dynamics import below
 from lab.notes.chapters.forward import SHARE
-from lab.notes.numerics import DRAWS, at, column, density, draws, integral, line, mean_of, number, slope, two_humps
-from lab.notes.step import SEED, STEPS, Chapter, Check, Number, Shown, Sides, Source, Step, drawn, exact
+from lab.notes.step import DRAWS, SEED, Chapter, Check, Number, Shown, Source, Step
 
 DDPM = "Ho, Jain & Abbeel 2020"
 STARTS, MIDDLE = 2000, 0.25  # of the walk from noise; the place between both humps
 WALK = Number("steps", "n", 50, 20, 100, whole=True)
-
-
-def _scale(grey: int) -> Sides:
-    picture = np.full((1, 1, 3), grey, dtype=np.uint8)
-    return exact(to_tensor(picture)[0, 0, 0].item(), 2 * grey / 255 - 1)
-
-
-def _area(centre: float, reach: float, share: float, seed: int) -> Sides:
-    data = two_humps(share)
-    x = column(data.sample(DRAWS, torch.Generator().manual_seed(seed)))
-    met, error = mean_of((np.abs(x - centre) <= reach).astype(np.float64))
-    strip = line(centre, reach)
-    return drawn((met, max(error, 1 / DRAWS)), integral(density(data, strip), strip))
-
-
-def _mean(count: int, share: float, seed: int) -> Sides:
-    data, x = two_humps(share), line(reach=6)
-    sample = column(data.sample(count, torch.Generator().manual_seed(seed)))
-    return drawn(mean_of(sample**2), integral(x**2 * density(data, x), x))
-
-
-def _normal(m: float, s: float, seed: int) -> Sides:
-    x = m + s * gaussian(seed, 0, (DRAWS,)).double().numpy()
-    return drawn(mean_of((x - m) ** 2), s**2)
-
-
-def _sum(a: float, b: float, share: float, seed: int) -> Sides:
-    data = two_humps(share)
-    mean, variance = (number(one) for one in data.moments())
-    x = column(data.sample(DRAWS, torch.Generator().manual_seed(seed)))
-    (eps,) = draws(seed + 1)
-    return drawn(mean_of((a * x + b * eps - a * mean) ** 2), a**2 * variance + b**2)
-
-
-def _bayes(x: float, share: float) -> Sides:
-    data = two_humps(share)
-    one, other = (number(data.part(torch.tensor([i])).pdf(at(x))) for i in (0, 1))
-    by_hand = share * one / (share * one + (1 - share) * other)
-    return exact(number(data.responsibilities(at(x))[:, :1]), by_hand)
-
-
-def _slope(x: float, share: float) -> Sides:
-    data = two_humps(share)
-    return exact(slope(lambda place: number(data.log_pdf(at(place))), x), number(data.score(at(x))))
-
-
-def _walk(share: float, steps: int) -> Sides:
-    data = two_humps(share)
-    ranks = (torch.arange(STARTS, dtype=torch.float64) + 0.5) / STARTS
-    ends = []
-    for count in (steps, 2 * steps):
-        *_, last = ddim(data.score_at, torch.special.ndtri(ranks)[:, None], count)
-        ends.append(float((last < MIDDLE).double().mean()))
-    return Sides(ends[1], below(data, MIDDLE), 2 * abs(ends[1] - ends[0]) + 2 / STARTS, STEPS)
-
 
 CHAPTER = Chapter(
     "basics",
@@ -88,7 +26,7 @@ CHAPTER = Chapter(
             Check(
                 "the lab's value for the grey $g$",
                 r"$2g/255 - 1$",
-                _scale,
+                "basics.scale",
                 (Number("grey", "g", 200, 0, 255, whole=True),),
             ),
             (Source(DDPM, "section 3.3"),),
@@ -111,7 +49,7 @@ CHAPTER = Chapter(
             Check(
                 f"share of {DRAWS:,} draws that lie between $a$ and $b$",
                 "the area, by quadrature",
-                _area,
+                "basics.area",
                 (Number("centre", "c", -1, -3, 3), Number("reach", "h", 0.5, 0.1, 3), SHARE, SEED),
             ),
             (),
@@ -134,7 +72,7 @@ CHAPTER = Chapter(
             Check(
                 r"mean of $x^2$ over $n$ draws",
                 r"$\int x^2\,p(x)\,\mathrm{d}x$, by quadrature",
-                _mean,
+                "basics.mean",
                 (Number("count", "n", 10_000, 200, 100_000, whole=True), SHARE, SEED),
             ),
             (),
@@ -155,7 +93,7 @@ CHAPTER = Chapter(
             Check(
                 rf"mean of $(x-m)^2$ over {DRAWS:,} draws of the lab's noise",
                 r"$s^2$",
-                _normal,
+                "basics.normal",
                 (Number("m", "m", 0.4, -2, 2), Number("s", "s", 0.7, 0.05, 5), SEED),
             ),
             (),
@@ -176,7 +114,7 @@ CHAPTER = Chapter(
             Check(
                 r"variance of $a x + b\,\epsilon$, by draws",
                 r"$a^2\,\mathrm{Var}[x] + b^2$, with the lab's variance of the two humps",
-                _sum,
+                "basics.sum",
                 (Number("a", "a", 0.8, -2, 2), Number("b", "b", 0.6, -2, 2), SHARE, SEED),
             ),
             (),
@@ -195,7 +133,7 @@ CHAPTER = Chapter(
             Check(
                 "chance that $x$ came from the left hump, by the lab",
                 "the same by Bayes' rule",
-                _bayes,
+                "basics.bayes",
                 (Number("x", "x", -0.1, -3, 3), SHARE),
             ),
             (),
@@ -217,7 +155,7 @@ CHAPTER = Chapter(
             Check(
                 r"slope of $\log p$ at $x$, by differences",
                 "the lab's score",
-                _slope,
+                "basics.slope_check",
                 (Number("x", "x", -0.1, -3, 3), SHARE),
             ),
             (),
@@ -241,7 +179,7 @@ CHAPTER = Chapter(
             Check(
                 r"share of walks that end at the left hump, after $2n$ of the lab's steps",
                 "share of the data there",
-                _walk,
+                "basics.walk",
                 (SHARE, WALK),
             ),
             (Source(DDPM, "eq. 4 and algorithm 2"),),

@@ -1,134 +1,11 @@
 """Chapter: many small steps become an equation; its way back with noise and without; DDIM."""
 
-import math
-
-import numpy as np
-import torch
-
-from lab.engine.mixture import Mixture
-from lab.engine.plane_lanes import beta, ddim, denoised, posterior, preserving
-from lab.engine.process import Level
-from lab.notes.chapters.forward import SHARE, TIME, X_0, X_T, T, levels
-from lab.notes.numerics import at, curvature, draws, mean_of, number, slope, two_humps
-from lab.notes.step import SEED, STEPS, Chapter, Check, Number, Shown, Sides, Source, Step, drawn, exact
+from lab.notes.chapters.forward import SHARE, TIME, X_0, X_T, T
+from lab.notes.step import SEED, Chapter, Check, Number, Shown, Source, Step
 
 SDE, DDIM, EDM = "Song et al. 2020", "Song, Meng & Ermon 2020", "Karras et al. 2022"
 PLACE = Number("x", "x", 0.5, -2.5, 2.5)
 MOMENT = Number("t", "t", 0.3, 0.05, 0.95)
-
-
-def density_at(data: Mixture, x: float, t: float) -> float:
-    """q_t(x) under the variance-preserving SDE."""
-    return number(data.at(preserving(t)).pdf(at(x)))
-
-
-def score_at(data: Mixture, x: float, t: float) -> float:
-    """The score there."""
-    return number(data.score_at(at(x), preserving(t)))
-
-
-def change(data: Mixture, x: float, t: float) -> float:
-    """The slope of q_t(x) by t."""
-    return slope(lambda moment: density_at(data, x, moment), t)
-
-
-def backward_drift(data: Mixture, x: float, t: float) -> float:
-    """What moves a particle while time runs back, besides noise."""
-    return beta(t) * (x / 2 + score_at(data, x, t))
-
-
-def velocity(data: Mixture, x: float, t: float) -> float:
-    """Of the probability flow."""
-    return -beta(t) / 2 * (x + score_at(data, x, t))
-
-
-def below(data: Mixture, x: float) -> float:
-    """The share of the data below x."""
-    places, weights = data.points[:, 0].numpy(), data.weights.numpy()
-    heights = [0.5 * (1 + math.erf((x - place) / (data.std * math.sqrt(2)))) for place in places]
-    return float(weights @ np.array(heights))
-
-
-def generalized(x_t: float, x_0: float, t: Level[float], s: Level[float], deviation: float) -> float:
-    """Mean of DDIM's step back from t to s where x_0 is known."""
-    eps = (x_t - t.signal * x_0) / t.noise
-    return s.signal * x_0 + math.sqrt(max(0.0, s.noise**2 - deviation**2)) * eps
-
-
-def _limit(t: float, steps: int) -> Sides:
-    rates = np.array([beta(t * (i + 0.5) / steps) for i in range(steps)]) * t / steps
-    chain = float(np.exp(np.log1p(-rates).sum()))
-    return Sides(chain, preserving(t).alpha_bar, float((rates**2).sum()) * chain + 1e-9, STEPS)
-
-
-def _spread(x: float, t: float, share: float) -> Sides:
-    data = two_humps(share)
-    shrink = slope(lambda place: place * density_at(data, place, t), x)
-    blur = curvature(lambda place: density_at(data, place, t), x)
-    return exact(change(data, x, t), beta(t) / 2 * (shrink + blur), digits=1e-4)
-
-
-def _backwards(x: float, t: float, share: float) -> Sides:
-    data = two_humps(share)
-    drift = slope(lambda place: backward_drift(data, place, t) * density_at(data, place, t), x)
-    blur = curvature(lambda place: density_at(data, place, t), x)
-    return exact(-change(data, x, t), -drift + beta(t) / 2 * blur, digits=1e-4)
-
-
-def _flow(x: float, t: float, share: float) -> Sides:
-    data = two_humps(share)
-    current = slope(lambda place: velocity(data, place, t) * density_at(data, place, t), x)
-    return exact(change(data, x, t), -current, digits=1e-4)
-
-
-def _quantile(x_t: float, share: float) -> Sides:
-    data, start = two_humps(share), torch.tensor([[x_t]], dtype=torch.float64)
-    ends = []
-    for steps in (50, 100):
-        *_, end = ddim(data.score_at, start, steps)
-        ends.append(below(data, number(end)))
-    return Sides(below(data.at(preserving(1.0)), x_t), ends[1], 2 * abs(ends[1] - ends[0]) + 1e-4, STEPS)
-
-
-def _ancestral(x: float, t: float, share: float, step: float) -> Sides:
-    data, now, before = two_humps(share), preserving(t), preserving(t - step)
-    rate = beta(t) * step
-    mean, _ = posterior(at(x), denoised(data.score_at, at(x), now), now, before)
-    drift = x / 2 + score_at(data, x, t)
-    error = rate * (abs(x) + abs(drift)) + step / t * abs(drift) * 4
-    return Sides((number(mean) - x) / rate, drift, error, STEPS)
-
-
-def _same_marginals(x_0: float, t: int, eta: float, seed: int) -> Sides:
-    now, before = levels(t)
-    deviation = eta * math.sqrt(posterior(at(0), at(0), now, before)[1])
-    eps, again = draws(seed, 2)
-    x_t = now.signal * x_0 + now.noise * eps
-    kept = (x_t - now.signal * x_0) / now.noise
-    back = before.signal * x_0 + math.sqrt(before.noise**2 - deviation**2) * kept + deviation * again
-    return drawn(mean_of(back**2), before.alpha_bar * x_0**2 + before.noise**2)
-
-
-def _ddpm_is_ddim(x_0: float, x_t: float, t: int) -> Sides:
-    now, before = levels(t)
-    mean, variance = posterior(at(x_t), at(x_0), now, before)
-    return exact(generalized(x_t, x_0, now, before, math.sqrt(variance)), number(mean))
-
-
-def _euler(x_t: float, t: int, left: float, share: float) -> Sides:
-    now, before = levels(t)[0], levels(max(1, int(left * t)))[0]
-    data = two_humps(share)
-    x_0 = number(data.denoise(at(x_t), now))
-    eps = (x_t - now.signal * x_0) / now.noise
-    step = generalized(x_t, x_0, now, before, 0.0)
-    return exact(step / before.signal, x_t / now.signal + (before.sigma - now.sigma) * eps)
-
-
-def _one_picture(x_t: float, picture: float, steps: int) -> Sides:
-    data = Mixture(torch.tensor([[picture]]))
-    *_, end = ddim(data.score_at, torch.tensor([[x_t]], dtype=torch.float64), steps)
-    return exact(number(end), picture, digits=1e-5)
-
 
 CHAPTER = Chapter(
     "dynamics",
@@ -151,7 +28,7 @@ CHAPTER = Chapter(
             Check(
                 r"the product of $1 - \beta\,\mathrm{d}t$ over $n$ steps",
                 r"the lab's $\bar\alpha(t)$",
-                _limit,
+                "dynamics.limit",
                 (Number("t", "t", 0.5, 0.01, 1), Number("steps", "n", 2000, 100, 10_000, whole=True)),
             ),
             (Source(SDE, "eq. 11, 29 and 33"),),
@@ -172,7 +49,7 @@ CHAPTER = Chapter(
             Check(
                 r"slope of the lab's density by $t$, by differences",
                 r"the right side, by differences in $x$",
-                _spread,
+                "dynamics.spread",
                 (PLACE, MOMENT, SHARE),
             ),
             (Source(SDE, "appendix D.1"),),
@@ -193,7 +70,7 @@ CHAPTER = Chapter(
             Check(
                 r"$-\partial q_t/\partial t$, by differences",
                 "the change that this drift and noise make",
-                _backwards,
+                "dynamics.backwards",
                 (PLACE, MOMENT, SHARE),
             ),
             (Source("Anderson 1982", "its main theorem"), Source(SDE, "eq. 6")),
@@ -214,7 +91,7 @@ CHAPTER = Chapter(
             Check(
                 r"how far the mean of the lab's DDPM step moves, divided by $\beta\,\mathrm{d}t$",
                 r"$\tfrac12 x + \nabla\log q_t(x)$",
-                _ancestral,
+                "dynamics.ancestral",
                 (PLACE, MOMENT, SHARE, Number("step", r"\mathrm{d}t", 0.001, 0.0001, 0.01)),
             ),
             (Source(SDE, "eq. 4 and appendix E"),),
@@ -233,7 +110,7 @@ CHAPTER = Chapter(
             Check(
                 r"slope of the lab's density by $t$, by differences",
                 r"$-\partial(v\,q_t)/\partial x$, by differences",
-                _flow,
+                "dynamics.flow",
                 (PLACE, MOMENT, SHARE),
             ),
             (Source(SDE, "eq. 13 and appendix D.1"),),
@@ -251,7 +128,7 @@ CHAPTER = Chapter(
             Check(
                 r"share of $q_T$ below the start",
                 "share of the data below the end of the lab's DDIM in 100 steps",
-                _quantile,
+                "dynamics.quantile",
                 (Number("x_t", "x_T", 0.4, -2, 2), SHARE),
             ),
             (Source(SDE, "section 4.3"),),
@@ -272,7 +149,7 @@ CHAPTER = Chapter(
             Check(
                 r"mean square of such an $x_{t-1}$, by draws",
                 r"$\bar\alpha_{t-1}x_0^2 + 1-\bar\alpha_{t-1}$",
-                _same_marginals,
+                "dynamics.same_marginals",
                 (X_0, TIME, Number("eta", r"\eta", 0.5, 0, 1), SEED),
             ),
             (Source(DDIM, "eq. 7 and lemma 1"),),
@@ -293,7 +170,7 @@ CHAPTER = Chapter(
             Check(
                 r"DDIM's mean with $\sigma_t^2 = \tilde\beta_t$",
                 "the lab's posterior mean",
-                _ddpm_is_ddim,
+                "dynamics.ddpm_is_ddim",
                 (X_0, X_T, TIME),
             ),
             (Source(DDIM, "section 4.1"),),
@@ -316,7 +193,7 @@ CHAPTER = Chapter(
             Check(
                 r"DDIM's step from $t$ to $s$, divided by $\sqrt{\bar\alpha_s}$",
                 r"$\bar x_t + (\sigma(s) - \sigma(t))\,\hat\epsilon$",
-                _euler,
+                "dynamics.euler",
                 (X_T, Number("t", "t", 600, 2, T, whole=True), Number("left", "s/t", 0.6, 0.01, 0.99), SHARE),
             ),
             (Source(DDIM, "eq. 13 and 14"), Source(EDM, "eq. 1 and 3")),
@@ -336,7 +213,7 @@ CHAPTER = Chapter(
             Check(
                 "end of the lab's DDIM in $n$ steps",
                 "the only picture",
-                _one_picture,
+                "dynamics.one_picture",
                 (
                     Number("x_t", "x_T", 0.4, -4, 4),
                     Number("picture", "x_0", 1.5, -3, 3),

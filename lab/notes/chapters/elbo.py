@@ -1,117 +1,11 @@
 """Chapter: from entropy to the evidence lower bound, and the autoencoders that stand on it."""
 
-import math
-
-import numpy as np
-import torch
-from torch import Tensor
-
-from lab.engine.likelihood import gaussian_kl
-from lab.engine.variational import (
-    Likelihood,
-    bits_per_dimension,
-    importance_bounds,
-    kl_to_prior,
-    log_weights,
-    reconstruction,
-)
-from lab.notes.numerics import density, draws, integral, line, log_normal, mean_of, normal, number, two_humps
-from lab.notes.step import SEED, Chapter, Check, Number, Shown, Sides, Source, Step, drawn, exact
+from lab.notes.step import SEED, Chapter, Check, Number, Shown, Source, Step
 
 VAE, IWAE, BETA = "Kingma & Welling 2013", "Burda, Grosse & Salakhutdinov 2015", "Higgins et al. 2017"
 GAIN, SPREAD = 1.5, 0.8  # of the model of these checks: x = GAIN z + SPREAD eps
-
 X = Number("x", "x", 1.2, -3, 3)
 MEAN, STD = Number("m", "m", 0.4, -2, 2), Number("s", "s", 0.7, 0.4, 2)
-
-
-def likelihood(x: float) -> Likelihood:
-    """log p(x | z) of the model of these checks, of codes (k, 1)."""
-    return lambda codes: -((x - GAIN * codes) ** 2) / (2 * SPREAD**2) - 0.5 * math.log(2 * math.pi * SPREAD**2)
-
-
-def evidence(x: float) -> float:
-    """log p(x): z and the noise are normal, so x is N(0, GAIN^2 + SPREAD^2)."""
-    return float(log_normal(x, 0.0, GAIN**2 + SPREAD**2))
-
-
-def true_posterior(x: float) -> tuple[float, float]:
-    """Mean and deviation of p(z | x)."""
-    whole = GAIN**2 + SPREAD**2
-    return GAIN * x / whole, SPREAD / math.sqrt(whole)
-
-
-def _one(value: float) -> Tensor:
-    return torch.tensor([value], dtype=torch.float64)
-
-
-def _codes(seed: int, count: int = 50_000) -> Tensor:
-    return torch.from_numpy(draws(seed, 1, count)).T  # (count, 1)
-
-
-def _entropy(s: float) -> Sides:
-    x = line(reach=12 * s)
-    p = normal(x, 0, s**2)
-    nats = -integral(p * log_normal(x, 0, s**2), x)
-    return exact(nats / math.log(2), bits_per_dimension(-0.5 * math.log(2 * math.pi * math.e * s**2), 1))
-
-
-def _divergence(m: float, s: float) -> Sides:
-    x = line(m, 12 * s)
-    by_hand = integral(normal(x, m, s**2) * (log_normal(x, m, s**2) - log_normal(x)), x)
-    zero = _one(0)
-    return exact(by_hand, number(gaussian_kl(_one(m), _one(s**2).log(), zero, zero)))
-
-
-def _jensen(m: float, s: float) -> Sides:
-    x = line(reach=6)
-    p = density(two_humps(), x)
-    inside = integral(p * (log_normal(x, m, s**2) - np.log(p)), x)
-    everywhere = line(m, 12 * s)
-    return exact(inside, math.log(integral(normal(everywhere, m, s**2), everywhere)), "≤")
-
-
-def _identity(x: float, m: float, s: float, seed: int) -> Sides:
-    bound, error = mean_of(log_weights(likelihood(x), _one(m), _one(s), _codes(seed)).numpy())
-    mean, std = true_posterior(x)
-    gap = number(gaussian_kl(_one(m), _one(s**2).log(), _one(mean), _one(std**2).log()))
-    return drawn((bound + gap, error), evidence(x))
-
-
-def _two_terms(x: float, m: float, s: float, seed: int) -> Sides:
-    eps = _codes(seed)
-    whole = log_weights(likelihood(x), _one(m), _one(s), eps).numpy()
-    told = reconstruction(likelihood(x), _one(m), _one(s), eps).item()
-    price = number(kl_to_prior(_one(m), _one(s)))
-    apart = whole - likelihood(x)(m + s * eps).squeeze(1).numpy()  # what the draws say of the price
-    return drawn((float(whole.mean()), mean_of(apart)[1]), told - price)
-
-
-def _reparameterisation(m: float, s: float, seed: int) -> Sides:
-    (eps,) = draws(seed)
-    return drawn(mean_of(eps * np.cos(m + s * eps)), -s * math.exp(-(s**2) / 2) * math.sin(m))
-
-
-def _autoencoder(correlation: float, seed: int) -> Sides:
-    first, other = draws(seed, 2)
-    pair = np.stack([first, correlation * first + math.sqrt(1 - correlation**2) * other])
-    direction = np.array([1.0, math.copysign(1.0, correlation)]) / math.sqrt(2)
-    seen = np.outer(direction, direction @ pair)  # encoded to one number, and decoded
-    return drawn(mean_of(((pair - seen) ** 2).sum(0)), 1 - abs(correlation))
-
-
-def _best_code(beta: float) -> Sides:
-    v = np.linspace(1e-4, 1.2, 120_001)
-    price = kl_to_prior(torch.zeros(1), torch.from_numpy(np.sqrt(v))).numpy()
-    objective = -(GAIN**2) * v / (2 * SPREAD**2) - beta * price
-    best = beta * SPREAD**2 / (GAIN**2 + beta * SPREAD**2)
-    return Sides(float(v[objective.argmax()]), best, 2e-5, "the places that were tried")
-
-
-def _weighted(x: float, m: float, s: float, k: int, seed: int) -> Sides:
-    weights = log_weights(likelihood(x), _one(m), _one(s), _codes(seed, 60_000))
-    return drawn(mean_of(importance_bounds(weights, k).exp().numpy()), math.exp(evidence(x)))
-
 
 CHAPTER = Chapter(
     "elbo",
@@ -135,7 +29,7 @@ CHAPTER = Chapter(
             Check(
                 r"$-\int p \log_2 p\,\mathrm{d}x$ of $\mathcal{N}(0, s^2)$, by quadrature",
                 r"$\tfrac12 \log_2 (2\pi e\, s^2)$, by the lab's function for bits",
-                _entropy,
+                "elbo.entropy",
                 (Number("s", "s", 0.7, 0.05, 20),),
             ),
             (Source("Shannon 1948", "on the entropy of a continuous distribution"),),
@@ -156,7 +50,7 @@ CHAPTER = Chapter(
             Check(
                 r"$\int q\,(\log q - \log p)\,\mathrm{d}x$ of $q = \mathcal{N}(m, s^2)$ and $p = \mathcal{N}(0, 1)$, by quadrature",
                 "the lab's closed form",
-                _divergence,
+                "elbo.divergence",
                 (MEAN, STD),
             ),
             (Source("Kullback & Leibler 1951", "its definition of information"), Source(VAE, "appendix B")),
@@ -178,7 +72,7 @@ CHAPTER = Chapter(
             Check(
                 r"$\mathbb{E}_p[\log (q/p)]$ of the two humps $p$ and $q = \mathcal{N}(m, s^2)$, by quadrature",
                 r"$\log \int q\,\mathrm{d}x$",
-                _jensen,
+                "elbo.jensen",
                 (MEAN, Number("s", "s", 1.2, 0.4, 2)),
             ),
             (Source("Kullback & Leibler 1951", "that information is never below 0"),),
@@ -200,7 +94,7 @@ CHAPTER = Chapter(
             Check(
                 r"ELBO of $q = \mathcal{N}(m, s^2)$, by draws, plus its divergence from the posterior",
                 r"$\log p(x)$",
-                _identity,
+                "elbo.identity",
                 (X, MEAN, STD, SEED),
             ),
             (Source(VAE, "eq. 1 and 2"),),
@@ -222,7 +116,7 @@ CHAPTER = Chapter(
             Check(
                 r"$\mathbb{E}_q[\log p(x, z) - \log q(z)]$, by draws",
                 "reconstruction by the same draws, minus the divergence in closed form",
-                _two_terms,
+                "elbo.two_terms",
                 (X, MEAN, STD, SEED),
             ),
             (Source(VAE, "eq. 3 and 10"),),
@@ -244,7 +138,7 @@ CHAPTER = Chapter(
             Check(
                 r"$\mathbb{E}[\epsilon \cos(m + s\,\epsilon)]$, by draws",
                 r"the slope of $e^{-s^2/2}\sin m$ by $s$",
-                _reparameterisation,
+                "elbo.reparameterisation",
                 (MEAN, STD, SEED),
             ),
             (Source(VAE, "section 2.4"),),
@@ -267,7 +161,7 @@ CHAPTER = Chapter(
             Check(
                 "mean squared error in the best direction, by draws",
                 r"$1 - |\rho|$",
-                _autoencoder,
+                "elbo.autoencoder",
                 (Number("correlation", r"\rho", 0.8, -0.99, 0.99), SEED),
             ),
             (Source("Hinton & Salakhutdinov 2006", "its first page"), Source("Baldi & Hornik 1989", "its main result")),
@@ -289,7 +183,7 @@ CHAPTER = Chapter(
             Check(
                 r"the $v$ of the largest objective, found by trying 120,001 of them",
                 r"$\beta s_x^2 / (a^2 + \beta s_x^2)$ with $a = 1.5$ and $s_x = 0.8$",
-                _best_code,
+                "elbo.best_code",
                 (Number("beta", r"\beta", 4, 0.1, 50),),
             ),
             (Source(BETA, "its objective"), Source("Burgess et al. 2018", "on the information bottleneck")),
@@ -311,7 +205,7 @@ CHAPTER = Chapter(
             Check(
                 r"mean of the mean of $K$ weights, by draws",
                 r"$p(x)$",
-                _weighted,
+                "elbo.weighted",
                 (X, MEAN, STD, Number("k", "K", 8, 1, 64, whole=True), SEED),
             ),
             (Source(IWAE, "eq. 8 and theorem 1"),),

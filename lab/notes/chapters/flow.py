@@ -1,142 +1,12 @@
 """Chapter: consistency, flow matching, and why the latter is diffusion in other words for normal paths."""
 
-import math
-from itertools import pairwise
-
-import numpy as np
-import torch
-
-from lab.engine.mixture import Mixture
-from lab.engine.plane_lanes import Pairs, flow, preserving, velocity_of
-from lab.engine.process import Level
-from lab.notes.chapters.dynamics import below, velocity
 from lab.notes.chapters.forward import SHARE
-from lab.notes.numerics import at, column, density, draws, integral, line, mean_of, number, slope, two_humps
-from lab.notes.step import SEED, STEPS, Chapter, Check, Number, Shown, Sides, Source, Step, drawn, exact
+from lab.notes.step import SEED, Chapter, Check, Number, Shown, Source, Step
 
 CONSISTENCY, FLOW, RECTIFIED = "Song et al. 2023", "Lipman et al. 2022", "Liu, Gong & Liu 2022"
 PLACE = Number("x", "x", 0.5, -2.5, 2.5)
 MOMENT = Number("t", "t", 0.4, 0.05, 0.95)
 MEAN, STD, SIGMA = Number("m", "m", 0.7, -2, 2), Number("s", "s", 0.5, 0.1, 2), Number("sigma", r"\sigma", 3, 0.1, 20)
-
-
-def consistency(x: float, sigma: float, m: float, s: float) -> float:
-    """The end of the flow from x at noise sigma, for data N(m, s^2)."""
-    return m + s / math.hypot(s, sigma) * (x - m)
-
-
-def guess(x: float, sigma: float, m: float, s: float) -> float:
-    """E[x_0 | x] there, by the lab's mixture of one."""
-    return number(Mixture(torch.tensor([[m]]), std=s).denoise(at(x), Level.from_sigma(sigma)))
-
-
-def marginal(data: Mixture, x: float, t: float) -> float:
-    """The density of the straight flow at t."""
-    return number(data.at(Level.from_flow_time(t)).pdf(at(x)))
-
-
-def marginal_velocity(data: Mixture, x: float, t: float) -> float:
-    """E[eps - x_0 | x_t] there."""
-    return number(data.velocity(at(x), Level.from_flow_time(t)))
-
-
-def _constant_along_the_way(x: float, sigma: float, m: float, s: float) -> Sides:
-    along = (x - guess(x, sigma, m, s)) / sigma  # dx / dsigma of the flow
-    by_noise = slope(lambda noise: consistency(x, noise, m, s), sigma)
-    by_place = slope(lambda place: consistency(place, sigma, m, s), x)
-    return exact(by_noise + by_place * along, 0)
-
-
-def _end_of_the_way(x: float, sigma: float, m: float, s: float) -> Sides:
-    ends = []
-    for steps in (200, 400):
-        place, sigmas = x, sigma * (1 - np.arange(steps + 1) / steps) ** 3
-        for now, after in pairwise(sigmas.tolist()):
-            here = (place - _guess(place, now, m, s)) / now
-            ahead = place + (after - now) * here
-            there = (ahead - _guess(ahead, after, m, s)) / after if after else here
-            place += (after - now) * (here + there) / 2
-        ends.append(place)
-    margin = 2 * abs(ends[1] - ends[0]) + 1e-6
-    return Sides(consistency(x, sigma, m, s), ends[1], margin, STEPS)
-
-
-def _guess(x: float, sigma: float, m: float, s: float) -> float:
-    """As `guess`, in plain numbers, which a long walk needs."""
-    return m + s**2 / (s**2 + sigma**2) * (x - m)
-
-
-def _guess_is_no_end(x: float, sigma: float, m: float, s: float) -> Sides:
-    return exact(abs(guess(x, sigma, m, s) - m), abs(consistency(x, sigma, m, s) - m), "≤")
-
-
-def _continuity(x: float, t: float, share: float) -> Sides:
-    data = two_humps(share)
-    change = slope(lambda moment: marginal(data, x, moment), t)
-    current = slope(lambda place: marginal_velocity(data, place, t) * marginal(data, place, t), x)
-    return exact(change, -current, digits=1e-4)
-
-
-def _same_minimum(k: float, t: float, share: float, seed: int) -> Sides:
-    level, data = Level.from_flow_time(t), two_humps(share)
-    x_0 = data.sample(40_000, torch.Generator().manual_seed(seed))
-    eps = torch.from_numpy(draws(seed + 1, 1, 40_000)).T
-    x_t = level.signal * x_0 + level.noise * eps
-    mean, single = data.velocity(x_t, level), eps - x_0
-    x = line(reach=8)
-    mean_square = integral(density(data.at(level), x) * column(data.velocity(at(x), level)) ** 2, x)
-    place, spread = data.moments()
-    whole = 1 + number(spread) + number(place) ** 2
-    return drawn(mean_of(column((k * x_t - single) ** 2 - (k * x_t - mean) ** 2)), whole - mean_square)
-
-
-def _by_denoiser(x: float, t: float, share: float) -> Sides:
-    data = two_humps(share)
-    return exact(marginal_velocity(data, x, t), number(velocity_of(data.denoise)(at(x), t)))
-
-
-def _general_path(x: float, t: float, share: float) -> Sides:
-    data, level = two_humps(share), preserving(t)
-    x_0 = data.denoise(at(x), level)
-    eps = (at(x) - level.signal * x_0) / level.noise
-    signal = slope(lambda moment: preserving(moment).signal, t)
-    noise = slope(lambda moment: preserving(moment).noise, t)
-    return exact(signal * number(x_0) + noise * number(eps), velocity(data, x, t), digits=1e-5)
-
-
-def _one_equation(x: float, t: float, share: float) -> Sides:
-    data, straight = two_humps(share), Level.from_flow_time(t)
-    curved = Level.from_alpha_bar(straight.alpha_bar)  # variance preserving, of equal ratio
-    by_flow = x + straight.signal * marginal_velocity(data, x, t)
-    score = number(data.score_at(at(x / straight.norm), curved))
-    return exact(by_flow, -curved.noise * score)
-
-
-def _same_end(start: float, share: float) -> Sides:
-    data, ends = two_humps(share), []
-    for steps in (60, 120):
-        *_, end = flow(lambda x, t: data.velocity(x, Level.from_flow_time(t)), at(start), steps)
-        ends.append(below(data, number(end)))
-    rank = 0.5 * (1 + math.erf(start / math.sqrt(2)))
-    return Sides(ends[1], rank, 2 * abs(ends[1] - ends[0]) + 1e-4, STEPS)
-
-
-def _reflow(x: float, t: float, seed: int) -> Sides:
-    data = two_humps()
-    x_0 = data.sample(60, torch.Generator().manual_seed(seed)).sort(0).values
-    z = torch.from_numpy(draws(seed + 1, 1, 60)).T.sort(0).values  # in one dimension a flow keeps ranks
-    pairs = Pairs(z, x_0, 0.3)
-    change = slope(lambda moment: number(pairs.at(moment).pdf(at(x))), t)
-    current = slope(lambda place: number(pairs.velocity(at(place), t) * pairs.at(t).pdf(at(place))), x)
-    return exact(change, -current, digits=1e-4)
-
-
-def _cheaper(seed: int, share: float) -> Sides:
-    data = two_humps(share)
-    x_0 = data.sample(20_000, torch.Generator().manual_seed(seed))[:, 0].numpy()
-    (z,) = draws(seed + 1, 1, 20_000)
-    return exact(float(((np.sort(z) - np.sort(x_0)) ** 2).mean()), float(((z - x_0) ** 2).mean()), "≤")
-
 
 CHAPTER = Chapter(
     "flow",
@@ -155,7 +25,7 @@ CHAPTER = Chapter(
             Check(
                 r"$f(x, \sigma)$",
                 "end of 400 steps of Heun's method along the flow",
-                _end_of_the_way,
+                "flow.end_of_the_way",
                 (Number("x", "x", 2, -6, 6), SIGMA, MEAN, STD),
             ),
             (Source(CONSISTENCY, "section 3"), Source("Karras et al. 2022", "eq. 1 and 3")),
@@ -175,7 +45,7 @@ CHAPTER = Chapter(
             Check(
                 r"change of $f$ along the lab's flow, by differences",
                 "0",
-                _constant_along_the_way,
+                "flow.constant_along_the_way",
                 (Number("x", "x", 2, -6, 6), SIGMA, MEAN, STD),
             ),
             (Source(CONSISTENCY, "section 3, its definition and eq. 5"), Source("Luo et al. 2023", "section 4")),
@@ -195,7 +65,7 @@ CHAPTER = Chapter(
             Check(
                 "distance of the lab's best guess from the mean",
                 "distance of the end from it",
-                _guess_is_no_end,
+                "flow.guess_is_no_end",
                 (Number("x", "x", 2, -6, 6), SIGMA, MEAN, STD),
             ),
             (Source(CONSISTENCY, "section 3"),),
@@ -217,7 +87,7 @@ CHAPTER = Chapter(
             Check(
                 r"slope of the density by $t$, by differences",
                 r"$-\partial(u_t\,q_t)/\partial x$ with the lab's velocity",
-                _continuity,
+                "flow.continuity",
                 (PLACE, MOMENT, SHARE),
             ),
             (Source(FLOW, "theorem 1"), Source(RECTIFIED, "theorem 3.3")),
@@ -239,7 +109,7 @@ CHAPTER = Chapter(
             Check(
                 r"difference of both losses for $v(x) = kx$, by draws",
                 r"$C$, by quadrature",
-                _same_minimum,
+                "flow.same_minimum",
                 (Number("k", "k", -1, -5, 5), MOMENT, SHARE, SEED),
             ),
             (Source(FLOW, "theorem 2"),),
@@ -256,7 +126,7 @@ CHAPTER = Chapter(
             Check(
                 r"the lab's $\mathbb{E}[\epsilon - x_0 \mid x_t]$",
                 r"$(x - \mathbb{E}[x_0 \mid x_t])/t$",
-                _by_denoiser,
+                "flow.by_denoiser",
                 (PLACE, MOMENT, SHARE),
             ),
             (Source(FLOW, "example II"),),
@@ -277,7 +147,7 @@ CHAPTER = Chapter(
             Check(
                 "the mean velocity of the diffusion's paths, with slopes by differences",
                 "the lab's probability flow",
-                _general_path,
+                "flow.general_path",
                 (PLACE, MOMENT, SHARE),
             ),
             (
@@ -299,7 +169,7 @@ CHAPTER = Chapter(
             Check(
                 "by the velocity of the straight flow",
                 "by the score of the diffusion, at the same signal-to-noise ratio",
-                _one_equation,
+                "flow.one_equation",
                 (PLACE, MOMENT, SHARE),
             ),
             (Source(FLOW, "section 4.1"), Source("Kingma et al. 2021", "section 5.1")),
@@ -316,7 +186,7 @@ CHAPTER = Chapter(
             Check(
                 "share of the data below the end of the lab's straight flow in 120 steps",
                 r"share of $\mathcal{N}(0, 1)$ below the start",
-                _same_end,
+                "flow.same_end",
                 (Number("start", r"\epsilon", 0.4, -2, 2), SHARE),
             ),
             (Source(RECTIFIED, "section 2.1 and lemma 3.9"),),
@@ -336,7 +206,7 @@ CHAPTER = Chapter(
             Check(
                 r"slope of the pairs' density by $t$, by differences",
                 r"$-\partial(u'_t\,q'_t)/\partial x$ with the lab's velocity of pairs",
-                _reflow,
+                "flow.reflow",
                 (PLACE, MOMENT, SEED),
             ),
             (Source(RECTIFIED, "theorem 3.3"),),
@@ -354,7 +224,7 @@ CHAPTER = Chapter(
             Check(
                 "mean square of the lines between equal ranks, by draws",
                 "that of the lines between independent pairs",
-                _cheaper,
+                "flow.cheaper",
                 (SEED, SHARE),
             ),
             (Source(RECTIFIED, "theorem 3.5"),),

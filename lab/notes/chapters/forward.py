@@ -1,130 +1,12 @@
 """Chapter: the forward process, its closed form, and its posterior."""
 
-import math
-
-import numpy as np
-import torch
-
-from lab.engine.likelihood import Posterior
-from lab.engine.mixture import Mixture
-from lab.engine.noising import MarkovChain, alpha_bar, q_sample
-from lab.engine.plane_lanes import posterior, reverse_moments
-from lab.engine.process import Level
-from lab.notes.numerics import (
-    at,
-    column,
-    density,
-    draws,
-    integral,
-    line,
-    log_normal,
-    mean_of,
-    moments,
-    normal,
-    number,
-    two_humps,
-)
-from lab.notes.step import SEED, Chapter, Check, Number, Shown, Sides, Source, Step, drawn, exact
+from lab.notes.step import SEED, Chapter, Check, Number, Shown, Source, Step
 
 DDPM, NONEQUILIBRIUM, VDM = "Ho, Jain & Abbeel 2020", "Sohl-Dickstein et al. 2015", "Kingma et al. 2021"
 T, CHAIN = 1000, 40  # timesteps of the schedule; of the chain that is walked by draws
 X_0, X_T = Number("x_0", "x_0", 1.5, -3, 3), Number("x_t", "x_t", 0.4, -4, 4)
 SHARE = Number("share", r"\text{share of the hump at } {-1}", 0.3, 0.05, 0.95)
 TIME = Number("t", "t", 300, 2, T, whole=True)
-
-
-def levels(t: int) -> tuple[Level[float], Level[float]]:
-    """The levels of t and of t - 1 under the linear schedule."""
-    table = alpha_bar("linear", T)
-    return Level.from_alpha_bar(float(table[t])), Level.from_alpha_bar(float(table[t - 1]))
-
-
-def step_of(t: int) -> tuple[float, float]:
-    """alpha_t and beta_t."""
-    now, before = levels(t)
-    alpha = now.alpha_bar / before.alpha_bar
-    return alpha, 1 - alpha
-
-
-def by_bayes(x_0: float, x_t: float, t: int) -> tuple[float, float]:
-    """Mean and variance of q(x_{t-1} | x_t, x_0), from Bayes' rule by quadrature."""
-    _, before = levels(t)
-    alpha, beta = step_of(t)
-    shrunk = before.signal * x_0
-    return moments(
-        lambda x: log_normal(x_t, math.sqrt(alpha) * x, beta) + log_normal(x, shrunk, before.noise**2),
-        (shrunk, x_t / math.sqrt(alpha)),
-        math.sqrt(beta),
-    )
-
-
-def _variance_is_kept(beta: float, variance: float, seed: int) -> Sides:
-    (x,) = draws(seed)
-    step = MarkovChain(torch.tensor(math.sqrt(variance) * x), np.array([1.0, 1 - beta]), seed)
-    return drawn(mean_of(step.at(1).numpy() ** 2), (1 - beta) * variance + beta)
-
-
-def _one_jump(x_0: float, t: int, seed: int) -> Sides:
-    chain = MarkovChain(torch.full((40_000,), x_0, dtype=torch.float64), alpha_bar("linear", CHAIN), seed)
-    level = Level.from_alpha_bar(float(alpha_bar("linear", CHAIN)[t]))
-    jump = q_sample(torch.tensor([x_0]), level, torch.zeros(1)).item()
-    return drawn(mean_of(chain.at(t).numpy() ** 2), jump**2 + level.noise**2)
-
-
-def _marginal(x_t: float, t: int, share: float) -> Sides:
-    level, _ = levels(t)
-    data, x_0 = two_humps(share), line(reach=5)
-    blurred = integral(normal(x_t, level.signal * x_0, level.noise**2) * density(data, x_0), x_0)
-    return exact(blurred, number(data.at(level).pdf(at(x_t))))
-
-
-def _snr_alone_counts(x_t: float, t: int, share: float) -> Sides:
-    level, _ = levels(t)
-    data, exploding = two_humps(share), Level.from_sigma(level.sigma)
-    preserving = data.denoise(at(x_t), level)
-    return exact(number(preserving), number(data.denoise(at(x_t / level.signal), exploding)))
-
-
-def _posterior_mean(x_0: float, x_t: float, t: int) -> Sides:
-    now, before = levels(t)
-    mean, _ = posterior(at(x_t), at(x_0), now, before)
-    return exact(by_bayes(x_0, x_t, t)[0], number(mean))
-
-
-def _posterior_variance(x_0: float, x_t: float, t: int) -> Sides:
-    table = torch.tensor(alpha_bar("linear", T)[1:])
-    small = float(Posterior(table, torch.tensor([t - 1])).log_variance.exp())
-    variance = by_bayes(x_0, x_t, t)[1]
-    return Sides(variance, small, 1e-6 * small)
-
-
-def _there_and_back(x_0: float, t: int, seed: int) -> Sides:
-    now, before = levels(t)
-    eps, again = draws(seed, 2)
-    x_t = now.signal * x_0 + now.noise * eps
-    mean, variance = posterior(at(x_t), at(x_0), now, before)
-    back = column(mean) + math.sqrt(variance) * again
-    return drawn(mean_of(back**2), before.alpha_bar * x_0**2 + 1 - before.alpha_bar)
-
-
-def _reverse_mean(x_t: float, t: int, share: float) -> Sides:
-    now, before = levels(t)
-    data = two_humps(share)
-    mean, _ = reverse_moments(data, at(x_t), now, before)
-    return exact(reverse_by_bayes(data, x_t, t)[0], number(mean))
-
-
-def reverse_by_bayes(data: Mixture, x_t: float, t: int) -> tuple[float, float]:
-    """Mean and variance of q(x_{t-1} | x_t), by quadrature."""
-    _, before = levels(t)
-    alpha, beta = step_of(t)
-    blurred = data.at(before)
-    return moments(
-        lambda x: log_normal(x_t, math.sqrt(alpha) * x, beta) + blurred.log_pdf(at(x)).numpy(),
-        (0.0, x_t / math.sqrt(alpha)),
-        math.sqrt(beta),
-    )
-
 
 CHAPTER = Chapter(
     "forward",
@@ -146,7 +28,7 @@ CHAPTER = Chapter(
             Check(
                 r"mean square after one step of the lab's chain, by draws of mean 0 and variance $v$",
                 r"$(1-\beta)v + \beta$",
-                _variance_is_kept,
+                "forward.variance_is_kept",
                 (Number("beta", r"\beta", 0.2, 0.001, 0.95), Number("variance", "v", 2.5, 0, 9), SEED),
             ),
             (Source(DDPM, "eq. 2"), Source(NONEQUILIBRIUM, "table App.1")),
@@ -168,7 +50,7 @@ CHAPTER = Chapter(
             Check(
                 rf"mean square of $x_t$ after $t$ steps of a chain of {CHAIN}, drawn one after another",
                 r"that of the jump: $\bar\alpha_t x_0^2 + 1 - \bar\alpha_t$",
-                _one_jump,
+                "forward.one_jump",
                 (X_0, Number("t", "t", 20, 1, CHAIN, whole=True), SEED),
             ),
             (Source(DDPM, "eq. 4"),),
@@ -188,7 +70,10 @@ CHAPTER = Chapter(
                 r"= \sum_i w_i\, \mathcal{N}\big(x_t;\ \sqrt{\bar\alpha_t}\,m_i,\ \bar\alpha_t s^2 + 1-\bar\alpha_t\big)",
             ),
             Check(
-                "the integral, by quadrature", "the lab's mixture at this noise level", _marginal, (X_T, TIME, SHARE)
+                "the integral, by quadrature",
+                "the lab's mixture at this noise level",
+                "forward.marginal",
+                (X_T, TIME, SHARE),
             ),
             (Source(DDPM, "section 2"),),
             ("lab/engine/mixture.py:Mixture.at",),
@@ -209,7 +94,7 @@ CHAPTER = Chapter(
             Check(
                 r"$\mathbb{E}[x_0 \mid x_t]$ of the variance-preserving process",
                 r"that of the variance-exploding one, at $x_t/\sqrt{\bar\alpha_t}$ and $\sigma$",
-                _snr_alone_counts,
+                "forward.snr_alone_counts",
                 (X_T, TIME, SHARE),
             ),
             (Source(VDM, "section 5.1"),),
@@ -234,7 +119,7 @@ CHAPTER = Chapter(
             Check(
                 "mean of the product of both densities, by quadrature",
                 "the lab's posterior mean",
-                _posterior_mean,
+                "forward.posterior_mean",
                 (X_0, X_T, TIME),
             ),
             (Source(DDPM, "eq. 6 and 7"),),
@@ -251,7 +136,7 @@ CHAPTER = Chapter(
             Check(
                 "variance of the product of both densities, by quadrature",
                 r"the lab's $\tilde\beta_t$",
-                _posterior_variance,
+                "forward.posterior_variance",
                 (X_0, X_T, TIME),
             ),
             (Source(DDPM, "eq. 7"),),
@@ -273,7 +158,7 @@ CHAPTER = Chapter(
             Check(
                 "mean square after a jump to $t$ and a step back, by draws",
                 "mean square after a jump to $t-1$",
-                _there_and_back,
+                "forward.there_and_back",
                 (X_0, TIME, SEED),
             ),
             (Source(DDPM, "section 2"),),
@@ -295,7 +180,7 @@ CHAPTER = Chapter(
             Check(
                 r"mean of $q(x_{t-1} \mid x_t)$, by Bayes' rule and quadrature",
                 r"$\tilde\mu_t$ at the lab's $\mathbb{E}[x_0 \mid x_t]$",
-                _reverse_mean,
+                "forward.reverse_mean",
                 (X_T, TIME, SHARE),
             ),
             (Source(NONEQUILIBRIUM, "section 2.2"), Source(DDPM, "section 2")),

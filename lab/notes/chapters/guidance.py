@@ -1,104 +1,12 @@
 """Chapter: guidance, from Bayes' rule to a model that is asked with and without words."""
 
-import math
-
-import numpy as np
-import torch
-
-from lab.engine.guidance import classifier_free
-from lab.engine.mixture import Mixture, guided
-from lab.engine.predictions import PREDICTION_TYPES, add_score, join_prediction, split_prediction
-from lab.notes.chapters.forward import SHARE, X_T, T, levels
-from lab.notes.numerics import at, integral, line, log_normal, normal, number, slope, two_humps
-from lab.notes.step import Chapter, Check, Number, Shown, Sides, Source, Step, exact
+from lab.notes.chapters.forward import SHARE, X_T, T
+from lab.notes.step import Chapter, Check, Number, Shown, Source, Step
 
 BEAT, CFG = "Dhariwal & Nichol 2021", "Ho & Salimans 2022"
 SCALE = Number("scale", "s", 3, 0, 10)
 TIME = Number("t", "t", 300, 20, T, whole=True)
 NARROW = Number("width", "c", 0.5, 0.2, 0.95)
-
-
-def class_of(data: Mixture) -> Mixture:
-    """The class y of these checks: the hump at 1.5."""
-    return data.part(torch.tensor([1]))
-
-
-def log_belief(data: Mixture, x_t: float, t: int) -> float:
-    """log p(y | x_t)."""
-    return math.log(number(data.at(levels(t)[0]).responsibilities(at(x_t))[:, 1:]))
-
-
-def noise_of(data: Mixture, x_t: float, t: int) -> torch.Tensor:
-    """E[eps | x_t], the best prediction of a network that knows these data."""
-    level, _ = levels(t)
-    return join_prediction(data.denoise(at(x_t), level), at(x_t), level, "epsilon")
-
-
-def pull(data: Mixture, x_t: float, t: int) -> float:
-    """The gradient of log p(y | x_t), by differences."""
-    return slope(lambda x: log_belief(data, x, t), x_t)
-
-
-def _bayes(x_t: float, t: int, share: float) -> Sides:
-    level, data = levels(t)[0], two_humps(share)
-    whole, part = (number(one.score_at(at(x_t), level)) for one in (data, class_of(data)))
-    return exact(part, whole + pull(data, x_t, t))
-
-
-def _noise(x_t: float, t: int, share: float) -> Sides:
-    level, data = levels(t)[0], two_humps(share)
-    moved = add_score(noise_of(data, x_t, t), at(pull(data, x_t, t)), level, "epsilon")
-    return exact(number(noise_of(class_of(data), x_t, t)), number(moved))
-
-
-def _mean_moves(mean: float, variance: float, gradient: float) -> Sides:
-    x = line(mean + variance * gradient, 14 * math.sqrt(variance))
-    logs = log_normal(x, mean, variance) + gradient * x
-    weights = np.exp(logs - logs.max())
-    return exact(integral(x * weights, x) / integral(weights, x), mean + variance * gradient)
-
-
-def _power(x_t: float, t: int, share: float, scale: float) -> Sides:
-    level, data = levels(t)[0], two_humps(share)
-    score = guided(class_of(data).score_at, data.score_at, scale)(at(x_t), level)
-
-    def log_power(x: float) -> float:
-        joint, whole = (number(one.at(level).log_pdf(at(x))) for one in (class_of(data), data))
-        return scale * joint + (1 - scale) * whole
-
-    return exact(slope(log_power, x_t), number(score))
-
-
-def _without_classifier(x_t: float, t: int, share: float, scale: float) -> Sides:
-    level, data = levels(t)[0], two_humps(share)
-    with_words, without = noise_of(class_of(data), x_t, t), noise_of(data, x_t, t)
-    by_classifier = add_score(without, scale * at(pull(data, x_t, t)), level, "epsilon")
-    return exact(number(by_classifier), number(classifier_free(with_words, without, scale)))
-
-
-def _any_prediction(x_t: float, t: int, scale: float) -> Sides:
-    level, data = levels(t)[0], two_humps()
-    pair = [one.denoise(at(x_t), level) for one in (class_of(data), data)]
-    found = []
-    for kind in PREDICTION_TYPES:
-        words, without = (join_prediction(x_0, at(x_t), level, kind) for x_0 in pair)
-        found.append(number(split_prediction(classifier_free(words, without, scale), at(x_t), level, kind)[0]))
-    return exact(max(found), min(found))
-
-
-def narrow(width: float, scale: float) -> float:
-    """Variance of p_c^scale p_u^(1 - scale) of N(0, width^2) and N(0, 1)."""
-    return 1 / (scale / width**2 + 1 - scale)
-
-
-def _no_data(width: float, scale: float, t: int) -> Sides:
-    level, _ = levels(t)
-    noisy_width = math.sqrt(level.signal**2 * width**2 + level.noise**2)
-    x = line(reach=12)
-    weights = normal(x, 0, noisy_width**2) ** scale * normal(x) ** (1 - scale)
-    variance = integral(x**2 * weights, x) / integral(weights, x)
-    return exact(variance, level.signal**2 * narrow(width, scale) + level.noise**2, "≤")
-
 
 CHAPTER = Chapter(
     "guidance",
@@ -117,7 +25,7 @@ CHAPTER = Chapter(
             Check(
                 "the lab's score of this hump alone",
                 r"the lab's score of all data plus the slope of $\log p(y \mid x_t)$, by differences",
-                _bayes,
+                "guidance.bayes",
                 (X_T, TIME, SHARE),
             ),
             (Source("Song et al. 2020", "eq. 14"), Source("Sohl-Dickstein et al. 2015", "section 2.5")),
@@ -134,7 +42,7 @@ CHAPTER = Chapter(
             Check(
                 r"$\mathbb{E}[\epsilon \mid x_t, y]$",
                 r"$\mathbb{E}[\epsilon \mid x_t]$ with the pull, as the lab adds it",
-                _noise,
+                "guidance.noise",
                 (X_T, TIME, SHARE),
             ),
             (Source(BEAT, "algorithm 2 and eq. 14"),),
@@ -152,7 +60,7 @@ CHAPTER = Chapter(
             Check(
                 "mean of the left side, by quadrature",
                 r"$\mu + \Sigma g$",
-                _mean_moves,
+                "guidance.mean_moves",
                 (
                     Number("mean", r"\mu", 0.5, -3, 3),
                     Number("variance", r"\Sigma", 0.2, 0.01, 4),
@@ -178,7 +86,7 @@ CHAPTER = Chapter(
             Check(
                 r"slope of $s\log q(x_t \mid y) + (1-s)\log q(x_t)$, by differences",
                 "the lab's guided score",
-                _power,
+                "guidance.power",
                 (X_T, TIME, SHARE, SCALE),
             ),
             (Source(BEAT, "section 4.3"), Source(CFG, "section 3.2")),
@@ -199,7 +107,7 @@ CHAPTER = Chapter(
             Check(
                 r"noise with $s$ times the classifier's pull, by differences",
                 "the lab's classifier-free guidance",
-                _without_classifier,
+                "guidance.without_classifier",
                 (X_T, TIME, SHARE, SCALE),
             ),
             (Source(CFG, "eq. 6"),),
@@ -217,7 +125,7 @@ CHAPTER = Chapter(
             Check(
                 r"the largest $\hat x_0$ that the lab's guidance finds by noise, picture, $v$ and flow",
                 "the smallest of them",
-                _any_prediction,
+                "guidance.any_prediction",
                 (X_T, TIME, SCALE),
             ),
             (Source(CFG, "section 3.2"),),
@@ -236,7 +144,7 @@ CHAPTER = Chapter(
             Check(
                 "variance of the guided density, by quadrature",
                 "variance of sharpened data with noise",
-                _no_data,
+                "guidance.no_data",
                 (NARROW, Number("scale", "s", 3, 1, 10), TIME),
             ),
             (Source(CFG, "section 3.2"),),

@@ -1,17 +1,7 @@
 """Chapter: diffusion in a latent space, attention to words, and a control that starts from zero."""
 
-import math
-
-import numpy as np
-import torch
-from diffusers.models.controlnets.controlnet import zero_module
-
-from lab.engine.mixture import Mixture
-from lab.engine.process import Level
-from lab.notes.chapters.elbo import likelihood
-from lab.notes.chapters.forward import SHARE, X_T, T, levels
-from lab.notes.numerics import at, density, draws, integral, line, log_normal, mean_of, normal, number, slope, two_humps
-from lab.notes.step import SEED, Chapter, Check, Number, Shown, Sides, Source, Step, drawn, exact
+from lab.notes.chapters.forward import SHARE, X_T, T
+from lab.notes.step import SEED, Chapter, Check, Number, Shown, Source, Step
 
 LDM, ATTENTION, CONTROL = "Rombach et al. 2021", "Vaswani et al. 2017", "Zhang, Rao & Agrawala 2023"
 PICTURES = (-1.4, -0.3, 0.8, 2.0)
@@ -21,70 +11,6 @@ FEATURE, INNER, TARGET = (
     Number("target", "r", 1.0, -2, 2),
 )
 FROZEN = Number("frozen", "F(x)", 0.3, -2, 2)
-
-
-def controlled(frozen: float, weight: float, inner: float, feature: float) -> float:
-    """The model with a control of one neuron: what it says without, plus a zero layer's weight times a feature that `inner` makes."""
-    return frozen + weight * math.tanh(inner * feature)
-
-
-def _below(x: float, m: float, s: float, share: float) -> Sides:
-    z, everywhere, prior = line(m, 12), line(reach=12), two_humps(share)
-    told, log_prior = likelihood(x)(torch.from_numpy(z)).numpy(), prior.log_pdf(at(z)).numpy()
-    q, log_q = normal(z, m, s**2), log_normal(z, m, s**2)
-    bound = integral(q * told, z) - integral(q * log_q, z) + integral(q * log_prior, z)
-    joint = np.exp(likelihood(x)(torch.from_numpy(everywhere)).numpy()) * density(prior, everywhere)
-    return exact(bound, math.log(integral(joint, everywhere)), "≤")
-
-
-def _scaled(x_t: float, t: int, factor: float) -> Sides:
-    level, latents = levels(t)[0], two_humps()
-    scaled = Mixture(latents.points * factor, latents.weights, latents.std * factor)
-    louder = Level(level.signal * factor, level.noise)
-    return exact(number(scaled.denoise(at(x_t), level)) / factor, number(latents.denoise(at(x_t), louder)))
-
-
-def _dot_product(dimensions: int, seed: int) -> Sides:
-    q, k = draws(seed, 2 * dimensions, 10_000).reshape(2, dimensions, 10_000)
-    return drawn(mean_of(((q * k).sum(0) / math.sqrt(dimensions)) ** 2), 1)
-
-
-def _denoiser_is_attention(x_t: float, t: int) -> Sides:
-    level, _ = levels(t)
-    pictures = np.array(PICTURES)
-    data = Mixture(torch.tensor(pictures)[:, None])
-    logits = (level.signal * x_t * pictures - 0.5 * (level.signal * pictures) ** 2) / level.noise**2
-    weights = np.exp(logits - logits.max())
-    return exact(float(weights @ pictures / weights.sum()), number(data.denoise(at(x_t), level)))
-
-
-def _nothing_at_first(frozen: float, feature: float, inner: float) -> Sides:
-    layer = zero_module(torch.nn.Conv2d(1, 1, 1)).requires_grad_(False)
-    copy = torch.full((1, 1, 1, 1), math.tanh(inner * feature))
-    return exact(frozen + layer(copy).item(), frozen)
-
-
-def loss(frozen: float, weight: float, inner: float, feature: float, target: float) -> float:
-    """Half of the squared error of the controlled model."""
-    return 0.5 * (controlled(frozen, weight, inner, feature) - target) ** 2
-
-
-def _gradient_of_zero(frozen: float, feature: float, inner: float, target: float) -> Sides:
-    by_differences = slope(lambda weight: loss(frozen, weight, inner, feature, target), 0.0)
-    return exact(by_differences, (frozen - target) * math.tanh(inner * feature))
-
-
-def after_one_step(frozen: float, feature: float, inner: float, target: float, rate: float) -> float:
-    """The zero layer's weight after one step of gradient descent."""
-    return -rate * (frozen - target) * math.tanh(inner * feature)
-
-
-def _inner_gradient(frozen: float, feature: float, inner: float, target: float, rate: float) -> Sides:
-    weight = after_one_step(frozen, feature, inner, target, rate)
-    by_differences = slope(lambda one: loss(frozen, weight, one, feature, target), inner)
-    error = controlled(frozen, weight, inner, feature) - target
-    return exact(by_differences, error * weight * feature * (1 - math.tanh(inner * feature) ** 2))
-
 
 CHAPTER = Chapter(
     "latent",
@@ -106,7 +32,7 @@ CHAPTER = Chapter(
             Check(
                 "the three terms, by quadrature",
                 r"$\log p(x)$, by quadrature",
-                _below,
+                "latent.below",
                 (Number("x", "x", 1.2, -3, 3), Number("m", "m", 0.9, -2, 2), Number("s", "s", 0.5, 0.2, 2), SHARE),
             ),
             (Source(LDM, "section 3, eq. 2"),),
@@ -127,7 +53,7 @@ CHAPTER = Chapter(
             Check(
                 r"the lab's best guess of scaled codes, divided by $f$",
                 r"its best guess of the codes, with $f$ times the signal",
-                _scaled,
+                "latent.scaled",
                 (X_T, Number("t", "t", 300, 20, T, whole=True), Number("factor", "f", 0.5, 0.05, 5)),
             ),
             (Source(LDM, "appendix G"),),
@@ -149,7 +75,7 @@ CHAPTER = Chapter(
             Check(
                 r"variance of $Q \cdot K/\sqrt d$, by draws",
                 "1",
-                _dot_product,
+                "latent.dot_product",
                 (Number("dimensions", "d", 64, 1, 256, whole=True), SEED),
             ),
             (Source(ATTENTION, "eq. 1 and section 3.2.1"), Source(LDM, "section 3.3")),
@@ -170,7 +96,7 @@ CHAPTER = Chapter(
             Check(
                 "softmax attention to four pictures of one value",
                 r"the lab's $\mathbb{E}[x_0 \mid x_t]$ of these four",
-                _denoiser_is_attention,
+                "latent.denoiser_is_attention",
                 (X_T, Number("t", "t", 300, 20, T, whole=True)),
             ),
             (Source("Karras et al. 2022", "appendix B.3"),),
@@ -189,7 +115,7 @@ CHAPTER = Chapter(
             Check(
                 "$y_c$ with a new zero layer of diffusers",
                 "$F(x)$",
-                _nothing_at_first,
+                "latent.nothing_at_first",
                 (FROZEN, FEATURE, INNER),
             ),
             (Source(CONTROL, "eq. 2 and 3"),),
@@ -206,7 +132,7 @@ CHAPTER = Chapter(
             Check(
                 r"slope of the loss by $w$ at 0, by differences",
                 "error times what comes in",
-                _gradient_of_zero,
+                "latent.gradient_of_zero",
                 (FROZEN, FEATURE, INNER, TARGET),
             ),
             (Source(CONTROL, "section 3.1 and its supplement"),),
@@ -226,7 +152,7 @@ CHAPTER = Chapter(
             Check(
                 r"slope of the loss by $u$ after one step, by differences",
                 "the formula",
-                _inner_gradient,
+                "latent.inner_gradient",
                 (FROZEN, FEATURE, INNER, TARGET, Number("rate", r"\eta", 0.1, 0, 1)),
             ),
             (Source(CONTROL, "section 3.1 and its supplement"),),

@@ -1,213 +1,12 @@
 """Chapter: the bound of a diffusion model, term by term, and what a network is asked to predict."""
 
-import math
-
-import numpy as np
-import torch
-from torch import Tensor
-
-from lab.engine.likelihood import Posterior, bound_nats, discretized_log_likelihood, gaussian_kl, prior_term
-from lab.engine.noising import alpha_bar
-from lab.engine.plane_lanes import denoised, posterior
-from lab.engine.predictions import join_prediction, split_prediction
-from lab.engine.process import Level
-from lab.notes.chapters.forward import SHARE, TIME, X_0, X_T, T, levels, step_of
-from lab.notes.numerics import (
-    Array,
-    at,
-    column,
-    density,
-    draws,
-    integral,
-    line,
-    log_normal,
-    mean_of,
-    normal,
-    number,
-    slope,
-    two_humps,
-)
-from lab.notes.step import DEVIATIONS, RANDOM, SEED, Chapter, Check, Number, Shown, Sides, Source, Step, drawn, exact
+from lab.notes.chapters.forward import SHARE, TIME, X_0, X_T, T
+from lab.notes.step import SEED, Chapter, Check, Number, Shown, Source, Step
 
 DDPM, NONEQUILIBRIUM, VDM = "Ho, Jain & Abbeel 2020", "Sohl-Dickstein et al. 2015", "Kingma et al. 2021"
 ALPHA_BARS = (1.0, 0.8, 0.45, 0.1)  # of the short chain, t = 0 .. 3
 REVERSE = ((0.9, 0.15), (0.8, 0.3), (0.6, 0.6))  # its reverse steps t = 1 .. 3: factor of x_t, and variance
 GUESS = Number("guess", r"\hat x_0", 0.9, -3, 3)
-
-
-def short_levels(t: int) -> Level[float]:
-    """Level t of the short chain."""
-    return Level.from_alpha_bar(ALPHA_BARS[t])
-
-
-def log_ratio(x_0: float, seed: int) -> Array:
-    """-log p(x_{0:T}) / q(x_{1:T} | x_0) of paths drawn from q."""
-    path, total = [np.full(60_000, x_0)], np.zeros(60_000)
-    for t, eps in enumerate(draws(seed, 3, 60_000), 1):
-        alpha = ALPHA_BARS[t] / ALPHA_BARS[t - 1]
-        path.append(math.sqrt(alpha) * path[-1] + math.sqrt(1 - alpha) * eps)
-        total += log_normal(path[t], math.sqrt(alpha) * path[t - 1], 1 - alpha)
-        factor, variance = REVERSE[t - 1]
-        total -= log_normal(path[t - 1], factor * path[t], variance)
-    return total - log_normal(path[3])
-
-
-def model_evidence(x_0: float) -> float:
-    """log p(x_0) of the short chain: x_T is standard normal, and every reverse step keeps it normal."""
-    variance = 1.0
-    for factor, added in reversed(REVERSE):
-        variance = factor**2 * variance + added
-    return float(log_normal(x_0, 0.0, variance))
-
-
-def terms(x_0: float) -> list[float]:
-    """L_0, L_1, L_2 and L_T of the short chain, each by quadrature over x_t."""
-    found = []
-    for t, (factor, variance) in enumerate(REVERSE, 1):
-        now, before = short_levels(t), short_levels(t - 1)
-        x_t = line(now.signal * x_0, 12)
-        weights = normal(x_t, now.signal * x_0, now.noise**2)
-        if t == 1:
-            cost = -log_normal(x_0, factor * x_t, variance)
-        else:
-            mean, spread = posterior(at(x_t), at(x_0), now, before)
-            cost = column(gaussian_kl(mean, _full(spread).log(), factor * at(x_t), _full(variance).log()))
-        found.append(integral(weights * cost, x_t))
-    last = short_levels(3)
-    found.append(number(gaussian_kl(_full(last.signal * x_0), _full(last.noise**2).log(), _full(0), _full(0))))
-    return found
-
-
-def _full(value: float) -> Tensor:
-    return torch.tensor([[value]], dtype=torch.float64)
-
-
-def _four(value: float) -> Tensor:
-    """As pictures are, (1, 1, 1, 1)."""
-    return torch.full((1, 1, 1, 1), value, dtype=torch.float64)
-
-
-def _posterior(t: int) -> Posterior:
-    return Posterior(torch.tensor(alpha_bar("linear", T)[1:]), torch.tensor([t - 1]))
-
-
-def snr(t: int) -> float:
-    """The signal-to-noise ratio at t of the linear schedule."""
-    table = alpha_bar("linear", T)
-    return float(table[t] / (1 - table[t]))
-
-
-def _bound(x_0: float, seed: int) -> Sides:
-    mean, error = mean_of(log_ratio(x_0, seed))
-    return Sides(-model_evidence(x_0), mean, DEVIATIONS * error, RANDOM, "≤")
-
-
-def _terms(x_0: float, seed: int) -> Sides:
-    return drawn(mean_of(log_ratio(x_0, seed)), sum(terms(x_0)))
-
-
-def _prior_term(x_0: float) -> Sides:
-    table = torch.tensor(alpha_bar("linear", T)[1:])
-    last = Level.from_alpha_bar(float(table[-1]))
-    x = line(reach=12)
-    q, log_q = normal(x, last.signal * x_0, last.noise**2), log_normal(x, last.signal * x_0, last.noise**2)
-    nats = prior_term(_four(x_0), table).item() * math.log(2)
-    return Sides(integral(q * (log_q - log_normal(x)), x), nats, 1e-9)
-
-
-def _pixels(mean: float, std: float) -> Sides:
-    bins = torch.linspace(-1, 1, 256, dtype=torch.float64)
-    logs = discretized_log_likelihood(bins, torch.full_like(bins, mean), torch.full_like(bins, math.log(std)))
-    return exact(logs.exp().sum().item(), 1, digits=1e-8)
-
-
-def _mean_term(x_0: float, x_t: float, guess: float, t: int) -> Sides:
-    steps = _posterior(t)
-    large = steps.beta.log()
-    cost = bound_nats(steps, _four(x_0), _four(x_t), _four(guess), large).item()
-    now, before = levels(t)
-    variance, small = step_of(t)[1], posterior(at(x_t), at(x_0), now, before)[1]
-    apart = number(posterior(at(x_t), at(x_0), now, before)[0] - posterior(at(x_t), at(guess), now, before)[0])
-    constant = 0.5 * (math.log(variance / small) + small / variance - 1)
-    return exact(cost, apart**2 / (2 * variance) + constant)
-
-
-def _picture_term(x_0: float, x_t: float, guess: float, t: int) -> Sides:
-    steps = _posterior(t)
-    cost = bound_nats(steps, _four(x_0), _four(x_t), _four(guess), steps.log_variance).item()
-    return exact(cost, 0.5 * (snr(t - 1) - snr(t)) * (x_0 - guess) ** 2)
-
-
-def _noise_mean(x_t: float, eps: float, t: int) -> Sides:
-    now, before = levels(t)
-    alpha, beta = step_of(t)
-    x_0, _ = split_prediction(at(eps), at(x_t), now, "epsilon")
-    mean, _ = posterior(at(x_t), x_0, now, before)
-    return exact(number(mean), (x_t - beta / now.noise * eps) / math.sqrt(alpha))
-
-
-def _noise_term(x_0: float, eps: float, guess_eps: float, t: int) -> Sides:
-    now, before = levels(t)
-    alpha, beta = step_of(t)
-    x_t = now.signal * x_0 + now.noise * eps
-    guess, _ = split_prediction(at(guess_eps), at(x_t), now, "epsilon")
-    steps = _posterior(t)
-    cost = bound_nats(steps, _four(x_0), _four(x_t), _four(number(guess)), steps.log_variance).item()
-    small = before.noise**2 / now.noise**2 * beta
-    return exact(cost, beta**2 / (2 * small * alpha * now.noise**2) * (eps - guess_eps) ** 2)
-
-
-def _simple(t: int) -> Sides:
-    now, before = levels(t)
-    alpha, beta = step_of(t)
-    small = before.noise**2 / now.noise**2 * beta
-    return exact(beta**2 / (2 * small * alpha * now.noise**2), 0.5 * (snr(t - 1) / snr(t) - 1))
-
-
-def _velocity(x_0: float, x_t: float, guess: float, t: int) -> Sides:
-    level, _ = levels(t)
-    true, guessed = (join_prediction(at(one), at(x_t), level, "v_prediction") for one in (x_0, guess))
-    return exact(number(true - guessed) ** 2, (snr(t) + 1) * (x_0 - guess) ** 2)
-
-
-def _best_guess(t: int, share: float, seed: int) -> Sides:
-    level, _ = levels(t)
-    data = two_humps(share)
-    x_0 = data.sample(60_000, torch.Generator().manual_seed(seed))
-    x_t = level.signal * x_0 + level.noise * torch.from_numpy(draws(seed + 1, 1, 60_000)).T
-    left = (x_0 - data.denoise(x_t, level)) * torch.sin(3 * x_t)
-    return drawn(mean_of(column(left)), 0)
-
-
-def _tweedie(x_t: float, t: int, share: float) -> Sides:
-    level, _ = levels(t)
-    data, x_0 = two_humps(share), line(reach=5)
-    weights = np.exp(log_normal(x_t, level.signal * x_0, level.noise**2) - log_normal(0, 0, level.noise**2))
-    weights = weights * density(data, x_0)
-    mean = integral(x_0 * weights, x_0) / integral(weights, x_0)
-    return exact(mean, number(denoised(data.score_at, at(x_t), level)))
-
-
-def _score(x_t: float, t: int, share: float) -> Sides:
-    level, _ = levels(t)
-    data = two_humps(share)
-    by_differences = slope(lambda x: number(data.at(level).log_pdf(at(x))), x_t)
-    noise = (at(x_t) - level.signal * data.denoise(at(x_t), level)) / level.noise  # E[eps | x_t]
-    return exact(by_differences, -number(noise) / level.noise)
-
-
-def _denoising_score(slope_of_guess: float, t: int, share: float, seed: int) -> Sides:
-    level, _ = levels(t)
-    data = two_humps(share)
-    x_0 = data.sample(60_000, torch.Generator().manual_seed(seed))
-    eps = torch.from_numpy(draws(seed + 1, 1, 60_000)).T
-    x_t = level.signal * x_0 + level.noise * eps
-    guess, known, true = slope_of_guess * x_t, -eps / level.noise, data.score_at(x_t, level)
-    x = line(reach=8)
-    mean_square = integral(density(data.at(level), x) * column(data.score_at(at(x), level)) ** 2, x)
-    return drawn(mean_of(column((guess - known) ** 2 - (guess - true) ** 2)), 1 / level.noise**2 - mean_square)
-
-
 EPS, GUESS_EPS = Number("eps", r"\epsilon", 0.6, -4, 4), Number("guess_eps", r"\epsilon_\theta", 0.2, -4, 4)
 
 CHAPTER = Chapter(
@@ -229,7 +28,7 @@ CHAPTER = Chapter(
                 r"p_\theta(x_{0:T}) = p(x_T) \prod_{t=1}^T p_\theta(x_{t-1} \mid x_t)",
                 r"-\log p_\theta(x_0) \le \mathbb{E}_q\Big[-\log \frac{p_\theta(x_{0:T})}{q(x_{1:T} \mid x_0)}\Big] = L",
             ),
-            Check(r"$-\log p_\theta(x_0)$", r"$L$, by chains drawn from $q$", _bound, (X_0, SEED)),
+            Check(r"$-\log p_\theta(x_0)$", r"$L$, by chains drawn from $q$", "loss.bound", (X_0, SEED)),
             (Source(DDPM, "eq. 3"), Source(NONEQUILIBRIUM, "section 2.3")),
             ("lab/engine/likelihood.py:bound_term",),
             (Shown("ledger", "Fewer steps cost more"),),
@@ -253,7 +52,7 @@ CHAPTER = Chapter(
             Check(
                 r"$L$ of the short chain, by chains drawn from $q$",
                 r"$L_T + L_2 + L_1 + L_0$, with the lab's posterior and divergence",
-                _terms,
+                "loss.terms_check",
                 (X_0, SEED),
             ),
             (Source(DDPM, "eq. 5 and appendix A"),),
@@ -271,7 +70,7 @@ CHAPTER = Chapter(
             Check(
                 r"the divergence of $q(x_T \mid x_0)$ from noise, by quadrature, in nats",
                 "the lab's first term",
-                _prior_term,
+                "loss.prior_term_check",
                 (X_0,),
             ),
             (Source(DDPM, "section 3.1"),),
@@ -293,7 +92,7 @@ CHAPTER = Chapter(
             Check(
                 "the lab's probabilities of all 256 greys, added",
                 "1",
-                _pixels,
+                "loss.pixels",
                 (Number("mean", r"\mu_\theta", 0.3, -1.5, 1.5), Number("std", r"\sigma_1", 0.02, 0.002, 1)),
             ),
             (Source(DDPM, "eq. 13"),),
@@ -314,7 +113,7 @@ CHAPTER = Chapter(
             Check(
                 r"the lab's term with variance $\beta_t$ at one $x_t$, in nats",
                 r"squared error of the means over $2\beta_t$, plus $C$",
-                _mean_term,
+                "loss.mean_term",
                 (X_0, X_T, GUESS, TIME),
             ),
             (Source(DDPM, "eq. 8"),),
@@ -336,7 +135,7 @@ CHAPTER = Chapter(
             Check(
                 r"the lab's term with variance $\tilde\beta_t$, in nats",
                 r"$\tfrac12(\mathrm{SNR}(t-1) - \mathrm{SNR}(t))(x_0 - \hat x_0)^2$",
-                _picture_term,
+                "loss.picture_term",
                 (X_0, X_T, GUESS, TIME),
             ),
             (Source(VDM, "eq. 13"),),
@@ -357,7 +156,7 @@ CHAPTER = Chapter(
             Check(
                 r"the lab's $\tilde\mu_t$ at the picture that $\epsilon_\theta$ implies",
                 "the formula",
-                _noise_mean,
+                "loss.noise_mean",
                 (X_T, Number("eps", r"\epsilon_\theta", 0.2, -4, 4), TIME),
             ),
             (Source(DDPM, "eq. 11"),),
@@ -376,7 +175,7 @@ CHAPTER = Chapter(
             Check(
                 r"the lab's term with variance $\tilde\beta_t$, in nats",
                 "weight times squared error of the noise",
-                _noise_term,
+                "loss.noise_term",
                 (X_0, EPS, GUESS_EPS, TIME),
             ),
             (Source(DDPM, "eq. 12"),),
@@ -396,7 +195,7 @@ CHAPTER = Chapter(
                 r"\frac{\beta_t^2}{2\tilde\beta_t\,\alpha_t(1-\bar\alpha_t)} = \tfrac12\Big(\frac{\mathrm{SNR}(t-1)}{\mathrm{SNR}(t)} - 1\Big)",
                 r"L_{\mathrm{simple}} = \mathbb{E}_{t, x_0, \epsilon}\,\big\|\epsilon - \epsilon_\theta(x_t, t)\big\|^2",
             ),
-            Check("the weight, from betas", "the weight, from signal-to-noise ratios", _simple, (TIME,)),
+            Check("the weight, from betas", "the weight, from signal-to-noise ratios", "loss.simple", (TIME,)),
             (Source(DDPM, "eq. 14 and section 3.4"), Source(VDM, "eq. 14")),
             ("lab/engine/noising.py:alpha_bar",),
             (Shown("ledger", "What nobody sees"),),
@@ -417,7 +216,7 @@ CHAPTER = Chapter(
             Check(
                 r"squared error of the lab's $v$",
                 r"$(\mathrm{SNR} + 1)(x_0 - \hat x_0)^2$",
-                _velocity,
+                "loss.velocity",
                 (X_0, X_T, GUESS, TIME),
             ),
             (Source("Salimans & Ho 2022", "section 4 and appendix D"),),
@@ -439,7 +238,7 @@ CHAPTER = Chapter(
             Check(
                 r"$\mathbb{E}[(x_0 - m(x_t)) \sin 3x_t]$ with the lab's exact $m$, by draws",
                 "0",
-                _best_guess,
+                "loss.best_guess",
                 (TIME, SHARE, SEED),
             ),
             (Source("Karras et al. 2022", "appendix B.3"),),
@@ -461,7 +260,7 @@ CHAPTER = Chapter(
             Check(
                 r"slope of the lab's $\log q(x_t)$, by differences",
                 r"$-\mathbb{E}[\epsilon \mid x_t]/\sqrt{1-\bar\alpha_t}$",
-                _score,
+                "loss.score",
                 (X_T, TIME, SHARE),
             ),
             (Source("Song et al. 2020", "section 3.3"),),
@@ -479,7 +278,7 @@ CHAPTER = Chapter(
             Check(
                 r"$\mathbb{E}[x_0 \mid x_t]$ by Bayes' rule and quadrature",
                 "the formula with the lab's score",
-                _tweedie,
+                "loss.tweedie",
                 (Number("x_t", "x_t", 0.4, -2.5, 2.5), Number("t", "t", 300, 20, T, whole=True), SHARE),
             ),
             (Source("Efron 2011", "its opening"),),
@@ -501,7 +300,7 @@ CHAPTER = Chapter(
             Check(
                 r"difference of both errors for $f(x) = kx$, by draws",
                 r"$C$, by quadrature",
-                _denoising_score,
+                "loss.denoising_score",
                 (Number("slope_of_guess", "k", -1.5, -10, 10), Number("t", "t", 300, 20, T, whole=True), SHARE, SEED),
             ),
             (

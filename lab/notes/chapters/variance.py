@@ -1,97 +1,10 @@
 """Chapter: schedules, and the variance of the reverse step."""
 
-import math
-
-import numpy as np
-import torch
-
-from lab.engine.likelihood import Posterior
-from lab.engine.mixture import Mixture
-from lab.engine.noising import alpha_bar
-from lab.engine.plane_lanes import reverse_moments
-from lab.notes.chapters.forward import SHARE, TIME, T, levels, reverse_by_bayes, step_of
-from lab.notes.numerics import Array, at, mean_of, number
-from lab.notes.step import SEED, STEPS, Chapter, Check, Number, Shown, Sides, Source, Step, drawn, exact
+from lab.notes.chapters.forward import SHARE, TIME, T
+from lab.notes.step import SEED, Chapter, Check, Number, Shown, Source, Step
 
 IMPROVED, DDPM, FLAWED = "Nichol & Dhariwal 2021", "Ho, Jain & Abbeel 2020", "Lin et al. 2023"
 OFFSET = 0.008  # of the cosine schedule
-
-
-def cosine(t: float) -> float:
-    """f(t) of the cosine schedule."""
-    return math.cos((t / T + OFFSET) / (1 + OFFSET) * math.pi / 2) ** 2
-
-
-def betas(table: Array) -> Array:
-    """beta at t = 1 .. T of alpha-bar at t = 0 .. T."""
-    return 1 - table[1:] / table[:-1]
-
-
-def term_weights() -> Array:
-    """A bound's terms where the noise is guessed wrong by 1 everywhere, t = 2 .. T: (SNR(t-1) / SNR(t) - 1) / 2."""
-    table = alpha_bar("linear", T)[1:]
-    ratios = table / (1 - table)
-    return 0.5 * (ratios[:-1] / ratios[1:] - 1)
-
-
-def sharp_humps(share: float) -> Mixture:
-    """Two sharp humps: from noise one is in much doubt which of them it is."""
-    return Mixture(torch.tensor([[-1.0], [1.5]]), torch.tensor([share, 1 - share]), 0.1)
-
-
-def _cosine(t: int) -> Sides:
-    return exact(float(alpha_bar("cosine", T)[t]), cosine(t) / cosine(0), digits=1e-5)
-
-
-def _other_lengths(percent: int, hundreds: int) -> Sides:
-    own, other = alpha_bar("linear", T), alpha_bar("linear", 100 * hundreds)
-    t, s = percent * T // 100, percent * hundreds
-    # What the logarithm's square and the places where the betas are read may make.
-    squares = (betas(own)[:t] ** 2).sum() + (betas(other)[:s] ** 2).sum()
-    return Sides(
-        math.log(own[t]), math.log(other[s]), float(0.6 * squares + betas(own)[t - 1] + betas(other)[s - 1]), STEPS
-    )
-
-
-def _no_leak(t: int) -> Sides:
-    root = np.sqrt(alpha_bar("scaled_linear", T))
-    mended = (root[t] - root[T]) * root[1] / (root[1] - root[T])
-    return exact(float(alpha_bar("scaled_linear", T, zero_snr=True)[t]), mended**2, digits=1e-5)
-
-
-def _two_ends(std: float, t: int) -> Sides:
-    now, before = levels(t)
-    alpha, beta = step_of(t)
-    spread = before.signal**2 * std**2 + before.noise**2
-    data = Mixture(torch.zeros(1, 1), std=std)
-    variance = number(reverse_moments(data, at(0.3), now, before)[1])
-    formula = spread * beta / (alpha * spread + beta)
-    return Sides(variance, formula, 1e-6 * formula)
-
-
-def _learned(v: float, t: int) -> Sides:
-    steps = Posterior(torch.tensor(alpha_bar("linear", T)[1:]), torch.tensor([t - 1]))
-    now, before = levels(t)
-    beta = step_of(t)[1]
-    small = beta * before.noise**2 / now.noise**2
-    learned = steps.learned_log_variance(torch.full((1, 1, 1, 1), 2 * v - 1, dtype=torch.float64)).exp().item()
-    return Sides(learned, beta**v * small ** (1 - v), 1e-6 * small)
-
-
-def _best(x_t: float, t: int, share: float) -> Sides:
-    now, before = levels(t)
-    variance = number(reverse_moments(sharp_humps(share), at(x_t), now, before)[1])
-    by_bayes = reverse_by_bayes(sharp_humps(share), x_t, t)[1]
-    return Sides(by_bayes, variance, 1e-6 * variance)
-
-
-def _sampled_terms(seed: int) -> Sides:
-    terms = term_weights()
-    chances = terms / terms.sum() * 0.5 + 0.5 / len(terms)
-    places = np.random.default_rng(seed).random(40_000)
-    drawn_terms = np.minimum(np.searchsorted(chances.cumsum(), places), len(terms) - 1)
-    return drawn(mean_of(terms[drawn_terms] / chances[drawn_terms]), float(terms.sum()))
-
 
 CHAPTER = Chapter(
     "variance",
@@ -114,7 +27,7 @@ CHAPTER = Chapter(
             Check(
                 r"the lab's $\bar\alpha_t$, a product of betas",
                 r"$f(t)/f(0)$",
-                _cosine,
+                "variance.cosine_check",
                 (Number("t", "t", 500, 1, T - 1, whole=True),),
             ),
             (Source(IMPROVED, "eq. 17"),),
@@ -134,7 +47,7 @@ CHAPTER = Chapter(
             Check(
                 r"$\log\bar\alpha$ of 1000 steps at this share of the way",
                 r"$\log\bar\alpha$ of $T'$ steps there",
-                _other_lengths,
+                "variance.other_lengths",
                 (
                     Number("percent", r"100\,t/T", 50, 1, 100, whole=True),
                     Number("hundreds", "T'/100", 2, 1, 40, whole=True),
@@ -157,7 +70,7 @@ CHAPTER = Chapter(
             Check(
                 r"the lab's mended $\bar\alpha_t$",
                 "the formula, squared",
-                _no_leak,
+                "variance.no_leak",
                 (Number("t", "t", 900, 1, T, whole=True),),
             ),
             (Source(FLAWED, "algorithm 1"),),
@@ -179,7 +92,7 @@ CHAPTER = Chapter(
             Check(
                 "variance of the lab's true step back",
                 r"$V\beta_t/(\alpha_t V + \beta_t)$",
-                _two_ends,
+                "variance.two_ends",
                 (Number("std", "s", 0.5, 0, 3), TIME),
             ),
             (Source(DDPM, "section 3.2"), Source("Sohl-Dickstein et al. 2015", "section 2.6")),
@@ -200,7 +113,7 @@ CHAPTER = Chapter(
             Check(
                 "the lab's variance",
                 r"$\beta_t^{\,v}\,\tilde\beta_t^{\,1-v}$",
-                _learned,
+                "variance.learned",
                 (Number("v", "v", 0.3, 0, 1), TIME),
             ),
             (Source(IMPROVED, "eq. 15 and 16"),),
@@ -219,7 +132,7 @@ CHAPTER = Chapter(
             Check(
                 r"variance of $q(x_{t-1} \mid x_t)$, by Bayes' rule and quadrature",
                 r"the lab's $\tilde\beta_t + w^2\,\mathrm{Var}[x_0 \mid x_t]$",
-                _best,
+                "variance.best",
                 (Number("x_t", "x_t", 0.1, -3, 3), Number("t", "t", 700, 100, T, whole=True), SHARE),
             ),
             (Source("Bao et al. 2022", "which averages it over x_t"),),
@@ -235,7 +148,7 @@ CHAPTER = Chapter(
                 r"The check takes the terms of a network whose every guess of the noise is wrong by 1, and probabilities that are half even, half in proportion to the terms.",
             ),
             (r"\sum_{t} L_t = \sum_t p_t\,\frac{L_t}{p_t} = \mathbb{E}\Big[\frac{L_t}{p_t}\Big]",),
-            Check(r"$\mathbb{E}[L_t/p_t]$, by draws of $t$", r"$\sum_t L_t$", _sampled_terms, (SEED,)),
+            Check(r"$\mathbb{E}[L_t/p_t]$, by draws of $t$", r"$\sum_t L_t$", "variance.sampled_terms", (SEED,)),
             (Source(IMPROVED, "section 3.3"),),
             ("lab/engine/ledger.py:make_chain",),
             (Shown("ledger", "The last steps cost most"),),

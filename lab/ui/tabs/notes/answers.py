@@ -1,21 +1,20 @@
 """What the server answers for the notes: a page a chapter, and both sides of a step.
 
-The chapters compute with the engine, which loads torch: they are imported when the first of these is asked for, and not while the lab
-still starts. Two threads that import torch and diffusers at the same time meet half of them; until then the answer is 202, and the page
-asks again.
+Pages are there as soon as the lab answers. Checks compute with the engine, which loads torch: they are imported when the first is asked for, and
+not while the lab still starts. Two threads that import torch and diffusers at the same time meet half of them; until then the answer is
+202, and the page asks again.
 """
 
 import threading
 from collections.abc import Callable
 from functools import cache, partial
-from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from lab.notes.chapters import CHAPTERS, STEPS
 from lab.settings import ASSETS
 from lab.ui.shell import missing
 from lab.ui.shell.sources import beside, digest, route
@@ -26,6 +25,7 @@ SCRIPT_FOLDER = f"js-{digest(''.join(SCRIPTS.values()))}"
 FONT_FILE = ASSETS / "fonts" / "dejavu-math.woff2"
 FONT = f"math-{digest(str(FONT_FILE.stat().st_size))}.woff2"
 
+PAGES = ("start", *(one.name for one in CHAPTERS), "notation", "history")
 STARTING = "The lab is starting …"
 NO_STEP = "The notes have no step of this name. A page that was open for long may ask for one that has since been renamed: load it anew."
 _IMPORTING = threading.Lock()
@@ -36,10 +36,8 @@ def face(folder: str) -> str:
     return f"@font-face {{ font-family: Lab Math; src: url({folder}{FONT}) format('woff2'); }}\n"
 
 
-def show(backend: Any, request: Request) -> Response:
+def show(request: Request) -> Response:
     """A page by its name; of one that is not there, a sentence."""
-    if backend.outlook() is None:
-        return HTMLResponse(f'<meta http-equiv="refresh" content="2"><p>{STARTING}</p>', 202)
     name, pages = request.path_params["page"], _pages()
     if name not in pages:
         there = f"The notes have no page of this name. There are {', '.join(pages)}."
@@ -54,7 +52,7 @@ def check(backend: Any, request: Request) -> Response:
         return JSONResponse({"detail": STARTING}, 202)
     asked = dict(request.query_params)
     name = asked.pop("step", "")
-    if name not in _chapters().STEPS:
+    if name not in STEPS:
         return missing.answer(request, NO_STEP, 404, {f"{FOLDER}/start": "Open the notes"})
     try:
         return JSONResponse(answer(name, asked))
@@ -65,10 +63,12 @@ def check(backend: Any, request: Request) -> Response:
 
 def answer(name: str, asked: dict[str, str]) -> dict[str, Any]:
     """Both sides of a step, as text, and whether they agree, in words. Raises ValueError with a sentence that says what to do."""
-    step = _chapters().STEPS[name]
+    step = STEPS[name]
     known = [number.name for number in step.check.numbers]
     if set(asked) - set(known):
         raise ValueError(f"This step takes {', '.join(known) or 'no numbers'} and nothing else. Leave the rest out.")
+    with _IMPORTING:
+        step.check.function()
     sides = step.check.run(asked)
     apart = _short(abs(sides.difference))
     if sides.relation == "≤":
@@ -87,21 +87,14 @@ def _short(value: float, digits: int = 2) -> str:
     return f"{value:.{digits}g}".replace("e-0", "e-").replace("-", "−", int(value < 0))
 
 
-def _chapters() -> ModuleType:
-    """lab.notes.chapters, imported by one thread."""
-    with _IMPORTING:
-        return import_module("lab.notes.chapters")
-
-
 @cache
 def _pages() -> dict[str, Callable[[], str]]:
     """All pages by name, each made when it is first asked for."""
-    from lab.ui.tabs.notes import document
+    from lab.ui.tabs.notes import document  # which needs to know all tabs
 
-    chapters = _chapters().CHAPTERS
-    bodies: dict[str, tuple[str, Callable[[], str]]] = {"start": ("Start", partial(document.start, chapters))}
+    bodies: dict[str, tuple[str, Callable[[], str]]] = {"start": ("Start", partial(document.start, CHAPTERS))}
     bodies |= {
-        one.name: (f"{i} {one.title}", partial(document.chapter, one, str(i))) for i, one in enumerate(chapters, 1)
+        one.name: (f"{i} {one.title}", partial(document.chapter, one, str(i))) for i, one in enumerate(CHAPTERS, 1)
     }
     bodies |= {"notation": ("Notation", document.notation), "history": ("History", document.history)}
     titles = [(name, title) for name, (title, _) in bodies.items()]
@@ -118,20 +111,11 @@ def routes(backend: Any) -> list[Route]:
     return [
         *(route(f"/{FOLDER}/{SCRIPT_FOLDER}/{name}", "text/javascript", text.encode) for name, text in SCRIPTS.items()),
         route(f"/{FOLDER}/{FONT}", "font/woff2", FONT_FILE.read_bytes),
-        Route(f"/{FOLDER}/check", _asked(check, backend)),
+        Route(f"/{FOLDER}/check", partial(check, backend)),
         Route(f"/{FOLDER}", _first),
-        Route(f"/{FOLDER}/{{page:path}}", _asked(show, backend)),
+        Route(f"/{FOLDER}/{{page:path}}", show),
     ]
 
 
 def _first(request: Request) -> Response:
     return RedirectResponse(f"{request.scope.get('root_path', '')}/{FOLDER}/start")
-
-
-def _asked(answering: Callable[[Any, Request], Response], backend: Any) -> Callable[[Request], Response]:
-    """A function of the request alone, which starlette calls in a thread."""
-
-    def asked(request: Request) -> Response:
-        return answering(backend, request)
-
-    return asked

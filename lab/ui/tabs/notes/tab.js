@@ -58,14 +58,13 @@ const set = (form, numbers) => {
 };
 
 export const attach = async (element) => {
-  const notes = element.querySelector(".notes"), first = notes.dataset.first;
+  const notes = element.querySelector(".notes"), names = notes.dataset.pages.split(" "), first = names[0];
   const pages = new Map(); // the nodes of each by its name: what was typed and checked there stays
   let here = { name: "", step: null }, latest = 0, pause = 0;
 
   const fetched = async (name) => {
     if (pages.has(name)) return pages.get(name);
     const address = new URL(`../${name}`, import.meta.url), response = await answered(address);
-    if (response.status === 404) return null;
     if (!response.ok) throw new Error(response.statusText);
     const page = new DOMParser().parseFromString(await response.text(), "text/html").querySelector(".notes");
     for (const link of page.querySelectorAll("a[href]")) {
@@ -102,14 +101,11 @@ export const attach = async (element) => {
   // entry of the browser's history. The newest call has the page.
   const go = async (place, push = false) => {
     const mine = ++latest, wanted = read(place);
-    let { name } = wanted, page = null;
+    const name = names.includes(wanted.name) ? wanted.name : first;
+    let page = null;
     notes.ariaBusy = "true";
     try {
-      page = /^\w+$/.test(name) ? await fetched(name) : null;
-      if (!page) {
-        name = first;
-        page = await fetched(first);
-      }
+      page = await fetched(name);
     } catch {
       if (mine !== latest) return;
       notes.replaceChildren(...unanswered(() => go(place, push)));

@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from lab.settings import Settings
-from lab.ui.tabs.notes.answers import FOLDER, SCRIPT_FOLDER
+from lab.ui.tabs.notes.answers import FOLDER, PAGES, SCRIPT_FOLDER
 
 
 def build(_backend: Any, _settings: Settings, _page: gr.Tab) -> "_Tab":
@@ -20,7 +20,7 @@ class _Tab:
 
     def lay_out(self) -> None:
         self.view = gr.HTML(
-            '<div class="notes" data-first="start" aria-busy="true"><p>The notes are fetched …</p></div>',
+            f'<div class="notes" data-pages="{" ".join(PAGES)}" aria-busy="true"><p>The notes are fetched …</p></div>',
             js_on_load=f"import(new URL('{FOLDER}/{SCRIPT_FOLDER}/tab.js', document.baseURI)).then((tab) => tab.attach(element));",
             elem_id="notes-view",
         )
