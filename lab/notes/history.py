@@ -1,6 +1,7 @@
 """The works that the notes stand on: the papers of the lab, what came before, between and after them, and what each took from which; and
 what others wrote to explain them."""
 
+import re
 from dataclasses import dataclass
 
 from lab.papers import PAPERS, Try
@@ -20,6 +21,11 @@ class Work:
     @property
     def key(self) -> str:
         return f"{self.authors} {self.year}"
+
+
+def slug(key: str) -> str:
+    """A work's key as addresses have it."""
+    return re.sub(r"\W+", "-", key)
 
 
 @dataclass(frozen=True)

@@ -27,3 +27,13 @@ def test_a_paper_opens_its_tab_and_presses_its_preset(page):
     expect(page.get_by_role("tab", name="Forward noising")).to_have_attribute("aria-selected", "true")
     expect(page.locator(".noising-pictures .rival figure")).to_be_visible()  # the preset's second schedule
     expect(page.locator("#noising-presets button:focus")).to_have_text("Linear against cosine")
+
+    page.get_by_role("tab", name="Papers").click()
+    card = page.locator("#papers-at-Zhang-Rao-Agrawala-2023")
+    card.locator("[data-place='latent.zero']").click()
+    expect(page.locator("#latent-zero h3")).to_be_focused()
+    assert page.url.endswith("?tab=notes&at=latent.zero")
+    page.locator("#latent-zero .card").click()
+    expect(card).to_be_focused()
+    page.go_back()
+    expect(page.locator("#latent-zero h3")).to_be_focused()

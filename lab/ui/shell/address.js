@@ -1,10 +1,10 @@
-// `set` and `settle` are what the page's events call, `at` and `move` the scripts of tabs that fill themselves; codes and places of tabs
-// that are not shown wait until they are.
+// `set` and `settle` are what the page's events call, `at` and `move` the scripts of tabs that fill themselves, `visit` the
+// links to places; codes and places of tabs that are not shown wait until they are.
 async () => {
   while (!window.labTabs) await new Promise((ready) => setTimeout(ready, 20));
   const first = window.labTabs.names[0], codes = {}, asked = new URLSearchParams(location.search);
   const places = new Map([[asked.get("tab"), asked.get("at") ?? ""]]); // by tab, of those that the page fills: what of it is shown
-  let shown = window.labTabs.shown() || first, going = "", loading = asked.has("c") || asked.has("tab");
+  let shown = window.labTabs.shown() || first, going = "", visiting = "", loading = asked.has("c") || asked.has("tab");
 
   const write = (how) => {
     const at = new URL(location.href);
@@ -19,14 +19,29 @@ async () => {
     at.search = at.search.replace(/%2C/g, ",").replace(/%3A/g, ":"); // to be read by people
     history[how]({ ...(how === "pushState" ? {} : history.state), tab: shown, at: places.get(shown) ?? "" }, "", at);
   };
-  // To a tab that says places: it is to show the one that the address names.
-  const arrive = () => { if (places.get(shown)) document.dispatchEvent(new CustomEvent("lab:place", { detail: shown })); };
+  // The place that the address names, of the tab that is shown: a tab that fills itself goes there, in another it is the id of an element,
+  // which Gradio may still have to make.
+  const seek = (until) => {
+    const one = document.getElementById(`${shown}-at-${places.get(shown)}`);
+    if (!one?.offsetParent) {
+      if (performance.now() < until) requestAnimationFrame(() => seek(until));
+      return;
+    }
+    one.tabIndex = -1;
+    one.focus({ preventScroll: true });
+    one.scrollIntoView();
+  };
+  const arrive = () => {
+    if (!places.get(shown)) return;
+    document.dispatchEvent(new CustomEvent("lab:place", { detail: shown }));
+    seek(performance.now() + 5000);
+  };
   document.addEventListener("lab:tab", (event) => {
     if (event.detail === shown) return;
     shown = event.detail;
     write(going || loading ? "replaceState" : "pushState");
-    if (going) arrive();
-    going = "";
+    if (going || loading || visiting === shown) arrive();
+    going = visiting = "";
     loading = false;
   });
   window.labAddress = {
@@ -39,6 +54,14 @@ async () => {
       const same = places.get(tab) === place;
       places.set(tab, place);
       if (tab === shown && !going) write(push && !same ? "pushState" : "replaceState");
+    },
+    visit: (tab, place) => {  // open a tab at a place of it
+      places.set(tab, place);
+      visiting = tab;
+      if (tab === shown) {
+        write("pushState");
+        arrive();
+      } else window.labTabs.open(tab);
     },
     settle: (restored) => {  // the settings in the address have been read
       if (restored || !asked.has("c")) return;

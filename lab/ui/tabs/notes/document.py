@@ -1,20 +1,21 @@
 """A chapter of the notes as a whole HTML page, to read, to check and to print; the tab shows the same page's contents."""
 
-import re
 from collections.abc import Callable, Sequence
 from html import escape
 from itertools import groupby
 
-from lab.notes.history import READING, TOOK, WORKS, Work
+from lab.notes.history import READING, TOOK, WORKS, Work, slug
 from lab.notes.notation import SYMBOLS
 from lab.notes.places import line_of
 from lab.notes.step import Chapter, Number, Shown, Source, Step
 from lab.notes.ways import NEEDS, WAYS
+from lab.papers import PAPERS
 from lab.ui import INSTRUMENTS
 from lab.ui.shell.sources import beside
 from lab.ui.tabs.notes.equations import display, prose
 from lab.ui.tabs.notes.timeline import picture
 
+CARDS = {f"{row.authors} {row.year}" for row in PAPERS}
 STYLE = beside(__file__, "style.css") + beside(__file__, "page.css")
 
 
@@ -113,7 +114,7 @@ def history() -> str:
     )
     return (
         f'<header><h2>History</h2><p class="about">{len(WORKS)} works, oldest first: what each found, what it took from which, who took from it, '
-        f"and where in the lab it can be seen (filled dots).</p></header>{picture({key: _slug(key) for key in WORKS})}{years}<article><div><h2>What to read besides</h2><ul>{reading}</ul></div></article>"
+        f"and where in the lab it can be seen (filled dots).</p></header>{picture({key: slug(key) for key in WORKS})}{years}<article><div><h2>What to read besides</h2><ul>{reading}</ul></div></article>"
     )
 
 
@@ -127,17 +128,13 @@ def _work(work: Work) -> str:
         if parts
     )
     return (
-        f'<div class="work" id="history-{_slug(work.key)}"><p><b>{escape(work.authors)}</b> <a href="{escape(work.link)}" target="_blank" rel="noopener">'
+        f'<div class="work" id="history-{slug(work.key)}"><p><b>{escape(work.authors)}</b> <a href="{escape(work.link)}" target="_blank" rel="noopener">'
         f'{escape(work.title)}</a></p><p>{escape(work.idea)}</p><p class="links">{lines}</p></div>'
     )
 
 
-def _slug(key: str) -> str:
-    return re.sub(r"\W+", "-", key)
-
-
 def _anchor(key: str) -> str:
-    return f'<a href="#history-{_slug(key)}" data-at="history.{_slug(key)}">{escape(key)}</a>'
+    return f'<a href="#history-{slug(key)}" data-at="history.{slug(key)}">{escape(key)}</a>'
 
 
 def _step(name: str, number: str, step: Step) -> str:
@@ -180,9 +177,15 @@ def _number(step: str, number: Number) -> str:
 
 def _source(source: Source) -> str:
     work = WORKS[source.work]
+    card = (
+        f' <a class="card" href="../?tab=papers&amp;at={slug(work.key)}" data-tab="papers" data-place="{slug(work.key)}" '
+        f'title="The card of {escape(work.key)} in the tab Papers">in Papers</a>'
+        if work.key in CARDS
+        else ""
+    )
     return (
         f'<a href="{escape(work.link)}" title="{escape(work.title)}" target="_blank" rel="noopener">{escape(work.key)}</a>, '
-        f"{escape(source.place)}"
+        f"{escape(source.place)}{card}"
     )
 
 
