@@ -11,7 +11,7 @@ The engine sees a `Denoiser` whose rows are conditioned on a `TextRow`: a prompt
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 from weakref import WeakSet
 
