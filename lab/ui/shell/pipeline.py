@@ -127,10 +127,10 @@ def of_model(row: Model, request: SamplingRequest | None = None, controls: Seque
     """The way of a picture from noise: of a run, or of a model as such with ControlNets of these kinds."""
     if request:
         controls = [one.name for one in request.controls]
-    built = architecture(row)
+    built, tiny = architecture(row), request is not None and request.decoder == "tiny"
     counts = count(request, row.guided and not (built and built.distilled)) if request else None
     parts = [*_words(row, built, request), _start(built), *_control(row, built, controls)]
-    parts += [_network(row, built, request, counts), *_guides(request), *_end(row, built)]
+    parts += [_network(row, built, request, counts), *_guides(request), *_end(row, built, tiny)]
     return Flow(row.title, tuple(parts), _whole(request, counts, row) if request and counts else "")
 
 
@@ -336,14 +336,16 @@ def _guides(request: SamplingRequest | None) -> list[Part]:
     ]
 
 
-def _end(row: Model, built: Architecture | None) -> list[Part]:
-    """The picture, and what makes it of the last x_0."""
+def _end(row: Model, built: Architecture | None, tiny: bool = False) -> list[Part]:
+    """The picture, and what makes it of the last x_0: the autoencoder's decoder, or the `tiny` one."""
     if not row.latent:
         does = "The last x_0 is the picture: its values are pixels already, and no decoder is needed."
         return [
             Part("picture", _picture_shape(built), does, (), AFTER, pipeline_figures.square(built.side if built else 0))
         ]
     does = "The autoencoder's second half: it makes pixels of the latent, once, at the end."
+    if tiny:
+        does = "A tiny decoder, in place of the autoencoder's second half: it makes pixels of the latent, once, at the end."
     return [Part("decoder", _picture_shape(built), does, (VAE, LATENT), AFTER, pipeline_figures.trapezoid(True))]
 
 

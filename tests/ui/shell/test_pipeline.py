@@ -105,6 +105,14 @@ def test_what_guides_has_its_part_between_the_network_and_the_picture():
     assert guides("colour", "symmetry", "brightness")[1][0].numbers == "3 guides"
 
 
+def test_the_decoder_is_the_one_that_was_chosen():
+    row = MODELS["sd-turbo"]
+    request = SamplingRequest(model=row.name, forward={"schedule": row.schedules[0]}, lanes=[LaneSettings(steps=1)])
+    for decoder, words in (("full", "The autoencoder's second half"), ("tiny", "A tiny decoder, in place of")):
+        part = pipeline.of_model(row, request.model_copy(update={"decoder": decoder})).parts[-1]
+        assert part.name == "decoder" and part.does.startswith(words)
+
+
 def test_of_a_model_whose_files_are_elsewhere_parts_stand_without_shapes():
     parts = pipeline.of_model(MODELS["sd-1-5"]).parts
     assert [part.name for part in parts] == ["prompt", "text encoder", "x_T", "U-Net", "decoder"]
