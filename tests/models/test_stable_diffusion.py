@@ -23,7 +23,7 @@ from lab.backends.local import LocalBackend
 from lab.catalog import CONTROLS, MODELS, rules_for, samplers_for
 from lab.engine.lanes import drive
 from lab.models.decoding import _thread_of
-from lab.models.loaders import make_cache, weigh
+from lab.models.loaders import load, make_cache, weigh
 from lab.models.pictures import PictureSet
 from lab.models.prompts import CACHED_PROMPTS
 from lab.operations.house import House
@@ -555,3 +555,15 @@ def test_a_run_says_what_it_does_not_read_and_goes_on(studio):
     assert any(isinstance(event, LaneResult) for event in events)
     _, events = studio.run(lane(steps=1), condition=Condition(prompt="cat"), measure=True)
     assert not [event for event in events if isinstance(event, Note)]
+
+
+def test_of_a_model_of_large_pictures_previews_are_fitted_on_small_ones(tmp_path, monkeypatch):
+    """As large as they lie on disk: at 512 px that took minutes of the first picture."""
+    row = replace(MODELS["text-to-image"], source=str(tiny.text_to_image(tmp_path, sample_size=32)), size=128)
+    monkeypatch.setitem(MODELS, "large", replace(row, name="large"))
+    loaded = load("large", SETTINGS)
+    encode, sides = loaded.autoencoder.encode, []
+    monkeypatch.setattr(loaded.autoencoder, "encode", lambda x: sides.append(x.shape[2:]) or encode(x))
+    preview = loaded.preview(torch.randn(loaded.shape))
+    assert loaded.side == 128 and set(sides) == {(64, 64)}
+    assert preview.shape == (32, 32, 3) and preview.std() > 0
