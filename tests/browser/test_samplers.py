@@ -97,7 +97,7 @@ def test_run_pressed_at_once_draws_the_number_that_took_the_place_of_an_impossib
 
 
 @pytest.mark.same_page
-@pytest.mark.parametrize(("typed", "steps"), [("0", 1), ("500", 200), ("-3", 1), ("", 20), ("7", 7)])
+@pytest.mark.parametrize(("typed", "steps"), [("0", 1), ("500", 200), ("7.6", 8), ("", 20), ("7", 7)])
 def test_a_number_that_a_slider_cannot_take_becomes_the_nearest_one_for_all(tab, typed, steps):
     """In the box, in the lanes, and in what Run would make; and the server is never asked about another."""
     finished(tab)
@@ -109,14 +109,14 @@ def test_a_number_that_a_slider_cannot_take_becomes_the_nearest_one_for_all(tab,
     box.press("Control+a")
     box.press_sequentially(typed) if typed else box.press("Delete")
     said = box.evaluate("box => box.validationMessage")
-    assert said == ("" if typed == "7" else "Choose a number from 1 to 200.")
+    assert said == ("" if typed == "7" else "Choose a whole number from 1 to 200.")
     if said:  # Gradio, late, with a number that it was told on the way
         box.evaluate("box => { box.value = '5'; }")
     box.press("Tab")
     expect(box).to_have_value(str(steps))
     expect(line).to_contain_text(f"× {steps} call")
     if said:
-        words = f"Steps: {typed or 'nothing'} is not possible, {steps} is taken. Choose a number from 1 to 200."
+        words = f"Steps: {typed or 'nothing'} is not possible, {steps} is taken. Choose a whole number from 1 to 200."
         expect(tab.locator("#samplers-note")).to_have_text(words)
         fill(box, "20")  # it is said until then
         finished(tab)
@@ -129,7 +129,7 @@ def test_a_seed_below_0_is_told_to_nobody(tab, typed, seed):
     box.click()
     box.press("Control+a")
     box.press_sequentially(typed)
-    assert box.evaluate("box => box.validationMessage") == ("" if typed == seed else "Choose a number from 0 up.")
+    assert box.evaluate("box => box.validationMessage") == ("" if typed == seed else "Choose a whole number from 0 up.")
     box.press("Enter")
     expect(box).to_have_value(seed)
     finished(tab)

@@ -27,6 +27,11 @@ DIFFERENCES = [  # before, after, what is said
     ({}, {"1": ["Lane 1", ["DDPM", "20 steps"]]}, "Lane 1: none → DDPM, 20 steps"),
     ({"m": ["Map", {"picture": "a1"}]}, {"m": ["Map", {"picture": "b2"}]}, "Map: another one"),
     ({}, {"m": ["Map", {"picture": "b2"}]}, "Map: none → a picture"),
+    (  # another room of a tab: its own controls are not those of the one before
+        {"room": ["What", "The map"], "map_chart": ["Chart", "Draws"], "seed": ["Seed", "0"]},
+        {"room": ["What", "The dial"], "dial_beta": ["β", "4"], "seed": ["Seed", "1"]},
+        "What: The map → The dial; Seed: 0 → 1",
+    ),
     ({"p": ["Prompt", "cat" * 30]}, {"p": ["Prompt", "cat" * 31]}, "Prompt: another text"),
 ]
 

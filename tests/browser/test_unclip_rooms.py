@@ -164,7 +164,7 @@ def test_a_room_that_is_left_while_it_draws_leaves_nothing_behind(page):
     page.locator("#unclip-run").click()
     expect(page.locator("#unclip-note")).to_contain_text(re.compile("embeddings …|of 32 pictures …"))
     choose(page, "Text differences")
-    expect(page.locator("#unclip-note")).to_contain_text("The run that was under way was ended.")
+    expect(page.locator("#unclip-note")).to_contain_text("The run that was left was stopped before its end.")
     expect(page.locator("#tab-unclip .stage.earlier")).to_have_count(0)
     expect(page.locator("#unclip-pointer .pointer")).to_be_empty()
     assert len(sources(page)) == 1  # the picture that is chosen
@@ -182,6 +182,6 @@ def test_a_link_without_the_own_picture_says_so(page, browser, tmp_path):
     wait_for_address(page, "variations_seeds", 2)
     other = browser.new_page(viewport={"width": 1366, "height": 768})
     other.goto(page.url)
-    expect(other.get_by_text(ALONE)).to_be_visible()
+    expect(other.locator("#lab-door").get_by_text(ALONE)).to_be_visible()
     expect(other.locator("#unclip-variations_seeds input[type=number]")).to_have_value("2")
     other.close()

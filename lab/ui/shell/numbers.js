@@ -4,8 +4,10 @@
 () => {
   const sliderOf = (box) => box.closest(".block")?.querySelector("input[type=range]");
   const limitsOf = (box) => (box.matches?.("input[type=number]") ? sliderOf(box) ?? (box.min || box.max ? box : null) : null);
-  const fits = (box, { type, min, max }) => (box.value === "" ? type !== "range" : (min === "" || Number(min) <= box.value) && (max === "" || box.value <= Number(max)));
-  const range = ({ min, max }) => `from ${min} ${max === "" ? "up" : `to ${max}`}`;
+  const whole = ({ step }) => step !== "" && Number.isInteger(Number(step));
+  const fits = (box, limits) => (box.value === "" ? limits.type !== "range"
+    : (limits.min === "" || Number(limits.min) <= box.value) && (limits.max === "" || box.value <= Number(limits.max)) && (!whole(limits) || Number.isInteger(Number(box.value))));
+  const advice = (limits) => `Choose a ${whole(limits) ? "whole " : ""}number from ${limits.min} ${limits.max === "" ? "up" : `to ${limits.max}`}.`;
   let said = null; // the note that says what became of a number, and what it said before
   const unsay = () => {
     if (said && said.note.textContent === said.text) [said.note.className, said.note.innerHTML] = said.before;
@@ -16,7 +18,7 @@
     const note = document.querySelector(`#${window.labTabs?.shown()}-note .lab-note`);
     if (!note) return;
     const label = box.ariaLabel?.replace(/^number input for /, "") || box.labels?.[0]?.textContent.trim();
-    const text = `${label}: ${value || "nothing"} is not possible, ${box.value} is taken. Choose a number ${range(limits)}.`;
+    const text = `${label}: ${value || "nothing"} is not possible, ${box.value} is taken. ${advice(limits)}`;
     said = { note, text, before: [note.className, note.innerHTML] };
     [note.className, note.textContent] = ["lab-note bad", text];
   };
@@ -25,7 +27,7 @@
     const box = event.target, limits = limitsOf(box);
     if (!limits) return;
     const possible = fits(box, limits);
-    box.setCustomValidity(possible ? "" : `Choose a number ${range(limits)}.`);
+    box.setCustomValidity(possible ? "" : advice(limits));
     if (possible) {
       unsay();
       return void refused.delete(box);
@@ -38,7 +40,7 @@
     const limits = limitsOf(box), value = refused.get(box) ?? box.value;
     if (!limits || fits({ value }, limits)) return;
     const low = limits.min === "" ? -Infinity : Number(limits.min), high = limits.max === "" ? Infinity : Number(limits.max);
-    box.value = value === "" ? limits.value : Math.min(Math.max(value, low), high);
+    box.value = value === "" ? limits.value : Math.min(Math.max(whole(limits) ? Math.round(value) : value, low), high);
     box.setCustomValidity("");
     box.dispatchEvent(new Event("input", { bubbles: true }));
     say(box, value, limits);

@@ -13,10 +13,12 @@ const changes = (before, after) => {
   if (before.picture && after.picture) return ["another one"];
   return [words(before) === words(after) ? "another text" : `${words(before)} → ${words(after)}`];
 };
-// Every control that is set otherwise, "Seed: 3 → 4"; those that changed alike together.
+// Every control that is set otherwise, "Seed: 3 → 4"; those that changed alike together. Of another room of its tab only what both have:
+// that each has controls of its own goes without saying.
 export const differences = (before, after) => {
-  const labels = new Map();
+  const labels = new Map(), moved = before.room && after.room && before.room[1] !== after.room[1];
   for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
+    if (moved && !(name in before && name in after)) continue;
     const [label, value] = after[name] ?? [before[name][0], "none"], was = before[name]?.[1] ?? "none";
     if (JSON.stringify(was) === JSON.stringify(value)) continue;
     for (const one of changes(was, value)) labels.set(one, [...(labels.get(one) ?? []), label]);

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from lab.capsules.capsule import Range
-from lab.requests.fields import MAX_PROMPT, MAX_SEED
+from lab.requests.fields import MAX_SEED
 from lab.ui.shell import media, vocabulary, widgets
 from lab.ui.shell.form import RANDOM_SEED, Field
 from lab.ui.shell.rooms.room import ROOM, Room
@@ -31,7 +31,7 @@ def picture(name: str, label: str, stem: str) -> Field:
 
 def prompt(first: str) -> Field:
     """The shared prompt, beneath which the tab says what its model makes of the words."""
-    options = {"max_length": MAX_PROMPT, **vocabulary.PROMPT}
+    options = {"max_length": widgets.MAX_TYPED, **vocabulary.PROMPT}
     return Field("prompt", gr.Textbox, "Prompt", first, stays=True, options=options)
 
 

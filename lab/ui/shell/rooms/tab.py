@@ -39,17 +39,18 @@ from lab.ui.shell.tool import NO_PICTURE, Tool
 from lab.ui.shell.widgets import LATEST, PICKED, QUIET, Update
 
 PAINT_EVERY_S = 0.2
-PRESS_RUN, ENDED = "Press Run.", "The run that was under way was ended."
+PRESS_RUN, ENDED = "Press Run.", "The run that was left was stopped before its end."
 FOLDED = ("seed", "model")  # shared controls that fold away
 
 
 class Ended(NamedTuple):
-    """A run that the page shows: its room, its request, what has come of it, and all that makes it again."""
+    """A run that the page shows: its room, its request, what has come of it, all that makes it again, and what was said at its end."""
 
     room: str
     request: Request
     outcome: Any
     capsule: Capsule | None = None
+    note: str = widgets.note("")
 
 
 class Rooms(Tool):
@@ -207,7 +208,12 @@ class Rooms(Tool):
         }  # fmt: skip
         if last is not None and last.room == room.name:
             told = {} if last.capsule is None else self.share.show(last.capsule)
-            return update | self._whole(room, last.outcome, now) | told | {self.runs.note: widgets.note(ended)}
+            return (
+                update
+                | self._whole(room, last.outcome, now)
+                | told
+                | {self.runs.note: widgets.note(ended) if ended else last.note}
+            )
         nothing = {
             self.share.capsule: None,
             self.share.code: "",
@@ -317,7 +323,7 @@ class Rooms(Tool):
         capsule = self._capsule(now, values, asked, request)
         return self.ended(capsule, whole) | {
             **self._whole(room, outcome, now),
-            self.last_run: Ended(room.name, request, outcome, capsule),
+            self.last_run: Ended(room.name, request, outcome, capsule, note),
             self.runs.note: note,
         }
 

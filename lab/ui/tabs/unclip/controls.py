@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from lab.requests.fields import MAX_PROMPT
+from lab.ui.shell import widgets
 from lab.ui.shell.form import Field
 from lab.ui.shell.rooms.controls import MODEL, SEED, picture, prompt
 
@@ -14,7 +14,14 @@ SHARED = (
     picture("second", "Second picture", PICTURES[1]),
     picture("third", "Third picture", PICTURES[2]),
     picture("fourth", "Fourth picture", PICTURES[3]),
-    Field("prompt_from", gr.Textbox, "What the picture shows", "fox", stays=True, options={"max_length": MAX_PROMPT}),
+    Field(
+        "prompt_from",
+        gr.Textbox,
+        "What the picture shows",
+        "fox",
+        stays=True,
+        options={"max_length": widgets.MAX_TYPED},
+    ),
     prompt("red apple"),
     SEED,
 )

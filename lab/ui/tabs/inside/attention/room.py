@@ -10,9 +10,9 @@ import numpy as np
 from lab.capsules.attention_script import attention_script
 from lab.requests.attention import MOST_WEIGHT, AttentionRequest
 from lab.requests.base import LabError, Request, make_request
-from lab.requests.fields import MAX_PROMPT, Forward
+from lab.requests.fields import Forward
 from lab.requests.sampling import LaneSettings
-from lab.ui.shell import lists, pipeline
+from lab.ui.shell import lists, pipeline, widgets
 from lab.ui.shell.form import Field, Preset, one_of
 from lab.ui.shell.instrument import Question
 from lab.ui.shell.rooms.room import Asked, Room
@@ -30,7 +30,7 @@ FIELDS = (
           choices=[("Look", LOOK), ("Weigh", WEIGH), ("Exchange", SWAP)], options={"elem_classes": "segments"}),
     Field("words_names", gr.Textbox, "Words to weigh, commas between", "apple, end", when=one_of("words_experiment", WEIGH), options={"max_length": 120}),
     Field("words_weights", gr.Textbox, "Weights", "-2, 0, 1, 2, 4", when=one_of("words_experiment", WEIGH), options={"max_length": 80}),
-    Field("words_target", gr.Textbox, "Target prompt", YELLOW, when=one_of("words_experiment", SWAP), options={"max_length": MAX_PROMPT}),
+    Field("words_target", gr.Textbox, "Target prompt", YELLOW, when=one_of("words_experiment", SWAP), options={"max_length": widgets.MAX_TYPED}),
     Field("words_kept", gr.Slider, "τ: share of the calls that keep the attention to words", 0.8, when=one_of("words_experiment", SWAP),
           options={"minimum": 0, "maximum": 1, "step": 0.05}),
     Field("words_picture", gr.Slider, "Share of the calls that keep the picture's attention to itself", 0.0, when=one_of("words_experiment", SWAP),
