@@ -266,7 +266,7 @@ class LocalBackend:
     def _events(self, request: Request, stop: threading.Event, client: str) -> Iterator[Event]:
         drive = partial(self.worker.drive, client=client or None)
         compute = partial(self.worker.compute, client=client or None)
-        house = House(self.settings, self.cache, drive, self._scenes, stop, compute)
+        house = House(self.settings, self.cache, drive, self._scenes, stop, compute, self._company)
         events = OPERATIONS[type(request)](request, house)
         try:
             for event in events:
@@ -282,6 +282,10 @@ class LocalBackend:
             raise LabError(in_words(error)) from error
         finally:
             events.close()  # type: ignore[attr-defined]  # operations are generators; closing cancels their lanes
+
+    def _company(self) -> int:
+        """The runs under way; one at least, since a run of no load has no place in the line."""
+        return max(1, self.line.counts[0])
 
     def outlook(self) -> Waiting:
         """What the run of somebody new would meet."""

@@ -51,7 +51,9 @@ APP, DEPLOYMENT, BOARD = "diffusion-lab", "Engine", "diffusion-lab-board"
 NAMESPACE = "diffusion-lab"
 LOOKS = 8  # single looks (a noised picture, a control map) that a replica takes beside its runs
 ON_ITS_WAY_S = 2.0
-BUNDLE_S = 0.03  # events of so long travel together
+# Events of so long travel together. To send a bundle costs a replica one or two milliseconds, so that of many runs each
+# sends more seldom, and all of them no more than about one alone.
+BUNDLE_S = 0.03
 REPORT_S = 1.0
 STALE_S = 5.0  # a replica that has not reported for so long is not shown
 LOOK_S = 0.05  # how soon Stop is seen
@@ -230,7 +232,8 @@ class Engine:
         for model in request.models()[:1]:
             await self.holding(model)
         inbox: asyncio.Queue[Event | Refusal | None] = asyncio.Queue()
-        stop, tell = threading.Event(), asyncio.get_running_loop().call_soon_threadsafe
+        stop, finished = threading.Event(), asyncio.Event()
+        tell = asyncio.get_running_loop().call_soon_threadsafe
 
         def work() -> None:
             try:
@@ -239,6 +242,7 @@ class Engine:
             finally:
                 with suppress(RuntimeError):  # the loop is closed: the replica ends
                     tell(inbox.put_nowait, None)
+                    tell(finished.set)
 
         threading.Thread(target=work, name="lab-run", daemon=True).start()
         try:
@@ -246,7 +250,8 @@ class Engine:
             while not ended:
                 bundle = [await inbox.get()]
                 if bundle[0] is not None:
-                    await asyncio.sleep(BUNDLE_S)
+                    with suppress(TimeoutError):  # what ends a run does not wait
+                        await asyncio.wait_for(finished.wait(), BUNDLE_S * max(1, self.backend.line.counts[0]))
                 while not inbox.empty():
                     bundle.append(inbox.get_nowait())
                 ended = None in bundle

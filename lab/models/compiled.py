@@ -5,6 +5,7 @@ measures how much less. All of it happens in the background: until a batch size 
 do it, torch computes the same.
 """
 
+import itertools
 import logging
 import queue
 import threading
@@ -37,7 +38,8 @@ MOST_ERROR = {"float32": 1e-4, "bfloat16": 0.1}
 class CompiledNetwork:
     """A network beside its compiled self, called like the network. Safe to share.
 
-    A batch size that a call would need is asked of `order`; until it is there, others or torch serve.
+    A batch size that a call would need is asked of `order`, with the word that somebody waits for it; until it is there,
+    others or torch serve.
     `example` are inputs of one row; every input and output has the batch first. `state` and `error` are for people:
     what became of it, and the relative error against torch float32 on the example.
     """
@@ -48,7 +50,7 @@ class CompiledNetwork:
         key: str,
         example: Sequence[Tensor],
         buckets: Sequence[int] = (),
-        order: "Callable[[CompiledNetwork, int], None] | None" = None,
+        order: "Callable[[CompiledNetwork, int, bool], None] | None" = None,
     ) -> None:
         self.network, self.key, self.example, self.buckets = network, key, tuple(example), tuple(buckets)
         self.weights = sum(tensor.nbytes for tensor in network.state_dict().values())
@@ -95,15 +97,15 @@ class CompiledNetwork:
             self._used[bucket] = time.monotonic()
             self._requests = {**self._requests, bucket: request}
 
-    def want(self, bucket: int) -> None:
-        """Order a batch size, unless it is there, being made, or known not to be possible."""
+    def want(self, bucket: int, waits: bool = True) -> None:
+        """Order a batch size, unless it is there, being made, or known not to be possible. `waits`: a call goes without it."""
         if bucket in self._ordered:  # without the lock: nearly every call comes here
             return
         with self._books:
             order = None if bucket in self._ordered else self._order
             self._ordered.add(bucket)
         if order is not None:
-            order(self, bucket)
+            order(self, bucket, waits)
 
     def clear(self) -> None:
         """Compute everything by torch, for good."""
@@ -160,7 +162,7 @@ class WrongOutput(Exception):
 
 
 class Workshop:
-    """Converts and compiles networks in the background, one at a time.
+    """Converts and compiles networks in the background, one at a time: those first that a call waits for.
 
     `folder` keeps converted networks and their checksums for the next start (`NetworkFolder`). A network that computes
     something else than torch does is converted once more; if that is no better, torch computes it. A batch size that no
@@ -171,7 +173,9 @@ class Workshop:
     def __init__(self, folder: Path, threads: int, bfloat16: bool = False) -> None:
         self.folder, self.threads, self.bfloat16 = folder, threads, bfloat16
         self._networks = NetworkFolder(folder)
-        self._orders: queue.SimpleQueue[tuple[CompiledNetwork, int]] = queue.SimpleQueue()
+        # Whether nobody waits, the order's number, the network, the batch size.
+        self._orders: queue.PriorityQueue[tuple[bool, int, CompiledNetwork, int]] = queue.PriorityQueue()
+        self._numbers = itertools.count()
         self._all: weakref.WeakSet[CompiledNetwork] = weakref.WeakSet()
         self._open, self._idle = 0, threading.Condition()
         self._core: Any = None
@@ -188,7 +192,7 @@ class Workshop:
         engine.state = "torch, being compiled"
         self._all.add(engine)
         for bucket in [size for size in URGENT if size in buckets] or list(buckets):
-            engine.want(bucket)
+            engine.want(bucket, waits=False)
         return engine
 
     def release(self, unused_s: float = UNUSED_S, most_bytes: float = MOST_BYTES) -> None:
@@ -202,12 +206,12 @@ class Workshop:
                 engine.drop(bucket)
                 total -= ARRANGED * engine.weights
 
-    def _take(self, engine: CompiledNetwork, bucket: int) -> None:
+    def _take(self, engine: CompiledNetwork, bucket: int, waits: bool) -> None:
         with self._idle:
             self._open += 1
             if self._open == 1:
                 threading.Thread(target=self._work, name="lab-compile", daemon=True).start()
-        self._orders.put((engine, bucket))
+        self._orders.put((not waits, next(self._numbers), engine, bucket))
 
     def finish(self) -> None:
         """Wait until everything that was ordered is made."""
@@ -216,7 +220,7 @@ class Workshop:
 
     def _work(self) -> None:
         while True:
-            engine, bucket = self._orders.get()
+            _, _, engine, bucket = self._orders.get()
             try:
                 self._make(engine, bucket)
                 self.release(unused_s=float("inf"))

@@ -77,7 +77,7 @@ def _draw(
         lanes.append(make(len(lanes), conditional=target))
         alignment = align(words, model.words(swapped), window)
 
-    began, painter, path = time.perf_counter(), Painter(model, request.looks), list[Tensor]()
+    began, painter, path = time.perf_counter(), Painter(model, house.company, request.looks), list[Tensor]()
     seconds: dict[int, float] = {}
     looks = spread(lanes[0].n, request.looks) if request.looks else frozenset()
     kept = len(lanes)

@@ -117,7 +117,7 @@ class Room:
         self._request = self._fitting(request)
         self.subject = _subject(request, model)
         self._editor = Editor(self._request, model, self.subject, anagrams)
-        self.painter = Painter(model, request.replay, hidden=INVERSION)
+        self.painter = Painter(model, house.company, request.replay, hidden=INVERSION)
 
     def _fitting(self, request: EditRequest) -> EditRequest:
         """The request, without a condition that no picture of the exact posterior's set meets."""

@@ -59,7 +59,7 @@ def enlarge(request: EnlargeRequest, house: House) -> Iterator[Event]:
         yield Enlarged(small, formulas, measures, original)
 
         lanes = [_lane(index, settings, small, upsampler) for index, settings in enumerate(request.lanes)]
-        painter, seconds = Painter(upsampler), dict[int, float]()
+        painter, seconds = Painter(upsampler, house.company), dict[int, float]()
         for record in house.drive(upsampler.denoiser(FACTOR * small.shape[0]), lanes):
             seconds[record.lane] = time.perf_counter() - began
             yield painter.step(record, seconds[record.lane])
@@ -74,7 +74,7 @@ def _drawn(request: EnlargeRequest, house: House, began: float) -> Generator[Ste
     settings = LaneSettings(steps=DRAWING_STEPS, seed=request.seed, guidance_scale=request.guidance_scale)
     with house.lease(DRAWN_BY) as model:
         denoiser, halves = model.denoiser(FORWARD), (model.conditioning(request.condition), model.unconditional())
-        painter = Painter(model)
+        painter = Painter(model, house.company)
         for record in house.drive(denoiser, [make_lane(SMALL, settings, denoiser, *halves)]):
             yield painter.step(record, time.perf_counter() - began)
     return painter.pictures[SMALL]

@@ -28,6 +28,11 @@ class Compute(Protocol):
     def __call__(self, function: Callable[[], T], stop: threading.Event | None) -> T: ...
 
 
+def alone() -> int:
+    """The company of a run that has the device for itself."""
+    return 1
+
+
 def inline(function: Callable[[], T], stop: threading.Event | None) -> T:
     """As Compute, in this thread."""
     return function()
@@ -43,6 +48,7 @@ class House:
     scenes: forward_process.Scenes = field(default_factory=forward_process.Scenes)
     stop: threading.Event | None = None  # the run's: a lease or a function that waits is given up
     call: Compute = inline
+    company: Callable[[], int] = alone  # how many runs share the device at this moment, this one included
 
     def lease(self, name: str) -> AbstractContextManager[Any]:
         """The model as ModelCache.lease has it, for as long as the run is not stopped."""

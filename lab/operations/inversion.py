@@ -45,11 +45,11 @@ def inversion(request: InversionRequest, house: House) -> Iterator[Event]:
         up = scheduler("DDIMInversion")
         lowest = Level.from_alpha_bar(float(denoiser.process.alphas_cumprod[int(up.timesteps[0])]))
         x_T = down = forward_process.q_sample(x_0, lowest, noise.initial(x_0.shape))
-        painter = Painter(model)
+        painter = Painter(model, house.company)
         for record in house.drive(denoiser, [Lane(0, up, x_T, noise, conditional)]):
             x_T = record.x_t
             yield painter.step(record, time.perf_counter() - began)
-        painter = Painter(model)  # the way down is another run: its rounds are its own
+        painter = Painter(model, house.company)  # the way down is another run: its rounds are its own
         descent_began = time.perf_counter()
         for record in house.drive(denoiser, [Lane(1, scheduler("DDIM"), x_T, noise, conditional)]):
             down = record.x_0

@@ -1,7 +1,7 @@
 """Records of the engine as the Steps of a run, at a bounded cost."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 
 import numpy as np
@@ -13,11 +13,12 @@ from lab.models.loaders import LoadedModel
 from lab.models.tensors import to_uint8
 from lab.requests.sampling import Decoded, Step
 
-PREVIEW_SHARE = 0.03  # of a run's time may go into previews that need a decoder
+PREVIEW_SHARE = 0.03  # of the time in which runs draw may go into previews that need a decoder
 
 
 class Painter:
-    """Turns records into Steps, at a cost of at most PREVIEW_SHARE of the run where a picture is a decoder's work.
+    """Turns records into Steps, at a cost of at most PREVIEW_SHARE of the run where a picture is a decoder's work; of its part of
+    the time, where it is one of a `company` of runs on the same device: else sixteen runs decode for half of it.
 
     x_t is always the cheap preview. x_0 is decoded in rounds, as often as that share allows: where it is decoded at
     call i of one lane, it is at call i of every lane, so that lanes side by side show the same kind of picture. In
@@ -27,9 +28,14 @@ class Painter:
     """
 
     def __init__(
-        self, model: LoadedModel, replay_steps: int = 0, hidden: int | None = None, tiny: bool = False
+        self,
+        model: LoadedModel,
+        company: Callable[[], int],
+        replay_steps: int = 0,
+        hidden: int | None = None,
+        tiny: bool = False,
     ) -> None:
-        self.model, self.replay_steps, self.hidden = model, replay_steps, hidden
+        self.model, self.company, self.replay_steps, self.hidden = model, company, replay_steps, hidden
         self._sketch = model.tiny.to_picture if model.tiny else model.to_picture
         self._finish = model.tiny.to_values if model.tiny and tiny else model.to_values
         self.spent_s = 0.0
@@ -59,7 +65,7 @@ class Painter:
 
     def _in_round(self, i: int, elapsed_s: float) -> bool:
         """Whether call i is decoded, in all lanes alike: the first of them that comes there decides."""
-        return self.rounds.setdefault(i, i > 0 and self.spent_s <= PREVIEW_SHARE * elapsed_s)
+        return self.rounds.setdefault(i, i > 0 and self.spent_s <= PREVIEW_SHARE * elapsed_s / self.company())
 
     def _decoded(self, record: Record) -> np.ndarray:
         began = time.perf_counter()

@@ -92,7 +92,8 @@ def _draw(request: SamplingRequest, house: House) -> Generator[Step | LaneResult
             lanes.append(make_lane(REFERENCE, settings, denoiser, *halves.of(settings)))
 
         began = time.perf_counter()
-        painter = Painter(model, request.replay, hidden=REFERENCE, tiny=request.decoder == "tiny")
+        tiny = request.decoder == "tiny"
+        painter = Painter(model, house.company, request.replay, hidden=REFERENCE, tiny=tiny)
         paths: dict[int, list[Record]] = {lane.index: [] for lane in lanes}
         seconds: dict[int, float] = {}
         for record in house.drive(denoiser, lanes):

@@ -231,7 +231,7 @@ def _draw(space: Space, leased: dict[str, Any], house: House) -> Iterator[Event]
     for way, model in models.items():
         if lanes := [index for index, lane in enumerate(request.lanes) if lane.way == way]:
             denoiser = model.denoiser(FORWARD)
-            painters[way] = Painter(model, request.replay)
+            painters[way] = Painter(model, house.company, request.replay)
             runs.append(house.drive(denoiser, [_lane(index, space, model, denoiser) for index in lanes]))
     judge = Jury(space, leased[JUDGE]) if request.judged else None
     if judge:

@@ -1,6 +1,7 @@
 """Compiled networks compute what torch computes: on the shipped models, for any number of rows, in any company."""
 
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -95,6 +96,18 @@ def test_a_batch_size_is_compiled_when_it_is_called_for_and_released_when_it_is_
     assert sizes() == [] and made.nbytes == 0
     torch.testing.assert_close(made(*inputs(4)), small(*inputs(4)))
     assert sizes() == [4] and made.state == "OpenVINO float32"
+
+
+def test_what_a_call_waits_for_is_compiled_before_what_none_has_asked_for(workshop, monkeypatch):
+    """While the first order is being made, six more come in."""
+    own, made, busy = Workshop(workshop.folder, threads=1), [], threading.Event()
+    monkeypatch.setattr(own, "_make", lambda engine, bucket: (busy.wait(10), made.append((engine.key, bucket))))
+    networks = {key: own(Small().eval(), key, inputs(1), (1, 2, 4, 8, 16)) for key in ("first", "second")}
+    for key, rows in (("second", 5), ("first", 1)):
+        networks[key](*inputs(rows))
+    busy.set()
+    own.finish()
+    assert made == [("first", 2), ("second", 8), ("first", 1), ("first", 16), ("second", 2), ("second", 16)]
 
 
 @pytest.fixture
