@@ -17,8 +17,8 @@ from lab.engine.process import Level
 
 
 def classifier_free(conditional: Tensor, unconditional: Tensor, scale: float) -> Tensor:
-    """Classifier-free guidance (Ho and Salimans 2022, equation 6): unconditional + scale * (conditional - unconditional)."""
-    return torch.lerp(unconditional, conditional, scale)
+    """Classifier-free guidance (Ho and Salimans 2022, equation 6). Not torch's lerp, whose last bit depends on the company."""
+    return unconditional + scale * (conditional - unconditional)
 
 
 class ClassifierFree:
