@@ -7,8 +7,9 @@ BROWSER = "tests/browser/"
 TABS = tuple(f"{BROWSER}test_{name}" for name in ("controlnet", "edit", "inside", "unclip"))
 SHARED = "tests/test_written_notebooks.py"  # whose tests both take, one by one
 LONG = (BROWSER, *(f"tests/{name}.py" for name in (
-    "models/test_compiled", "backends/test_ray_serve", "load/test_soak", "load/test_overload", "capsules/test_script",
-    "deploy/test_space", "models/test_distilled", "load/test_faults", "test_safety",
+    "test_claims", "capsules/test_edit_script", "test_safety", "capsules/test_script", "load/test_soak",
+    "backends/test_ray_serve", "models/test_compiled", "load/test_overload", "deploy/test_space", "load/test_faults",
+    "models/test_distilled",
 )))  # fmt: skip
 
 
