@@ -90,7 +90,7 @@ def test_stop_keeps_the_pictures_and_run_goes_on(tab):
     many = ", ".join(map(str, range(1, 21)))  # it is not over before Stop is pressed
     tab.locator("#guidance-seeds textarea").fill(many)
     begin(tab)
-    stop_at(tab, "guidance", r"step [1-9]\d* of 1080")
+    stop_at(tab, "guidance", r"step [1-9]\d\d+ of 1080")
     ended(tab, "Stopped.")
     stopped = pictures(tab)
     assert len(stopped) > 6 and all(stopped[key] == uri for key, uri in before.items())
