@@ -86,17 +86,15 @@ def ended(page: Page, tab: str) -> None:
     )
 
 
-def stop_at(page: Page, tab: str, words: str) -> None:
-    """Press Stop as soon as the note says `words`: the page itself does, since a run may last no longer than a driver takes to look."""
+def stop_at(page: Page, address: "Served", tab: str, words: str) -> None:
+    """Press Stop as soon as the note says `words`, while the server rests: a page may lag behind a run that is soon over."""
     page.wait_for_function(
-        """([tab, words]) => {
-          const stop = document.getElementById(`${tab}-stop`);
-          if (stop.disabled || !new RegExp(words).test(document.getElementById(`${tab}-note`).textContent)) return false;
-          stop.click();
-          return true;
-        }""",
+        """([tab, words]) => !document.getElementById(`${tab}-stop`).disabled
+          && new RegExp(words).test(document.getElementById(`${tab}-note`).textContent)""",
         arg=[tab, words],
     )
+    with address.paused(), page.expect_request(lambda request: request.method == "POST"):
+        page.evaluate("tab => document.getElementById(`${tab}-stop`).click()", tab)
 
 
 def watch_requests(page: Page) -> list[str]:

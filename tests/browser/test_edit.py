@@ -140,12 +140,12 @@ def test_a_link_brings_the_run_with_its_mask_to_another_page(tab, browser):
     other.close()
 
 
-def test_stop_keeps_what_is_there(tab):
+def test_stop_keeps_what_is_there(tab, address):
     tab.get_by_role("button", name="More ▼").click()
     fill(tab.get_by_label("number input for Steps").last, "100")
     fill(tab.get_by_label("number input for Seeds").last, "8")
     tab.locator("#edit-run").click()
-    stop_at(tab, "edit", r"40 pictures · ([4-9]\d\d|1\d{3}) of 2400 denoiser calls")
+    stop_at(tab, address, "edit", r"40 pictures · ([4-9]\d\d|1\d{3}) of 2400 denoiser calls")
     finished(tab, "Stopped.")
     assert len(pictures(tab)) == 40
 
