@@ -151,9 +151,8 @@ class BoundRequest:
             for array, part in zip(self._inputs, inputs, strict=True):
                 np.copyto(array[:rows], part.numpy())
                 array[rows:] = 0
-            self._request.infer(
-                share_outputs=True
-            )  # in this thread: to hand it to another costs a small network a twentieth
+            self._request.start_async()
+            self._request.wait()
             return tuple(torch.from_numpy(array[:rows].copy()) for array in self._outputs)
 
 

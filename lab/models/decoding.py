@@ -40,11 +40,23 @@ def _thread_of(process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(1, "lab-decode")
 
 
-class TinyDecoder:
-    """Decodes x_0 as a UNet draws it, without its autoencoder. Its network may be moved while nobody leases it. Safe to share."""
+class Decoder:
+    """Makes pictures of x_0 as a UNet draws it: the second half of an autoencoder, or a tiny network in its place. Its network may be
+    moved while nobody leases it. Safe to share.
 
-    def __init__(self, network: AutoencoderTiny, engines: Engines) -> None:
-        self.network, self._engines = network, engines
+    Its latents are x_0 * `deviation` + `mean`, numbers or one a channel (channels, 1, 1). `name` is that of its compiled network.
+    """
+
+    def __init__(
+        self,
+        network: AutoencoderKL | AutoencoderTiny,
+        engines: Engines,
+        name: str,
+        mean: Tensor | float,
+        deviation: Tensor | float,
+    ) -> None:
+        self.network, self._engines, self._name = network, engines, name
+        self._mean, self._deviation = mean, deviation
         self._weight = next(network.parameters())  # says where it is
 
     def to_values(self, x_0: Tensor) -> Tensor:
@@ -58,14 +70,19 @@ class TinyDecoder:
     @torch.inference_mode()
     def try_out(self, x_0: Tensor) -> Tensor:
         """As `to_values`, of an x_0 of any side, by torch alone and in this thread."""
-        return self.network.decode(self._latents(x_0)).sample[0]
+        return Decode(self.network)(self._latents(x_0))[0]
 
     @torch.inference_mode()
     def _decoded(self, x_0: Tensor) -> Tensor:
         latents = self._latents(x_0)
-        decode = self._engines("tiny decoder", lambda: Decode(self.network), [latents], buckets=(1,))
+        decode = self._engines(self._name, lambda: Decode(self.network), [latents], buckets=(1,))
         return decode(latents)[0][0].float().cpu()
 
     def _latents(self, x_0: Tensor) -> Tensor:
         """What diffusers' pipelines hand to it, (1, channels, height, width)."""
-        return (x_0 / self.network.config.scaling_factor)[None].to(self._weight)
+        return (x_0 * self._deviation + self._mean)[None].to(self._weight)
+
+
+def tiny_decoder(network: AutoencoderTiny, engines: Engines) -> Decoder:
+    """A tiny decoder of the latents that its file scales (TAESD's are as the UNet draws them)."""
+    return Decoder(network, engines, "tiny decoder", 0.0, 1 / network.config.scaling_factor)

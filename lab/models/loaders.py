@@ -44,7 +44,7 @@ from lab.engine.process import VariancePreserving
 from lab.models.cache import ModelCache, Shelf, alone, first_line
 from lab.models.clip import LoadedClip, read_clip
 from lab.models.compiled import Engines, Workshop
-from lab.models.decoding import TinyDecoder
+from lab.models.decoding import Decoder, tiny_decoder
 from lab.models.exact import ExactData, ExactDenoiser, Support, TwoGroups
 from lab.models.families import LoadedAutoencoder, LoadedFamily, read_autoencoder, read_family
 from lab.models.guides import LoadedClassifier, LoadedNoisedClip
@@ -118,7 +118,7 @@ class LoadedModel(Protocol):
     distilled: bool  # with its guidance (LCM): a row's prompt says at what scale, and there is no unconditional twin
 
     @property
-    def tiny(self) -> TinyDecoder | None:
+    def tiny(self) -> Decoder | None:
         """What makes a picture of x_0 too, in a fraction of the time and less sharply; None where there is no such thing."""
         ...
 
@@ -475,9 +475,7 @@ def _latent_diffusion(
     return loaded
 
 
-def _tiny_decoder(
-    row: Model, xl: bool, settings: Settings, shelf: Shelf, workshop: Workshop | None
-) -> TinyDecoder | None:
+def _tiny_decoder(row: Model, xl: bool, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> Decoder | None:
     """What decodes a model's latents beside its autoencoder; None where the lab has none, or cannot fetch its ten megabytes: the
     model draws without it."""
     source = row.tiny_decoder
@@ -490,7 +488,7 @@ def _tiny_decoder(
         return None
     key = content_key(folder)
     network = _part(folder, AutoencoderTiny, pick_dtype(settings), settings, shelf, name="tiny decoder")
-    return TinyDecoder(network, shelf(f"{key}/engines", lambda: Engines(key, workshop)))
+    return tiny_decoder(network, shelf(f"{key}/engines", lambda: Engines(key, workshop)))
 
 
 def _check_index(index: dict[str, Any], encoders: dict[str, str]) -> None:

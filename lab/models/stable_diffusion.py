@@ -28,10 +28,10 @@ from lab.engine.process import VariancePreserving
 from lab.models.attention import AttentionDenoiser
 from lab.models.cache import first_line
 from lab.models.compiled import Engines
-from lab.models.decoding import Decode, TinyDecoder, decoding_thread
+from lab.models.decoding import Decoder, decoding_thread
 from lab.models.parts import side_of, without_paths
 from lab.models.prompts import EncodedPrompt, PromptReader, embed_scale
-from lab.models.tensors import to_signed, to_uint8
+from lab.models.tensors import to_signed
 from lab.requests.base import LabError
 from lab.requests.fields import Condition, Forward
 from lab.requests.sampling import ControlWindow
@@ -178,9 +178,8 @@ class LatentDenoiser:
         self.shape = (self.unet.config.out_channels, side, side)
         self.fills = self.unet.config.in_channels > self.unet.config.out_channels
         width: int | None = unet.config.time_cond_proj_dim
-        self._embeddings = lru_cache(maxsize=2)(
-            partial(_embeddings, width)
-        )  # the next call has mostly the same prompts
+        # The next call has mostly the same prompts.
+        self._embeddings = lru_cache(maxsize=2)(partial(_embeddings, width))
 
     def __call__(self, x_t: Tensor, t: Tensor, conditioning: Sequence[TextRow]) -> Tensor:
         """Predict for rows x_t (rows, channels, height, width) at timesteps t (rows,)."""
@@ -292,7 +291,7 @@ class Parts:
     encoders: tuple[tuple[Any, Any], ...]  # pairs of tokenizer and text encoder: one, or SDXL's two
     scheduler: Any  # only its configuration and its forward process are used: schedulers hold state
     zeros: bool = False  # SDXL: no negative prompt is zeros
-    tiny: TinyDecoder | None = None  # of the same latents as the autoencoder
+    tiny: Decoder | None = None  # of the same latents as the autoencoder
 
     def __post_init__(self) -> None:
         """Raises LabError where the UNet does not draw what the autoencoder decodes, from text, or from text, a mask and the
@@ -412,8 +411,9 @@ class LoadedStableDiffusion:
             False,
             WeakSet[LoadedControl](),
         )  # the parts alone, and ControlNets that go with them
-        self.styled, self._engines = styled, engines
+        self.styled = styled
         self._weight = next(parts.autoencoder.parameters())  # says where all are
+        self._decoder = Decoder(parts.autoencoder, engines, "decoder", self._mean, self._deviation)
         self._denoiser = LatentDenoiser(parts.unet, parts.scheduler, engines)
         self.shape, self.fills = self._denoiser.shape, self._denoiser.fills
         self.distilled = parts.unet.config.time_cond_proj_dim is not None
@@ -517,16 +517,10 @@ class LoadedStableDiffusion:
         return self.unconditional() if conditioning is None else conditioning
 
     def to_values(self, x_0: Tensor) -> Tensor:
-        return decoding_thread().submit(self._decoded, x_0).result()
+        return self._decoder.to_values(x_0)
 
     def to_picture(self, x_0: Tensor) -> np.ndarray:
-        return to_uint8(self.to_values(x_0))
-
-    @torch.inference_mode()
-    def _decoded(self, x_0: Tensor) -> Tensor:
-        latents = (x_0 * self._deviation + self._mean)[None].to(self._weight)
-        decode = self._engines("decoder", lambda: Decode(self.autoencoder), [latents], buckets=(1,))
-        return decode(latents)[0][0].float().cpu()
+        return self._decoder.to_picture(x_0)
 
     def preview(self, x: Tensor) -> np.ndarray:
         """A linear map from latents to RGB: a thousandth of a decode, at the latents' own resolution."""
@@ -566,9 +560,8 @@ class LoadedStableDiffusion:
         side = whole * self.shape[1] // self.side
         values = [to_signed(picture, (whole, whole)) for picture in self._examples]
         latents = torch.stack([self.from_values(one) for one in values]).transpose(0, 1).flatten(1)
-        pixels = (
-            torch.stack([to_signed(picture, (side, side)) for picture in self._examples]).transpose(0, 1).flatten(1)
-        )
+        small = torch.stack([to_signed(picture, (side, side)) for picture in self._examples])
+        pixels = small.transpose(0, 1).flatten(1)
         design = torch.cat([latents, torch.ones(1, latents.shape[1])])
         to_rgb = torch.linalg.lstsq(design.T, pixels.T).solution.T
         return ExampleLatents(to_rgb, latents.mean(dim=1), torch.cov(latents, correction=0), len(self._examples))

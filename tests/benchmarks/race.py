@@ -185,7 +185,7 @@ class Ours:
     def floor(self, *calls: int, pictures: int) -> Callable[[], None]:
         """The compiled UNet's calls of so many rows each, then the decoder's, back to back."""
         with self.backend.cache.lease(BASE) as model:
-            engines = model._engines._engines
+            engines = model._denoiser._engines._engines
         unet, decoder = engines["denoiser"], engines["decoder"]
 
         def call(engine: Any, rows: int) -> Any:

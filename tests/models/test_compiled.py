@@ -99,13 +99,21 @@ def test_a_batch_size_is_compiled_when_it_is_called_for_and_released_when_it_is_
 
 
 def test_what_a_call_waits_for_is_compiled_before_what_none_has_asked_for(workshop, monkeypatch):
-    """While the first order is being made, six more come in."""
-    own, made, busy = Workshop(workshop.folder, threads=1), [], threading.Event()
-    monkeypatch.setattr(own, "_make", lambda engine, bucket: (busy.wait(10), made.append((engine.key, bucket))))
-    networks = {key: own(Small().eval(), key, inputs(1), (1, 2, 4, 8, 16)) for key in ("first", "second")}
-    for key, rows in (("second", 5), ("first", 1)):
-        networks[key](*inputs(rows))
-    busy.set()
+    """While the first order is being made, five more come in."""
+    own, made, begun, go = Workshop(workshop.folder, threads=1), [], threading.Event(), threading.Event()
+
+    def make(engine, bucket):
+        begun.set()
+        assert go.wait(60)
+        made.append((engine.key, bucket))
+
+    monkeypatch.setattr(own, "_make", make)
+    first = own(Small().eval(), "first", inputs(1), (1, 2, 4, 8, 16))
+    assert begun.wait(60)
+    second = own(Small().eval(), "second", inputs(1), (1, 2, 4, 8, 16))
+    second(*inputs(5))
+    first(*inputs(1))
+    go.set()
     own.finish()
     assert made == [("first", 2), ("second", 8), ("first", 1), ("first", 16), ("second", 2), ("second", 16)]
 

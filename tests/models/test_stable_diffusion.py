@@ -22,7 +22,7 @@ from transformers import CLIPTokenizer
 from lab.backends.local import LocalBackend
 from lab.catalog import CONTROLS, MODELS, rules_for, samplers_for
 from lab.engine.lanes import drive
-from lab.models.decoding import _thread_of
+from lab.models.decoding import Decoder, _thread_of
 from lab.models.loaders import load, make_cache, weigh
 from lab.models.pictures import PictureSet
 from lab.models.prompts import CACHED_PROMPTS
@@ -214,9 +214,9 @@ def test_whoever_asks_one_thread_decodes(studio, monkeypatch):
     """Scratch is kept for every thread that ever did. After a fork it is a thread of the new process."""
     threads = []
     with studio.cache.lease("text-to-image") as model, ThreadPoolExecutor(4) as askers:
-        whole = type(model)._decoded
+        whole = Decoder._decoded
         monkeypatch.setattr(
-            type(model), "_decoded", lambda self, x_0: (threads.append(get_native_id()), whole(self, x_0))[1]
+            Decoder, "_decoded", lambda self, x_0: (threads.append(get_native_id()), whole(self, x_0))[1]
         )
         pictures = list(askers.map(model.to_picture, [torch.ones(model.shape)] * 8))
     assert len(threads) == 8 and len(set(threads)) == 1 and threads[0] != get_native_id()
