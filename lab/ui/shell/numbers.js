@@ -13,15 +13,17 @@
     if (said && said.note.textContent === said.text) [said.note.className, said.note.innerHTML] = said.before;
     said = null;
   };
-  const say = (box, value, limits) => {
+  const say = (box, typed, limits) => {
     unsay();
     const note = document.querySelector(`#${window.labTabs?.shown()}-note .lab-note`);
     if (!note) return;
     const label = box.ariaLabel?.replace(/^number input for /, "") || box.labels?.[0]?.textContent.trim();
-    const text = `${label}: ${value || "nothing"} is not possible, ${box.value} is taken. ${advice(limits)}`;
+    const text = `${label}: ${typed} is not possible, ${box.value} is taken. ${advice(limits)}`;
     said = { note, text, before: [note.className, note.innerHTML] };
     [note.className, note.textContent] = ["lab-note bad", text];
   };
+  // Of "e" or "1e999" the browser gives no value.
+  const read = ({ value, validity }) => ({ value, typed: value || (validity.badInput ? "what was typed" : "nothing") });
   const refused = new WeakMap(); // what was typed; Gradio may write there, late, the number that it was told before
   document.addEventListener("input", (event) => {
     const box = event.target, limits = limitsOf(box);
@@ -32,18 +34,18 @@
       unsay();
       return void refused.delete(box);
     }
-    refused.set(box, box.value);
+    refused.set(box, read(box));
     event.stopImmediatePropagation();
     box.reportValidity();
   }, true);
   const settle = ({ target: box }) => {
-    const limits = limitsOf(box), value = refused.get(box) ?? box.value;
+    const limits = limitsOf(box), { value, typed } = refused.get(box) ?? read(box);
     if (!limits || fits({ value }, limits)) return;
     const low = limits.min === "" ? -Infinity : Number(limits.min), high = limits.max === "" ? Infinity : Number(limits.max);
     box.value = value === "" ? limits.value : Math.min(Math.max(whole(limits) ? Math.round(value) : value, low), high);
     box.setCustomValidity("");
     box.dispatchEvent(new Event("input", { bubbles: true }));
-    say(box, value, limits);
+    say(box, typed, limits);
   };
   for (const kind of ["change", "focusout"]) document.addEventListener(kind, settle, true);
 }

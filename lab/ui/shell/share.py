@@ -13,7 +13,7 @@ A tab names its controls once, by the names that its capsules give them:
 
 import json
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
 from html import escape
 from pathlib import Path
@@ -58,6 +58,8 @@ NOTHING = "There is nothing to share yet: press Run first."
 ALONE = "The picture was the sender's own and is too large for a link. Choose one; all else is set."
 COPIED = "The link is copied. It opens this tab with these settings."
 COPIED_IN_PART = "The link is copied, but your own picture is too large for it. Settings, JSON, has the picture, too."
+WRITING = "Writing …"
+MOST_NAMED = 3  # files that a sentence names
 ELSEWHERE = "These settings belong to a tab that this lab does not have."
 
 SHEET_JS = beside(__file__, "sheet.js")
@@ -156,7 +158,7 @@ class Panel:
             None, self.code, None, js=COPY_JS, api_visibility="private"
         )
         outputs = [self.files, self.note]
-        pressed(self.json)(self.on_json, self.capsule, outputs, api_visibility="private", show_progress_on=self.files)
+        pressed(self.json)(self.on_json, self.capsule, outputs, **QUIET)
         pressed(self.comparison)(self.on_comparison, self.capsule, [self.sheet, self.note], queue=False, **QUIET).then(
             None, self.sheet, None, js=SHEET_JS, api_visibility="private"
         )
@@ -175,7 +177,7 @@ class Panel:
     def saves(self, button: gr.Button, files: Callable[[dict[Any, Any]], Iterable[Path]], inputs: set[Any]) -> None:
         """Have a button save `files(values)`, which reads `inputs`."""
         outputs = [self.files, self.note]
-        button.click(partial(self.save, files), inputs, outputs, api_visibility="private", show_progress_on=self.files)
+        button.click(partial(self.saving, files), inputs, outputs, **QUIET)
 
     def saves_chart(self, button: gr.Button, of: str) -> None:
         """Have a button save the numbers of the chart with the id `of`, which the page itself does."""
@@ -242,13 +244,23 @@ class Panel:
         sheet = {"capsule": to_json(capsule), "words": words, "keyword": KEYWORD}
         return {self.sheet: json.dumps(sheet), self.note: widgets.note("")}
 
+    def saving(self, files: Callable[[dict[Any, Any]], Iterable[Path]], values: dict[Any, Any]) -> Iterator[Update]:
+        """As `save`, with a word before: a film takes seconds."""
+        yield {self.note: widgets.note(WRITING)}
+        yield self.save(files, values)
+
     def save(self, files: Callable[[dict[Any, Any]], Iterable[Path]], values: dict[Any, Any]) -> Update:
         """What `files(values)` makes, for the visitor to take, or a sentence about why there is none."""
         return self.answer(lambda: self.saved(*files(values)))
 
     def saved(self, *paths: Path) -> Update:
-        """Files for the visitor to take."""
-        return {self.files: gr.update(value=[str(path) for path in paths], visible=True), self.note: widgets.note("")}
+        """Files for the visitor to take, and where they are."""
+        names, more = ", ".join(path.name for path in paths[:MOST_NAMED]), len(paths) - MOST_NAMED
+        ready = f"{names}{f' and {more} more' if more > 0 else ''} {'is' if len(paths) == 1 else 'are'} ready below, under Your files."
+        return {
+            self.files: gr.update(value=[str(path) for path in paths], visible=True),
+            self.note: widgets.note(ready),
+        }
 
     def answer(self, work: Callable[[], Update]) -> Update:
         """What `work` saves, or a sentence about why it cannot."""
