@@ -39,8 +39,10 @@
     box.reportValidity();
   }, true);
   const settle = ({ target: box }) => {
-    const limits = limitsOf(box), { value, typed } = refused.get(box) ?? read(box);
-    if (!limits || fits({ value }, limits)) return;
+    const limits = limitsOf(box);
+    if (!limits) return;
+    const { value, typed } = refused.get(box) ?? read(box);
+    if (fits({ value }, limits)) return;
     const low = limits.min === "" ? -Infinity : Number(limits.min), high = limits.max === "" ? Infinity : Number(limits.max);
     box.value = value === "" ? limits.value : Math.min(Math.max(whole(limits) ? Math.round(value) : value, low), high);
     box.setCustomValidity("");
