@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from lab.catalog import add_hub_models
 from lab.settings import ASSETS, Settings
@@ -25,6 +26,7 @@ from lab.ui.shell.header import header
 from lab.ui.shell.instrument import Instrument
 from lab.ui.shell.openers import OPEN_JS
 from lab.ui.shell.page import Page, keep_sessions_small
+from lab.ui.shell.streams import Streams
 from lab.ui.shell.strip import strip
 from lab.ui.tabs import (
     controlnet,
@@ -110,6 +112,7 @@ def launch_options(backend: Any, settings: Settings) -> dict[str, Any]:
                 *(route() for tab in TABS for route in tab.routes),
             ],
             "exception_handlers": {404: missing.nowhere},
+            "middleware": [Middleware(Streams)],
         },
         "allowed_paths": [str(ASSETS / "images")],
         "state_session_capacity": 1000,  # what a visitor last made is kept, a few megabytes each
