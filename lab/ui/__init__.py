@@ -73,6 +73,7 @@ def build(backend: Any, settings: Settings) -> gr.Blocks:
         header("Diffusion Lab", "Watch diffusion models draw, one paper at a time.", TABS)
         door = share.Door()
         strip(TABS)
+        address.notice()
         built = {}
         with gr.Tabs(overflow_behavior="wrap") as book:  # so that there is a button for each, for the strip to press
             for tab in TABS:

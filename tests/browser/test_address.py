@@ -1,5 +1,6 @@
 """The address names what is shown, and Back goes to what was shown before, in a real browser."""
 
+import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -90,6 +91,28 @@ def test_an_address_that_names_nothing_becomes_that_of_what_is_shown(page, addre
     page.goto(f"{address}/{query}&__theme=dark")
     page.wait_for_url(f"{address}/?__theme=dark")
     shows(page, "Start")
+    expect(page.locator("#lab-astray")).to_contain_text("that the lab does not have" if "tab=" in query else "")
+
+
+@pytest.mark.same_page
+def test_a_place_alone_is_one_of_the_notes(page, address):
+    page.goto(f"{address}/?at=2.1")
+    shows(page, "Notes")
+    page.wait_for_function("document.activeElement.textContent.startsWith('2.1 ')")
+    expect(page).to_have_title(re.compile("^2 .+ · Notes · Diffusion Lab$"))
+    expect(page.locator("#tab-notes .remark, #lab-astray:not(:empty)")).to_have_count(0)
+    page.goto(f"{address}/?at=99.1")
+    expect(page.locator("#tab-notes .remark")).to_contain_text("names a page “99” that the notes do not have")
+    page.goto(f"{address}/?tab=papers&at=nothing")
+    shows(page, "Papers")
+    expect(page.locator("#lab-astray")).to_have_text(
+        "The address names a place “nothing” that the tab Papers does not have. The tab is shown from its beginning."
+    )
+    page.wait_for_url(f"{address}/?tab=papers")
+    expect(page).to_have_title("Papers · Diffusion Lab")
+    open_tab(page, "Start")
+    expect(page.locator("#lab-astray")).to_have_text("")
+    expect(page).to_have_title("Diffusion Lab")
 
 
 @pytest.mark.same_page

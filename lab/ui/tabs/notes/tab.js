@@ -1,6 +1,7 @@
 // The notes in their tab: pages are fetched when they are asked for, and the lab's address says which step is read, on which numbers.
 //
-// A place is a page, and perhaps a step of it and the numbers that differ from the step's own: "forward.posterior-mean,t:700".
+// A place is a page, and perhaps a step of it and the numbers that differ from the step's own: "forward.posterior-mean,t:700". One that a person types may have
+// the numbers that stand before their titles: "2.3".
 import { answered, check, refusal } from "./checks.js";
 import { begin, fit } from "./page.js";
 
@@ -11,6 +12,7 @@ const read = (place) => {
   const [whole, ...pairs] = place.split(","), [name, ...rest] = whole.split(".");
   return { name, step: rest.join("."), numbers: pairs.map((pair) => pair.split(/:(.*)/s, 2)) };
 };
+const short = (name) => `“${name.slice(0, 40)}${name.length > 40 ? "…" : ""}”`;
 const idOf = (name, step) => `${name}-${step}`;
 const formOf = (step) => step?.querySelector("form.check");
 const changed = (form) => [...(form?.querySelectorAll("input") ?? [])].filter((one) => one.value.trim() !== one.defaultValue && !refusal(one));
@@ -101,7 +103,8 @@ export const attach = async (element) => {
   // entry of the browser's history. The newest call has the page.
   const go = async (place, push = false) => {
     const mine = ++latest, wanted = read(place);
-    const name = names.includes(wanted.name) ? wanted.name : first;
+    const number = /^[1-9]\d?$/.test(wanted.name) ? names[wanted.name] : null;
+    const name = names.includes(wanted.name) ? wanted.name : number ?? first;
     let page = null;
     notes.ariaBusy = "true";
     try {
@@ -119,10 +122,11 @@ export const attach = async (element) => {
     fit(notes);
     await frame(); // the browser's own scrolling, after Back, comes first
     if (mine !== latest) return;
-    const step = (wanted.step && notes.querySelector(`[id="${CSS.escape(idOf(name, wanted.step))}"]`)) || null;
+    const byNumber = () => [...notes.querySelectorAll("article .here")].find((one) => one.textContent === `${wanted.name}.${wanted.step}`)?.closest("article");
+    const step = (wanted.step && (notes.querySelector(`[id="${CSS.escape(idOf(name, wanted.step))}"]`) ?? byNumber())) || null;
     let words = "";
-    if (name !== wanted.name) words = "The link names a page that the notes do not have. Here they begin.";
-    else if (wanted.step && !step) words = "The link names a step that this chapter does not have. Here it begins.";
+    if (name !== wanted.name && !notes.querySelector("h2").textContent.startsWith(`${wanted.name} `)) words = `The link names a page ${short(wanted.name)} that the notes do not have. Here they begin.`;
+    else if (wanted.step && !step) words = `The link names a step ${short(wanted.step)} that this chapter does not have. Here it begins.`;
     const opened = !here.name, form = formOf(step), refused = form && !push ? set(form, wanted.numbers) : [];
     if (refused.length) words = `The link's ${refused.slice(0, 3).join(", ").slice(0, 60)} cannot be taken: the step's own numbers stand there.`;
     remark(notes, step?.querySelector("h3") ?? notes.querySelector("h2"), words);
@@ -134,6 +138,7 @@ export const attach = async (element) => {
     here = { name, step };
     notes.ariaBusy = null;
     write(push);
+    window.labAddress.name(TAB, `${notes.querySelector("h2").textContent} · Notes`);
     if (!push && changed(form).length && form.classList.contains("old")) check(form);
   };
 
