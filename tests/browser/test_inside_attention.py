@@ -47,7 +47,7 @@ def test_words_light_their_maps_up_and_steps_are_scrubbed_in_the_page(page):
     page.keyboard.press("End")
     expect(page.locator("#inside-stage canvas.still")).to_be_hidden()
     page.locator("#inside-stage [data-level='4']").click()
-    assert page.evaluate("document.querySelector('#inside-stage canvas.heat').width") == 4
+    page.wait_for_function("document.querySelector('#inside-stage canvas.heat').width === 4")
     assert not requests
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     keep(page, "inside-words")

@@ -324,6 +324,26 @@ def test_a_picture_is_dropped_pasted_or_taken_and_one_with_settings_opens_them(t
 
 
 @pytest.mark.same_page
+def test_of_two_pictures_the_one_that_was_chosen_last_is_shown(tab, tmp_path):
+    """However long the first one takes to arrive."""
+    uploads, waiting = re.compile(r"/upload\b"), []
+    tab.route(uploads, lambda route: waiting.append(route))
+    for side in (90, 80):
+        Image.new("RGB", (100, side), "red").save(tmp_path / "mine.png")
+        with tab.expect_request(uploads):
+            give(tab, "#noising-jump", "drop", tmp_path / "mine.png")
+    while len(waiting) < 2:
+        tab.wait_for_timeout(20)
+    for late in reversed(waiting):
+        with tab.expect_response(uploads):
+            late.continue_()
+        expect(tab.locator("#noising-note")).to_contain_text("80 × 80 of 100 × 80")
+    tab.unroute(uploads)
+    tab.wait_for_timeout(300)  # for an answer to the one that came too late
+    expect(tab.locator("#noising-note")).to_contain_text("80 × 80 of 100 × 80")
+
+
+@pytest.mark.same_page
 def test_a_text_file_is_refused_in_words_and_the_picture_stays(tab, tmp_path):
     before = source(tab, "jump")
     (tmp_path / "holiday.png").write_text("not a picture")
@@ -341,6 +361,12 @@ def test_T_below_10_is_refused_in_words_and_mended(tab):
     tab.press("#noising-T input", "Enter")
     expect(tab.locator("#noising-note")).not_to_contain_text("at least 10")
     drag(tab, 3500)
+    expect(tab.locator("#noising-chain figcaption")).to_contain_text("3500 small steps")
+    tab.locator("#noising-T input").focus()
+    calls = watch_requests(tab)
+    tab.locator("#noising-T input").blur()  # nothing was typed, so there is nothing to ask
+    tab.wait_for_timeout(100)
+    assert not [url for url in calls if "/gradio_api/" in url]
 
 
 @pytest.mark.same_page

@@ -50,4 +50,11 @@
     say(box, typed, limits);
   };
   for (const kind of ["change", "focusout"]) document.addEventListener(kind, settle, true);
+  // A box that is left as it was entered, or as Enter sent it, tells nobody that it is left: what is pressed in its place has
+  // the page, whichever of the two the server would hear of first.
+  const known = new WeakMap();
+  const know = ({ target: box }) => { if (box.matches?.("input[type=number]")) known.set(box, box.value); };
+  document.addEventListener("focusin", know, true);
+  document.addEventListener("keydown", (event) => { if (event.key === "Enter") know(event); }, true);
+  document.addEventListener("blur", (event) => { if (known.get(event.target) === event.target.value) event.stopImmediatePropagation(); }, true);
 }

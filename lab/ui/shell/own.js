@@ -7,21 +7,23 @@ window.labOwn = takers;
 export function attach(name, element, trigger, upload, watch) {
   const taker = { element, take, sent: null };
   const choice = Object.assign(document.createElement("input"), { type: "file", accept: "image/*" });
-  let mine = null, coming = null; // what was sent, with the address of its small copy: what is behind the examples, and the next
+  // What was sent, with the address of its small copy: what is behind the examples, and the next; and what was chosen last.
+  let mine = null, coming = null, latest = null;
 
   async function take(file) {
     const next = { small: URL.createObjectURL(file) };
+    latest = next;
     try {
       const { path, url } = await upload(file); // Gradio says why it could not
       next.sent = { path, url, orig_name: file.name, size: file.size, mime_type: file.type, meta: { _type: "gradio.FileData" } };
     } catch {
       next.sent = null;
     }
-    show(next);
+    if (latest === next) show(next); else URL.revokeObjectURL(next.small); // a large one may arrive after the one that took its place
   }
 
   function show(next) {
-    coming = next;
+    latest = coming = next;
     taker.sent = next.sent;
     trigger("upload");
   }

@@ -5,8 +5,11 @@ Measured with 280 components: Gradio builds the configuration of every component
 does not mention (6 ms of the event loop). And what streams is sent so that nothing of it is lost on a busy page.
 """
 
+import asyncio
 import os
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from copy import copy
 from datetime import datetime
 from html import escape
@@ -28,11 +31,25 @@ class Page(gr.Blocks):
     """A gr.Blocks whose handlers pay for the outputs that they mention and for no others.
 
     Of the events of a handler that says what was clicked or drawn, the last one has the page: an answer to an earlier one that
-    comes after it changes nothing.
+    comes after it changes nothing. Handlers that change a gr.State take turns, so that none works on a value that another one
+    is about to replace.
 
     What a component refuses, and a LabError that a handler lets through, is told to the visitor; it is no fault of the
     lab's, so the log has no traceback of it.
     """
+
+    async def process_api(
+        self,
+        block_fn: BlockFunction | int,
+        inputs: list[Any],
+        state: SessionState | None = None,
+        *positional: Any,
+        **named: Any,
+    ) -> dict[str, Any]:
+        """As Blocks.process_api."""
+        function = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
+        async with state.turn(function) if isinstance(state, _Session) else AsyncExitStack():
+            return await super().process_api(function, inputs, state, *positional, **named)
 
     async def preprocess_data(
         self, block_fn: BlockFunction, inputs: list[Any], state: SessionState | None, *positional: Any, **named: Any
@@ -125,11 +142,22 @@ class _Session(SessionState):
         self.state_data: dict[int, Any] = {}
         self._state_ttl: dict[int, Any] = {}
         self.latest: dict[int, int] = {}  # by handler: the arrival of its last event
+        self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)  # by gr.State
         self.last_values: dict[int, Any] = {}  # that the page was sent, by component, of those that nobody can empty
         self.is_closed = False
         # A tab that lost its connection comes back as the same visitor, so what a closed tab had, four megabytes commonly,
         # is kept for five minutes (Gradio: an hour), and for a second in tests.
         self.STATE_TTL_WHEN_CLOSED = 1 if os.getenv("GRADIO_IS_E2E_TEST") else 300
+
+    @asynccontextmanager
+    async def turn(self, function: BlockFunction) -> AsyncIterator[None]:
+        """Within it no other handler changes a gr.State that `function` reads and sets: of a picture that comes and a mask that
+        is chosen meanwhile one would be lost. What streams has no turn: it lasts, and sets what it made itself."""
+        changed = {block._id for block in function.inputs if block.stateful} & {block._id for block in function.outputs}
+        async with AsyncExitStack() as turns:
+            for key in sorted(changed) if not function.types_generator else ():
+                await turns.enter_async_context(self._turns[key])
+            yield
 
     def remember(self, updates: dict[Any, Any]) -> None:
         """Remember what an answer sets the components to that nobody can empty."""

@@ -1,6 +1,8 @@
 """The page's own bookkeeping: frames cost what they mention, visitors keep nothing but their values."""
 
+import asyncio
 import copy
+import threading
 from collections import Counter
 from datetime import timedelta
 from types import SimpleNamespace
@@ -178,7 +180,7 @@ def test_a_visitor_is_kept_as_gradio_keeps_one(page, tested, monkeypatch):
     """Gradio's own __init__ is not called, for what it costs: whatever else it sets is set here too."""
     monkeypatch.setenv("GRADIO_IS_E2E_TEST", tested)
     ours, theirs = vars(_Session(page)), vars(SessionState(page))
-    assert ours.pop("latest") == ours.pop("last_values") == {}  # what only this page keeps
+    assert ours.pop("latest") == ours.pop("last_values") == ours.pop("_turns") == {}  # what only this page keeps
     assert ours.keys() == theirs.keys()
     same = ours.keys() - {"blocks_config", "config_values", "STATE_TTL_WHEN_CLOSED"}
     assert {key: ours[key] for key in same} == {key: theirs[key] for key in same}
@@ -208,3 +210,39 @@ def test_every_id_is_given_once():
     ids = Counter(block.elem_id for block in build(Deferred(), Settings()).blocks.values() if block.elem_id)
     assert len(ids) > 150
     assert [name for name, count in ids.items() if count > 1] == []
+
+
+def test_of_two_changes_of_what_is_kept_none_is_lost():
+    """Handlers that read a State and set it take turns, each visitor's by themselves; what streams keeps nobody waiting."""
+    begun, go_on = [], threading.Event()
+
+    def add(names, name):
+        begun.append(name)
+        go_on.wait(20)
+        return [*names, name]
+
+    def stream(names):
+        begun.append("stream")
+        yield "at work", names
+
+    with Page() as demo:
+        kept, name, said = gr.State([]), gr.Textbox(), gr.HTML()
+        gr.Button().click(add, [kept, name], kept)
+        gr.Button().click(stream, kept, [said, kept])
+    adding, streaming = demo.fns.values()
+    here, elsewhere = _Session(demo), _Session(demo)
+
+    async def visit():
+        calls = [
+            asyncio.create_task(demo.process_api(adding, [None, name], session))
+            for name, session in (("picture", here), ("mask", here), ("picture", elsewhere))
+        ]
+        await demo.process_api(streaming, [None], here)
+        while len(begun) < 3:
+            await asyncio.sleep(0.01)
+        assert sorted(begun) == ["picture", "picture", "stream"]  # the mask waits
+        go_on.set()
+        await asyncio.gather(*calls)
+
+    complete(visit())
+    assert here[kept._id] == ["picture", "mask"] and elsewhere[kept._id] == ["picture"]

@@ -18,8 +18,10 @@ export const refusal = ({ name, value, dataset: { low, high, whole } }) => {
   return taken ? "" : `Give ${name} ${whole ? "a whole number" : "a number"} from ${low} to ${high}.`;
 };
 
+const numbers = (form) => new URLSearchParams(new FormData(form));
+
 const ask = async (form) => {
-  const values = new URLSearchParams(new FormData(form));
+  const values = numbers(form);
   values.set("step", form.dataset.step);
   try {
     const response = await answered(new URL(`../check?${values}`, import.meta.url));
@@ -37,7 +39,12 @@ export const check = async (form) => {
   const wrong = inputs.find(refusal);
   for (const one of inputs) one.ariaInvalid = one === wrong ? "true" : null;
   form.classList.add("asked");
+  const given = `${numbers(form)}`;
   const answer = wrong ? { state: "refused", words: refusal(wrong) } : await ask(form);
+  if (`${numbers(form)}` !== given) { // they were changed meanwhile: what stands there stays marked as of other ones
+    form.classList.remove("asked");
+    return answer.state;
+  }
   for (const side of ["left", "right"]) sides.querySelector(`[data-side=${side}]`).textContent = answer[side] ?? "";
   sides.querySelector(".said").replaceChildren(word(answer.words));
   form.classList.remove("asked", "old");

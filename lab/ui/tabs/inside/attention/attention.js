@@ -86,7 +86,9 @@ async function begin(root, left) {
   }
 
   async function draw() {
-    const sheet = await sheetOf(level);
+    const name = level;
+    const sheet = await sheetOf(name);
+    if (name !== level || left.aborted) return; // another one was chosen while this one was decoded
     const frame = at();
     const { side } = look.levels[level];
     paintStill(frame);
