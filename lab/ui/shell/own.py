@@ -22,7 +22,7 @@ from lab.requests.base import LabError
 from lab.settings import Settings
 from lab.ui.shell import media, widgets
 from lab.ui.shell.sources import beside, digest, route
-from lab.ui.shell.widgets import PICKED, QUIET, Update
+from lab.ui.shell.widgets import PICKED, Update
 
 SCRIPTS = {name: beside(__file__, name) for name in ("own.js", "camera.js")}
 FOLDER = f"own-{digest(''.join(SCRIPTS.values()))}"
@@ -99,7 +99,7 @@ class Examples:
         self.picture, self.note = picture, note
         self.gallery.click(self.on_example, None, [picture, self.gallery], queue=False, **PICKED)
         sent = wire(self.gallery, picture)
-        sent.then(self.on_own, picture, [picture, self.gallery, note], queue=False, **QUIET)
+        sent.then(self.on_own, picture, [picture, self.gallery, note], queue=False, **PICKED)
 
     def show(self, path: str | None, there: bool = True) -> Update:
         """The gallery with the picture at this path marked, or not there. The page has it from then on, and not before."""

@@ -17,7 +17,7 @@ from lab.ui.shell.form import Field, Form, Preset
 from lab.ui.shell.runs import Answers
 from lab.ui.shell.share import NOTHING, Panel
 from lab.ui.shell.shelf import RunSettings, Shelf, record
-from lab.ui.shell.widgets import QUIET, Update
+from lab.ui.shell.widgets import PICKED, QUIET, Update
 
 NO_PICTURE = "There is no picture yet: press Run first."
 NO_RUN = "The page computes this by itself: there is no run."
@@ -164,13 +164,19 @@ class Tool(ABC):
         """How a handler is called that holds a place in the line."""
         return {**QUIET, "concurrency_id": "run", "concurrency_limit": self.settings.most_pressed}
 
+    @property
+    def following(self) -> dict[str, Any]:
+        """As `running`, of what follows a press or a stroke: each time, also while what followed the one before is under way,
+        which Gradio's own way would drop."""
+        return {**self.running, "trigger_mode": "multiple"}
+
     def wire_presets(
         self, outputs: Sequence[Any], then: Callable[[Any], Any], inputs: set[Any] | None = None, **how: Any
     ) -> None:
         """Connect every preset's button: it sets `outputs` as `preset_handler` says, and then `then(event)` goes on. Unless
-        `how` says otherwise, past the queue."""
+        `how` says otherwise, past the queue. The one that is pressed last counts, though it is the first one again."""
         for button, preset in zip(self.buttons, self.offered, strict=True):
-            then(button.click(self.preset_handler(preset), inputs, list(outputs), **({"queue": False, **QUIET} | how)))
+            then(button.click(self.preset_handler(preset), inputs, list(outputs), **({"queue": False, **PICKED} | how)))
 
     def preset_handler(self, preset: Preset) -> Callable[..., Any]:
         """What a press of a preset's button calls. Whatever is under way has the page no more."""

@@ -55,6 +55,20 @@ def test_no_update_of_a_run_makes_the_page_look_for_what_shows_no_progress():
     assert {one["show_progress"] for one in events} == {"hidden"}
 
 
+def test_what_follows_something_that_may_come_again_at_once_is_not_dropped():
+    """ "once", Gradio's own way, drops an event while the one before is under way: fit for a button that waits for its answer,
+    and for nothing that follows a stroke, a picture or a preset."""
+    events = {one["id"]: one for one in build(Deferred(), Settings()).config["dependencies"]}
+
+    def again(one):
+        """Whether it may come while the one before is under way; what the page does itself is never under way."""
+        return one["trigger_mode"] != "once" or not one["backend_fn"]
+
+    following = [one for one in events.values() if one["backend_fn"] and one["trigger_after"] is not None]
+    assert len(following) > 100
+    assert not [one["id"] for one in following if again(events[one["trigger_after"]]) and not again(one)]
+
+
 def test_what_is_not_mentioned_is_not_built_anew(page):
     session = _Session(page)
     before = copy.copy(session.blocks_config.blocks)

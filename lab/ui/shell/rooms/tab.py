@@ -150,7 +150,7 @@ class Rooms(Tool):
             form[name].input(self.on_experiment, inputs, [*form.others_parts, *galleries], **LATEST)
         gr.on([runs.run.click, *form.submits], self.on_run, inputs, outputs, **running)
         runs.stop.click(runs.on_stop, None, None, queue=False, **QUIET)
-        self.wire_presets(settings, lambda event: event.then(self.on_run, inputs, outputs, **running))
+        self.wire_presets(settings, lambda event: event.then(self.on_run, inputs, outputs, **self.following))
         self.share.opens(page, self.on_open, inputs, list(dict.fromkeys([*settings, *outputs])), **running)
         for name in self._charts:
             form[name].input(self.on_chart, inputs, [self.plot, runs.note], **LATEST)

@@ -174,12 +174,12 @@ class ControlNet(Tool):
         settings = [*self.controls, *board.outputs]
 
         # Multiple: once, Gradio's own way, would drop a stroke that ends while the run of the one before is under way.
-        board.wire(inputs, lambda event: event.then(self.on_live, inputs, outputs, trigger_mode="multiple", **running))
+        board.wire(inputs, lambda event: event.then(self.on_live, inputs, outputs, **self.following))
         form["model"].input(self.on_model, inputs, [*board.outputs, *form.model_parts], **LATEST)
         form["experiment"].input(self.on_experiment, inputs, form.others_parts, **LATEST)
         gr.on([runs.run.click, *self.form.submits], self.on_run, inputs, outputs, **running)
         runs.stop.click(runs.on_stop, None, None, queue=False, **QUIET)
-        self.wire_presets(settings, lambda event: event.then(self.on_run, inputs, outputs, **running))
+        self.wire_presets(settings, lambda event: event.then(self.on_run, inputs, outputs, **self.following))
         self.share.opens(
             page, self.on_open, {*inputs, self.last_run}, list(dict.fromkeys([*settings, *outputs])), **running
         )

@@ -26,7 +26,7 @@ from lab.ui.shell.form import Preset
 from lab.ui.shell.runs import STOPPED, Run, Runs
 from lab.ui.shell.sources import beside
 from lab.ui.shell.tool import NO_PICTURE, Tool
-from lab.ui.shell.widgets import LATEST, QUIET, Update
+from lab.ui.shell.widgets import LATEST, PICKED, QUIET, Update
 from lab.ui.tabs.edit import charts, flow, plans, view, words
 from lab.ui.tabs.edit import drawing as drawings
 from lab.ui.tabs.edit.board import Board
@@ -113,8 +113,8 @@ class Edit(Tool):
         # Multiple: once, Gradio's own way, would drop a stroke that ends while the run of the one before is under way.
         board.wire(
             inputs,
-            lambda event: event.then(self.on_picture, inputs, form["source"], queue=False, **QUIET).then(
-                self.on_live, inputs, outputs, trigger_mode="multiple", **running
+            lambda event: event.then(self.on_picture, inputs, form["source"], queue=False, **PICKED).then(
+                self.on_live, inputs, outputs, **self.following
             ),
         )
         form["model"].input(self.on_model, inputs, list(dict.fromkeys([*settings])), **LATEST)
@@ -125,7 +125,7 @@ class Edit(Tool):
             form[name].input(board.modes, inputs, board.outputs, **LATEST)
         gr.on([runs.run.click, *form.submits], self.on_run, inputs, outputs, **running)
         runs.stop.click(runs.on_stop, None, None, queue=False, **QUIET)
-        self.wire_presets(settings, lambda event: event.then(self.on_run, inputs, outputs, **running))
+        self.wire_presets(settings, lambda event: event.then(self.on_run, inputs, outputs, **self.following))
         self.share.opens(page, self.on_open, inputs, list(dict.fromkeys([*settings, *outputs])), **running)
         for name in ("noise_chart", "fill_chart"):
             form[name].input(self.on_chart, inputs, [self.plot, runs.note], **LATEST)

@@ -131,13 +131,13 @@ class Guidance(Tool):
         self.share.opens(page, self.on_open, inputs, outputs, **running)
         self.wire_presets(
             self.controls,
-            lambda event: event.then(self.on_run, inputs, outputs, **running).then(
-                self.on_follow, inputs, below, **running
+            lambda event: event.then(self.on_run, inputs, outputs, **self.following).then(
+                self.on_follow, inputs, below, **self.following
             ),
         )
         self.stage.click(self.on_pick, inputs, [*anatomy, *boxes], **running | PICKED)
         self.section.input(self.on_section, self.section, boxes, **LATEST).then(
-            self.on_follow, inputs, below, **running
+            self.on_follow, inputs, below, **self.following
         )
         self.measure.click(self.on_measure, inputs, [self.fidelity, note], **running)
         self.fidelity_csv.click(

@@ -173,7 +173,7 @@ class LedgerTab(Tool):
         outputs = [*shown, runs.run, runs.stop, *self.share.run_outputs]
         gr.on([runs.run.click, *form.submits], self.on_run, inputs, outputs, **running)
         self.share.opens(page, self.on_open, inputs, outputs, **running)
-        self.wire_presets(self.restorable, lambda event: event.then(self.on_run, inputs, outputs, **running))
+        self.wire_presets(self.restorable, lambda event: event.then(self.on_run, inputs, outputs, **self.following))
         runs.stop.click(runs.on_stop, None, None, queue=False, **QUIET)
         gr.on(
             [form["chart"].input, form["over"].input], self.on_chart, inputs, [self.plot, *form.others_parts], **LATEST

@@ -117,7 +117,7 @@ class Memory(Tool):
         ]  # fmt: skip
         gr.on([runs.run.click, *form.submits], self.on_run, inputs, outputs, **running)
         self.share.opens(page, self.on_open, inputs, outputs, **running)
-        self.wire_presets(self.controls, lambda event: event.then(self.on_run, inputs, outputs, **running))
+        self.wire_presets(self.controls, lambda event: event.then(self.on_run, inputs, outputs, **self.following))
         form["experiment"].input(self.on_experiment, {*self.controls}, form.others_parts, **LATEST)
         form["chart"].input(self.on_chart, [self.last_run, form["chart"]], [self.plot, runs.note], **LATEST)
         runs.stop.click(runs.on_stop, None, None, **quiet)

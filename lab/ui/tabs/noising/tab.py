@@ -217,7 +217,7 @@ class Noising(Tool):
         self.share.saves(self.mp4, partial(self.save_film, film.save_mp4, "noising.mp4"), inputs)
         # Nothing here is run, so the address follows what is set; while t is dragged or plays it waits for the end.
         for event in events:
-            event.then(self.on_share, inputs, self.share.run_outputs, queue=False, **quiet)
+            event.then(self.on_share, inputs, self.share.run_outputs, queue=False, **quiet | PICKED)
 
     # Another t, another chart
 

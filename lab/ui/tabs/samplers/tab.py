@@ -206,7 +206,7 @@ class Samplers(Tool):
         outputs = [*self.replayable, runs.run, runs.stop, *self.share.run_outputs]
         gr.on([runs.run.click, *self.form.submits], self.on_run, inputs, outputs, **running)
         self.share.opens(page, self.on_open, inputs, outputs, **running)
-        self.wire_presets(self.restorable, lambda event: event.then(self.on_run, inputs, outputs, **running))
+        self.wire_presets(self.restorable, lambda event: event.then(self.on_run, inputs, outputs, **self.following))
         self._wire_controls()
         vocabulary.wire(self.form)
         self.share.wire({self.last_run, self.share.capsule}, self.scripts)
