@@ -43,19 +43,20 @@ class Page(gr.Blocks):
         block_fn: BlockFunction | int,
         inputs: list[Any],
         state: SessionState | None = None,
-        *positional: Any,
+        request: gr.Request | list[gr.Request] | None = None,
         **named: Any,
     ) -> dict[str, Any]:
-        """As Blocks.process_api."""
+        """As Blocks.process_api; what is handled has the number of its request."""
+        asked = getattr(request, "request", None)
+        arrives(None if asked is None else asked.scope)
         function = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
         async with state.turn(function) if isinstance(state, _Session) else AsyncExitStack():
-            return await super().process_api(function, inputs, state, *positional, **named)
+            return await super().process_api(function, inputs, state, request, **named)
 
     async def preprocess_data(
         self, block_fn: BlockFunction, inputs: list[Any], state: SessionState | None, *positional: Any, **named: Any
     ) -> list[Any]:
         """As Blocks.preprocess_data; values that no component takes come from hand-made calls mostly."""
-        arrives()  # before what the visitor has here is read
         if isinstance(state, _Session) and block_fn.collects_event_data:
             state.latest[block_fn._id] = arrival()
         if isinstance(state, _Session):

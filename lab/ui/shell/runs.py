@@ -38,6 +38,7 @@ class Stops:
         self._lock = threading.Lock()
         self._events: dict[str, threading.Event] = {}
         self._latest: OrderedDict[str, int] = OrderedDict()  # arrivals; visitors who pressed last are last
+        self._left: dict[str, int] = {}  # arrivals after which something else is shown
 
     def fresh(self, request: gr.Request) -> threading.Event:
         """The event of a run that begins now; a run of the same visitor still under way is told to stop. Where the visitor
@@ -65,7 +66,7 @@ class Stops:
         self._latest[session] = now
         self._latest.move_to_end(session)
         if len(self._latest) > MOST_VISITORS:
-            self._latest.popitem(last=False)
+            self._left.pop(self._latest.popitem(last=False)[0], None)
         return True
 
     @contextmanager
@@ -84,11 +85,21 @@ class Stops:
             if event := self._events.get(_session(request)):
                 event.set()
 
-    def end(self, request: gr.Request) -> None:
-        """Tell this visitor's run to stop, and take the page from it: something else is shown now."""
+    def end(self, request: gr.Request, leaving: bool = False) -> None:
+        """Tell this visitor's run to stop, and take the page from it: something else is shown now. `leaving`: and nothing
+        follows by itself, so a run that was pressed for before and has not begun may say that it never will."""
         with self._lock:
-            if self._arrive(_session(request)) and (event := self._events.pop(_session(request), None)):
+            if not self._arrive(_session(request)):
+                return
+            if leaving:
+                self._left[_session(request)] = self._latest[_session(request)]
+            if event := self._events.pop(_session(request), None):
                 event.set()
+
+    def left(self, request: gr.Request) -> bool:
+        """Whether the last that this visitor did was to leave what is handled now."""
+        with self._lock:
+            return self._left.get(_session(request), 0) == self._latest.get(_session(request), 0) > arrival()
 
     def busy(self, request: gr.Request) -> bool:
         """Whether a run of this visitor is under way: what a tab does when it is opened is not to end it, since a button
@@ -149,17 +160,19 @@ class Runs(Answers):
 
         super().__init__(tab, buttons)
 
-    def stream(self, request: gr.Request, work: Work, start: str = "Starting …") -> Iterator[Update]:
+    def stream(self, request: gr.Request, work: Work, start: str = "Starting …", left: str = "") -> Iterator[Update]:
         """The updates of `work(stop)` until it ends, Stop is pressed or something newer of this page takes over.
 
         What `work` returns is its last update. The buttons come back with it and not after it: of two updates in quick
         succession the page keeps the last. They come back without it where the run was ended and no newer one has them.
-        `start` is said until the first update, if it is not empty.
+        `start` is said until the first update, and `left` where the visitor has left the run before it began, if not empty.
         """
         first: Update = {self.note: pipeline.at_work(widgets.note(start), pipeline.BEFORE)} if start else {}
         with self.stops.turn(request) as stop:
             if not self.stops.owns(request, stop):
-                yield {self.note: gr.skip()}  # nothing at all would be an error of Gradio's
+                said = left and self.stops.left(request)
+                # Nothing at all would be an error of Gradio's.
+                yield {self.note: widgets.note(left) if said else gr.skip()}
                 return
             yield first | {self.run: gr.update(interactive=False), self.stop: gr.update(interactive=True)}
             last = yield from self._updates(request, work, stop)

@@ -4,6 +4,8 @@ Gradio ends a visitor's stream with the last event that is under way, and the pa
 a page that has not read yet that its stream ended, since its connection is slow or it is busy, takes it for open: it opens
 none, and waits for ever. So a stream that has said its end stays until the page hangs up, which it does when it reads that;
 and an event that is asked for meanwhile is answered after that, so the page knows by then that it needs another stream.
+
+What is asked for is numbered here, in the order in which it arrives (`arrivals.py`).
 """
 
 import asyncio
@@ -12,6 +14,8 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lab.ui.shell.arrivals import stamp
 
 LONGEST_S = 5.0  # until a page hangs up; what is between it and here may keep that from the server
 END = b'"msg":"close_stream"'
@@ -26,6 +30,7 @@ class Streams:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"] if scope["type"] == "http" else ""
+        stamp(scope)
         if path.endswith("/queue/data"):
             await self._stream(scope, receive, send)
         elif path.endswith("/queue/join"):

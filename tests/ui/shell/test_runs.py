@@ -59,6 +59,17 @@ def test_what_ends_a_run_ends_those_too_that_have_not_begun(tab_runs):
     assert stroke.run(tab_runs.stops.overtaken, VISITOR) and not cleared.run(tab_runs.stops.overtaken, VISITOR)
 
 
+def test_a_run_that_was_left_before_it_began_says_so(tab_runs):
+    def said(context):
+        return context.run(lambda: list(tab_runs.stream(VISITOR, None, left="Left.")))[0][tab_runs.note]
+
+    run, room = arrived(), arrived()
+    room.run(tab_runs.stops.end, VISITOR, leaving=True)
+    assert "Left." in said(run)
+    arrived().run(tab_runs.stops.end, VISITOR)  # a preset, whose run follows and has the note
+    assert "Left." not in said(run)
+
+
 def test_a_late_end_leaves_what_was_pressed_after_it(tab_runs):
     ends, presses = arrived(), arrived()
     event = presses.run(tab_runs.stops.fresh, VISITOR)

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import threading
 
 import gradio as gr
 import httpx
 import pytest
 from starlette.middleware import Middleware
 
+from lab.ui.shell.arrivals import arrival
 from lab.ui.shell.page import Page
 from lab.ui.shell.streams import LONGEST_S, Streams
 from tests.loops import complete
@@ -16,11 +18,23 @@ from tests.ports import free_port
 EVENT = {"data": [], "fn_index": 0, "session_hash": "anna"}
 
 
+ARRIVALS, AT_WORK, RELEASED = [], threading.Event(), threading.Event()
+
+
+def queued():
+    """A handler that is called one at a time, and waits the first time."""
+    ARRIVALS.append(("queued", arrival()))
+    AT_WORK.set()
+    assert RELEASED.wait(60)
+
+
 @pytest.fixture(scope="module")
 def served():
     with Page() as demo:
         said = gr.Textbox()
         gr.Button().click(lambda: "hello", None, said)
+        gr.Button().click(queued, None, None, concurrency_limit=1)
+        gr.Button().click(lambda: ARRIVALS.append(("at once", arrival())), None, None, queue=False)
     port = free_port()
     middleware = [Middleware(Streams)]
     demo.queue().launch(server_port=port, prevent_thread_lock=True, quiet=True, app_kwargs={"middleware": middleware})
@@ -43,6 +57,24 @@ async def join(client, session="anna"):
     answer = await client.post("/queue/join", json={**EVENT, "session_hash": session})
     assert answer.status_code == 200
     return answer.json()["event_id"]
+
+
+def test_events_are_numbered_as_they_arrive_and_not_as_they_begin(served):
+    """The second of two queued events begins after one that was asked for later and is not queued."""
+
+    async def asked():
+        async with httpx.AsyncClient(base_url=served, timeout=60) as client:
+            for _ in range(2):
+                await client.post("/queue/join", json={**EVENT, "fn_index": 1, "session_hash": "order"})
+            await asyncio.to_thread(AT_WORK.wait, 60)
+            await client.post("/run/predict", json={**EVENT, "fn_index": 2, "session_hash": "order"})
+            RELEASED.set()
+            async with client.stream("GET", "/queue/data", params={"session_hash": "order"}) as answer:
+                await until_the_end(answer.aiter_lines())
+
+    complete(asked())
+    assert [name for name, _ in ARRIVALS] == ["queued", "at once", "queued"]
+    assert [name for name, _ in sorted(ARRIVALS, key=lambda pair: pair[1])] == ["queued", "queued", "at once"]
 
 
 def test_an_event_asked_for_while_a_page_has_not_read_the_end_is_answered_once_it_hangs_up(served):

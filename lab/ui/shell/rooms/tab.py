@@ -199,7 +199,7 @@ class Rooms(Tool):
         """Another room: its controls, its pictures, and all of its run as it was left, or its stage as it is before one. What is
         under way in the room before has the page no more."""
         ended = ENDED if self.runs.stops.busy(request) else ""
-        self.runs.stops.end(request)
+        self.runs.stops.end(request, leaving=True)
         now, last = self.form.read(values), values[self.last_run]
         room = self.rooms[now[ROOM]]
         update = self.form.look(now) | self._show_pictures(now) | {
@@ -294,7 +294,7 @@ class Rooms(Tool):
 
     def on_run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
         """Stream a run; ends early at Stop and keeps what is there."""
-        yield from self.runs.stream(request, partial(self._work, values, request.session_hash or ""))
+        yield from self.runs.stream(request, partial(self._work, values, request.session_hash or ""), left=ENDED)
 
     def _work(self, values: dict[Any, Any], client: str, stop: threading.Event) -> Generator[Update, None, Update]:
         now = self.form.read(values)

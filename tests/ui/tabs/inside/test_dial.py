@@ -93,6 +93,7 @@ def test_the_stage_stands_before_a_run_and_fills_from_left_to_right():
         assert re.findall(r"β = ([\d.]+)</button>", markup) == [f"{beta:g}" for beta in BETAS]
         assert markup.count("dial-mosaic") == 1 + 2 * len(BETAS) and markup.count("dial-bars") == len(BETAS)
     assert 'data-dial=""' in empty and "<img" not in empty
+    assert [view.BEFORE in markup for markup in (empty, some, whole)] == [True, False, False]
     assert some.count('class="dial-mosaic"><img') == 2 * len(BETAS)  # pictures come before measures
     assert [markup.count("<ol") for markup in (empty, some, whole)] == [0, 2, 6]
     assert [len(data_of(markup)["columns"]) for markup in (some, whole)] == [2, 6]

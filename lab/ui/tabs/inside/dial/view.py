@@ -16,6 +16,10 @@ ACROSS = 3  # pictures side by side in a column
 GAP = 1  # pixel between them
 FLOOR, TOP = 1e-3, 1e2  # nats: the ends of the bars' logarithmic axis
 OWN = "your picture"
+BEFORE = (
+    "After a run, the picture that you walk from stands here, with a row for each living latent of the network of one β: "
+    "seven pictures in which that latent alone changes, and a slider that moves it in yours."
+)
 REPLICATION = (
     "A replication found beta-VAE's near-perfect score very difficult to reproduce; "
     '<a href="https://arxiv.org/abs/1811.12359" target="_blank" rel="noopener">Locatello et al. 2018</a> found that the seed matters as much as the method.'
@@ -32,7 +36,7 @@ def stage(outcome: Outcome | None, beta: float) -> str:
     return (
         f'<div data-room="dial" class="dial"{script} style="--rows:{rows}">'
         f'<div class="dial-columns" role="region" aria-label="A column for each beta" tabindex="0">{_originals(ready)}{columns}</div>'
-        f"{_walk()}</div>"
+        f"{_walk(ready is not None)}</div>"
     )
 
 
@@ -87,7 +91,7 @@ def _originals(outcome: Outcome | None) -> str:
         )
     return (
         '<h4 class="dial-head">Pictures</h4>'
-        f'<div class="dial-mosaic dial-originals">{buttons}</div>'
+        f'<div class="dial-mosaic{" dial-originals" if outcome else ""}">{buttons}</div>'
         '<p class="dial-side">Draws from the prior, one z for all β</p>'
         f'<p class="dial-side">KL by latent, log scale; dead under the line, {LIVING:g} nats</p>'
         '<p class="dial-side dial-foot">living latents<br>rate, nats<br>RMS, of 255</p>'
@@ -148,8 +152,9 @@ def height(nats: float) -> float:
     return float(np.clip(np.log(max(nats, 1e-12) / FLOOR) / np.log(TOP / FLOOR), 0, 1))
 
 
-def _walk() -> str:
-    """The traversal, which dial.js fills."""
+def _walk(begun: bool) -> str:
+    """The traversal, which dial.js fills; before a run it says what will be there."""
+    rows = "" if begun else f'<p class="dial-before">{BEFORE}</p>'
     marks = "".join(f'<option value="{k}" label="{beta:g}"></option>' for k, beta in enumerate(BETAS))
     ends = len(BETAS) - 1
     return (
@@ -159,7 +164,7 @@ def _walk() -> str:
         f'<input type="range" min="0" max="{ends}" step="1" value="0" disabled list="dial-marks" aria-label="Beta of the network that is walked">'
         f'<datalist id="dial-marks">{marks}</datalist></label>'
         '<button type="button" class="dial-back" disabled>Back to the picture</button><p class="dial-said" aria-live="polite"></p></div>'
-        '<div class="dial-rows" role="region" aria-label="A row for each living latent" tabindex="0"></div></section>'
+        f'<div class="dial-rows" role="region" aria-label="A row for each living latent" tabindex="0">{rows}</div></section>'
     )
 
 
