@@ -33,6 +33,22 @@ def finished(tab, summary="2 pictures, 100 denoiser calls"):
     expect(tab.get_by_role("button", name="Run", exact=True)).to_be_enabled()
 
 
+def test_four_lanes_are_seen_at_once_in_a_small_window(tab):
+    tab.set_viewport_size({"width": 1366, "height": 768})
+    tab.locator("#samplers-presets").get_by_role("button", name="Falling levels", exact=True).click()
+    expect(stage(tab).locator(".lane")).to_have_count(4)
+    expect(stage(tab).locator(".lane img")).to_have_count(8)
+    lanes = (
+        stage(tab)
+        .locator(".lane")
+        .evaluate_all(
+            """lanes => lanes.map(lane => [lane.getBoundingClientRect().bottom + scrollY,
+          [...lane.querySelectorAll("header *")].every(one => one.scrollWidth <= one.clientWidth)])"""
+        )
+    )
+    assert all(bottom <= 768 and whole for bottom, whole in lanes), lanes
+
+
 def test_the_tab_moves_when_it_is_opened_and_ends_in_two_pictures(tab):
     expect(stage(tab).locator("img").last).to_be_visible()
     finished(tab)
