@@ -58,7 +58,7 @@ class Page(gr.Blocks):
     ) -> list[Any]:
         """As Blocks.preprocess_data; values that no component takes come from hand-made calls mostly."""
         if isinstance(state, _Session) and block_fn.collects_event_data:
-            state.latest[block_fn._id] = arrival()
+            state.latest[block_fn._id] = max(state.latest.get(block_fn._id, 0), arrival())
         if isinstance(state, _Session):
             inputs = [*map(state.value_of, block_fn.inputs, inputs), *inputs[len(block_fn.inputs) :]]
         try:
