@@ -297,10 +297,7 @@ class ModelCache(Generic[Loaded]):
         """Evict until `needed` more bytes fit; waits for leases to end where everything is in use."""
         budget = self.device_budget if on_device else self.host_budget
         if needed > budget or self._weight(name) > budget:
-            raise LabError(
-                f"The {self._title(name)} needs {max(needed, self._weight(name)) / 1e9:.2f} GB; the lab may use {budget / 1e9:.2f} GB. "
-                "Choose a smaller model."
-            )
+            raise self._too_large(name, needed, on_device)
         until = time.monotonic() + self._patience_s
         while True:
             with self._books:
@@ -308,6 +305,8 @@ class ModelCache(Generic[Loaded]):
                     return
             if self._evict_one(on_device):
                 continue
+            if needed + self._kept(name, on_device) > budget:  # whatever lease may end
+                raise self._too_large(name, needed, on_device)
             if time.monotonic() >= until:
                 raise LabError(
                     f"There is no room for the {self._title(name)}: all loaded models are in use. Try again in a moment."
@@ -316,6 +315,33 @@ class ModelCache(Generic[Loaded]):
             with self._books:
                 if not self._evictable(on_device):
                     self._books.wait(min(LOOK_EVERY_S, max(0.0, until - time.monotonic())))
+
+    def _too_large(self, name: str, needed: int, on_device: bool) -> LabError:
+        """What a visitor is told of a model that the budget has no place for, and whoever runs the lab may set."""
+        setting = "LAB_DEVICE_BUDGET_GB" if on_device else "LAB_HOST_BUDGET_GB"
+        budget = self.device_budget if on_device else self.host_budget
+        with self._books:
+            weight = max(needed, self._weight(name))
+            kept = sum(
+                part.nbytes
+                for part in self._shelved.values()
+                if part.on_device == on_device and part.owners & self._pinned and name not in part.owners
+            )
+        beside = f", {kept / 1e9:.2f} GB of it for models that always stay" if kept else ""
+        enough = math.ceil((weight + kept) / 1e8) / 10
+        return LabError(
+            f"The {self._title(name)} needs {weight / 1e9:.2f} GB; the lab may use {budget / 1e9:.2f} GB{beside}. Choose a smaller "
+            f"model, or ask whoever runs the lab to start it with {setting}={enough:g} or more."
+        )
+
+    def _kept(self, name: str, on_device: bool) -> int:
+        """Bytes of what no end of a lease would free: the pinned models, and what is there of `name`."""
+        with self._books:
+            return sum(
+                part.nbytes
+                for part in self._shelved.values()
+                if part.on_device == on_device and part.owners & {name, *self._pinned}
+            )
 
     def _evict_one(self, on_device: bool) -> bool:
         with self._books:

@@ -322,6 +322,21 @@ def test_what_is_leased_or_pinned_stays():
     assert names_of(cache) == ["c", "a"]
 
 
+def test_what_can_never_fit_is_refused_at_once_with_what_to_set():
+    loader = Loader({"small": {"s": 25_000_000}, "large": {"l": 1_210_000_000}, "middle": {"m": 230_000_000}})
+    sizes = {"small": 100_000_000, "large": 4_840_000_000, "middle": 920_000_000}
+    cache = ModelCache(loader, host_budget=1e9, weigh=sizes.get, patience_s=PATIENCE_S)
+    touch_fails(
+        cache, "large", "needs 4.84 GB; the lab may use 1.00 GB. Choose .* LAB_HOST_BUDGET_GB=4.9 or more", PATIENCE_S
+    )
+    cache.pin("small")
+    touch(cache, "small")
+    stays = "needs 0.92 GB; the lab may use 1.00 GB, 0.10 GB of it for models that always stay. .* LAB_HOST_BUDGET_GB=1.1 or"
+    touch_fails(cache, "middle", stays, PATIENCE_S)
+    cache = ModelCache(loader, ELSEWHERE, 5e7, 9e9, sizes.get)
+    touch_fails(cache, "small", "needs 0.10 GB; the lab may use 0.05 GB. .* LAB_DEVICE_BUDGET_GB=0.1 or", PATIENCE_S)
+
+
 def touch_fails(cache, name, words, patience_s):
     cache._patience_s = patience_s
     with pytest.raises(LabError, match=words), cache.lease(name):
