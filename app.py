@@ -49,6 +49,8 @@ def main() -> None:
     warming.join()
     gc.collect()
     gc.freeze()  # half a million objects stay for good: a full collection would stop every thread for 0.4 s to see so
+    if prepare := getattr(real, "prepare", None):  # where networks are in this process
+        prepare()
     tidy = getattr(real, "tidy", memory.trim)  # elsewhere networks are not in this process
     threading.Thread(target=now_and_then, args=(tidy,), name="lab-tidy", daemon=True).start()
     demo.block_thread()

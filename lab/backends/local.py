@@ -14,18 +14,20 @@ from typing import Any, TypeVar
 import torch
 
 from lab.backends.line import Line
+from lab.backends.looks import LOOKS, Look
 from lab.backends.warming import warm
 from lab.catalog import add_hub_models, leasable
 from lab.engine.denoisers import Denoiser
-from lab.engine.lanes import Lane, LaneLoop, Record, Run, out_of_memory
+from lab.engine.lanes import Lane, LaneLoop, Record, Run, drive, out_of_memory
 from lab.engine.noising import Scenes
 from lab.memory import resident_bytes, trim
+from lab.models import compiled
 from lab.models.cache import LOOK_EVERY_S, ModelCache, Stopped
 from lab.models.loaders import make_cache, make_workshop
 from lab.operations import OPERATIONS
 from lab.operations.house import House
 from lab.requests.base import Event, LabError, Request, Waiting
-from lab.requests.status import Status
+from lab.requests.status import Compiled, Compiling, Status
 from lab.settings import Settings, at_hand
 
 log = logging.getLogger("lab")
@@ -253,6 +255,7 @@ class LocalBackend:
         self.line = Line(settings.max_runs, settings.queue_size, settings.max_visitor_lanes, settings.max_visitor_steps)
         self.worker = Worker(settings.max_batch_rows, self.cache.shed)
         self._scenes = Scenes()
+        self._looks = [look for look in LOOKS if look.at_hand(settings)] if self.workshop else []
 
     def run(self, request: Request, stop: threading.Event | None = None, client: str = "") -> Iterator[Event]:
         """The events of a request. Setting `stop`, or closing the generator, ends the run within one step.
@@ -310,6 +313,7 @@ class LocalBackend:
             waiting=waiting,
             lanes=self.worker.lanes,
             steps_per_s=self.worker.steps_per_s,
+            compiling=self._compiling(),
             process=resident_bytes(),
         )
 
@@ -325,6 +329,41 @@ class LocalBackend:
         """Load models for good and take a step with each, in the background: the first press of Run need not wait."""
         self.cache.pin(*names)
         return warm(self.run, names)
+
+    def prepare(self) -> threading.Thread:
+        """Have the networks of the shipped models compiled in the background, the most used shapes first: each is called once, so
+        that the workshop has it. What visitors wait for goes before. Without a workshop there is nothing to do."""
+
+        def work() -> None:
+            for look in list(self._looks):
+                self._take(look)
+
+        thread = threading.Thread(target=work, name="lab-prepare", daemon=True)
+        thread.start()
+        return thread
+
+    def _take(self, look: Look) -> None:
+        """A look, in this thread and in no line: the worker serves visitors meanwhile."""
+        try:
+            with compiled.ahead():
+                for _ in OPERATIONS[type(look.request)](look.request, House(self.settings, self.cache, drive)):
+                    pass
+        except Exception:  # of whatever kind: the others are taken, and a visitor's run says what is wrong
+            log.warning("not prepared: %s", ", ".join(look.request.models()), exc_info=True)
+            self._looks.remove(look)  # its networks are not to come
+
+    def _compiling(self) -> Compiling | None:
+        """How far the networks of the looks are."""
+        if self.workshop is None:
+            return None
+        progress = self.workshop.progress
+        networks = [network for look in list(self._looks) for network in look.networks]
+        counts = {name: [0, 0, 0] for name, _ in networks}
+        for network in networks:
+            to_come = network in progress.open or network not in progress.made | progress.failed
+            counts[network[0]][1 if to_come else 2 if network in progress.failed else 0] += 1
+        now = progress.now and (*progress.now[0], progress.now[1])
+        return Compiling(tuple(Compiled(name, *some) for name, some in counts.items()), now)
 
 
 def in_words(error: Exception) -> str:

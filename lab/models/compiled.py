@@ -11,7 +11,10 @@ import queue
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +23,14 @@ import torch
 from torch import Tensor, nn
 
 from lab.engine.denoisers import recording
+from lab.models.most_used import MOST_USED, Shape
 from lab.models.network_folder import NetworkFolder
 
 log = logging.getLogger("lab")
 
 BUCKETS = (1, 2, 4, 8, 16)  # batch sizes; rows in between are filled up, more are split
-URGENT = (2, 16)  # compiled before they are called for: one guided lane, and a crowd
+URGENT = (2, 16)  # compiled once a network is called, whatever its rows are: one guided lane, and a crowd
+CONVERTED = 0  # ordered as a batch size: the network on disk, from where it is compiled in about a second
 LARGEST = 800_000_000  # bytes of weights; each batch size keeps its own arrangement of them
 # Bytes of an arrangement for each byte of weights, measured: 68 MB of 22. Transformed 3x3 kernels are larger.
 ARRANGED = 3
@@ -34,6 +39,18 @@ UNUSED_S = 300.0  # after this long an arrangement is released; to compile it ag
 # Relative error beyond which a compiled network is not the network: about 100 and 4 times what is usual.
 MOST_ERROR = {"float32": 1e-4, "bfloat16": 0.1}
 
+_AHEAD: ContextVar[bool] = ContextVar("ahead", default=False)
+
+
+@contextmanager
+def ahead() -> Iterator[None]:
+    """Networks are called here before anybody wants what they compute: nobody waits for a batch size that a call would need."""
+    token = _AHEAD.set(True)
+    try:
+        yield
+    finally:
+        _AHEAD.reset(token)
+
 
 class CompiledNetwork:
     """A network beside its compiled self, called like the network. Safe to share.
@@ -41,7 +58,8 @@ class CompiledNetwork:
     A batch size that a call would need is asked of `order`, with the word that somebody waits for it; until it is there,
     others or torch serve.
     `example` are inputs of one row; every input and output has the batch first. `state` and `error` are for people:
-    what became of it, and the relative error against torch float32 on the example.
+    what became of it, and the relative error against torch float32 on the example. `place`: the row of the catalog that it is of, and
+    its name there.
     """
 
     def __init__(
@@ -51,12 +69,15 @@ class CompiledNetwork:
         example: Sequence[Tensor],
         buckets: Sequence[int] = (),
         order: "Callable[[CompiledNetwork, int, bool], None] | None" = None,
+        place: tuple[str, str] = ("", ""),
     ) -> None:
         self.network, self.key, self.example, self.buckets = network, key, tuple(example), tuple(buckets)
+        self.place = place
         self.weights = sum(tensor.nbytes for tensor in network.state_dict().values())
         self.state, self.error = "torch", 0.0
         self._order = order
-        self._ordered: set[int] = set()  # batch sizes that are there or being made
+        # Batch sizes that are there or to be made; whether as soon as can be.
+        self._ordered: dict[int, bool] = {}
         self._requests: dict[int, BoundRequest] = {}
         self._used: dict[int, float] = {}  # when a batch size last served
         self._books = threading.Lock()
@@ -71,7 +92,7 @@ class CompiledNetwork:
         if recording(*inputs):
             return self._by_torch(*inputs)
         rows, requests = len(inputs[0]), self._requests  # as they are now: `clear` and `drop` put others in their place
-        if self.buckets:
+        if self.buckets and not _AHEAD.get():
             self.want(next((size for size in sorted(self.buckets) if size >= rows), max(self.buckets)))
         ready = sorted(requests)
         if not ready:
@@ -94,16 +115,18 @@ class CompiledNetwork:
             raise WrongOutput(f"a relative error of {error:.1e} at {bucket} rows")
         self.error = max(self.error, error)
         with self._books:
-            self._used[bucket] = time.monotonic()
+            self._used[bucket], self._ordered[bucket] = time.monotonic(), True
             self._requests = {**self._requests, bucket: request}
 
     def want(self, bucket: int, waits: bool = True) -> None:
-        """Order a batch size, unless it is there, being made, or known not to be possible. `waits`: a call goes without it."""
-        if bucket in self._ordered:  # without the lock: nearly every call comes here
-            return
+        """Order a batch size, unless it is there, ordered, or known not to be possible. `waits`: a call goes without it, and what
+        was ordered before anybody waited is ordered once more."""
+        if self._ordered.get(bucket, False) or (not waits and bucket in self._ordered):
+            return  # without the lock: nearly every call comes here
         with self._books:
-            order = None if bucket in self._ordered else self._order
-            self._ordered.add(bucket)
+            known = self._ordered.get(bucket)
+            order = None if known or (known is not None and not waits) else self._order
+            self._ordered[bucket] = bool(known) or waits
         if order is not None:
             order(self, bucket, waits)
 
@@ -116,7 +139,7 @@ class CompiledNetwork:
         """Release a batch size; the next call that needs it orders it again."""
         with self._books:
             self._requests = {size: request for size, request in self._requests.items() if size != bucket}
-            self._ordered.discard(bucket)
+            self._ordered.pop(bucket, None)
 
     @property
     def shapes(self) -> list[tuple[float, int]]:
@@ -160,8 +183,19 @@ class WrongOutput(Exception):
     """A compiled network that does not compute what the network computes."""
 
 
+@dataclass(frozen=True)
+class Progress:
+    """How far a workshop is. Networks by their `place`; what is in none of the sets was never ordered."""
+
+    made: frozenset[tuple[str, str]]  # compiled or, where no call has come yet, converted and on disk
+    failed: frozenset[tuple[str, str]]  # torch computes them
+    open: frozenset[tuple[str, str]]  # of which something is to be made, whatever was made before
+    now: tuple[tuple[str, str], int] | None  # a network, and the batch size or CONVERTED that is being made
+
+
 class Workshop:
-    """Converts and compiles networks in the background, one at a time: those first that a call waits for.
+    """Converts and compiles networks in the background, one at a time: those first that a call waits for, then the `first` shapes in
+    their order, then others as they come. Of a network that was only called `ahead` no others are compiled, but it is converted.
 
     `folder` keeps converted networks and their checksums for the next start (`NetworkFolder`). A network that computes
     something else than torch does is converted once more; if that is no better, torch computes it. A batch size that no
@@ -169,30 +203,56 @@ class Workshop:
     `bfloat16` computes in it where the processor has instructions for it; else, and by default, in float32.
     """
 
-    def __init__(self, folder: Path, threads: int, bfloat16: bool = False) -> None:
+    def __init__(self, folder: Path, threads: int, bfloat16: bool = False, first: Sequence[Shape] = MOST_USED) -> None:
         self.folder, self.threads, self.bfloat16 = folder, threads, bfloat16
+        self._ranks = {shape: rank for rank, shape in enumerate(first)}
         self._networks = NetworkFolder(folder)
-        # Whether nobody waits, the order's number, the network, the batch size.
-        self._orders: queue.PriorityQueue[tuple[bool, int, CompiledNetwork, int]] = queue.PriorityQueue()
+        # How many kinds of orders come before, the order's number, the network, the batch size.
+        self._orders: queue.PriorityQueue[tuple[int, int, CompiledNetwork, int]] = queue.PriorityQueue()
         self._numbers = itertools.count()
+        self._latest: dict[tuple[CompiledNetwork, int], int] = {}  # the number that counts, where one is ordered twice
+        self._ahead: weakref.WeakSet[CompiledNetwork] = weakref.WeakSet()  # that nobody has called for
+        self._made: set[tuple[str, str]] = set()
+        self._failed: set[tuple[str, str]] = set()
+        self._now: tuple[tuple[str, str], int] | None = None
         self._all: weakref.WeakSet[CompiledNetwork] = weakref.WeakSet()
         self._open, self._idle = 0, threading.Condition()
         self._core: Any = None
 
     def __call__(
-        self, network: nn.Module, key: str, example: Sequence[Tensor], buckets: Sequence[int]
+        self,
+        network: nn.Module,
+        key: str,
+        example: Sequence[Tensor],
+        buckets: Sequence[int],
+        place: tuple[str, str] = ("", ""),
     ) -> CompiledNetwork:
         """The network, by torch until the background has compiled it. `key` stands for its content."""
-        engine = CompiledNetwork(network, key, example, buckets, self._take)
+        engine = CompiledNetwork(network, key, example, buckets, self._take, place)
         if engine.weights > LARGEST:
             engine.state = f"torch: too large to compile ({engine.weights / 1e9:.1f} GB)"
             engine.clear()
+            with self._idle:
+                self._failed.add(place)
             return engine
         engine.state = "torch, being compiled"
         self._all.add(engine)
-        for bucket in [size for size in URGENT if size in buckets] or list(buckets):
+        first = [size for size in buckets if self._shape(engine, size) in self._ranks]
+        if _AHEAD.get():
+            self._ahead.add(engine)
+            first = first or [CONVERTED]
+        for bucket in first:
             engine.want(bucket, waits=False)
+        if not _AHEAD.get():
+            self._urge(engine)
         return engine
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is at this moment."""
+        with self._idle:
+            still = frozenset(engine.place for engine, _ in self._latest)
+            return Progress(frozenset(self._made), frozenset(self._failed), still, self._now)
 
     def release(self, unused_s: float = UNUSED_S, most_bytes: float = MOST_BYTES) -> None:
         """Release the batch sizes that no call has used for `unused_s` seconds, then the least recently used ones until
@@ -205,12 +265,26 @@ class Workshop:
                 engine.drop(bucket)
                 total -= ARRANGED * engine.weights
 
+    def _urge(self, engine: CompiledNetwork) -> None:
+        for bucket in [size for size in URGENT if size in engine.buckets] or list(engine.buckets):
+            engine.want(bucket, waits=False)
+
+    def _shape(self, engine: CompiledNetwork, bucket: int) -> Shape:
+        return Shape(*engine.place, bucket, engine.example[0].shape[-1])
+
     def _take(self, engine: CompiledNetwork, bucket: int, waits: bool) -> None:
+        rank = 0 if waits else 1 + self._ranks.get(self._shape(engine, bucket), len(self._ranks))
         with self._idle:
             self._open += 1
             if self._open == 1:
                 threading.Thread(target=self._work, name="lab-compile", daemon=True).start()
-        self._orders.put((not waits, next(self._numbers), engine, bucket))
+            number = self._latest[engine, bucket] = next(self._numbers)
+            called = waits and engine in self._ahead
+            if waits:
+                self._ahead.discard(engine)
+        self._orders.put((rank, number, engine, bucket))
+        if called:
+            self._urge(engine)
 
     def finish(self) -> None:
         """Wait until everything that was ordered is made."""
@@ -219,19 +293,33 @@ class Workshop:
 
     def _work(self) -> None:
         while True:
-            _, _, engine, bucket = self._orders.get()
-            try:
-                self._make(engine, bucket)
-                self.release(unused_s=float("inf"))
-            except Exception as error:  # a library's, of any kind: torch goes on
-                engine.clear()
-                engine.state = f"torch: {_reason(error)}"
-                log.warning("%s could not be compiled", engine.key, exc_info=True)
+            _, number, engine, bucket = self._orders.get()
             with self._idle:
+                counts = self._latest.get((engine, bucket)) == number
+                self._now = (engine.place, bucket) if counts else None
+            if counts:
+                self._fulfil(engine, bucket)
+            with self._idle:
+                if self._latest.get((engine, bucket)) == number:
+                    del self._latest[engine, bucket]
+                self._now = None
                 self._open -= 1
                 self._idle.notify_all()
                 if self._open == 0:
                     return
+
+    def _fulfil(self, engine: CompiledNetwork, bucket: int) -> None:
+        try:
+            self._make(engine, bucket)
+            self.release(unused_s=float("inf"))
+            done = self._made
+        except Exception as error:  # a library's, of any kind: torch goes on
+            engine.clear()
+            engine.state = f"torch: {_reason(error)}"
+            log.warning("%s could not be compiled", engine.key, exc_info=True)
+            done = self._failed
+        with self._idle:
+            done.add(engine.place)
 
     def _make(self, engine: CompiledNetwork, bucket: int) -> None:
         import openvino
@@ -242,7 +330,11 @@ class Workshop:
         name = f"{engine.key}-{openvino.__version__.split('-')[0]}"
         file = self._networks.find(name)
         try:
-            self._compile(engine, bucket, file or self._networks.keep(name, lambda draft: self._convert(engine, draft)))
+            graph = file or self._networks.keep(name, lambda draft: self._convert(engine, draft))
+            if bucket != CONVERTED:
+                self._compile(engine, bucket, graph)
+            elif not engine.shapes:
+                engine.state = "converted, to be compiled at its first call"
         except (RuntimeError, WrongOutput):  # RuntimeError: OpenVINO's own
             self._networks.throw_away(name)
             if file is None:
@@ -289,11 +381,12 @@ def _reason(error: Exception) -> str:
 class Engines:
     """The networks of one model as they are called, made when first needed; a part of the cache.
 
-    `key` stands for the content of the model; without a workshop all is done by torch, on whatever device it is.
+    `key` stands for the content of the model, `model` is its row of the catalog; without a workshop all is done by torch, on whatever
+    device it is.
     """
 
-    def __init__(self, key: str = "", workshop: Workshop | None = None) -> None:
-        self._key, self._make = key, workshop or CompiledNetwork
+    def __init__(self, key: str = "", workshop: Workshop | None = None, model: str = "") -> None:
+        self._key, self._make, self._model = key, workshop or CompiledNetwork, model
         self._engines: dict[str, CompiledNetwork] = {}
         self._lock = threading.Lock()
 
@@ -306,7 +399,8 @@ class Engines:
             with self._lock:
                 if name not in self._engines:
                     example = [part[:1].detach() for part in inputs]
-                    self._engines[name] = self._make(network(), f"{self._key}-{name}", example, buckets)
+                    place = (self._model, name)
+                    self._engines[name] = self._make(network(), f"{self._key}-{name}", example, buckets, place=place)
                 engine = self._engines[name]
         return engine
 

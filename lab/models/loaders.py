@@ -466,7 +466,7 @@ def _latent_diffusion(
         tiny=_tiny_decoder(row, len(encoders) > 1, settings, shelf, workshop) if isinstance(row, Model) else None,
     )
     key = content_key(folder / "unet", content_key(folder / "vae"))
-    engines = shelf(f"{key}/engines", lambda: Engines(key, workshop))
+    engines = shelf(f"{key}/engines", lambda: Engines(key, workshop, row.name))
     pictures = PictureSet.load(ASSETS / "pictures")
     examples = pictures.pixels[:: len(pictures) // PREVIEW_EXAMPLES][:PREVIEW_EXAMPLES]
     loaded = LoadedStableDiffusion(parts, engines, examples, styled, row.title)
@@ -488,7 +488,7 @@ def _tiny_decoder(row: Model, xl: bool, settings: Settings, shelf: Shelf, worksh
         return None
     key = content_key(folder)
     network = _part(folder, AutoencoderTiny, pick_dtype(settings), settings, shelf, name="tiny decoder")
-    return tiny_decoder(network, shelf(f"{key}/engines", lambda: Engines(key, workshop)))
+    return tiny_decoder(network, shelf(f"{key}/engines", lambda: Engines(key, workshop, row.name)))
 
 
 def _check_index(index: dict[str, Any], encoders: dict[str, str]) -> None:
@@ -518,13 +518,13 @@ def load_control(row: Control, settings: Settings, shelf: Shelf, workshop: Works
     folder = folder_of(row.source, settings, half=dtype != torch.float32)
     split = _part(folder, ControlNetModel, dtype, settings, shelf, SplitControl, "network")
     key = content_key(folder, *(["reversed"] if split.reverse else []))
-    engines = shelf(f"{key}/engines", lambda: Engines(key, workshop))
+    engines = shelf(f"{key}/engines", lambda: Engines(key, workshop, row.name))
     return LoadedControl(split, engines)
 
 
 def load_pixel(row: Model, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> LoadedModel:
     """Family "pixel": a folder with a UNet2DModel and its scheduler."""
-    return read_pixel(folder_of(row.source, settings), shelf, workshop)
+    return read_pixel(folder_of(row.source, settings), shelf, workshop, row.name)
 
 
 def _part(
@@ -592,7 +592,7 @@ def load_judge(row: Helper, settings: Settings, shelf: Shelf, workshop: Workshop
 
 def load_upsampler(row: Helper, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> LoadedUpsampler:
     """Family "upsampler": a folder with a UNet2DModel that sees the small picture beside x_t, and its scheduler."""
-    return read_upsampler(folder_of(row.source, settings), shelf, workshop)
+    return read_upsampler(folder_of(row.source, settings), shelf, workshop, row.name)
 
 
 def load_family(row: Helper, settings: Settings, shelf: Shelf, workshop: Workshop | None) -> LoadedFamily:

@@ -111,7 +111,7 @@ class LoadedPixel(PixelSpace):
         return None
 
 
-def read_pixel(folder: Path, shelf: Shelf = alone, workshop: Workshop | None = None) -> LoadedPixel:
+def read_pixel(folder: Path, shelf: Shelf = alone, workshop: Workshop | None = None, name: str = "") -> LoadedPixel:
     """The model in a folder, compiled by `workshop`. Raises LabError where its parts do not go together."""
     if not (folder / "unet").is_dir():
         raise LabError("Its folder unet is missing.")
@@ -120,7 +120,7 @@ def read_pixel(folder: Path, shelf: Shelf = alone, workshop: Workshop | None = N
         return read_network(folder / "unet", UNet2DModel, torch.float32)
 
     key = content_key(folder / "unet")
-    unet, engines = shelf(key, read), shelf(f"{key}/engines", lambda: Engines(key, workshop))
+    unet, engines = shelf(key, read), shelf(f"{key}/engines", lambda: Engines(key, workshop, name))
     scheduler = read_scheduler(folder / "scheduler")
     _check_channels(unet.config, scheduler.config.get("variance_type"))
     loaded = LoadedPixel(unet, scheduler, engines, read_classes(folder, unet.config.num_class_embeds or 0))

@@ -96,7 +96,9 @@ class LoadedUpsampler(PixelSpace):
         )
 
 
-def read_upsampler(folder: Path, shelf: Shelf = alone, workshop: Workshop | None = None) -> LoadedUpsampler:
+def read_upsampler(
+    folder: Path, shelf: Shelf = alone, workshop: Workshop | None = None, name: str = ""
+) -> LoadedUpsampler:
     """The upsampler in a folder, compiled by `workshop`. Raises LabError where its parts do not go together."""
     if not (folder / "unet").is_dir():
         raise LabError("Its folder unet is missing.")
@@ -105,7 +107,7 @@ def read_upsampler(folder: Path, shelf: Shelf = alone, workshop: Workshop | None
         return read_network(folder / "unet", UNet2DModel, torch.float32)
 
     key = content_key(folder / "unet")
-    unet, engines = shelf(key, read), shelf(f"{key}/engines", lambda: Engines(key, workshop))
+    unet, engines = shelf(key, read), shelf(f"{key}/engines", lambda: Engines(key, workshop, name))
     scheduler = read_scheduler(folder / "scheduler")
     _check(unet.config, scheduler.config)
     loaded = LoadedUpsampler(unet, scheduler, engines)

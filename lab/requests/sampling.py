@@ -176,10 +176,10 @@ def rest_of_lanes(request: Any, events: Set[Key]) -> Rest | None:
 
 
 def first_look(model: str) -> SamplingRequest:
-    """The smallest run of a model: one picture in one step."""
-    return SamplingRequest(
-        model=model, lanes=(LaneSettings(steps=1),), forward=Forward(schedule=MODELS[model].schedules[0])
-    )
+    """The smallest run of a model: one picture in one step, guided where it can be."""
+    row = MODELS[model]
+    lane = LaneSettings(steps=1, guidance_scale=2.0 if row.guided else 1.0)
+    return SamplingRequest(model=model, lanes=(lane,), forward=Forward(schedule=row.schedules[0]))
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,27 @@ class Replica:
 
 
 @dataclass(frozen=True)
+class Compiled:
+    """How many of a model's networks are compiled for the shapes that are used most or, where it has none of these, converted and on
+    disk; how many are still to come; and how many only torch computes."""
+
+    name: str
+    ready: int
+    to_come: int
+    torch: int
+
+
+@dataclass(frozen=True)
+class Compiling:
+    """How far the networks of the shipped models are compiled."""
+
+    models: tuple[Compiled, ...]
+    now: tuple[str, str, int] | None = (
+        None  # what is made: a model, its network, the rows of a call (0: it is converted)
+    )
+
+
+@dataclass(frozen=True)
 class Status:
     """What a backend holds and does at a moment. Bytes are counted from tensors; a budget of infinity is none."""
 
@@ -58,4 +79,5 @@ class Status:
     lanes: int  # in flight
     steps_per_s: float  # lane steps, over the last seconds
     replicas: tuple[Replica, ...] = ()  # where there are several places to run; else none
+    compiling: Compiling | None = None  # where networks are compiled; else None
     process: int = 0  # bytes of the whole process in memory, its libraries included; 0: not known

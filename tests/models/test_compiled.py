@@ -9,8 +9,9 @@ import torch
 
 from lab.engine.lanes import drive
 from lab.models import compiled
-from lab.models.compiled import BoundRequest, CompiledNetwork, Engines, Workshop
+from lab.models.compiled import CONVERTED, BoundRequest, CompiledNetwork, Engines, Progress, Workshop, ahead
 from lab.models.loaders import load, make_cache, make_workshop
+from lab.models.most_used import Shape
 from lab.operations.house import House
 from lab.operations.sampling import sampling
 from lab.requests.fields import Condition, Forward
@@ -116,6 +117,69 @@ def test_what_a_call_waits_for_is_compiled_before_what_none_has_asked_for(worksh
     go.set()
     own.finish()
     assert made == [("first", 2), ("second", 8), ("first", 1), ("first", 16), ("second", 2), ("second", 16)]
+
+
+def held_back(monkeypatch, folder, first):
+    """A workshop whose first order waits for `go`, and what it makes, in order."""
+    own, made, begun, go = Workshop(folder, threads=1, first=first), [], threading.Event(), threading.Event()
+
+    def make(engine, bucket):
+        begun.set()
+        assert go.wait(60)
+        made.append((engine.key, bucket))
+
+    monkeypatch.setattr(own, "_make", make)
+    own(Small().eval(), "begun", inputs(1), (2,))
+    assert begun.wait(60)
+    return own, made, go
+
+
+TABLE = (Shape("b", "net", 8, 6), Shape("a", "net", 1, 6), Shape("b", "net", 16, 6))
+
+
+def test_the_table_comes_in_its_order_behind_what_a_call_waits_for_and_before_the_rest(workshop, monkeypatch):
+    own, made, go = held_back(monkeypatch, workshop.folder, TABLE)
+    with ahead():
+        _, b, c, d = (own(Small().eval(), key, inputs(1), (1, 2, 4, 8, 16), (key, "net")) for key in "abcd")
+        c(*inputs(1))  # for nobody
+    b(*inputs(16))  # of the table, last of it, and somebody waits by now: first, and once
+    d(*inputs(3))  # called for: what calls mostly need of it is made, too
+    b(*inputs(16))
+    assert own.progress.open == {("", ""), ("a", "net"), ("b", "net"), ("c", "net"), ("d", "net")}
+    go.set()
+    own.finish()
+    first, table = [("begun", 2), ("b", 16), ("d", 4)], [("b", 8), ("a", 1)]
+    rest = [("c", CONVERTED), ("d", CONVERTED), ("b", 2), ("d", 2), ("d", 16)]
+    assert made == first + table + rest
+    assert own.progress == Progress(
+        frozenset([("", ""), *((key, "net") for key in "abcd")]), frozenset(), frozenset(), None
+    )
+
+
+def test_what_is_made_now_and_what_torch_is_left_with_is_said(workshop, monkeypatch):
+    own, _, go = held_back(monkeypatch, workshop.folder, ())
+    assert own.progress.now == (("", ""), 2)
+    go.set()
+    own.finish()
+    monkeypatch.setattr(own, "_make", lambda *_: (_ for _ in ()).throw(RuntimeError("unsupported")))
+    own(Small().eval(), "broken", inputs(1), (1,), ("model", "net"))
+    own.finish()
+    assert own.progress.failed == {("model", "net")} and own.progress.now is None
+
+
+def test_what_nobody_called_is_converted_and_compiled_at_its_first_call(tmp_path, small, conversions):
+    own = Workshop(tmp_path, threads=2)
+    with ahead():
+        made = own(Small().eval(), "small", inputs(1), (2, 4))
+        made(*inputs(2))
+    own.finish()
+    assert conversions == [1] and made.shapes == [] and made.nbytes == 0
+    assert made.state == "converted, to be compiled at its first call"
+    made(*inputs(3))
+    own.finish()
+    assert sorted(size for _, size in made.shapes) == [2, 4] and conversions == [1]
+    assert made.state == "OpenVINO float32"
+    torch.testing.assert_close(made(*inputs(3)), small(*inputs(3)))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import gradio as gr
 import pytest
 
 from lab.catalog import HELPERS
-from lab.requests.status import LeasePlan, Replica, Resident, Status
+from lab.requests.status import Compiled, Compiling, LeasePlan, Replica, Resident, Status
 from lab.ui.tabs.models import tab as models
 from lab.ui.tabs.models import view as models_view
 
@@ -80,6 +80,13 @@ def bars(status):
     ]
 
 
+def compiling(*counts, now=None):
+    """What is said above the table where the miniature and the others have networks ready, to come and torch's."""
+    models = tuple(Compiled(name, *some) for name, some in zip(("text-to-image", "pixel"), counts, strict=False))
+    status = replace(ON_CPU, compiling=Compiling(models, now))
+    return re.findall(r'<p class="compiling">(.*?)</p>', models_view.table(status))[0], status
+
+
 class Backend:
     def __init__(self, status):
         self.now, self.asked = status, 0
@@ -113,6 +120,28 @@ def test_the_four_numbers():
 )
 def test_a_speed_has_as_many_digits_as_matter(speed, shown):
     assert f" {shown} lane steps" in words(models_view.numbers(replace(ON_CPU, steps_per_s=speed)))
+
+
+def test_progress_of_compiling_is_counted_and_said():
+    said, status = compiling((1, 2, 0), (0, 1, 0), now=("text-to-image", "denoiser", 16))
+    assert said == (
+        "1 of 4 networks of the shipped models are ready, 3 to come. Until a network is, torch computes it; what a run waits for goes "
+        "first. Now Miniature latent diffusion, denoiser, is being compiled for calls of 16 rows."
+    )
+    assert row(status, "text-to-image").endswith("1 of 3 networks ready, 2 to come")
+    assert compiling((1, 2, 0), now=("pixel", "denoiser", 0))[0].endswith(
+        "Now Miniature pixel diffusion, denoiser, is being converted."
+    )
+    said, status = compiling((3, 0, 0), (1, 0, 0))
+    assert said.startswith("All 4 networks of the shipped models are ready: ") and "Torch" not in said
+    assert row(status, "text-to-image").endswith("3 of 3 networks ready")
+    said, _ = compiling((2, 0, 1), (1, 0, 0))
+    assert said.startswith("3 of 4 networks ") and said.endswith("Torch computes 1; its row says why.")
+
+
+def test_where_nothing_is_compiled_nothing_is_said_of_it():
+    assert '<p class="compiling"></p>' in models_view.table(ON_CPU)
+    assert "network" not in row(ON_CPU, "text-to-image")
 
 
 def test_a_row_says_where_how_large_how_used_and_what_run_would_do():

@@ -9,7 +9,7 @@ from html import escape
 from math import isinf
 
 from lab.catalog import CONTROLS, HELPERS, leasable
-from lab.requests.status import LeasePlan, Replica, Resident, Status
+from lab.requests.status import Compiled, Compiling, LeasePlan, Replica, Resident, Status
 from lab.ui.shell.widgets import subscripts
 
 STARTING = "The lab is starting; what it holds appears here in a moment."
@@ -44,6 +44,7 @@ def _lines(status: Status) -> list[_ModelLine]:
     """All that is offered, in the order of the tables, and whatever else is held."""
     residents = {one.name: one for one in status.resident}
     plans = {one.name: one for one in status.plans}
+    compiled = {one.name: one for one in status.compiling.models} if status.compiling else {}
     lines: list[_ModelLine] = []
     for name in dict.fromkeys([*plans, *sorted(residents)]):
         title, about = _title_and_about(name)
@@ -52,6 +53,8 @@ def _lines(status: Status) -> list[_ModelLine]:
         notes = resident.notes if resident and resident.notes else (about,)
         if resident and resident.own_nbytes < resident.nbytes:
             notes = (*notes, f"{megabytes(resident.nbytes - resident.own_nbytes)} of it shared with others")
+        if name in compiled:
+            notes = (*notes, _compiled(compiled[name]))
         line = _ModelLine(
             name=name,
             title=title,
@@ -222,18 +225,54 @@ def _replica(one: Replica) -> str:
     return f'<tr data-name="{escape(one.name, quote=True)}"><th scope="row">{escape(one.name)}</th>{rest}</tr>'
 
 
+# What is compiled
+
+
+def compiling(status: Compiling | None) -> str:
+    """How far the compiled networks are, in a sentence or two; nothing where none are compiled."""
+    if status is None or not status.models:
+        return ""
+    ready, to_come, torch = (sum(getattr(one, kind) for one in status.models) for kind in ("ready", "to_come", "torch"))
+    count = ready + to_come + torch
+    left = (
+        f" Torch computes {torch}; its row says why." if torch == 1 else f" Torch computes {torch}; their rows say why."
+    )
+    if not to_come:
+        all_of = f"All {count}" if ready == count else f"{ready} of {count}"
+        return (
+            f"{all_of} networks of the shipped models are ready: compiled for the calls that the tabs open with, or else kept on "
+            f"disk and compiled at the first call.{left if torch else ''}"
+        )
+    now = ""
+    if status.now is not None:
+        name, network, rows = status.now
+        does = f"compiled for calls of {rows} row{'' if rows == 1 else 's'}" if rows else "converted"
+        now = f" Now {_title_and_about(name)[0]}, {network}, is being {does}."
+    return (
+        f"{ready} of {count} networks of the shipped models are ready, {to_come} to come. Until a network is, torch computes it; what a "
+        f"run waits for goes first.{now}{left if torch else ''}"
+    )
+
+
+def _compiled(one: Compiled) -> str:
+    count = one.ready + one.to_come + one.torch
+    come = f", {one.to_come} to come" if one.to_come else ""
+    return f"{one.ready} of {count} network{'' if count == 1 else 's'} ready{come}"
+
+
 # Every model
 
 
 def table(status: Status | None) -> str:
-    """Everything that is offered: where it is, its size, who uses it, and what pressing Run would do."""
+    """Everything that is offered: where it is, its size, who uses it, and what pressing Run would do; above it, what is compiled."""
     columns = "".join(f'<col style="width:{width}%">' for width in (29, 17, 11, 14, 29))
     head = "".join(
         f'<th scope="col"{" class=number" if words == "Size" else ""}>{words}</th>'
         for words in ("Model", "Where", "Size", "In use", "Pressing Run now")
     )
     body = "".join(map(_row, _lines(status))) if status else ""
-    return f'<table class="models"><colgroup>{columns}</colgroup><thead><tr>{head}</tr></thead>{body}</table>'
+    words = escape(compiling(status.compiling if status else None))
+    return f'<p class="compiling">{words}</p><table class="models"><colgroup>{columns}</colgroup><thead><tr>{head}</tr></thead>{body}</table>'
 
 
 def _row(line: _ModelLine) -> str:
