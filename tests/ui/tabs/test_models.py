@@ -125,7 +125,7 @@ def test_a_speed_has_as_many_digits_as_matter(speed, shown):
 def test_progress_of_compiling_is_counted_and_said():
     said, status = compiling((1, 2, 0), (0, 1, 0), now=("text-to-image", "denoiser", 16))
     assert said == (
-        "1 of 4 networks of the shipped models are ready, 3 to come. Until a network is, torch computes it; what a run waits for goes "
+        "1 of 4 networks that the lab prepares are ready, 3 to come. Until a network is, torch computes it; what a run waits for goes "
         "first. Now Miniature latent diffusion, denoiser, is being compiled for calls of 16 rows."
     )
     assert row(status, "text-to-image").endswith("1 of 3 networks ready, 2 to come")
@@ -133,7 +133,7 @@ def test_progress_of_compiling_is_counted_and_said():
         "Now Miniature pixel diffusion, denoiser, is being converted."
     )
     said, status = compiling((3, 0, 0), (1, 0, 0))
-    assert said.startswith("All 4 networks of the shipped models are ready: ") and "Torch" not in said
+    assert said.startswith("All 4 networks that the lab prepares are ready: ") and "Torch" not in said
     assert row(status, "text-to-image").endswith("3 of 3 networks ready")
     said, _ = compiling((2, 0, 1), (1, 0, 0))
     assert said.startswith("3 of 4 networks ") and said.endswith("Torch computes 1; its row says why.")

@@ -240,8 +240,8 @@ def compiling(status: Compiling | None) -> str:
     if not to_come:
         all_of = f"All {count}" if ready == count else f"{ready} of {count}"
         return (
-            f"{all_of} networks of the shipped models are ready: compiled for the calls that the tabs open with, or else kept on "
-            f"disk and compiled at the first call.{left if torch else ''}"
+            f"{all_of} networks that the lab prepares are ready: what the tabs open with was compiled, the others are on disk and are "
+            f"compiled at their first call. What no call uses for minutes is released, and compiled again.{left if torch else ''}"
         )
     now = ""
     if status.now is not None:
@@ -249,7 +249,7 @@ def compiling(status: Compiling | None) -> str:
         does = f"compiled for calls of {rows} row{'' if rows == 1 else 's'}" if rows else "converted"
         now = f" Now {_title_and_about(name)[0]}, {network}, is being {does}."
     return (
-        f"{ready} of {count} networks of the shipped models are ready, {to_come} to come. Until a network is, torch computes it; what a "
+        f"{ready} of {count} networks that the lab prepares are ready, {to_come} to come. Until a network is, torch computes it; what a "
         f"run waits for goes first.{now}{left if torch else ''}"
     )
 
