@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 import torch
 
 from lab.backends.line import Line
-from lab.backends.looks import LOOKS, Look
 from lab.backends.warming import warm
 from lab.catalog import add_hub_models, leasable
 from lab.engine.denoisers import Denoiser
@@ -27,6 +26,7 @@ from lab.models.loaders import make_cache, make_workshop
 from lab.operations import OPERATIONS
 from lab.operations.house import House
 from lab.requests.base import Event, LabError, Request, Waiting
+from lab.requests.looks import LOOKS, Look
 from lab.requests.status import Compiled, Compiling, Status
 from lab.settings import Settings, at_hand
 
@@ -255,7 +255,12 @@ class LocalBackend:
         self.line = Line(settings.max_runs, settings.queue_size, settings.max_visitor_lanes, settings.max_visitor_steps)
         self.worker = Worker(settings.max_batch_rows, self.cache.shed)
         self._scenes = Scenes()
-        self._looks = [look for look in LOOKS if look.at_hand(settings)] if self.workshop else []
+        rows = leasable()
+
+        def here(look: Look) -> bool:
+            return all(at_hand(rows[name].source, settings) for name in look.request.models())
+
+        self._looks = list(filter(here, LOOKS)) if self.workshop else []
 
     def run(self, request: Request, stop: threading.Event | None = None, client: str = "") -> Iterator[Event]:
         """The events of a request. Setting `stop`, or closing the generator, ends the run within one step.

@@ -6,9 +6,9 @@ import pytest
 
 from lab.backends import local
 from lab.backends.local import LocalBackend
-from lab.backends.looks import LOOKS
 from lab.models.compiled import Workshop
 from lab.requests.base import LabError
+from lab.requests.looks import LOOKS
 from lab.requests.status import Compiled
 from lab.settings import Settings
 

@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 
-from lab.backends.looks import LOOKS
 from lab.engine.lanes import drive
 from lab.engine.noising import Scenes
 from lab.models.compiled import BUCKETS, CompiledNetwork
@@ -14,6 +13,7 @@ from lab.models.loaders import make_cache
 from lab.models.most_used import MOST_USED, Shape
 from lab.operations import OPERATIONS
 from lab.operations.house import House
+from lab.requests.looks import LOOKS
 from lab.settings import Settings
 from lab.ui import INSTRUMENTS
 from lab.ui.shell.tool import Tool

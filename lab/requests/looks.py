@@ -5,14 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lab.catalog import leasable
 from lab.requests.base import Request
 from lab.requests.edit import EditLane, EditRequest
 from lab.requests.enlarge import EnlargeLane, EnlargeRequest
 from lab.requests.fields import Condition
 from lab.requests.sampling import ControlMap, ControlWindow, LaneSettings, SamplingRequest, first_look
 from lab.requests.unclip import UnclipLane, UnclipRequest
-from lab.settings import Settings, at_hand
 
 BLACK = np.zeros((64, 64, 3), np.uint8)
 HOLE = np.ones((64, 64), bool)
@@ -24,11 +22,6 @@ class Look:
 
     request: Request
     networks: tuple[tuple[str, str], ...]
-
-    def at_hand(self, settings: Settings) -> bool:
-        """Whether all that it leases can be loaded here."""
-        rows = leasable()
-        return all(at_hand(rows[name].source, settings) for name in self.request.models())
 
 
 def _under(control: str) -> SamplingRequest:
