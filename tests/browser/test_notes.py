@@ -66,6 +66,10 @@ def test_chapter_step_and_numbers_stand_in_the_address(notes, address):
     expect(friend.locator("[data-step='forward.snr'] input[name=t]")).to_have_value("700")
     for junk, said in (
         ("forward.snr,t:much,y:1", "The link's t, y cannot be taken: the step's own numbers stand there."),
+        (
+            "forward.posterior-mean,t:300.5,x_t:0.7",
+            "The link's t cannot be taken: the step's own numbers stand there, and the link's in the other places.",
+        ),
         ("forward.nothing", "The link names a step “nothing” that this chapter does not have. Here it begins."),
         ("__proto__", "The link names a page “__proto__” that the notes do not have. Here they begin."),
     ):

@@ -117,11 +117,11 @@ def test_the_header_has_a_way_past_it_and_remembers_look_and_keys(browser, addre
     page.get_by_label("P is a key of the lab").uncheck()
     page = visitor.new_page()
     page.goto(f"{address}?tab=samplers")
-    expect(page.get_by_role("button", name="Dark")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="Light", exact=True)).to_be_visible()
     assert page.evaluate("document.body.classList.contains('dark')")
     page.keyboard.press("p")
     expect(page.get_by_role("tab", name="Samplers")).to_be_visible()
-    page.get_by_role("button", name="Dark").click()
+    page.get_by_role("button", name="Light", exact=True).click()
     assert not page.evaluate("document.body.classList.contains('dark')")
     visitor.close()
 

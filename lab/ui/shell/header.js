@@ -10,10 +10,7 @@ const kept = (name, value) => {
 const look = element.querySelector("[data-look]"), root = document.body;
 const forced = new URLSearchParams(location.search).get("__theme");
 const dark = () => root.classList.contains("dark");
-const say = () => {
-  const pressed = String(dark());
-  if (look.getAttribute("aria-pressed") !== pressed) look.setAttribute("aria-pressed", pressed);
-};
+const say = () => { look.textContent = dark() ? "Light" : "Dark"; }; // what a press makes of it
 const wear = () => {
   const choice = forced ? null : kept("lab:look");
   if (choice && (choice === "dark") !== dark()) root.classList.toggle("dark", choice === "dark");

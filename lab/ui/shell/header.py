@@ -39,7 +39,7 @@ def header(title: str, line: str, tabs: Sequence[Instrument]) -> gr.HTML:
 
 
 def _look() -> str:
-    return '<button type="button" class="lab-switch" data-look aria-pressed="false">Dark</button>'
+    return '<button type="button" class="lab-switch" data-look>Dark</button>'
 
 
 def _keys() -> str:

@@ -153,7 +153,7 @@ def changes(recording: Trajectories) -> list[int]:
 
 def caption(frames: int, changes: int) -> str:
     """What the slider shows, and how much of the run where that is not all."""
-    return CAPTION if frames == changes else f"{CAPTION}, {frames} of {changes} frames"
+    return CAPTION if frames == changes else f"{CAPTION}; {frames} of the {changes} changes are shown"
 
 
 def transport(tab: str, caption: str = CAPTION) -> str:

@@ -355,7 +355,7 @@ def test_a_reel_of_many_pictures_is_thinned_evenly_and_says_so(monkeypatch):
     starts = reel_["words"]["0-foot"]["starts"]
     assert starts[0] == 0 and starts[-1] == reel.LAST and 15 <= len(starts) <= 20
     assert np.ptp(np.diff(starts)) <= 2
-    assert reel_["caption"] == f"{reel.CAPTION}, {len(starts)} of 100 frames"
+    assert reel_["caption"] == f"{reel.CAPTION}; {len(starts)} of the 100 changes are shown"
     assert len(reel_["pictures"]["0-left"]["starts"]) == len(starts) - 1  # the last one is the stage's own
 
 

@@ -11,11 +11,37 @@ export const answered = async (address) => {
   }
 };
 
-// The sentence for a number that cannot be taken, as the server has it; empty where it can.
-export const refusal = ({ name, value, dataset: { low, high, whole } }) => {
+// Whether the number in a box cannot be taken.
+export const refused = ({ value, dataset: { low, high, whole } }) => {
   const number = value.trim() === "" ? Number.NaN : Number(value);
-  const taken = number >= Number(low) && number <= Number(high) && (!whole || Number.isInteger(number));
-  return taken ? "" : `Give ${name} ${whole ? "a whole number" : "a number"} from ${low} to ${high}.`;
+  return !(number >= Number(low) && number <= Number(high) && (!whole || Number.isInteger(number)));
+};
+
+// A number as the page calls it: what stands before its box.
+export const called = (input) => input.labels[0].firstElementChild.cloneNode(true);
+
+const refusal = (input) => {
+  const { low, high, whole } = input.dataset;
+  return [word("Give "), called(input), word(` ${whole ? "a whole number" : "a number"} from ${low} to ${high}.`)];
+};
+
+const wrongOf = (form) => {
+  const inputs = [...form.querySelectorAll("input")], wrong = inputs.find(refused);
+  for (const one of inputs) one.ariaInvalid = one === wrong ? "true" : null;
+  return wrong;
+};
+
+const say = (form, state, words, sides = {}) => {
+  for (const side of ["left", "right"]) form.querySelector(`[data-side=${side}]`).textContent = sides[side] ?? "";
+  form.querySelector(".said").replaceChildren(...words);
+  form.classList.remove("asked", "old");
+  form.dataset.state = state;
+};
+
+// A box was left: what it has and cannot be taken is refused at once, since no link holds it.
+export const left = (form) => {
+  const wrong = wrongOf(form);
+  if (wrong) say(form, "refused", refusal(wrong));
 };
 
 const numbers = (form) => new URLSearchParams(new FormData(form));
@@ -35,9 +61,7 @@ const ask = async (form) => {
 
 // Check a form; says in its `data-state` whether the step holds, fails, or was not checked, since a number was refused or nobody answered.
 export const check = async (form) => {
-  const sides = form.querySelector(".sides"), inputs = [...form.querySelectorAll("input")];
-  const wrong = inputs.find(refusal);
-  for (const one of inputs) one.ariaInvalid = one === wrong ? "true" : null;
+  const wrong = wrongOf(form);
   form.classList.add("asked");
   const given = `${numbers(form)}`;
   const answer = wrong ? { state: "refused", words: refusal(wrong) } : await ask(form);
@@ -45,10 +69,7 @@ export const check = async (form) => {
     form.classList.remove("asked");
     return answer.state;
   }
-  for (const side of ["left", "right"]) sides.querySelector(`[data-side=${side}]`).textContent = answer[side] ?? "";
-  sides.querySelector(".said").replaceChildren(word(answer.words));
-  form.classList.remove("asked", "old");
-  form.dataset.state = answer.state;
+  say(form, answer.state, [answer.words].flat(), answer);
   return answer.state;
 };
 

@@ -1,5 +1,5 @@
 // A page of the notes, in the tab or on its own.
-import { check, checkAll } from "./checks.js";
+import { check, checkAll, left } from "./checks.js";
 import * as symbols from "./symbols.js";
 
 // --- the timeline: a work that is pointed at, with what it took and what it gave
@@ -34,6 +34,7 @@ export const begin = (notes) => {
     check(event.target);
   });
   notes.addEventListener("input", (event) => event.target.form?.classList.add("old"));
+  notes.addEventListener("change", ({ target }) => { if (target.form?.matches(".check")) left(target.form); });
   notes.addEventListener("click", (event) => {
     const button = event.target.closest(".check-all");
     if (button) checkAll(notes, button);

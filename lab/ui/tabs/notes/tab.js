@@ -2,7 +2,7 @@
 //
 // A place is a page, and perhaps a step of it and the numbers that differ from the step's own: "forward.posterior-mean,t:700". One that a person types may have
 // the numbers that stand before their titles: "2.3".
-import { answered, check, refusal } from "./checks.js";
+import { answered, called, check, refused } from "./checks.js";
 import { begin, fit } from "./page.js";
 
 const TAB = "notes", PAUSE_MS = 200;
@@ -15,7 +15,7 @@ const read = (place) => {
 const short = (name) => `“${name.slice(0, 40)}${name.length > 40 ? "…" : ""}”`;
 const idOf = (name, step) => `${name}-${step}`;
 const formOf = (step) => step?.querySelector("form.check");
-const changed = (form) => [...(form?.querySelectorAll("input") ?? [])].filter((one) => one.value.trim() !== one.defaultValue && !refusal(one));
+const changed = (form) => [...(form?.querySelectorAll("input") ?? [])].filter((one) => one.value.trim() !== one.defaultValue && !refused(one));
 
 // Bring a step into sight, and the keys to it.
 const arrive = (step) => {
@@ -42,21 +42,23 @@ const remark = (notes, place, words) => {
   said.className = "remark";
   said.setAttribute("role", "status");
   place.before(said);
-  said.textContent = words;
+  said.append(...[words].flat());
 };
 
-// Set a step's numbers as a link says, all others to the step's own; the names of those that cannot be taken.
+// Set a step's numbers as a link says, all others to the step's own; a sentence where some cannot be taken.
 const set = (form, numbers) => {
-  const refused = [];
+  const dropped = [];
   const before = [...form.elements].map((one) => one.value).join();
   for (const one of form.querySelectorAll("input")) one.value = one.defaultValue;
   for (const [name, value] of numbers) {
     const input = [...form.querySelectorAll("input")].find((one) => one.name === name);
-    if (!input || refusal({ name, value: value ?? "", dataset: input.dataset })) refused.push(name);
+    if (!input || refused({ value: value ?? "", dataset: input.dataset })) dropped.push(input ? called(input) : name.slice(0, 20));
     else input.value = value;
   }
   if (before !== [...form.elements].map((one) => one.value).join()) form.classList.add("old");
-  return refused;
+  if (!dropped.length) return [];
+  const names = dropped.slice(0, 3).flatMap((one, i) => (i ? [", ", one] : [one])), others = dropped.length < numbers.length;
+  return ["The link's ", ...names, ` cannot be taken: the step's own numbers stand there${others ? ", and the link's in the other places" : ""}.`];
 };
 
 export const attach = async (element) => {
@@ -127,8 +129,8 @@ export const attach = async (element) => {
     let words = "";
     if (name !== wanted.name && !notes.querySelector("h2").textContent.startsWith(`${wanted.name} `)) words = `The link names a page ${short(wanted.name)} that the notes do not have. Here they begin.`;
     else if (wanted.step && !step) words = `The link names a step ${short(wanted.step)} that this chapter does not have. Here it begins.`;
-    const opened = !here.name, form = formOf(step), refused = form && !push ? set(form, wanted.numbers) : [];
-    if (refused.length) words = `The link's ${refused.slice(0, 3).join(", ").slice(0, 60)} cannot be taken: the step's own numbers stand there.`;
+    const opened = !here.name, form = formOf(step), dropped = form && !push ? set(form, wanted.numbers) : [];
+    if (dropped.length) words = dropped;
     remark(notes, step?.querySelector("h3") ?? notes.querySelector("h2"), words);
     if (step) arrive(step);
     else {
