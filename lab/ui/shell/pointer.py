@@ -42,8 +42,9 @@ def lay_out(
     return gr.HTML(line, js_on_load=POINTER_JS, elem_id=f"{tab}-pointer", padding=False)
 
 
-def wire(tab: str, compared: Sequence[Any], code: gr.Textbox) -> None:
-    """Have the page compare whenever one of these components, or the `code` of the last run's link, has another value."""
+def wire(tab: str, compared: Sequence[Any], code: gr.Textbox) -> Any:
+    """Have the page compare whenever one of these components, or the `code` of the last run's link, has another value. The
+    event of that."""
     triggers = [part.change for part in (*compared, code)]
     js = VALUES_JS.replace("TAB", tab)
-    gr.on(triggers, None, [*compared, code], None, js=js, trigger_mode="multiple", api_visibility="private")
+    return gr.on(triggers, None, [*compared, code], None, js=js, trigger_mode="multiple", api_visibility="private")
