@@ -42,9 +42,8 @@ def lay_out(
     return gr.HTML(line, js_on_load=POINTER_JS, elem_id=f"{tab}-pointer", padding=False)
 
 
-def wire(tab: str, compared: Sequence[Any], code: gr.Textbox) -> Any:
-    """Have the page compare whenever one of these components, or the `code` of the last run's link, has another value. The
-    event of that."""
+def wire(tab: str, compared: Sequence[Any], code: gr.Textbox) -> None:
+    """Have the page compare whenever one of these components, or the `code` of the last run's link, has another value."""
     triggers = [part.change for part in (*compared, code)]
     js = VALUES_JS.replace("TAB", tab)
-    return gr.on(triggers, None, [*compared, code], None, js=js, trigger_mode="multiple", api_visibility="private")
+    gr.on(triggers, None, [*compared, code], None, js=js, trigger_mode="multiple", api_visibility="private")

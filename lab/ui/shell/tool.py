@@ -1,9 +1,8 @@
 """A tab with a stage, presets and a form of controls: its layout, and what all such tabs do alike."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, ClassVar
 
 import gradio as gr
@@ -18,7 +17,7 @@ from lab.ui.shell.form import Field, Form, Preset
 from lab.ui.shell.runs import Answers
 from lab.ui.shell.share import NOTHING, Panel
 from lab.ui.shell.shelf import RunSettings, Shelf, record
-from lab.ui.shell.widgets import LATEST, PICKED, QUIET, Update
+from lab.ui.shell.widgets import PICKED, QUIET, Update
 
 NO_PICTURE = "There is no picture yet: press Run first."
 NO_RUN = "The page computes this by itself: there is no run."
@@ -54,10 +53,10 @@ class Tool(ABC):
         tab = cls(backend, settings)
         tab.lay_out()
         tab.wire(page)
-        compared = pointer.wire(tab.name, tab.compared, tab.share.code)
+        pointer.wire(tab.name, tab.compared, tab.share.code)
         tab.pipeline.value = tab.on_flow(tab.first_values())
-        follow = partial(gr.on, [part.change for part in tab.flowing]) if tab.flowing else compared.then
-        follow(tab.on_flow, tab.asked, tab.pipeline, **LATEST)
+        gr.on([part.change for part in tab.flowing], tab.on_flow, tab.asked, tab.pipeline, trigger_mode="always_last",
+              queue=False, **QUIET)  # fmt: skip
         if tab.shelved:
             tab.shelf.wire(tab.share.record)
         return tab
@@ -128,9 +127,8 @@ class Tool(ABC):
 
     @property
     def flowing(self) -> list[Any]:
-        """The components that change the pipeline, where those are not the ones that the page compares and the link of a run
-        that has ended."""
-        return []
+        """The components that change the pipeline: what `request` reads, and the link of a run that has ended."""
+        return [*self.compared, self.share.code]
 
     def flow_of_opening(self, opening: dict[str, Any]) -> pipeline.Flow:
         """The pipeline of the first preset, before anything is asked."""
@@ -173,27 +171,15 @@ class Tool(ABC):
         return {**self.running, "trigger_mode": "multiple"}
 
     def wire_presets(
-        self, outputs: Sequence[Any], then: Callable[[Any], Any], inputs: Set[Any] = frozenset(), **how: Any
+        self, outputs: Sequence[Any], then: Callable[[Any], Any], inputs: set[Any] | None = None, **how: Any
     ) -> None:
-        """Connect the presets' buttons: one sets `outputs` as `on_press` says, and then `then(event)` goes on. Unless `how`
-        says otherwise, past the queue. The one that is pressed last counts, though it is the first one again. All are one
-        event: while the page is opened, Gradio goes through all components for each event of each of them."""
-        clicks = [button.click for button in self.buttons]
-        then(gr.on(clicks, self.on_press, inputs, list(outputs), **({"queue": False, **PICKED} | how)))
-
-    def on_press(self, values: dict[Any, Any], request: gr.Request, event: gr.EventData) -> Any:
-        """A preset's button was pressed. The updates, or what streams them."""
-        return self.preset_handler(self.preset_of(event))(request)
-
-    def preset_of(self, event: gr.EventData) -> Preset:
-        """The preset whose button was pressed. Raises LabError where the event is of none."""
-        pressed = [button._id == getattr(event.target, "_id", None) for button in self.buttons]
-        if not any(pressed):
-            raise LabError(widgets.UNCLEAR)
-        return self.offered[pressed.index(True)]
+        """Connect every preset's button: it sets `outputs` as `preset_handler` says, and then `then(event)` goes on. Unless
+        `how` says otherwise, past the queue. The one that is pressed last counts, though it is the first one again."""
+        for button, preset in zip(self.buttons, self.offered, strict=True):
+            then(button.click(self.preset_handler(preset), inputs, list(outputs), **({"queue": False, **PICKED} | how)))
 
     def preset_handler(self, preset: Preset) -> Callable[..., Any]:
-        """What a press of this preset's button does. Whatever is under way has the page no more."""
+        """What a press of a preset's button calls. Whatever is under way has the page no more."""
 
         def pressed(request: gr.Request) -> Update:
             self.runs.stops.end(request)

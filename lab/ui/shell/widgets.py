@@ -36,7 +36,6 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "show_progress_on": [], "api
 PICKED: dict[str, Any] = {**QUIET, "trigger_mode": "multiple"}
 # Of a control that is answered at once: the last of several changes counts, which Gradio's own way may drop.
 LATEST: dict[str, Any] = {**QUIET, "queue": False, "trigger_mode": "always_last"}
-UNCLEAR = "The click did not arrive in one piece. Click once more."
 MAX_TYPED = 10_000  # characters that a line takes: what is too long for a run is refused in words, and not cut unseen
 
 
@@ -215,7 +214,7 @@ def picked(event: gr.EventData) -> int:
     try:
         return int(sent(event, "pick"))
     except (TypeError, ValueError, OverflowError):
-        raise LabError(UNCLEAR) from None
+        raise LabError("The click did not arrive in one piece. Click once more.") from None
 
 
 def picture(

@@ -284,12 +284,8 @@ class Noising(Tool):
         """None: the pictures follow the controls at once."""
         return []
 
-    def on_press(self, values: dict[Any, Any], request: gr.Request, event: gr.EventData) -> Iterator[Update]:
-        """A preset's button was pressed."""
-        yield from self.preset_handler(self.preset_of(event))(values, request)
-
     def preset_handler(self, preset: Preset) -> Callable[..., Iterator[Update]]:
-        """Sets the picture and all controls but the seed."""
+        """Sets the picture and all controls but the seed. Not a partial of a method: to that Gradio passes no request."""
 
         def on_preset(values: dict[Any, Any], request: gr.Request) -> Iterator[Update]:
             subject = self._example(next(one for one in self.examples if one.path.stem == preset.subject))
