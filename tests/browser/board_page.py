@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 
 from lab.catalog import MODELS, VIEWS
 from lab.settings import Settings
@@ -17,6 +18,7 @@ from lab.ui.shell import own, theme, widgets
 from lab.ui.shell.form import Field, Form
 from lab.ui.shell.page import Page
 from lab.ui.shell.sources import beside
+from lab.ui.shell.streams import Streams
 from lab.ui.tabs.edit import board as boards
 from lab.ui.tabs.edit.board import Board
 
@@ -77,7 +79,8 @@ def build() -> gr.Blocks:
 def main() -> None:
     """Serve it."""
     css = theme.CSS + beside(boards.__file__, "board.css")
-    app = gr.mount_gradio_app(FastAPI(routes=own.routes()), build(), path="/", theme=theme.theme(), css=css)
+    around = FastAPI(routes=own.routes(), middleware=[Middleware(Streams)])
+    app = gr.mount_gradio_app(around, build(), path="/", theme=theme.theme(), css=css)
     uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")
 
 
