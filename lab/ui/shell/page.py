@@ -47,8 +47,8 @@ class Page(gr.Blocks):
         **named: Any,
     ) -> dict[str, Any]:
         """As Blocks.process_api; what is handled has the number of its request."""
-        asked = getattr(request, "request", None)
-        arrives(None if asked is None else asked.scope)
+        posted = getattr(request, "request", None)
+        arrives(None if posted is None else posted.scope)
         function = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
         async with state.turn(function) if isinstance(state, _Session) else AsyncExitStack():
             return await super().process_api(function, inputs, state, request, **named)

@@ -10,7 +10,6 @@ What is asked for is numbered here, in the order in which it arrives (`arrivals.
 
 import asyncio
 import json
-from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -86,9 +85,10 @@ class Streams:
         await self.app(scope, read, pass_on)
 
 
-def _session(body: bytes) -> Any:
+def _session(body: bytes) -> str:
     """Whose event a request asks for; the answer of one that cannot be read says so itself."""
     try:
-        return json.loads(body).get("session_hash")
-    except (ValueError, AttributeError):
-        return None
+        session = json.loads(body).get("session_hash")
+    except (ValueError, AttributeError, RecursionError):
+        return ""
+    return session if isinstance(session, str) else ""

@@ -120,7 +120,9 @@ def test_a_page_that_never_hangs_up_is_not_waited_for_for_ever():
     assert LONGEST_S < 10
 
 
-@pytest.mark.parametrize("body", [b"", b"no json", b"[1]", b'{"session_hash": 5}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"no json", b"[1]", b'{"session_hash": 5}', b'{"session_hash": ["anna"]}', b"[" * 100_000]
+)
 def test_a_request_that_cannot_be_read_is_answered_by_gradio(body):
     async def app(scope, receive, send):
         assert (await receive())["body"] == body
